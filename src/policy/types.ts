@@ -1,0 +1,83 @@
+// What a policy says and what it is asked. Types only.
+import type { Analysis } from '../sql/findings.ts';
+
+/** Who sends the statement, as identity established it. */
+export interface Who {
+  readonly id: string;
+  readonly kind: 'agent' | 'human';
+  readonly groups: readonly string[];
+  /** The human who answers for it; null: nobody. */
+  readonly sponsor: string | null;
+  /** How it proved who it is: 'scram-sha-256', 'trust' ... */
+  readonly authentication: string;
+  /** Client address without port. */
+  readonly address: string;
+}
+
+export interface Where {
+  readonly engine: 'postgres' | 'mysql' | 'mariadb';
+  /** The listener's name in the configuration. */
+  readonly upstream: string;
+  readonly database: string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface SessionView {
+  readonly in_transaction: boolean;
+  readonly application_name: string;
+  readonly role: string;
+}
+
+export interface PolicyQuestion {
+  readonly analysis: Analysis;
+  readonly who: Who;
+  readonly where: Where;
+  readonly session: SessionView;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+export interface Ask {
+  /** Names of reviewer groups as the policy defines them; empty: any reviewer. */
+  readonly of: readonly string[];
+  readonly count: number;
+  readonly deadline_ms: number;
+  /** How long an approved ticket may be used, from approval. */
+  readonly use_within_ms: number;
+  /** How long a connection waits; null: the engine's default. */
+  readonly wait_ms: number | null;
+  readonly rationale: readonly ('approve' | 'deny')[];
+  readonly reason: 'optional' | 'required';
+  /** false: a hold that ends withdraws the request. */
+  readonly ticket: boolean;
+}
+
+/** Names of the rules that are not written in a file. */
+export type FixedRule = 'default' | 'unparsed' | 'unknown' | 'unresolved' | 'code';
+
+export interface Verdict {
+  readonly verdict: 'allow' | 'hold' | 'deny';
+  /** The rule's id, or a FixedRule. */
+  readonly rule: string;
+  /** What the rule tells agent and reviewer; '' for none. */
+  readonly message: string;
+  /** Indexes into analysis.findings that the rule matched; empty where the rule is not about findings. */
+  readonly findings: readonly number[];
+  /** Set exactly when verdict is 'hold'. */
+  readonly ask: Ask | null;
+  /** Rules in mode observe that would have held or denied. */
+  readonly observed: readonly string[];
+  /** May be remembered for the same (analysis, who, where, session): no rule that could matter reads time, totals or parameters. */
+  readonly cacheable: boolean;
+}
+
+export interface Policy {
+  /** SHA-256 of the file's bytes, hex. */
+  readonly hash: string;
+  readonly path: string;
+  readonly rules: number;
+  /** Reviewer groups by the policy's name for them: lists of directory groups, written with their source (`ldap:dba`), local ones bare. */
+  readonly reviewers: Readonly<Record<string, readonly string[]>>;
+  /** Pure; never throws: an expression that fails counts as matched for hold and deny, not matched for allow and in `unless`. */
+  judge(question: PolicyQuestion): Verdict;
+}

@@ -1,0 +1,135 @@
+// What an analysis of SQL text says, in words that both engines share. Types only: every layer above reads these.
+// An analysis is plain data (it crosses a worker thread) and is immutable once returned (it is cached and shared).
+
+export const ACTIONS = [
+  'read',
+  'write',
+  'ddl',
+  'grant',
+  'role',
+  'export',
+  'import',
+  'code',
+  'admin',
+  'settings',
+  'transaction',
+  'unknown',
+] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** One fact found in a statement: an action on an object, why, and where in the text as received. */
+export interface Finding {
+  readonly action: Action;
+  /** `schema.name` as the server resolves it, a function, a setting, a role; as written where it can't be resolved; '' for none. */
+  readonly object: string;
+  /** One plain sentence for a reviewer. Never holds a literal of the statement. */
+  readonly why: string;
+  /** Index of the statement inside the message, from 0. */
+  readonly statement: number;
+  /** Half-open byte range in the text as received. */
+  readonly start: number;
+  readonly end: number;
+  /** The name could not be resolved to a row of our tables (for example a function that is not built in). */
+  readonly unresolved?: true;
+}
+
+/** How a statement, if it succeeds, changes what the session knows. In the order of the text. */
+export type Effect =
+  /** SET, RESET, set_config with a constant. value: the text; null: back to the session's start value; undefined: not a constant. */
+  | {
+      readonly type: 'set';
+      readonly name: string;
+      readonly value: string | null | undefined;
+      readonly local: boolean;
+      readonly statement: number;
+    }
+  /** RESET ALL, DISCARD ALL. */
+  | { readonly type: 'reset-all'; readonly statement: number }
+  | {
+      readonly type: 'transaction';
+      readonly op: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback-to' | 'prepare-transaction';
+      readonly statement: number;
+    }
+  /** SQL PREPARE name AS ...: the inner statement's own analysis, to be merged at EXECUTE. */
+  | { readonly type: 'prepare'; readonly name: string; readonly inner: Analysis; readonly statement: number }
+  /** DEALLOCATE name, or ALL (null). */
+  | { readonly type: 'deallocate'; readonly name: string | null; readonly statement: number }
+  /** The session's facts can't be told from the text afterwards: DO, CALL, a function that is not on the safe list. */
+  | { readonly type: 'unknown'; readonly statement: number };
+
+/** A statement addressed to Holdpoint itself; never forwarded, blanked out of `forward`. */
+export type OwnStatement =
+  | { readonly op: 'set'; readonly name: 'reason' | 'hold'; readonly value: string; readonly statement: number }
+  | { readonly op: 'reset'; readonly name: 'reason' | 'hold'; readonly statement: number }
+  /** SELECT set_config('holdpoint.reason', <literal or $n>, ...): value is the literal, or the 1-based parameter number. */
+  | {
+      readonly op: 'set_config';
+      readonly name: 'reason' | 'hold';
+      readonly value: string | number;
+      readonly statement: number;
+    }
+  | { readonly op: 'show-requests'; readonly statement: number }
+  | { readonly op: 'show-request'; readonly id: string; readonly statement: number }
+  | { readonly op: 'show-setting'; readonly name: 'reason' | 'hold'; readonly statement: number };
+
+export interface StatementFacts {
+  /** The command tag's words as the manual prints them: 'SELECT', 'COPY', 'CREATE TABLE', 'SET' ... */
+  readonly kind: string;
+  /** Half-open byte range in the text as received. */
+  readonly start: number;
+  readonly end: number;
+  /** UPDATE or DELETE (also inside a CTE) without WHERE, TRUNCATE: every row of a table. */
+  readonly writes_all_rows: boolean;
+  /** An aggregate that keeps its inputs (json_agg, string_agg, array_agg, xmlagg ...) over a relation. */
+  readonly folds_rows: boolean;
+  /** COPY ... FROM STDIN: the client will send data. */
+  readonly copy_in: boolean;
+  /** BEGIN, COMMIT, ROLLBACK, SAVEPOINT ... and nothing else: what a failed transaction block lets through. */
+  readonly transaction_control: boolean;
+  /** Parsing it on the server runs no input function of a literal (utility statement, or no string literal in it). */
+  readonly parse_is_harmless: boolean;
+}
+
+export interface Analysis {
+  readonly statements: readonly StatementFacts[];
+  readonly findings: readonly Finding[];
+  /** Sorted, distinct. */
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  /** Sorted, distinct, `pg_catalog.name` for built-ins, as written otherwise. */
+  readonly functions: readonly string[];
+  readonly effects: readonly Effect[];
+  readonly own: readonly OwnStatement[];
+  /** The text to forward instead of the one received: same length in bytes, comments and own statements blanked. latin1. Null: forward as received. */
+  readonly forward: string | null;
+  /** Error positions count characters: [position in forward from which on, characters to take off], ascending. Empty: nothing to correct. */
+  readonly position_shift: readonly (readonly [number, number])[];
+  /** Redacted normal form: one line, comments out, every literal a `?`; for the log and for lists. At most 4 KiB. */
+  readonly shape: string;
+  /** The agent's own words from a `reason: ...` comment. Null: none. */
+  readonly reason: string | null;
+  /** The result depends on names prepared or declared earlier in the session: not to be cached by text alone. */
+  readonly session_bound: boolean;
+  /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */
+  readonly error: AnalysisError | null;
+}
+
+export interface AnalysisError {
+  readonly sqlstate: string;
+  readonly message: string;
+  /** 1-based, in characters of the text as received, as PostgreSQL's P field; 0: none. */
+  readonly position: number;
+}
+
+/** What analysis must know of the session to resolve names. */
+export interface AnalysisContext {
+  /** Major version of the server: 15, 16, 17, 18. */
+  readonly server_version: number;
+  readonly database: string;
+  /** Effective role, for "$user". */
+  readonly role: string;
+  /** The setting's text; null while unknown: then every name is unresolved. */
+  readonly search_path: string | null;
+  /** Analyses of statements prepared by SQL PREPARE or by the protocol under a name; for EXECUTE. */
+  readonly prepared: (name: string) => Analysis | undefined;
+}
