@@ -1,0 +1,245 @@
+// Reads holdpoint.yaml once into a frozen Config. Every error names file, line and key, and all errors are told together.
+// Must never guess: an unknown key, an unset variable or a part this release lacks is an error, not a default.
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import type { Limits } from './limits.ts';
+import type { UpstreamAddress } from './references.ts';
+import { configSchema, NOT_IN_THIS_RELEASE, type RawConfig } from './schema.ts';
+
+export { DEFAULT_LIMITS, LIMITS, limitsTable, type LimitName, type Limits } from './limits.ts';
+export type { UpstreamAddress } from './references.ts';
+
+export interface Address {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+/** Contents of PEM files, not their paths. */
+export interface TlsPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface UpstreamTls {
+  /** As libpq's sslmode; there is no 'prefer': it protects from nobody. */
+  readonly mode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
+  /** PEM text; null: the system's authorities. */
+  readonly ca: string | null;
+}
+
+export interface PostgresConfig {
+  readonly name: string;
+  readonly listen: Address;
+  readonly upstream: UpstreamAddress;
+  readonly auth: 'terminate';
+  /** null: agents connect without TLS. */
+  readonly tls: TlsPair | null;
+  readonly upstream_tls: UpstreamTls;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface Config {
+  /** Absolute path of the file it came from. */
+  readonly path: string;
+  /** Absolute. */
+  readonly data: string;
+  /** Absolute. */
+  readonly policy: string;
+  readonly postgres: readonly PostgresConfig[];
+  readonly review: {
+    readonly listen: Address;
+    /** Without a slash at its end; null: not given, reviewers open the listen address. */
+    readonly url: string | null;
+    readonly tls: TlsPair | null;
+  };
+  readonly identity: {
+    /** Absolute path of users.yaml. */
+    readonly users: string;
+    readonly unsponsored: 'refuse' | 'allow';
+  };
+  readonly audit: { readonly allowed: 'async' | 'sync' };
+  readonly store: 'memory';
+  readonly mode: 'enforce';
+  readonly limits: Limits;
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  /** One line each, `file:line: key: what is wrong`. */
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+export interface LoadOptions {
+  /** Where `${NAME}` is looked up; default process.env. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** Reads and validates the file; paths in it are relative to its folder. Rejects with ConfigError. */
+export async function loadConfig(path: string, options: LoadOptions = {}): Promise<Config> {
+  const file = resolve(path);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new ConfigError([`${path}: cannot be read (${code}); 'holdpoint init' writes one`]);
+  }
+  return parseConfig(text, { file, shown: path, ...options });
+}
+
+/** As loadConfig, from text. `file` is absolute, `shown` is how messages name it. Throws ConfigError. */
+export function parseConfig(
+  text: string,
+  source: LoadOptions & { readonly file: string; readonly shown?: string },
+): Config {
+  const shown = source.shown ?? source.file;
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0) {
+    throw new ConfigError(
+      document.errors.map((error) => `${shown}:${lines.linePos(error.pos[0]).line}: ${error.message}`),
+    );
+  }
+  const problem = (key: readonly PropertyKey[], what: string): string => {
+    const line = lineOf(document, lines, key);
+    return `${shown}:${line}: ${key.length === 0 ? '' : `${keyText(key)}: `}${what}`;
+  };
+
+  const value: unknown = document.toJS();
+  const missing = NOT_IN_THIS_RELEASE.flatMap((entry) => occurrences(value, entry.path, entry.value));
+  if (missing.length > 0) {
+    throw new ConfigError(missing.map((found) => problem(found.key, `${found.what} is not in this release`)));
+  }
+
+  const parsed = configSchema({ env: source.env ?? process.env, dir: dirname(source.file) }).safeParse(value, {
+    reportInput: false,
+  });
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.flatMap((issue) => explain(issue, problem)));
+  }
+  const problems = contradictions(parsed.data).map(({ key, what }) => problem(key, what));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return freeze(finish(parsed.data, source.file));
+}
+
+/** JSON Schema of holdpoint.yaml, for editors; printed into docs/generated/. */
+export function configJsonSchema(): object {
+  return {
+    title: 'holdpoint.yaml',
+    ...z.toJSONSchema(configSchema({ env: {}, dir: '/' }), { io: 'input', target: 'draft-2020-12' }),
+  };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function finish(raw: RawConfig, path: string): Config {
+  return {
+    ...raw,
+    path,
+    postgres: raw.postgres.map((server) => ({
+      ...server,
+      upstream_tls: server.upstream_tls ?? {
+        mode: isLoopback(server.upstream.host) ? ('disable' as const) : ('verify-full' as const),
+        ca: null,
+      },
+    })),
+    review: { ...raw.review, url: raw.review.url?.replace(/\/+$/, '') ?? null },
+  };
+}
+
+/** What no single value is to blame for. */
+function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[]; readonly what: string }[] {
+  const found: { key: PropertyKey[]; what: string }[] = [];
+  const names = new Map<string, number>();
+  const listens = new Map<string, string>();
+  const listen = (address: Address, key: PropertyKey[]): void => {
+    const at = `${address.host}:${address.port}`;
+    const taken = listens.get(at);
+    if (taken !== undefined && address.port !== 0) found.push({ key, what: `${at} is also ${taken}` });
+    listens.set(at, keyText(key));
+  };
+  raw.postgres.forEach((server, index) => {
+    if (names.has(server.name)) {
+      found.push({
+        key: ['postgres', index, 'name'],
+        what: `'${server.name}' is also postgres[${names.get(server.name)}].name`,
+      });
+    }
+    names.set(server.name, index);
+    listen(server.listen, ['postgres', index, 'listen']);
+    const mode = server.upstream_tls?.mode;
+    if (server.upstream_tls?.ca != null && (mode === 'disable' || mode === 'require')) {
+      found.push({
+        key: ['postgres', index, 'upstream_tls', 'ca'],
+        what: `is not looked at in mode ${mode}; use verify-ca or verify-full`,
+      });
+    }
+  });
+  listen(raw.review.listen, ['review', 'listen']);
+  return found;
+}
+
+function occurrences(
+  value: unknown,
+  path: readonly string[],
+  only: string | undefined,
+  at: readonly PropertyKey[] = [],
+): { readonly key: readonly PropertyKey[]; readonly what: string }[] {
+  const [step, ...rest] = path;
+  if (step === undefined) {
+    if (only === undefined) return [{ key: at, what: 'this key' }];
+    return typeof value === 'string' && value.startsWith(only) ? [{ key: at, what: `'${only}'` }] : [];
+  }
+  if (step === '*') {
+    return Array.isArray(value) ? value.flatMap((item, index) => occurrences(item, rest, only, [...at, index])) : [];
+  }
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return [];
+  return occurrences((value as Record<string, unknown>)[step], rest, only, [...at, step]);
+}
+
+function explain(issue: z.core.$ZodIssue, problem: (key: readonly PropertyKey[], what: string) => string): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => problem([...issue.path, key], 'unknown key'));
+  }
+  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) {
+    return [problem(issue.path, 'is required')];
+  }
+  return [problem(issue.path, issue.message.charAt(0).toLowerCase() + issue.message.slice(1))];
+}
+
+/** Line of the key itself, or of the nearest thing around it that exists. */
+function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
+  for (let length = path.length; length > 0; length--) {
+    const parent: unknown = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
+    const last = path[length - 1];
+    const key = isMap(parent)
+      ? parent.items.find((pair) => isScalar(pair.key) && pair.key.value === last)?.key
+      : undefined;
+    const node: unknown = key ?? document.getIn(path.slice(0, length), true);
+    if (isNode(node) && node.range != null) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
+
+function keyText(path: readonly PropertyKey[]): string {
+  return path
+    .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index > 0 ? '.' : ''}${String(step)}`))
+    .join('');
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const part of Object.values(value)) freeze(part);
+    Object.freeze(value);
+  }
+  return value;
+}

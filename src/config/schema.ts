@@ -1,0 +1,135 @@
+// The shape of holdpoint.yaml: what may stand in it, what each part defaults to, and what is made of it. Values only; reading the file and
+// naming lines is config.ts's work. A key that nothing reads yet must be refused here, never ignored.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { LIMITS, type LimitName, type Limits } from './limits.ts';
+import { BadReference, expand, hostPort, type Sources, upstreamAddress } from './references.ts';
+
+/** Parts of the design that this release does not have. A file that names one is refused with 'not in this release'. */
+export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; readonly value?: string }[] = [
+  { path: ['mysql'] },
+  { path: ['chat'] },
+  { path: ['metrics'] },
+  { path: ['store'], value: 'postgres' },
+  { path: ['mode'], value: 'observe' },
+  { path: ['identity', 'ldap'] },
+  { path: ['identity', 'oidc'] },
+  { path: ['identity', 'jwt'] },
+  { path: ['identity', 'clients'] },
+  { path: ['audit', 'checkpoint'] },
+  { path: ['audit', 'anchors'] },
+  { path: ['postgres', '*', 'auth'], value: 'relay' },
+];
+
+export type RawConfig = z.output<ReturnType<typeof configSchema>>;
+
+/** The schema with references resolved from `sources`; its input side is what docs/generated/holdpoint.schema.json publishes. */
+export function configSchema(sources: Sources) {
+  const text = z
+    .string()
+    .min(1)
+    .transform(using((value) => expand(value, sources)));
+  const path = z
+    .string()
+    .min(1)
+    .transform(using((value) => resolve(sources.dir, expand(value, sources))));
+  const address = z.string().transform(using((value) => hostPort(expand(value, sources), null)));
+  const pem = z
+    .string()
+    .min(1)
+    .transform(using((value) => readPem(value, sources)));
+  const tls = z.strictObject({
+    cert: pem.describe('PEM file: the certificate, then its chain'),
+    key: pem.describe('PEM file: its private key'),
+  });
+
+  const postgres = z.strictObject({
+    name: z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'needs a short lower-case name such as app'),
+    listen: address.describe('where agents connect, host:port'),
+    upstream: z
+      .string()
+      .transform(using((value) => upstreamAddress(value, sources)))
+      .describe('postgres://user:${PASSWORD}@host:port/database, the server that is guarded'),
+    auth: z.literal('terminate').default('terminate').describe('Holdpoint logs agents in itself'),
+    tls: tls.nullable().default(null).describe("the agents' side"),
+    upstream_tls: z
+      .strictObject({
+        mode: z.enum(['disable', 'require', 'verify-ca', 'verify-full']),
+        ca: pem.nullable().default(null).describe("PEM file of the authorities to trust instead of the system's"),
+      })
+      .optional()
+      .describe('default: disable on a loopback address, verify-full elsewhere'),
+    tags: z.record(z.string(), text).default({}).describe('facts that rules may ask for, such as env: prod'),
+  });
+
+  return z.strictObject({
+    data: path.describe('folder of the audit log, keys and state'),
+    policy: path.describe('the policy file'),
+    postgres: z.array(postgres).min(1, 'needs at least one server to guard'),
+    review: z.strictObject({
+      listen: address.describe('console and API, host:port'),
+      url: z
+        .url({ protocol: /^https?$/, error: 'needs the http(s) address that reviewers open' })
+        .optional()
+        .describe('the address reviewers open; default: http(s)://<listen>'),
+      tls: tls.nullable().default(null),
+    }),
+    identity: z.strictObject({
+      users: path.describe('users.yaml'),
+      unsponsored: z
+        .enum(['refuse', 'allow'])
+        .default('refuse')
+        .describe('agents without a sponsor: may they have anything approved?'),
+    }),
+    audit: z
+      .strictObject({
+        allowed: z
+          .enum(['async', 'sync'])
+          .default('async')
+          .describe('sync: an allowed statement also waits until its record is durable'),
+      })
+      .default({ allowed: 'async' }),
+    store: z.literal('memory').default('memory'),
+    mode: z.literal('enforce').default('enforce'),
+    limits: limits(),
+  });
+}
+
+function limits() {
+  const names = Object.keys(LIMITS) as LimitName[];
+  const shape = Object.fromEntries(
+    names.map((name) => {
+      const row = LIMITS[name];
+      return [name, z.int().min(row.min).max(row.max).default(row.default).describe(row.text)];
+    }),
+  ) as Record<LimitName, z.ZodDefault<z.ZodInt>>;
+  return z.strictObject(shape).prefault({}) as z.ZodType<Limits, Partial<Limits> | undefined>;
+}
+
+/** A transformation whose BadReference becomes an issue at the value it was found in. */
+function using<T>(read: (value: string) => T) {
+  return (value: string, context: z.RefinementCtx): T => {
+    try {
+      return read(value);
+    } catch (error) {
+      if (!(error instanceof BadReference)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  };
+}
+
+function readPem(value: string, sources: Sources): string {
+  const path = resolve(sources.dir, expand(value, sources));
+  let pem: string;
+  try {
+    pem = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new BadReference(
+      `names ${path}, which cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+    );
+  }
+  if (!pem.includes('-----BEGIN ')) throw new BadReference(`names ${path}, which is not a PEM file`);
+  return pem;
+}

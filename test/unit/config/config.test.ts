@@ -1,0 +1,254 @@
+// holdpoint.yaml: what is read, what is refused, and that each refusal names file, line and key.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  ConfigError,
+  configJsonSchema,
+  DEFAULT_LIMITS,
+  limitsTable,
+  loadConfig,
+  parseConfig,
+} from '../../../src/config/config.ts';
+
+const MINIMAL = `data: ./data
+policy: policies/starter.yaml
+postgres:
+  - {name: app, listen: 127.0.0.1:6432, upstream: "postgres://gateway:\${PGPASSWORD}@db:5432/app"}
+review: {listen: 127.0.0.1:8080}
+identity: {users: users.yaml}
+`;
+
+function parse(text: string, env: Record<string, string> = { PGPASSWORD: 'p' }) {
+  return parseConfig(text, { file: '/etc/holdpoint/holdpoint.yaml', shown: 'holdpoint.yaml', env });
+}
+
+function upstream(url: string) {
+  return parse(
+    MINIMAL.replace(/postgres:\/\/[^"]*/, () => url),
+    { P: '%41@/:' },
+  ).postgres[0]!.upstream;
+}
+
+function problems(text: string, env?: Record<string, string>): readonly string[] {
+  try {
+    parse(text, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'holdpoint-config-'));
+});
+afterAll(() => {
+  rmSync(dir, { recursive: true });
+});
+
+describe('what is read', () => {
+  it('fills in every default and resolves paths against the file', () => {
+    const config = parse(MINIMAL);
+    expect(config).toEqual({
+      path: '/etc/holdpoint/holdpoint.yaml',
+      data: '/etc/holdpoint/data',
+      policy: '/etc/holdpoint/policies/starter.yaml',
+      postgres: [
+        {
+          name: 'app',
+          listen: { host: '127.0.0.1', port: 6432 },
+          upstream: { host: 'db', port: 5432, user: 'gateway', password: 'p', database: 'app' },
+          auth: 'terminate',
+          tls: null,
+          upstream_tls: { mode: 'verify-full', ca: null },
+          tags: {},
+        },
+      ],
+      review: { listen: { host: '127.0.0.1', port: 8080 }, url: null, tls: null },
+      identity: { users: '/etc/holdpoint/users.yaml', unsponsored: 'refuse' },
+      audit: { allowed: 'async' },
+      store: 'memory',
+      mode: 'enforce',
+      limits: DEFAULT_LIMITS,
+    });
+  });
+
+  it('is frozen to the last leaf', () => {
+    const config = parse(MINIMAL);
+    expect(() => Object.assign(config.postgres[0]!.upstream, { host: 'evil' })).toThrow(TypeError);
+    expect(() => Object.assign(config.limits, { held_bytes_max: 1 })).toThrow(TypeError);
+  });
+
+  it('verifies the server by default except on loopback', () => {
+    const modes = ['db', '10.0.0.1', 'localhost', '127.0.0.1', '[::1]'].map(
+      (host) => parse(MINIMAL.replace('@db', `@${host}`)).postgres[0]!.upstream_tls.mode,
+    );
+    expect(modes).toEqual(['verify-full', 'verify-full', 'disable', 'disable', 'disable']);
+  });
+
+  it('takes any password from a variable as it is', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (password) => {
+        expect(parse(MINIMAL, { PGPASSWORD: password }).postgres[0]!.upstream.password).toBe(password);
+      }),
+    );
+  });
+
+  it('decodes what is written out, but not what a reference brings', () => {
+    expect(upstream('postgres://a%40b:x%2Fy@h/db').user).toBe('a@b');
+    expect(upstream('postgres://a:x%2Fy@h/db').password).toBe('x/y');
+    expect(upstream('postgres://a:p@ss/w@h/db')).toEqual({
+      host: 'h',
+      port: 5432,
+      user: 'a',
+      password: 'p@ss/w',
+      database: 'db',
+    });
+    expect(upstream('postgresql://a:%41${P}@h:1/').password).toBe('A%41@/:');
+    expect(upstream('postgres://a@[fe80::1]:7')).toEqual({
+      host: 'fe80::1',
+      port: 7,
+      user: 'a',
+      password: null,
+      database: 'a',
+    });
+  });
+
+  it('reads a secret and certificates from files beside it', async () => {
+    writeFileSync(join(dir, 'secret'), 'pass word\n');
+    writeFileSync(join(dir, 'cert.pem'), '-----BEGIN CERTIFICATE-----\n');
+    writeFileSync(join(dir, 'key.pem'), '-----BEGIN PRIVATE KEY-----\n');
+    const path = join(dir, 'holdpoint.yaml');
+    writeFileSync(
+      path,
+      MINIMAL.replace('${PGPASSWORD}', 'file:secret').replace('/app"}', '/app", tls: {cert: cert.pem, key: key.pem}}'),
+    );
+    const { upstream, tls } = (await loadConfig(path, { env: {} })).postgres[0]!;
+    expect(upstream.password).toBe('pass word');
+    expect(tls).toEqual({ cert: '-----BEGIN CERTIFICATE-----\n', key: '-----BEGIN PRIVATE KEY-----\n' });
+  });
+});
+
+describe('what is refused, and where', () => {
+  it.each([
+    ['an unknown key', `${MINIMAL}polcy: x\n`, ['holdpoint.yaml:7: polcy: unknown key']],
+    [
+      'an unknown nested key',
+      MINIMAL.replace('6432,', '6432, lisen: x,'),
+      ['holdpoint.yaml:4: postgres[0].lisen: unknown key'],
+    ],
+    ['a missing key', MINIMAL.replace(/^data.*\n/, ''), ['holdpoint.yaml:1: data: is required']],
+    [
+      'a missing nested key',
+      MINIMAL.replace('users: users.yaml', ''),
+      ['holdpoint.yaml:6: identity.users: is required'],
+    ],
+    [
+      'no server',
+      MINIMAL.replace(/- \{.*\}/, '[]'),
+      ['holdpoint.yaml:3: postgres: needs at least one server to guard'],
+    ],
+    ['broken YAML', `${MINIMAL}a: [\n`, [expect.stringMatching(/^holdpoint\.yaml:\d+: /)]],
+    ['the same key twice', `${MINIMAL}data: other\n`, ['holdpoint.yaml:7: Map keys must be unique']],
+    [
+      'an unset variable',
+      MINIMAL.replace('PGPASSWORD', 'NOPE'),
+      ['holdpoint.yaml:4: postgres[0].upstream: refers to the environment variable NOPE, which is not set'],
+    ],
+    [
+      'options in the URL',
+      MINIMAL.replace('/app"', '/app?sslmode=require"'),
+      [expect.stringContaining('holdpoint.yaml:4: postgres[0].upstream: has options')],
+    ],
+    [
+      'another scheme',
+      MINIMAL.replace('postgres://', 'mysql://'),
+      ['holdpoint.yaml:4: postgres[0].upstream: is not postgres://user:password@host:port/database'],
+    ],
+    [
+      'no user',
+      MINIMAL.replace('gateway:${PGPASSWORD}@', ''),
+      ['holdpoint.yaml:4: postgres[0].upstream: names no user for the gateway to log in as'],
+    ],
+    [
+      'a listen address without port',
+      MINIMAL.replace(':8080', ''),
+      ['holdpoint.yaml:5: review.listen: needs an address as host:port, such as 127.0.0.1:6432'],
+    ],
+    [
+      'a limit out of range',
+      `${MINIMAL}limits:\n  held_bytes_max: 1\n`,
+      [expect.stringMatching(/^holdpoint\.yaml:8: limits\.held_bytes_max: too small/)],
+    ],
+    ['an unknown limit', `${MINIMAL}limits: {held_max: 1}\n`, ['holdpoint.yaml:7: limits.held_max: unknown key']],
+    [
+      'one address twice',
+      MINIMAL.replace('8080', '6432'),
+      ['holdpoint.yaml:5: review.listen: 127.0.0.1:6432 is also postgres[0].listen'],
+    ],
+    [
+      'a certificate that is not there',
+      MINIMAL.replace('/app"}', '/app", tls: {cert: nope.pem, key: nope.pem}}'),
+      [
+        'holdpoint.yaml:4: postgres[0].tls.cert: names /etc/holdpoint/nope.pem, which cannot be read (ENOENT)',
+        'holdpoint.yaml:4: postgres[0].tls.key: names /etc/holdpoint/nope.pem, which cannot be read (ENOENT)',
+      ],
+    ],
+    [
+      'a CA that is not looked at',
+      MINIMAL.replace('/app"}', `/app", upstream_tls: {mode: require, ca: ${join(import.meta.dirname, 'ca.pem')}}}`),
+      ['holdpoint.yaml:4: postgres[0].upstream_tls.ca: is not looked at in mode require; use verify-ca or verify-full'],
+    ],
+    ['an empty file', '', ['holdpoint.yaml:1: invalid input: expected object, received null']],
+  ])('%s', (_, text, expected) => {
+    expect(problems(text)).toEqual(expected);
+  });
+
+  it.each([
+    ['mysql: []', 'mysql: this key'],
+    ['chat: {}', 'chat: this key'],
+    ['metrics: {listen: 127.0.0.1:9090}', 'metrics: this key'],
+    ['store: postgres://u@h/d', "store: 'postgres'"],
+    ['mode: observe', "mode: 'observe'"],
+    ['audit: {anchors: []}', 'audit.anchors: this key'],
+    ['audit: {checkpoint: 1s}', 'audit.checkpoint: this key'],
+  ])('%s is not in this release', (line, what) => {
+    expect(problems(`${MINIMAL}${line}\n`)).toEqual([`holdpoint.yaml:7: ${what} is not in this release`]);
+  });
+
+  it('relay and directories are not in this release', () => {
+    expect(problems(MINIMAL.replace('6432,', '6432, auth: relay,'))).toEqual([
+      "holdpoint.yaml:4: postgres[0].auth: 'relay' is not in this release",
+    ]);
+    expect(problems(MINIMAL.replace('users.yaml', 'users.yaml, oidc: {}'))).toEqual([
+      'holdpoint.yaml:6: identity.oidc: this key is not in this release',
+    ]);
+  });
+
+  it('tells all problems at once and no secret', () => {
+    const found = problems(`${MINIMAL.replace('@db', '@d b')}x: 1\ny: 2\n`, { PGPASSWORD: 'hunter2' });
+    expect(found).toHaveLength(3);
+    expect(found.join('\n')).not.toContain('hunter2');
+  });
+
+  it('names a file that is not there', async () => {
+    await expect(loadConfig(join(dir, 'nope.yaml'))).rejects.toThrow(
+      /nope\.yaml: cannot be read \(ENOENT\); 'holdpoint init' writes one/,
+    );
+  });
+});
+
+describe('what is published', () => {
+  it('JSON Schema', async () => {
+    await expect(`${JSON.stringify(configJsonSchema(), null, 2)}\n`).toMatchFileSnapshot(
+      '../../../docs/generated/holdpoint.schema.json',
+    );
+  });
+  it('limits', async () => {
+    await expect(limitsTable()).toMatchFileSnapshot('../../../docs/generated/limits.md');
+  });
+});
