@@ -4,7 +4,6 @@ import type { Ask, Where, Who } from '../policy/types.ts';
 
 export const STATES = [
   'open',
-  'asked',
   'approved',
   'denied',
   'expired',
@@ -93,7 +92,7 @@ export interface Request extends Held {
   /** HMAC of the digest: what reviewers see and a decision names. */
   readonly digest_tag: string;
   readonly holds: 'held' | 'ticket';
-  /** When the waiting connection gives up; null while nobody waits. */
+  /** When the last waiting connection gives up; null while nobody waits. */
   readonly wait_until: number | null;
   readonly decisions: readonly Decision[];
   readonly withdrawn: { readonly by: string; readonly reason: string } | null;
@@ -136,7 +135,7 @@ export type ApprovalEvent =
       readonly session: string;
       readonly wait_until: number;
     }
-  /** Nobody waits on the wire any more; the request lives until its deadline. */
+  /** The last waiting connection has gone; the request lives until its deadline. */
   | {
       readonly type: 'ticket';
       readonly at: number;
@@ -189,7 +188,15 @@ export interface Desk {
   release(id: string, session: string): Promise<boolean>;
   /** What became of a released statement; null: we can't know. */
   finish(id: string, outcome: Outcome | null): Promise<void>;
+  /**
+   * The re-check before a release found other circumstances: an approved request ends, unused. True: it has, durably.
+   * `why` ends the sentence "approved for other circumstances: ...".
+   */
+  lapse(id: string, why: string): Promise<boolean>;
   decide(input: DecideInput): Promise<DecideResult>;
+  /** May this person decide this request, as identity knows both now? Undefined: no such request. */
+  may(id: string, reviewer: string): May | undefined;
+  /** `by`: the requester, its sponsor, or an account linked to either. */
   withdraw(
     id: string,
     by: string,
@@ -224,9 +231,12 @@ export type HoldResult =
 
 /** One connection waiting. */
 export interface Hold {
-  /** Resolves once: with what ended the wait. After 'approved' the caller re-checks and calls desk.release. */
+  /**
+   * Resolves once: with what ended the wait (the desk's clock ends it at wait_until). After 'approved' the caller
+   * re-checks and calls desk.release, desk.lapse, or end() if the client has gone meanwhile.
+   */
   readonly ended: Promise<HoldEnd>;
-  /** The client is gone or gives up; a no-op when it has ended already. Durable when it resolves. */
+  /** The client is gone or gives up; a no-op when it has ended already. Durable when it resolves; rejects when the journal does (the hold has ended all the same). */
   end(why: HoldEndWhy): Promise<void>;
   /** The request as it is now. */
   request(): Request;
@@ -239,7 +249,18 @@ export type HoldEnd =
   | { readonly type: 'withdrawn'; readonly request: Request }
   /** Another connection that held the same statement ran it. */
   | { readonly type: 'used'; readonly request: Request }
+  /** ZH006: another connection that held it found other circumstances, or the approval was not used in time. */
+  | { readonly type: 'lapsed'; readonly why: string; readonly request: Request }
   | { readonly type: 'ended'; readonly why: HoldEndWhy; readonly request: Request };
+
+/** Separation of duty's answer; `text` is the exact sentence for the reviewer. */
+export type May =
+  | { readonly may: true; readonly group: string }
+  | {
+      readonly may: false;
+      readonly why: Extract<DecideRefusal, 'own' | 'linked' | 'not-a-reviewer' | 'wrong-group'>;
+      readonly text: string;
+    };
 
 export interface DecideInput {
   readonly id: string;
