@@ -25,7 +25,7 @@ function parse(text: string, env: Record<string, string> = { PGPASSWORD: 'p' }) 
   return parseConfig(text, { file: '/etc/holdpoint/holdpoint.yaml', shown: 'holdpoint.yaml', env });
 }
 
-function upstream(url: string) {
+function upstreamOf(url: string) {
   return parse(
     MINIMAL.replace(/postgres:\/\/[^"]*/, () => url),
     { P: '%41@/:' },
@@ -99,17 +99,17 @@ describe('what is read', () => {
   });
 
   it('decodes what is written out, but not what a reference brings', () => {
-    expect(upstream('postgres://a%40b:x%2Fy@h/db').user).toBe('a@b');
-    expect(upstream('postgres://a:x%2Fy@h/db').password).toBe('x/y');
-    expect(upstream('postgres://a:p@ss/w@h/db')).toEqual({
+    expect(upstreamOf('postgres://a%40b:x%2Fy@h/db').user).toBe('a@b');
+    expect(upstreamOf('postgres://a:x%2Fy@h/db').password).toBe('x/y');
+    expect(upstreamOf('postgres://a:p@ss/w@h/db')).toEqual({
       host: 'h',
       port: 5432,
       user: 'a',
       password: 'p@ss/w',
       database: 'db',
     });
-    expect(upstream('postgresql://a:%41${P}@h:1/').password).toBe('A%41@/:');
-    expect(upstream('postgres://a@[fe80::1]:7')).toEqual({
+    expect(upstreamOf('postgresql://a:%41${P}@h:1/').password).toBe('A%41@/:');
+    expect(upstreamOf('postgres://a@[fe80::1]:7')).toEqual({
       host: 'fe80::1',
       port: 7,
       user: 'a',
