@@ -1,0 +1,100 @@
+// The operator's log: JSON lines, or short lines for a person at a terminal. Must never carry a secret, a parameter, a row value or a
+// statement's own text: fields of those names are dropped here, whoever passes them; what may be shown of a statement is its shape.
+import pino from 'pino';
+
+export type Log = pino.Logger;
+
+/** Fields of the lines about one request. Other lines need only a message. */
+export interface RequestLine {
+  readonly event: 'held' | 'approved' | 'denied' | 'ran' | 'failed' | 'expired' | 'withdrawn' | 'ticket';
+  readonly request: string;
+  readonly who?: string;
+  readonly shape?: string;
+  readonly rule?: string;
+  readonly by?: string;
+  /** Shown at the demo's terminal only; JSON lines drop it. */
+  readonly rationale?: string;
+  /** Command tag or SQLSTATE. */
+  readonly tag?: string;
+  readonly bytes?: number;
+  readonly duration_ms?: number;
+}
+
+export interface LogOptions {
+  /** short: for a person; json: for machines. */
+  readonly format: 'json' | 'short';
+  readonly level?: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** Default: standard output. */
+  readonly write?: (line: string) => void;
+}
+
+const DROPPED = ['sql', 'parameters', 'password', 'token', 'authorization', 'cookie', 'url'];
+const SHAPE_COLUMNS = 33;
+
+export function createLog(options: LogOptions): Log {
+  const write = options.write ?? ((line: string) => void process.stdout.write(line));
+  const dropped = options.format === 'json' ? [...DROPPED, 'rationale'] : DROPPED;
+  return pino(
+    {
+      level: options.level ?? 'info',
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: dropped.flatMap((field) => [field, `*.${field}`]), remove: true },
+    },
+    { write: options.format === 'json' ? write : (line) => write(shortLine(line)) },
+  );
+}
+
+/** `14:02:31  held      HP-7KQ4  demo  COPY customers TO STDOUT           rule exports` */
+function shortLine(json: string): string {
+  const line = JSON.parse(json) as Partial<RequestLine> & {
+    time: string;
+    level: string;
+    msg?: string;
+    err?: { message?: string };
+  };
+  const word = line.event ?? (line.level === 'info' ? '' : line.level);
+  const text = line.event === undefined || line.request === undefined ? '' : `${line.request}  ${details(line)}`;
+  const rest = [text, line.msg ?? '', line.err?.message ?? ''].filter((part) => part !== '').join('  ');
+  return `${localTime(line.time)}  ${word.padEnd(8)}  ${visible(rest)}\n`;
+}
+
+function details(line: Partial<RequestLine>): string {
+  const parts = [
+    line.who === undefined ? '' : `${line.who}  `,
+    line.shape === undefined ? '' : cut(line.shape.replace(/\s+/g, ' '), SHAPE_COLUMNS).padEnd(SHAPE_COLUMNS + 2),
+    line.rule === undefined ? '' : `rule ${line.rule}`,
+    line.by === undefined ? '' : `by ${line.by}${line.rationale ? `: "${line.rationale}"` : ''}`,
+    [line.tag, line.bytes === undefined ? undefined : bytesText(line.bytes), durationText(line.duration_ms)]
+      .filter((part) => part !== undefined)
+      .join(', '),
+  ];
+  return parts.join('').trimEnd();
+}
+
+function bytesText(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function durationText(ms: number | undefined): string | undefined {
+  if (ms === undefined) return undefined;
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+function cut(text: string, columns: number): string {
+  return text.length <= columns ? text : `${text.slice(0, columns - 1)}…`;
+}
+
+/** What an agent or reviewer wrote must not steer the terminal: control, bidi and zero-width characters are drawn. */
+function visible(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`,
+  );
+}
+
+function localTime(iso: string): string {
+  return new Date(iso).toTimeString().slice(0, 8);
+}
