@@ -81,3 +81,14 @@ export interface Policy {
   /** Pure; never throws: an expression that fails counts as matched for hold and deny, not matched for allow and in `unless`. */
   judge(question: PolicyQuestion): Verdict;
 }
+
+/** What is wrong in a policy file, and where. */
+export interface PolicyError {
+  readonly path: string;
+  /** From 1; 1:1 where the file could not be read at all. */
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+  /** The line and, below it, a caret under the place; '' for none. */
+  readonly excerpt: string;
+}

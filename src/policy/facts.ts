@@ -1,0 +1,388 @@
+// What an expression of a policy may ask: one table of names, types and meanings, and the objects that answer.
+// The table registers the facts with CEL, checks constant arguments at load, and is printed into docs/policy-facts.md.
+// An answer must come from the analysis and the question alone: no I/O, no clock but the question's `now`.
+import { ACTIONS, type Action, type Analysis } from '../sql/findings.ts';
+import type { PolicyQuestion, SessionView, Where, Who } from './types.ts';
+
+/** What a constant argument must be; checked at load. All arguments of facts are constants in quotes. */
+export type ArgumentKind = 'action' | 'actions' | 'relation' | 'pattern' | 'group' | 'zone' | 'regex';
+
+export interface FieldFact {
+  readonly of: Owner;
+  readonly name: string;
+  readonly type: string;
+  readonly doc: string;
+}
+
+export interface MethodFact {
+  readonly of: Owner | 'string';
+  readonly name: string;
+  readonly takes: readonly ArgumentKind[];
+  readonly type: 'bool' | 'int' | 'string';
+  readonly doc: string;
+}
+
+export type Owner = 'stmt' | 'who' | 'where' | 'session' | 'time';
+
+export const FIELDS: readonly FieldFact[] = [
+  {
+    of: 'stmt',
+    name: 'actions',
+    type: 'list<string>',
+    doc: `Every action found: ${ACTIONS.join(', ')}. Sorted, distinct.`,
+  },
+  {
+    of: 'stmt',
+    name: 'reads',
+    type: 'list<string>',
+    doc: 'Relations read, `schema.name`, also through CTEs, subqueries and COPY (query).',
+  },
+  {
+    of: 'stmt',
+    name: 'writes',
+    type: 'list<string>',
+    doc: 'Relations inserted into, updated, deleted from, merged, truncated or copied into.',
+  },
+  {
+    of: 'stmt',
+    name: 'functions',
+    type: 'list<string>',
+    doc: 'Functions called; built-in ones as `pg_catalog.name`. In a batch: those of the whole message.',
+  },
+  {
+    of: 'stmt',
+    name: 'kind',
+    type: 'string',
+    doc: "The command's words as the manual prints them, in capitals: `SELECT`, `CREATE TABLE`.",
+  },
+  { of: 'stmt', name: 'statements', type: 'int', doc: 'Number of statements in the message this one came in.' },
+  {
+    of: 'stmt',
+    name: 'writes_all_rows',
+    type: 'bool',
+    doc: 'UPDATE or DELETE without WHERE (also in a CTE), or TRUNCATE.',
+  },
+  {
+    of: 'stmt',
+    name: 'folds_rows',
+    type: 'bool',
+    doc: 'Packs many rows of a relation into one value (json_agg, string_agg, array_agg, xmlagg ...), so a row count says nothing.',
+  },
+  { of: 'who', name: 'id', type: 'string', doc: 'The principal that sent the statement.' },
+  { of: 'who', name: 'kind', type: 'string', doc: '`agent` or `human`.' },
+  {
+    of: 'who',
+    name: 'groups',
+    type: 'list<string>',
+    doc: 'Its groups, with their source (`ldap:dba`), local ones bare.',
+  },
+  { of: 'who', name: 'sponsor', type: 'string', doc: 'The human who answers for it; empty: nobody.' },
+  { of: 'who', name: 'authentication', type: 'string', doc: 'How it proved who it is: `scram-sha-256`, `trust` ...' },
+  { of: 'who', name: 'address', type: 'string', doc: 'Client address without port.' },
+  { of: 'where', name: 'engine', type: 'string', doc: '`postgres`, `mysql` or `mariadb`.' },
+  { of: 'where', name: 'upstream', type: 'string', doc: "The listener's name in the configuration." },
+  { of: 'where', name: 'database', type: 'string', doc: 'The database connected to.' },
+  {
+    of: 'where',
+    name: 'tags',
+    type: 'map<string, string>',
+    doc: "The listener's tags. A tag that is not there is an error, so a hold or deny rule then matches; ask `has(where.tags.env)` first where that is not meant.",
+  },
+  { of: 'session', name: 'in_transaction', type: 'bool', doc: 'The session is inside a transaction block.' },
+  {
+    of: 'session',
+    name: 'application_name',
+    type: 'string',
+    doc: 'As the client set it. A client can set any: never a reason to let something through.',
+  },
+  { of: 'session', name: 'role', type: 'string', doc: 'The effective role on the server.' },
+];
+
+export const METHODS: readonly MethodFact[] = [
+  { of: 'stmt', name: 'does', takes: ['action'], type: 'bool', doc: 'It has a finding with this action.' },
+  {
+    of: 'stmt',
+    name: 'does',
+    takes: ['action', 'pattern'],
+    type: 'bool',
+    doc: 'It has a finding with this action on an object that matches: `stmt.does("settings", "row_security")`.',
+  },
+  {
+    of: 'stmt',
+    name: 'does_only',
+    takes: ['actions'],
+    type: 'bool',
+    doc: 'It has no finding with another action: `stmt.does_only(["read", "transaction"])`. The form for `then: allow`.',
+  },
+  {
+    of: 'stmt',
+    name: 'reads',
+    takes: ['relation'],
+    type: 'bool',
+    doc: 'It reads a relation that matches a name, a pattern or a list.',
+  },
+  { of: 'stmt', name: 'writes', takes: ['relation'], type: 'bool', doc: 'It writes a relation that matches.' },
+  {
+    of: 'stmt',
+    name: 'touches',
+    takes: ['relation'],
+    type: 'bool',
+    doc: 'It reads or writes a relation that matches, or any finding (a DDL, a grant, an export ...) is about one.',
+  },
+  {
+    of: 'stmt',
+    name: 'calls',
+    takes: ['pattern'],
+    type: 'bool',
+    doc: 'It calls a function that matches: `stmt.calls("pg_catalog.pg_sleep*")`.',
+  },
+  { of: 'who', name: 'in', takes: ['group'], type: 'bool', doc: 'The principal is in this group.' },
+  {
+    of: 'time',
+    name: 'hour',
+    takes: ['zone'],
+    type: 'int',
+    doc: 'Hour of the day there, 0 to 23: `time.hour("Europe/Berlin") < 5`.',
+  },
+  {
+    of: 'time',
+    name: 'weekday',
+    takes: ['zone'],
+    type: 'string',
+    doc: 'Day there, in small letters: `monday` ... `sunday`.',
+  },
+  {
+    of: 'string',
+    name: 'matches_re2',
+    takes: ['regex'],
+    type: 'bool',
+    doc: 'Some part of the text matches an RE2 expression (linear time): `stmt.kind.matches_re2("^(CREATE|ALTER) ")`. CEL\'s own `matches` backtracks and is refused.',
+  },
+];
+
+/** CEL's own functions and macros that a policy may use. */
+export const BUILTINS: Readonly<Record<string, string>> = {
+  all: 'Every element fulfils: `stmt.reads.all(r, r.startsWith("public."))`.',
+  exists: 'Some element fulfils.',
+  exists_one: 'Exactly one element fulfils.',
+  filter: 'The elements that fulfil.',
+  has: 'Only as `has(where.tags.<name>)`: the tag is there.',
+  size: 'Length of a list or text: `stmt.writes.size() > 3`.',
+  startsWith: 'The text starts with.',
+  endsWith: 'The text ends with.',
+  contains: 'The text contains.',
+  lowerAscii: 'The text in small letters.',
+  upperAscii: 'The text in capitals.',
+};
+
+/** Says whether a name fits a name, a pattern with `*`, or a list. */
+export type Matcher = (name: string) => boolean;
+
+/** What one expression looked at, so that a verdict can say which findings it rests on. */
+export interface Trace {
+  /** Indexes into analysis.findings, in any order, possibly repeated. */
+  findings: number[];
+  /** The answer depends on the clock. */
+  timed: boolean;
+}
+
+const BIT = Object.fromEntries(ACTIONS.map((action, index) => [action, 1 << index])) as Record<Action, number>;
+
+/** A set of actions as bits, for `does` without walking the findings. */
+export function actionBit(action: Action): number {
+  return BIT[action];
+}
+
+/** Facts of one statement of a message. Answers what the table promises and notes which findings the answer rests on. */
+export class StatementView {
+  readonly #analysis: Analysis;
+  readonly #index: number;
+  readonly #alone: boolean;
+  readonly #trace: Trace;
+  /** Bits of every action found in this statement. */
+  readonly mask: number;
+
+  /** `alone`: the message has one statement, so every finding, read and write is its own. */
+  constructor(analysis: Analysis, index: number, alone: boolean, trace: Trace) {
+    this.#analysis = analysis;
+    this.#index = index;
+    this.#alone = alone;
+    this.#trace = trace;
+    let mask = 0;
+    for (const finding of analysis.findings) if (alone || finding.statement === index) mask |= BIT[finding.action];
+    this.mask = mask;
+  }
+
+  get actions(): readonly string[] {
+    this.#note(() => true);
+    return ACTIONS.filter((action) => this.mask & BIT[action]).toSorted();
+  }
+  get reads(): readonly string[] {
+    this.#note((action) => action === 'read');
+    return this.#own(this.#analysis.reads, 'read');
+  }
+  get writes(): readonly string[] {
+    this.#note((action) => action === 'write');
+    return this.#own(this.#analysis.writes, 'write');
+  }
+  get functions(): readonly string[] {
+    return this.#analysis.functions;
+  }
+  get kind(): string {
+    return this.#analysis.statements[this.#index]?.kind ?? '';
+  }
+  get statements(): bigint {
+    return BigInt(this.#analysis.statements.length);
+  }
+  get writes_all_rows(): boolean {
+    const yes = this.#analysis.statements[this.#index]?.writes_all_rows ?? false;
+    if (yes) this.#note((action) => action === 'write');
+    return yes;
+  }
+  get folds_rows(): boolean {
+    const yes = this.#analysis.statements[this.#index]?.folds_rows ?? false;
+    if (yes) this.#note((action) => action === 'read');
+    return yes;
+  }
+
+  does(action: Action, matches?: Matcher): boolean {
+    if (!(this.mask & BIT[action])) return false;
+    return this.#note((found, object) => found === action && (matches === undefined || matches(object)));
+  }
+  doesOnly(actions: readonly Action[]): boolean {
+    let allowed = 0;
+    for (const action of actions) allowed |= BIT[action];
+    return (this.mask & ~allowed) === 0;
+  }
+  touchesOne(how: 'reads' | 'writes' | 'touches', matches: Matcher): boolean {
+    const noted = this.#note(
+      (action, object) => (how === 'touches' || action === (how === 'reads' ? 'read' : 'write')) && matches(object),
+    );
+    return (
+      noted ||
+      (how !== 'writes' && this.#own(this.#analysis.reads, 'read').some(matches)) ||
+      (how !== 'reads' && this.#own(this.#analysis.writes, 'write').some(matches))
+    );
+  }
+  calls(matches: Matcher): boolean {
+    if (!this.#analysis.functions.some(matches)) return false;
+    this.#note((_, object) => matches(object));
+    return true;
+  }
+
+  /** In a batch, the names that a finding of this statement or no finding at all accounts for: never fewer than its own. */
+  #own(names: readonly string[], action: Action): readonly string[] {
+    if (this.#alone) return names;
+    const { findings } = this.#analysis;
+    return names.filter((name) => {
+      let elsewhere = false;
+      for (const finding of findings) {
+        if (finding.action !== action || finding.object !== name) continue;
+        if (finding.statement === this.#index) return true;
+        elsewhere = true;
+      }
+      return !elsewhere;
+    });
+  }
+
+  #note(wanted: (action: Action, object: string) => boolean): boolean {
+    const { findings } = this.#analysis;
+    let any = false;
+    for (let i = 0; i < findings.length; i++) {
+      const finding = findings[i]!;
+      if (!this.#alone && finding.statement !== this.#index) continue;
+      if (!wanted(finding.action, finding.object)) continue;
+      this.#trace.findings.push(i);
+      any = true;
+    }
+    return any;
+  }
+}
+
+export class WhoView {
+  readonly id: string;
+  readonly kind: string;
+  readonly groups: readonly string[];
+  readonly sponsor: string;
+  readonly authentication: string;
+  readonly address: string;
+  constructor(who: Who) {
+    this.id = who.id;
+    this.kind = who.kind;
+    this.groups = who.groups;
+    this.sponsor = who.sponsor ?? '';
+    this.authentication = who.authentication;
+    this.address = who.address;
+  }
+}
+
+export class WhereView {
+  readonly engine: string;
+  readonly upstream: string;
+  readonly database: string;
+  readonly #tags: Readonly<Record<string, string>>;
+  constructor(where: Where) {
+    this.engine = where.engine;
+    this.upstream = where.upstream;
+    this.database = where.database;
+    this.#tags = where.tags;
+  }
+  // A Map, so that a tag called `constructor` is not found where nobody set it.
+  get tags(): ReadonlyMap<string, string> {
+    return new Map(Object.entries(this.#tags));
+  }
+}
+
+export class SessionFacts {
+  readonly in_transaction: boolean;
+  readonly application_name: string;
+  readonly role: string;
+  constructor(session: SessionView) {
+    this.in_transaction = session.in_transaction;
+    this.application_name = session.application_name;
+    this.role = session.role;
+  }
+}
+
+export class TimeView {
+  readonly #now: number;
+  readonly #trace: Trace;
+  constructor(now: number, trace: Trace) {
+    this.#now = now;
+    this.#trace = trace;
+  }
+  hour(zone: string): bigint {
+    return BigInt(this.#part(zone, 'hour'));
+  }
+  weekday(zone: string): string {
+    return this.#part(zone, 'weekday').toLowerCase();
+  }
+  #part(zone: string, part: 'hour' | 'weekday'): string {
+    this.#trace.timed = true;
+    return zoned(zone)
+      .formatToParts(this.#now)
+      .find(({ type }) => type === part)!.value;
+  }
+}
+
+const ZONES = new Map<string, Intl.DateTimeFormat>();
+
+/** A formatter of hour and weekday for an IANA time zone; throws RangeError for another name. Zones come from policy files, so few. */
+export function zoned(zone: string): Intl.DateTimeFormat {
+  let format = ZONES.get(zone);
+  if (!format) {
+    format = new Intl.DateTimeFormat('en', { timeZone: zone, hour: 'numeric', hourCycle: 'h23', weekday: 'long' });
+    ZONES.set(zone, format);
+  }
+  return format;
+}
+
+/** What every expression of a question shares. */
+export function sharedViews(question: PolicyQuestion, trace: Trace) {
+  return {
+    who: new WhoView(question.who),
+    where: new WhereView(question.where),
+    session: new SessionFacts(question.session),
+    time: new TimeView(question.now, trace),
+  };
+}

@@ -1,0 +1,190 @@
+// Evaluates a policy: every rule on every statement of a message, the strictest verdict wins.
+// Pure: no clock, no I/O, never throws; an expression that fails counts against the statement.
+import type { Analysis } from '../sql/findings.ts';
+import type { Expression, Views } from './cel.ts';
+import { sharedViews, StatementView, type Trace } from './facts.ts';
+import type { Ask, FixedRule, PolicyQuestion, Verdict } from './types.ts';
+
+export interface Rule {
+  readonly id: string;
+  readonly when: Expression;
+  readonly unless: Expression | null;
+  readonly verdict: Verdict['verdict'];
+  readonly observe: boolean;
+  readonly ask: Ask;
+  readonly message: string;
+}
+
+export type FixedVerdicts = Readonly<Record<Exclude<FixedRule, 'default'>, 'hold' | 'deny'>>;
+
+export interface Rules {
+  readonly rules: readonly Rule[];
+  readonly fixed: FixedVerdicts;
+  readonly default: Verdict['verdict'];
+}
+
+/** What a verdict was made of; for `policy test` and `policy explain`. */
+export interface Explanation extends Verdict {
+  /** Ids of rules whose `when` held for a statement and whose `unless` did not; rules in mode observe too. */
+  readonly matched: readonly string[];
+  /** Ids of rules whose `when` held for a statement and whose `unless` excepted it. */
+  readonly excepted: readonly string[];
+  /** Ids of rules with an expression that failed. */
+  readonly failed: readonly string[];
+}
+
+/** Whom a hold asks where the rule, or no rule, says nothing. */
+export const DEFAULT_ASK: Ask = {
+  of: [],
+  count: 1,
+  deadline_ms: 900_000,
+  use_within_ms: 3_600_000,
+  wait_ms: null,
+  rationale: ['approve', 'deny'],
+  reason: 'optional',
+  ticket: true,
+};
+
+const FIXED_MESSAGES: Record<FixedRule, string> = {
+  default: 'No rule of the policy lets this through.',
+  unparsed: 'The text does not parse, so nobody can tell what it would do.',
+  unknown: "Something in the statement is not in Holdpoint's tables, so its effect is not known.",
+  unresolved: 'A name in the statement can not be resolved, so its effect is not known.',
+  code: 'The statement runs code that can not be read.',
+};
+const FIXED_ORDER = ['unparsed', 'unknown', 'unresolved', 'code'] as const;
+const SEVERITY = { allow: 0, hold: 1, deny: 2 } as const;
+
+interface Outcome {
+  verdict: Verdict['verdict'];
+  rule: string;
+  message: string;
+  ask: Ask;
+  /** Among equal verdicts the least wins: rules in the file's order, then the fixed keys, then `default`. */
+  order: number;
+  findings: number[];
+}
+
+/** Judges a message. Cost: microseconds; skips a rule when the statement has none of the actions it asks for. */
+export function judge(rules: Rules, question: PolicyQuestion): Explanation {
+  const { analysis } = question;
+  const trace: Trace = { findings: [], timed: false };
+  const notes = {
+    matched: new Set<string>(),
+    excepted: new Set<string>(),
+    failed: new Set<string>(),
+    observed: new Set<string>(),
+  };
+  const shared = sharedViews(question, trace);
+  const count = statementCount(analysis);
+  let best: Outcome | null = null;
+
+  for (let index = 0; index < count; index++) {
+    const stmt = new StatementView(analysis, index, count === 1, trace);
+    const outcome = judgeStatement(rules, analysis, index, count === 1, { stmt, ...shared }, trace, notes);
+    if (best === null || stricter(outcome, best)) best = outcome;
+    else if (outcome.rule === best.rule) best.findings.push(...outcome.findings);
+  }
+
+  const { verdict, rule, message, ask, findings } = best!;
+  return {
+    verdict,
+    rule,
+    message,
+    findings: [...new Set(findings)].toSorted((a, b) => a - b),
+    ask: verdict === 'hold' ? ask : null,
+    observed: [...notes.observed],
+    cacheable: !trace.timed,
+    matched: [...notes.matched],
+    excepted: [...notes.excepted],
+    failed: [...notes.failed],
+  };
+}
+
+type Notes = Record<'matched' | 'excepted' | 'failed' | 'observed', Set<string>>;
+
+function judgeStatement(
+  { rules, fixed, default: otherwise }: Rules,
+  analysis: Analysis,
+  index: number,
+  alone: boolean,
+  views: Views,
+  trace: Trace,
+  notes: Notes,
+): Outcome {
+  let best: Outcome | null = null;
+  const offer = (outcome: Outcome): void => {
+    if (best === null || stricter(outcome, best)) best = outcome;
+  };
+
+  for (const [order, rule] of rules.entries()) {
+    if (rule.when.needs !== null && !(rule.when.needs & views.stmt.mask)) continue;
+    trace.findings = [];
+    const counts = rule.verdict !== 'allow';
+    if (!holds(rule.when, views, counts, rule.id, notes)) continue;
+    const findings = trace.findings;
+    if (rule.unless && holds(rule.unless, views, false, rule.id, notes)) {
+      notes.excepted.add(rule.id);
+      continue;
+    }
+    notes.matched.add(rule.id);
+    if (rule.observe) notes.observed.add(rule.id);
+    else offer({ verdict: rule.verdict, rule: rule.id, message: rule.message, ask: rule.ask, order, findings });
+  }
+
+  for (const [position, key] of FIXED_ORDER.entries()) {
+    const findings = fixedFindings(key, analysis, index, alone);
+    if (findings === null) continue;
+    offer({
+      verdict: fixed[key],
+      rule: key,
+      message: FIXED_MESSAGES[key],
+      ask: DEFAULT_ASK,
+      order: rules.length + position,
+      findings,
+    });
+  }
+
+  const order = rules.length + FIXED_ORDER.length;
+  const message = otherwise === 'allow' ? '' : FIXED_MESSAGES.default;
+  return best ?? { verdict: otherwise, rule: 'default', message, ask: DEFAULT_ASK, order, findings: [] };
+}
+
+function stricter(a: Outcome, b: Outcome): boolean {
+  const difference = SEVERITY[a.verdict] - SEVERITY[b.verdict];
+  return difference > 0 || (difference === 0 && a.order < b.order);
+}
+
+function holds(expression: Expression, views: Views, onFailure: boolean, id: string, notes: Notes): boolean {
+  try {
+    return expression.test(views);
+  } catch {
+    notes.failed.add(id);
+    return onFailure;
+  }
+}
+
+/** Findings that a fixed key is about; null: it does not apply. */
+function fixedFindings(
+  key: (typeof FIXED_ORDER)[number],
+  analysis: Analysis,
+  index: number,
+  alone: boolean,
+): number[] | null {
+  if (key === 'unparsed') return analysis.error === null ? null : [];
+  let found: number[] | null = null;
+  for (let i = 0; i < analysis.findings.length; i++) {
+    const finding = analysis.findings[i]!;
+    if (!alone && finding.statement !== index) continue;
+    if (finding.unresolved ? key === 'unresolved' : finding.action === key) (found ??= []).push(i);
+  }
+  return found;
+}
+
+// A message without statements (a comment, a text that does not parse) is judged once; a finding beyond the statements
+// that the analysis lists is judged too.
+function statementCount(analysis: Analysis): number {
+  let count = Math.max(1, analysis.statements.length);
+  for (const finding of analysis.findings) count = Math.max(count, finding.statement + 1);
+  return count;
+}

@@ -1,0 +1,242 @@
+// The policy file's shape: one zod schema that validates it and from which the published JSON Schema is printed.
+// A key that this release does not act on is refused, never ignored: a rule must not look stricter than it is.
+import { isMap, isNode, isScalar, parseDocument, type Document, type Node } from 'yaml';
+import { z } from 'zod';
+import { hint, Source } from './source.ts';
+import type { PolicyError } from './types.ts';
+
+/** A policy is read whole, at start and at each change. */
+export const POLICY_BYTES_MAX = 1_048_576;
+
+const FIXED_NAMES = ['default', 'unparsed', 'unknown', 'unresolved', 'code'];
+const MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const duration = z
+  .string()
+  .regex(/^\d{1,6}(s|m|h|d)$/, 'a duration is a whole number and a unit: 45s, 15m, 1h, 2d')
+  .describe('A whole number and a unit: 45s, 15m, 1h, 2d');
+const text = z.string().trim().min(1, 'an empty text');
+const expression = z
+  .string({ error: 'a CEL expression, in quotes where YAML reads something else: "true"' })
+  .trim()
+  .min(1, 'an empty expression');
+const strict = <Shape extends z.ZodRawShape>(shape: Shape) => z.strictObject(shape);
+const holdOrDeny = (meaning: string) =>
+  z.enum(['hold', 'deny'], { error: 'hold or deny: nothing unknown passes' }).describe(meaning);
+
+const ask = strict({
+  of: z
+    .array(text)
+    .default([])
+    .describe('Reviewer groups, as `reviewers` names them: any one of them decides. Empty: any reviewer.'),
+  count: z
+    .literal(1, { error: 'only `count: 1` in this release: several approvals would not be waited for' })
+    .default(1)
+    .describe('Approvals needed.'),
+  deadline: duration.default('15m').describe('How long the request stays open.'),
+  wait: duration
+    .optional()
+    .describe(
+      "How long a connection waits before it gets 'approval pending'; 0s: not at all. Left out: the engine's default.",
+    ),
+  use_within: duration.default('1h').describe('How long an approved ticket may be used.'),
+  rationale: z
+    .array(z.enum(['approve', 'deny']))
+    .default(['approve', 'deny'])
+    .describe('Which decisions need words of the reviewer.'),
+  reason: z
+    .enum(['optional', 'required'])
+    .default('optional')
+    .describe('required: a statement without words of the agent is refused.'),
+  ticket: z.boolean().default(true).describe('false: a hold that ends withdraws the request.'),
+});
+
+const circumstances = {
+  as: strict({
+    id: text.optional(),
+    kind: z.enum(['agent', 'human']).optional(),
+    groups: z.array(text).optional(),
+    sponsor: text.optional(),
+  })
+    .optional()
+    .describe('Who sends it. Left out: an agent with a sponsor, in no group.'),
+  at: z.iso
+    .datetime({ offset: true, error: 'a moment as in 2025-01-31T03:00:00Z' })
+    .optional()
+    .describe('When. Left out: Monday 6 January 2025, 12:00 UTC.'),
+  tags: z.record(z.string(), z.string()).optional().describe("The listener's tags."),
+};
+const example = z
+  .union([
+    text,
+    strict({ postgres: text, ...circumstances }),
+    strict({ mysql: text, ...circumstances }),
+    strict({ mariadb: text, ...circumstances }),
+  ])
+  .describe(
+    'A statement, for every engine; or {postgres: ...}, {mysql: ...}, {mariadb: ...} for one, with as, at and tags if they matter.',
+  );
+const examples = strict({
+  holds: z.array(example).optional().describe('Statements that this policy holds.'),
+  denies: z.array(example).optional().describe('Statements that this policy denies.'),
+  allows: z.array(example).optional().describe('Statements that this policy lets through.'),
+  unless: z.array(example).optional().describe('Statements that `when` matches and `unless` excepts.'),
+});
+
+const rule = strict({
+  id: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,62}$/, 'an id is small letters, digits and hyphens, at most 63')
+    .refine((id) => !FIXED_NAMES.includes(id), {
+      error: `one of ${FIXED_NAMES.join(', ')}: these name what is not a rule`,
+    })
+    .describe('Shown to agents and reviewers; kept in the log.'),
+  when: expression.describe('A CEL expression; docs/policy-facts.md lists the facts. `true`: always.'),
+  unless: expression.optional().describe('A CEL expression: the exception.'),
+  // oxlint-disable-next-line unicorn/no-thenable -- the policy language's own word; never awaited
+  then: z.enum(['allow', 'hold', 'deny']).describe('allow matters only where `default` is hold or deny.'),
+  mode: z
+    .enum(['enforce', 'observe'])
+    .default('enforce')
+    .describe('observe: recorded as what would have happened, nothing held or denied.'),
+  ask: ask.optional().describe('Whom to ask, and how long. Only with `then: hold`.'),
+  message: text.max(500, 'at most 500 characters').optional().describe('What agent and reviewer are told.'),
+  examples: examples.optional(),
+}).superRefine((value, context) => {
+  const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+  if (value.ask && value.then !== 'hold')
+    refuse(['ask'], `nobody is asked when the verdict is ${value.then}: leave \`ask\` out`);
+  if (value.mode === 'observe' && value.then === 'allow') refuse(['mode'], 'an allow rule has nothing to observe');
+  if (value.examples?.unless && value.unless === undefined) refuse(['examples', 'unless'], 'the rule has no `unless`');
+  if (value.ask?.ticket === false && value.ask.wait !== undefined && durationMs(value.ask.wait) === 0)
+    refuse(['ask', 'ticket'], 'with `wait: 0s` and no ticket nothing could ever be approved');
+});
+
+export const policySchema = strict({
+  version: z.literal(1, { error: 'version 1 is the only one' }),
+  default: z.enum(['allow', 'hold', 'deny']).describe('The verdict where no rule matches.'),
+  unparsed: holdOrDeny('The text does not parse.').default('deny'),
+  unknown: holdOrDeny("Something in the statement is not in Holdpoint's tables.").default('hold'),
+  unresolved: holdOrDeny('A name whose meaning can not be told, such as a function that is not built in.').default(
+    'hold',
+  ),
+  code: holdOrDeny('Code that can not be read, or SQL made at run time.').default('hold'),
+  lists: z
+    .record(z.string().regex(/^[a-z][a-z0-9_]*$/, 'a list is named in small letters, digits and _'), z.array(text))
+    .default({})
+    .describe('Names and patterns (`billing.*`) under one word.'),
+  reviewers: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9_-]*$/, 'a group is named in small letters, digits, - and _'),
+      strict({ groups: z.array(text).min(1, 'at least one group') }),
+    )
+    .default({})
+    .describe(
+      'Who may decide: names for sets of directory groups, written with their source (`ldap:dba`), local ones bare.',
+    ),
+  rules: z
+    .array(rule)
+    .default([])
+    .describe('Every rule is evaluated; the strictest verdict wins, then the first in this order.'),
+});
+
+export type PolicyFile = z.output<typeof policySchema>;
+export type RuleFile = PolicyFile['rules'][number];
+export type Example = z.output<typeof example>;
+
+// Keys that the design knows and this release does not act on.
+const NOT_BUILT: Readonly<Record<string, string>> = {
+  limit: 'row and byte limits are',
+  escalate: 'escalation is',
+  delegation: 'delegation is',
+  permit: 'standing approval is',
+  permits: 'standing approval is',
+  nobody: 'a verdict for when nobody is there is',
+  channel: 'a rule for one channel is',
+};
+
+/** The JSON Schema (draft 2020-12) for editors, printed from the schema that validates. */
+export function policyJsonSchema(): unknown {
+  return { title: 'Holdpoint policy', ...z.toJSONSchema(policySchema, { io: 'input' }) };
+}
+
+export function durationMs(written: string): number {
+  return Number.parseInt(written, 10) * MS[written.at(-1) as keyof typeof MS];
+}
+
+export interface ParsedFile {
+  readonly file: PolicyFile;
+  readonly source: Source;
+  /** The node at a path, for positions. */
+  readonly node: (path: readonly PropertyKey[]) => Node | undefined;
+  readonly error: (path: readonly PropertyKey[], message: string) => PolicyError;
+}
+
+/** Reads YAML and checks its shape; no expression yet. */
+export function parsePolicyFile(path: string, content: string): ParsedFile | { readonly errors: PolicyError[] } {
+  const source = new Source(path, content);
+  const document = parseDocument(content, { lineCounter: source.lines, prettyErrors: false });
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0) return { errors: faults.map(({ message, pos }) => source.error(message, ...pos)) };
+
+  const error = (at: readonly PropertyKey[], message: string) => {
+    return source.error(message, ...range(findNode(document, at)));
+  };
+  const result = policySchema.safeParse(document.toJS() ?? {});
+  if (!result.success)
+    return { errors: inOrder(result.error.issues.flatMap((issue) => issueErrors(issue, document, source))) };
+  return { file: result.data, source, node: (at) => findNode(document, at), error };
+}
+
+export function inOrder(errors: readonly PolicyError[]): PolicyError[] {
+  return errors.toSorted((a, b) => a.line - b.line || a.column - b.column);
+}
+
+function issueErrors(issue: z.core.$ZodIssue, document: Document, source: Source): PolicyError[] {
+  // Of a union that failed (an example), the branch that the author meant is the one whose first key is there.
+  if (issue.code === 'invalid_union') {
+    const branch = issue.errors.find((issues) =>
+      issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
+    );
+    if (branch?.length)
+      return branch.flatMap((inner) =>
+        issueErrors({ ...inner, path: [...issue.path, ...inner.path] }, document, source),
+      );
+  }
+  const node = findNode(document, issue.path);
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => {
+      const pair = isMap(node) ? node.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined;
+      const message = Object.hasOwn(NOT_BUILT, key)
+        ? `\`${key}\`: ${NOT_BUILT[key]} not built in this release, so the policy would not do what it says`
+        : `unknown key \`${key}\`${hint(key, knownKeys(issue.path))}`;
+      return source.error(message, ...range(isNode(pair?.key) ? pair.key : node));
+    });
+
+  const key = String(issue.path.at(-1) ?? 'policy');
+  if (node === undefined)
+    return [source.error(`\`${key}\` is missing`, ...range(findNode(document, issue.path.slice(0, -1))))];
+  const generic = issue.code === 'invalid_value' && issue.message.startsWith('Invalid');
+  const message = generic ? `one of ${issue.values.join(', ')}` : issue.message;
+  return [source.error(`\`${key}\`: ${message.charAt(0).toLowerCase()}${message.slice(1)}`, ...range(node))];
+}
+
+function range(node: Node | undefined): [number, number] {
+  return [node?.range?.[0] ?? 0, node?.range?.[1] ?? 1];
+}
+
+function knownKeys(path: readonly PropertyKey[]): string[] {
+  if (path.length === 0) return Object.keys(policySchema.shape);
+  if (path[0] === 'reviewers') return ['groups'];
+  if (path.length === 2) return Object.keys(rule.shape);
+  if (path[2] === 'ask') return Object.keys(ask.shape);
+  if (path.at(-1) === 'as') return ['id', 'kind', 'groups', 'sponsor'];
+  return path.length === 3
+    ? Object.keys(examples.shape)
+    : ['postgres', 'mysql', 'mariadb', ...Object.keys(circumstances)];
+}
+
+function findNode(document: Document, path: readonly PropertyKey[]): Node | undefined {
+  const node: unknown = path.length === 0 ? document.contents : document.getIn(path, true);
+  return isNode(node) ? node : undefined;
+}
