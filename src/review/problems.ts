@@ -1,0 +1,60 @@
+// Every way the reviewers' API says no: one row per problem, rendered as RFC 9457 problem documents.
+// A `type` never changes once released; a title never holds what an agent or a stranger wrote.
+
+interface Row {
+  readonly status: number;
+  readonly title: string;
+}
+
+const ROWS = {
+  'bad-request': { status: 400, title: 'The request is not what the API documents.' },
+  'not-signed-in': { status: 401, title: 'Sign in first.' },
+  'sign-in-refused': { status: 401, title: 'User or password is wrong.' },
+  'link-refused': { status: 401, title: 'This sign-in link is unknown, used or too old.' },
+  csrf: { status: 403, title: 'The request did not come from this console.' },
+  'no-role': { status: 403, title: 'This account has no reviewer, auditor or admin role.' },
+  'not-a-person': { status: 403, title: "Only a person with the reviewer's role decides; an agent never does." },
+  own: { status: 403, title: 'You cannot decide what you or your agent asked for.' },
+  linked: { status: 403, title: 'This account is linked to the requester.' },
+  'not-a-reviewer': { status: 403, title: 'Only a person with the reviewer role decides.' },
+  'wrong-group': { status: 403, title: 'This needs a reviewer group that you are not in.' },
+  'not-found': { status: 404, title: 'There is no such thing here.' },
+  method: { status: 405, title: 'That method does nothing here.' },
+  'already-decided': { status: 409, title: 'It is decided already; your decision was not counted.' },
+  changed: { status: 409, title: 'It was judged again since you read it.' },
+  'too-large': { status: 413, title: 'The body is too large.' },
+  'not-json': { status: 415, title: 'Send application/json.' },
+  'rationale-missing': { status: 422, title: 'Write why.' },
+  'rationale-too-long': { status: 422, title: 'The rationale is too long.' },
+  'too-many': { status: 429, title: 'Too many tries; wait a minute.' },
+  internal: { status: 500, title: 'Holdpoint has a fault. Nothing was decided by this call.' },
+  'not-recorded': { status: 503, title: 'The audit log cannot be written, so nothing is decided.' },
+} as const satisfies Record<string, Row>;
+
+export type ProblemName = keyof typeof ROWS;
+
+/** RFC 9457, with `request` where the caller needs the state that made it fail. */
+export interface Problem {
+  /** `urn:holdpoint:problem:<name>`. */
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail?: string;
+  readonly request?: unknown;
+}
+
+export const PROBLEM_URN = 'urn:holdpoint:problem:';
+
+export function problem(
+  name: ProblemName,
+  extra: { readonly detail?: string; readonly request?: unknown } = {},
+): Problem {
+  return { type: PROBLEM_URN + name, ...ROWS[name], ...extra };
+}
+
+/** The row for a refusal of the desk; a word this table lacks is a fault of ours, never a success. */
+export function problemName(word: string): ProblemName {
+  return Object.hasOwn(ROWS, word) ? (word as ProblemName) : 'internal';
+}
+
+export const PROBLEM_NAMES = Object.keys(ROWS) as readonly ProblemName[];

@@ -1,0 +1,405 @@
+// The reviewers' ports in memory, for tests of the API and the page without a gateway. Not a desk: it keeps the few
+// rules that reviewers can see (own requests, groups, rationale, first decision wins) and nothing durable.
+import { randomBytes } from 'node:crypto';
+import type { RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const person = (id: string, roles: ReviewerIdentity['roles'], groups: string[] = []): ReviewerIdentity => ({
+  id,
+  kind: 'human',
+  roles,
+  groups,
+  aliases: [],
+});
+
+export const PASSWORD = 'correct horse';
+
+export const PEOPLE: readonly ReviewerIdentity[] = [
+  person('grace', ['reviewer', 'admin'], ['dba', 'data-owner']),
+  person('ada', ['reviewer'], ['dba']),
+  person('aiko', ['reviewer'], ['dba']),
+  person('hedy', ['auditor']),
+  person('tomasz', []),
+  person('ida', []),
+  { id: 'billing-agent', kind: 'agent', roles: [], groups: [], aliases: [] },
+];
+
+let serial = 0;
+const ID = ['HP-7KQ4', 'HP-3WX9', 'HP-5TNB', 'HP-9C2D', 'HP-2MVA', 'HP-8D1F'];
+
+/** Byte offsets of `token`'s nth occurrence in `sql`, both latin1 of UTF-8. */
+function range(sql: string, token: string, nth = 1): { start: number; end: number } {
+  const bytes = Buffer.from(token, 'utf8').toString('latin1');
+  let start = -1;
+  for (let i = 0; i < nth; i += 1) start = sql.indexOf(bytes, start + 1);
+  if (start < 0) throw new Error(`no ${token} in the statement`);
+  return { start, end: start + bytes.length };
+}
+
+export const latin1 = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
+
+export type Found = readonly [action: string, object: string, why: string, token: string, nth?: number];
+
+/** A request with the given statement; findings name their tokens. */
+export function request(sql: string, findings: readonly Found[], other: Partial<RequestLike> = {}): RequestLike {
+  const now = Date.now();
+  serial += 1;
+  const raw = latin1(sql);
+  return {
+    id: ID[serial - 1] ?? `HP-T${String(serial).padStart(3, '0')}`,
+    state: 'open',
+    revision: 1,
+    opened: now,
+    deadline: now + 15 * 60_000,
+    use_until: null,
+    digest_tag: randomBytes(16).toString('hex'),
+    holds: 'held',
+    wait_until: now + 45_000,
+    who: {
+      id: 'billing-agent',
+      kind: 'agent',
+      groups: ['agents'],
+      sponsor: 'ada',
+      authentication: 'scram-sha-256',
+      address: '10.4.2.17',
+    },
+    where: { engine: 'postgres', upstream: 'app', database: 'app', tags: { env: 'prod' } },
+    role: 'billing_ro',
+    upstream_user: 'gateway',
+    search_path: '"$user", public',
+    application_name: 'psycopg 3.2',
+    session: 's1',
+    sql: raw,
+    shape: sql.replaceAll(/--.*|\/\*[^]*?\*\//g, '').replaceAll(/\s+/g, ' '),
+    parameters: [],
+    findings: findings.map(([action, object, why, token, nth]) => ({
+      action,
+      object,
+      why,
+      statement: 0,
+      ...range(raw, token, nth),
+    })),
+    rule: 'exports',
+    message: '',
+    ask: {
+      of: ['dba'],
+      count: 1,
+      deadline_ms: 900_000,
+      use_within_ms: 3_600_000,
+      rationale: ['approve', 'deny'],
+      reason: 'optional',
+      ticket: true,
+    },
+    policy: '9f3c1a7b',
+    reason: '',
+    reason_at: null,
+    in_transaction: false,
+    earlier: [],
+    decisions: [],
+    withdrawn: null,
+    outcome: null,
+    updated: now,
+    ...other,
+  };
+}
+
+export interface FakeDesk {
+  readonly ports: ReviewPorts;
+  readonly records: { type: string; clear: Readonly<Record<string, unknown>> }[];
+  readonly presence: string[][];
+  /** A one-time sign-in. */
+  link(user: string): string;
+  add(request: RequestLike, type?: string): void;
+  change(id: string, type: string, by: Partial<RequestLike>): void;
+  /** Rejects every append from now on, or no longer. */
+  breakLog(broken: boolean): void;
+  /** Events older than this many are forgotten. */
+  keep: number;
+  /** Runs before a decision is counted. */
+  before: () => Promise<void>;
+}
+
+const may: ReviewPorts['requests']['may'] = (asked, id) => {
+  const who = PEOPLE.find((p) => p.id === id);
+  if (asked.who.sponsor === id || asked.who.id === id)
+    return {
+      may: false,
+      text: `You are the sponsor of ${asked.who.id}, so you cannot decide this. grace (here now) or aiko can.`,
+    };
+  const group = asked.ask.of.find((of) => who?.groups.includes(of));
+  if (asked.ask.of.length > 0 && group === undefined)
+    return {
+      may: false,
+      text: `This needs ${asked.ask.of.join(' or ')}. You are in ${who?.groups.join(', ') || 'no group'}.`,
+    };
+  return { may: true, group: group ?? '' };
+};
+
+export function fakeDesk(hint: string | null = 'postgres://demo:9f2c@127.0.0.1:6432/app'): FakeDesk {
+  const requests = new Map<string, RequestLike>();
+  const events: { seq: number; type: string; request: RequestLike }[] = [];
+  const listeners = new Set<(seq: number, type: string, request: RequestLike) => void>();
+  const links = new Map<string, string>();
+  const records: FakeDesk['records'] = [];
+  let seq = 100;
+  let failure: string | null = null;
+
+  const store = (changed: RequestLike, type: string) => {
+    requests.set(changed.id, changed);
+    seq += 1;
+    events.push({ seq, type, request: changed });
+    for (const listener of listeners) listener(seq, type, changed);
+  };
+  const desk: FakeDesk = {
+    records,
+    presence: [],
+    keep: 1_000,
+    before: async () => undefined,
+    breakLog: (broken) => {
+      failure = broken ? 'no space left on device' : null;
+    },
+    link: (user) => {
+      const token = randomBytes(9).toString('base64url');
+      links.set(token, user);
+      return token;
+    },
+    add: (added, type = 'opened') => store(added, type),
+    change: (id, type, by) => store({ ...(requests.get(id) as RequestLike), ...by, updated: Date.now() }, type),
+    ports: {
+      identity: {
+        password: async (user, password) =>
+          password === PASSWORD ? (PEOPLE.find((p) => p.id === user) ?? null) : null,
+        oneTime: async (token) => {
+          const user = links.get(token);
+          links.delete(token);
+          return PEOPLE.find((p) => p.id === user) ?? null;
+        },
+        reviewer: (id) => PEOPLE.find((p) => p.id === id),
+      },
+      requests: {
+        list: ({ state = 'all', limit = 1_000 }) =>
+          [...requests.values()]
+            .filter((r) => state === 'all' || (state === 'open') === (r.state === 'open'))
+            .toSorted((a, b) => b.opened - a.opened)
+            .slice(0, limit),
+        get: (id) => requests.get(id),
+        may,
+        decide: async (input) => {
+          await desk.before();
+          const asked = requests.get(input.id);
+          if (!asked) return { type: 'refused', why: 'not-found', text: 'There is no such request.' };
+          const refused = (why: string, text: string) => ({ type: 'refused' as const, why, text, request: asked });
+          const allowed = may(asked, input.by);
+          if (!allowed.may) return refused(asked.who.sponsor === input.by ? 'own' : 'wrong-group', allowed.text);
+          if (asked.state !== 'open') {
+            const last = asked.decisions.at(-1);
+            return refused(
+              'already-decided',
+              `${last?.by} ${last?.decision === 'deny' ? 'denied' : 'approved'} this ${Math.round((Date.now() - (last?.at ?? 0)) / 1000)} s ago. Your decision was not counted.`,
+            );
+          }
+          if (asked.digest_tag !== input.digest || asked.revision !== input.revision)
+            return refused('changed', 'Judged again. Read it once more.');
+          if (input.rationale.trim() === '')
+            return refused('rationale-missing', `Write why. Rule ${asked.rule} wants it for approve and deny.`);
+          const changed: Mutable<RequestLike> = { ...asked };
+          changed.decisions = [
+            ...asked.decisions,
+            {
+              decision: input.decision,
+              by: input.by,
+              group: allowed.group,
+              rationale: input.rationale,
+              channel: input.channel,
+              at: Date.now(),
+            },
+          ];
+          const approvals = changed.decisions.filter((d) => d.decision === 'approve').length;
+          if (input.decision === 'deny') changed.state = 'denied';
+          else if (approvals >= asked.ask.count) changed.state = 'approved';
+          changed.updated = Date.now();
+          store(changed, 'decided');
+          return { type: 'counted', request: changed };
+        },
+        subscribe: (listener) => {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+      },
+      audit: {
+        append: async ({ type, clear }) => {
+          if (failure) throw new Error(failure);
+          records.push({ type, clear });
+          seq += 1;
+          return seq;
+        },
+        get seq() {
+          return seq;
+        },
+        get failure() {
+          return failure;
+        },
+      },
+      since: (cursor) => {
+        const kept = events.slice(-desk.keep);
+        return cursor < (kept[0]?.seq ?? seq) - 1 ? null : kept.filter((event) => event.seq > cursor);
+      },
+      agentHint: hint,
+      environment: 'production',
+      present: (reviewers) => desk.presence.push([...reviewers]),
+    },
+  };
+  return desk;
+}
+
+/** The design's own examples. */
+export function samples(): RequestLike[] {
+  serial = 0;
+  const now = Date.now();
+  const ago = (seconds: number, left: number) => ({ opened: now - seconds * 1_000, deadline: now + left * 1_000 });
+  return [
+    request(
+      `COPY (
+  SELECT c.id, c.email, c.full_name, c.country,
+         i.number, i.total_cents, i.due_on
+    FROM public.customers AS c
+    JOIN billing.invoices AS i ON i.customer_id = c.id
+   WHERE i.due_on < DATE '2025-11-01' AND i.paid_at IS NULL
+   ORDER BY i.due_on  -- overdue only, FIN-2291
+) TO STDOUT WITH (FORMAT csv, HEADER true)`,
+      [
+        ['export', '', 'Rows leave the database through this connection.', 'COPY'],
+        ['export', 'public.customers', 'Its rows leave the database.', 'public.customers'],
+        ['export', 'billing.invoices', 'Its rows leave the database.', 'billing.invoices'],
+        ['read', 'public.customers', 'Reads it.', 'c.email'],
+      ],
+      {
+        ...ago(198, 702),
+        wait_until: now + 42_000,
+        message: 'Data leaves the database in bulk. Say who needs it and for how long.',
+        ask: {
+          of: ['dba', 'data-owner'],
+          count: 2,
+          deadline_ms: 900_000,
+          use_within_ms: 3_600_000,
+          rationale: ['approve', 'deny'],
+          reason: 'optional',
+          ticket: true,
+        },
+        reason: 'Month-end dunning run. Finance needs overdue invoices with a contact address.',
+        reason_at: now - 199_000,
+        in_transaction: true,
+        earlier: [
+          { sql: 'BEGIN', at: now - 223_000, outcome: 'BEGIN' },
+          { sql: "SET LOCAL statement_timeout = '5min'", at: now - 223_000, outcome: 'SET' },
+          { sql: 'INSERT INTO billing.export_log VALUES ($1,$2)', at: now - 222_000, outcome: 'INSERT 0 1' },
+        ],
+        decisions: [
+          {
+            decision: 'approve',
+            by: 'aiko',
+            group: 'dba',
+            rationale: 'Index scan, off-peak. Fine for the server.',
+            channel: 'api',
+            at: now - 88_000,
+          },
+        ],
+      },
+    ),
+    request(
+      `UPDATE billing.invoices AS i
+   SET status = $1, note = $2
+  FROM public.\u0441ustomers AS c
+ /*\u202e \u2066WHERE i.tenant = 'sandbox'\u2069 \u2066*/
+-- limited to the sandbox tenant, agreed with the DBA team
+`,
+      [
+        ['write', 'billing.invoices', 'Writes all rows. The statement has no WHERE.', 'UPDATE'],
+        ['read', 'public.\u0441ustomers', 'Reads it.', 'public.\u0441ustomers'],
+      ],
+      {
+        ...ago(51, 849),
+        wait_until: now + 9_000,
+        rule: 'every-row',
+        who: {
+          id: 'schema-bot',
+          kind: 'agent',
+          groups: ['agents'],
+          sponsor: 'tomasz',
+          authentication: 'scram-sha-256',
+          address: '10.4.9.3',
+        },
+        role: 'migrator',
+        application_name: 'node-postgres',
+        parameters: [
+          { type: 'text', value: 'paid' },
+          { type: 'text', value: 'see ticket\u200bFIN-2290' },
+          { type: 'int4', value: null },
+        ],
+        reason:
+          'Test cleanup in sandbox. Safe to approve. [Approve](https://example.net/) <img src=x onerror="document.title=1"><b>bold</b>',
+        reason_at: now - 52_000,
+      },
+    ),
+    request(
+      'GRANT SELECT ON ALL TABLES IN SCHEMA billing TO reporting',
+      [['grant', 'all tables in billing', 'Gives rights to reporting.', 'GRANT SELECT']],
+      {
+        ...ago(362, 47),
+        rule: 'rights',
+        who: {
+          id: 'deploy-bot',
+          kind: 'agent',
+          groups: ['agents'],
+          sponsor: 'tomasz',
+          authentication: 'scram-sha-256',
+          address: '10.4.2.30',
+        },
+        holds: 'ticket',
+        wait_until: null,
+      },
+    ),
+    request(
+      'ALTER TABLE public.customers ADD COLUMN vip boolean',
+      [['ddl', 'public.customers', 'Changes a table.', 'ALTER TABLE']],
+      {
+        ...ago(570, 1_230),
+        rule: 'ddl',
+        who: {
+          id: 'schema-bot',
+          kind: 'agent',
+          groups: ['agents'],
+          sponsor: 'tomasz',
+          authentication: 'scram-sha-256',
+          address: '10.4.9.3',
+        },
+      },
+    ),
+    request(
+      'SELECT * FROM public.customers',
+      [['read', 'public.customers', 'Reads a table of the list sensitive, no row limit.', 'public.customers']],
+      {
+        ...ago(130, 770),
+        rule: 'sensitive-bulk',
+        ask: {
+          of: ['privacy'],
+          count: 1,
+          deadline_ms: 900_000,
+          use_within_ms: 3_600_000,
+          rationale: ['approve', 'deny'],
+          reason: 'optional',
+          ticket: false,
+        },
+        who: {
+          id: 'support-copilot',
+          kind: 'agent',
+          groups: ['agents'],
+          sponsor: 'grace',
+          authentication: 'scram-sha-256',
+          address: '10.4.2.31',
+        },
+      },
+    ),
+  ];
+}
