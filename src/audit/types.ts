@@ -28,10 +28,15 @@ export interface ReadRecord {
   readonly seq: number;
   /** ISO 8601 UTC. */
   readonly time: string;
+  /** Microseconds since the writer that wrote it opened the log: orders and spaces records where the clock was set. */
+  readonly mono: number;
+  readonly node: string;
   readonly type: string;
   readonly clear: Readonly<Record<string, unknown>>;
   /** Undefined: nothing was sealed. Null: the key of its period is gone. */
   readonly sealed: Readonly<Record<string, unknown>> | null | undefined;
+  /** Of a block record ('statements'), in order; else empty. */
+  readonly entries: readonly AllowedEntry[];
 }
 
 export interface SessionLog {
@@ -45,7 +50,10 @@ export interface SessionLog {
     bytes: number,
     duration_us: number,
   ): void;
-  /** Flushes what is buffered and resolves when it is durable. */
+  /**
+   * Flushes what is buffered and resolves when it is durable. Rejects AuditError when it can't be now; the entries are
+   * facts, so they are kept (within `queue_bytes_max`) and written when space returns.
+   */
   flush(): Promise<void>;
 }
 

@@ -1,0 +1,35 @@
+// Every type of record that the gateway writes, with what it means in one line; docs/audit-log.md prints this table and a test compares.
+// audit/ itself writes the four of `log.` and 'statements'; the others belong to the folders that do what they record.
+
+export const RECORD_TYPES = {
+  'log.opened': 'A writer opened the log: format version, process id, how many records were there, id of the tag key.',
+  'log.recovered': 'A torn tail was cut and kept aside, or the disk took records again after it had refused them.',
+  'log.overridden':
+    'An operator accepted a log that did not verify, exactly as it stood; first record of a new segment.',
+  'config.loaded': 'The configuration in force.',
+  'policy.loaded': 'The policy in force from here on, by its hash.',
+  'policy.refused': 'A policy was offered and is not in force, and why.',
+  'session.opened': 'An agent was identified and joined to an upstream: who, by what authentication, where.',
+  'session.closed': 'A session ended, and what it did in numbers.',
+  'session.refused': 'A connection was not let in: identity, limit, or upstream failure.',
+  statements: 'A block of allowed statements of one session.',
+  'statement.denied': 'A rule denied a statement; no person was asked.',
+  'statement.refused': 'A statement was refused before any rule: not parsed, or a setting that may not change.',
+  'request.opened': 'A risky statement became a request: who, what, why, where.',
+  'request.held': 'A client waits on the wire for a request (again).',
+  'request.ticket': 'The client no longer waits; the request lives on as a ticket.',
+  'request.decided': 'A reviewer or a clock approved or denied: decision, rationale (sealed), channel.',
+  'request.refused': 'A decision was not counted, and why.',
+  'request.withdrawn': 'The request ended without a decision at its own side’s wish.',
+  'request.expired': 'Nobody decided in time.',
+  'request.released': 'The approved statement is about to be sent upstream, at most once.',
+  'request.executed': 'The upstream completed the released statement: tag, rows, bytes, duration.',
+  'request.failed': 'The upstream refused the released statement: SQLSTATE and constraint.',
+  'request.outcome_unknown': 'Released, and whether it ran cannot be known.',
+  'request.lapsed': 'Approved, but not used in time or no longer what was approved.',
+  'reviewer.signed_in': 'A reviewer signed in: who, how, from where.',
+  'reviewer.sign_in_failed': 'A sign-in failed.',
+  'reviewer.read_text': 'A reviewer or auditor read a statement’s full text.',
+} as const satisfies Readonly<Record<string, string>>;
+
+export type RecordType = keyof typeof RECORD_TYPES;
