@@ -2,7 +2,7 @@
 // Only the package's programs are used: its class ends the whole process on a signal, so the gateway could not close in order.
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { access, chmod, cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -103,10 +103,13 @@ export async function programs(dir: string, as: RunAs): Promise<string> {
   }
   const copy = join(dir, `programs-${createHash('sha256').update(native).digest('hex').slice(0, 8)}`);
   if (!existsSync(copy)) {
-    await rm(`${copy}.part`, { recursive: true, force: true });
-    await cp(native, `${copy}.part`, { recursive: true, verbatimSymlinks: true });
-    for (const program of ['postgres', 'initdb']) await chmod(join(`${copy}.part`, 'bin', program), 0o755);
-    await rename(`${copy}.part`, copy);
+    const part = `${copy}.${process.pid}`;
+    await cp(native, part, { recursive: true, verbatimSymlinks: true });
+    for (const program of ['postgres', 'initdb']) await chmod(join(part, 'bin', program), 0o755);
+    await rename(part, copy).catch((error: unknown) => {
+      if (!existsSync(copy)) throw error;
+    });
+    await rm(part, { recursive: true, force: true });
   }
   await linkLibraries(copy);
   return join(copy, 'bin');
@@ -132,12 +135,9 @@ async function linkLibraries(native: string): Promise<void> {
   const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[];
   for (const { source, target } of links) {
     const at = join(native, relative('native', target));
-    try {
-      await access(at);
-    } catch {
-      await rm(at, { force: true });
-      await symlink(relative(dirname(target), source), at);
-    }
+    await symlink(relative(dirname(target), source), at).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    });
   }
 }
 

@@ -1,0 +1,182 @@
+// `npm test`: every check in order of its cost, one line each, failing output in full. Brings up what the tests need where it may (root on
+// Debian), else lists plainly what could not run; with CI=true that is a failure. `npm run prove [name]` runs the proofs at full size.
+import { spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+
+interface Stage {
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  /** A vitest project: its tests are counted one by one. Else the stage counts as one. */
+  readonly project?: string;
+}
+
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  /** Full names of tests that did not run. */
+  readonly skipped: readonly string[];
+}
+
+/** Programs that tests start, beside what npm brings. */
+const NEEDS = [
+  { what: 'PostgreSQL 15', path: ['/usr/lib/postgresql/15/bin/postgres'], packages: ['postgresql-15'] },
+  { what: 'psql', path: ['psql'], packages: ['postgresql-client'] },
+  { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
+];
+
+const root = resolve(import.meta.dirname, '..');
+const ci = process.env['CI'] === 'true';
+const prove = process.env['HOLDPOINT_PROVE'] === '1';
+const seed = process.env['HOLDPOINT_SEED'] ?? String(randomInt(2 ** 31 - 1));
+const only = process.argv.slice(2);
+const path = [join(root, 'node_modules', '.bin'), process.env['PATH'] ?? ''].join(delimiter);
+
+const stages: readonly Stage[] = [
+  ...(prove
+    ? []
+    : ([
+        { name: 'format', command: ['biome', 'format'] },
+        { name: 'lint', command: ['oxlint', '--type-aware'] },
+        { name: 'types', command: ['tsc', '-p', '.'] },
+        { name: 'dead code', command: ['knip'] },
+      ] as const)),
+  { name: 'build', command: ['npm', 'run', 'build'] },
+  vitest('architecture, unit', 'unit'),
+  vitest('transcripts', 'transcripts'),
+  vitest('real servers', 'real'),
+  vitest('browser', 'browser'),
+];
+
+console.log(
+  `Holdpoint tests on Node ${process.version}, seed ${seed} (HOLDPOINT_SEED=${seed} repeats it)${prove ? ', full size' : ''}`,
+);
+const missing = provide();
+const reports = await mkdtemp(join(tmpdir(), 'holdpoint-tests-'));
+const outcomes: Outcome[] = [];
+for (const stage of stages) outcomes.push(await perform(stage));
+await rm(reports, { recursive: true });
+process.exitCode = conclude(outcomes);
+
+function vitest(name: string, project: string): Stage {
+  const update = process.env['UPDATE'] === '1' ? ['--update'] : [];
+  return {
+    name,
+    project,
+    command: [
+      'vitest',
+      'run',
+      '--project',
+      project,
+      ...only,
+      ...(only.length > 0 ? ['--passWithNoTests'] : []),
+      ...update,
+    ],
+  };
+}
+
+async function perform(stage: Stage): Promise<Outcome> {
+  const report = join(reports, `${stage.project ?? 'none'}.json`);
+  const reporting =
+    stage.project === undefined ? [] : ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const [program, ...args] = stage.command;
+  const began = performance.now();
+  const { code, output } = await capture(program, [...args, ...reporting]);
+  const outcome = stage.project === undefined ? counted(code) : await vitestOutcome(report, code);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const numbers =
+    stage.project === undefined
+      ? ''
+      : `${outcome.passed} passed${outcome.failed > 0 ? `, ${outcome.failed} failed` : ''}`;
+  console.log(
+    `${outcome.failed === 0 ? 'ok  ' : 'FAIL'}  ${stage.name.padEnd(20)} ${seconds.padStart(6)} s  ${numbers}`.trimEnd(),
+  );
+  if (outcome.failed > 0) console.log(`${output.trimEnd()}\n`);
+  return outcome;
+}
+
+function counted(code: number): Outcome {
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: [] };
+}
+
+async function vitestOutcome(report: string, code: number): Promise<Outcome> {
+  if (!existsSync(report)) return counted(only.length > 0 && code === 0 ? 0 : 1);
+  const result = JSON.parse(await readFile(report, 'utf8')) as {
+    numPassedTests: number;
+    numFailedTests: number;
+    numFailedTestSuites: number;
+    testResults: { assertionResults: { status: string; fullName: string }[] }[];
+  };
+  const tests = result.testResults.flatMap((file) => file.assertionResults);
+  const skipped = tests
+    .filter(({ status }) => status !== 'passed' && status !== 'failed')
+    .map(({ fullName }) => fullName);
+  // A file that does not load, or an error outside a test, fails the run without failing a test.
+  const failed = Math.max(result.numFailedTests, code === 0 ? 0 : 1);
+  return { passed: result.numPassedTests, failed, skipped };
+}
+
+function conclude(all: readonly Outcome[]): number {
+  const skipped = all.flatMap((outcome) => outcome.skipped);
+  const passed = all.reduce((sum, outcome) => sum + outcome.passed, 0);
+  const notRun = missing.length + skipped.length;
+  const failed = all.reduce((sum, outcome) => sum + outcome.failed, 0) + (ci ? notRun : 0) + (passed === 0 ? 1 : 0);
+  if (notRun > 0) {
+    console.log(`\nCould not run here${ci ? ' (with CI=true a failure)' : ''}:`);
+    for (const line of [...missing, ...skipped]) console.log(`  ${line}`);
+  }
+  console.log(`\n${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** Installs what is missing where that is allowed; returns what is missing still, with the way to get it. */
+function provide(): string[] {
+  const absent = NEEDS.filter((need) => !need.path.some(found));
+  const packages = absent.flatMap((need) => need.packages);
+  if (packages.length > 0 && process.getuid?.() === 0 && isDebian()) {
+    console.log(`installing ${packages.join(', ')}`);
+    const apt = {
+      stdio: ['ignore', 'ignore', 'inherit'] as const,
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    };
+    spawnSync('apt-get', ['update', '-qq'], { ...apt, stdio: [...apt.stdio] });
+    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
+      ...apt,
+      stdio: [...apt.stdio],
+    });
+  }
+  return NEEDS.filter((need) => !need.path.some(found)).map(
+    (need) => `${need.what}: ${need.path[0]} is not there; on Debian: apt-get install ${need.packages.join(' ')}`,
+  );
+}
+
+function found(program: string): boolean {
+  return program.startsWith('/')
+    ? existsSync(program)
+    : path.split(delimiter).some((dir) => existsSync(join(dir, program)));
+}
+
+function isDebian(): boolean {
+  return existsSync('/etc/os-release') && /^ID(_LIKE)?=.*debian/m.test(readFileSync('/etc/os-release', 'utf8'));
+}
+
+function capture(
+  program: string,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly output: string }> {
+  return new Promise((done, fail) => {
+    const child = spawn(program, args, {
+      cwd: root,
+      env: { ...process.env, PATH: path, HOLDPOINT_SEED: seed },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const parts: Buffer[] = [];
+    child.stdout.on('data', (part: Buffer) => parts.push(part));
+    child.stderr.on('data', (part: Buffer) => parts.push(part));
+    child.on('error', fail);
+    child.on('close', (code) => done({ code: code ?? 1, output: Buffer.concat(parts).toString('utf8') }));
+  });
+}

@@ -1,0 +1,22 @@
+// Tests in the order of their cost; `npm test` runs one project after another (test/run.ts).
+import { defineConfig } from 'vitest/config';
+
+const prove = process.env['HOLDPOINT_PROVE'] === '1';
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    setupFiles: ['test/setup.ts'],
+    projects: [
+      project('unit', ['test/*.test.ts', 'test/unit/**/*.test.ts', 'test/fuzz/**/*.test.ts'], 20_000),
+      project('transcripts', ['test/transcripts/**/*.test.ts'], 30_000),
+      project('real', ['test/real/**/*.test.ts'], 60_000),
+      project('browser', ['test/browser/**/*.test.ts'], 120_000),
+    ],
+  },
+});
+
+function project(name: string, include: string[], timeout_ms: number) {
+  const limit = prove ? 60 * 60_000 : timeout_ms;
+  return { extends: true as const, test: { name, include, testTimeout: limit, hookTimeout: limit } };
+}
