@@ -1,0 +1,141 @@
+// Who is this? Answers listeners (database logins), the reviewers' API (sign-ins) and approval (its Directory), each time from
+// the users as they are now. Must never say whether a user exists, and never let an old list of users answer.
+import { createFailureLimiter } from './limiter.ts';
+import { verifyScrypt } from './password.ts';
+import { mockScramVerifier, parseScramVerifier, type ScramVerifier } from './scram.ts';
+import { createOneTimeTokens } from './tokens.ts';
+import type { User, Users } from './users.ts';
+
+/** Whoever may sign in to the console, as review and approval see them. */
+export interface Account {
+  readonly id: string;
+  readonly kind: 'agent' | 'human';
+  readonly roles: readonly ('reviewer' | 'auditor' | 'admin')[];
+  readonly groups: readonly string[];
+  /** Every other account of the same person. */
+  readonly aliases: readonly string[];
+}
+
+export interface Links {
+  readonly id: string;
+  readonly sponsor: string | null;
+  readonly aliases: readonly string[];
+  readonly people: readonly string[];
+}
+
+/** Satisfies approval's Directory. */
+export interface Directory {
+  reviewer(id: string): Account | undefined;
+  requester(id: string): Links | undefined;
+  eligible(groups: readonly string[]): readonly string[];
+  member(reviewer: Account, group: string): boolean;
+}
+
+/** Satisfies policy's Who. */
+export interface Principal {
+  readonly id: string;
+  readonly kind: 'agent' | 'human';
+  readonly groups: readonly string[];
+  readonly sponsor: string | null;
+  readonly authentication: string;
+  readonly address: string;
+}
+
+export interface Identity {
+  readonly directory: Directory;
+  /**
+   * Sign-in to the console; null: wrong user or password, or too many tries. The same work for each.
+   * `address`: the client's, without port.
+   */
+  password(user: string, password: string, address?: string): Promise<Account | null>;
+  /** Makes a one-time sign-in for a link. */
+  issueOneTime(user: string): string;
+  /** Uses one up; null: unknown, used, too old, or of a user who is gone. */
+  oneTime(token: string): Promise<Account | null>;
+  reviewer(id: string): Account | undefined;
+  /**
+   * For a SCRAM exchange; `known` false: run it to its end with this verifier and refuse, whatever the proof says.
+   * judgeLogin has the last word.
+   */
+  scramUser(name: string): { readonly verifier: ScramVerifier; readonly known: boolean };
+  /** Takes the result of a database login's check; false: refuse it, also because there were too many wrong ones. */
+  judgeLogin(user: string, address: string, right: boolean): boolean;
+  /** Undefined: there is no such user (any more). */
+  principal(user: string, authentication: string, address: string): Principal | undefined;
+  /** The user's own login upstream; null: the listener's. */
+  upstream(user: string): User['upstream'];
+}
+
+export interface IdentityOptions {
+  readonly users: () => Users;
+  /** The policy's reviewer groups: its name for one -> directory groups. */
+  readonly reviewers: () => Readonly<Record<string, readonly string[]>>;
+  /** At least 16 random bytes, the same after a restart: makes mock verifiers. */
+  readonly secret: Buffer;
+  readonly now?: () => number;
+}
+
+export function createIdentity({ users, reviewers, secret, now = Date.now }: IdentityOptions): Identity {
+  const signIns = createFailureLimiter(now);
+  const logins = createFailureLimiter(now);
+  const oneTimeTokens = createOneTimeTokens(now);
+  const directory = createDirectory(users, reviewers);
+  return {
+    directory,
+    async password(user, password, address = '') {
+      if (signIns.wait(user, address) > 0) return null;
+      const right = await verifyScrypt(password, users().get(user)?.password ?? null);
+      return (signIns.judge(user, address, right) && directory.reviewer(user)) || null;
+    },
+    issueOneTime: (user) => oneTimeTokens.issue(user),
+    async oneTime(token) {
+      const user = oneTimeTokens.use(token);
+      return (user !== null && directory.reviewer(user)) || null;
+    },
+    reviewer: (id) => directory.reviewer(id),
+    scramUser(name) {
+      const verifier = parseScramVerifier(users().get(name)?.postgres ?? '');
+      return verifier === null
+        ? { verifier: mockScramVerifier(name, secret), known: false }
+        : { verifier, known: true };
+    },
+    judgeLogin: (user, address, right) => logins.judge(user, address, right),
+    principal(id, authentication, address) {
+      const user = users().get(id);
+      if (user === undefined) return undefined;
+      const { kind, groups, sponsor } = user;
+      return { id, kind, groups, sponsor, authentication, address };
+    },
+    upstream: (id) => users().get(id)?.upstream ?? null,
+  };
+}
+
+export function createDirectory(
+  users: () => Users,
+  reviewers: () => Readonly<Record<string, readonly string[]>>,
+): Directory {
+  const member = (account: { readonly groups: readonly string[] }, group: string): boolean => {
+    const wanted = reviewers();
+    return Object.hasOwn(wanted, group) && (wanted[group] ?? []).some((name) => account.groups.includes(name));
+  };
+  return {
+    reviewer(id) {
+      const list = users();
+      const user = list.get(id);
+      if (user === undefined) return undefined;
+      return { id, kind: user.kind, roles: user.roles, groups: user.groups, aliases: list.linked(id) };
+    },
+    requester(id) {
+      const list = users();
+      const user = list.get(id);
+      if (user === undefined) return undefined;
+      return { id, sponsor: user.sponsor, aliases: list.linked(id), people: user.people };
+    },
+    eligible: (groups) =>
+      users()
+        .all.filter((user) => user.kind === 'human' && user.roles.includes('reviewer'))
+        .filter((user) => groups.length === 0 || groups.some((group) => member(user, group)))
+        .map((user) => user.id),
+    member,
+  };
+}

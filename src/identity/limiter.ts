@@ -1,0 +1,52 @@
+// Slows down guessing: after a few wrong passwords a user name from an address has to wait, longer each time.
+// Must never lock a user out from everywhere: a stranger could do that to anyone.
+import { LRUCache } from 'lru-cache';
+
+export const FREE_TRIES = 5;
+export const BACK_OFF_FIRST_MS = 1000;
+export const BACK_OFF_MAX_MS = 5 * 60_000;
+/** Failures are forgotten after so long without a try. */
+export const FORGET_MS = 3_600_000;
+/** Pairs of user and address remembered. */
+export const PAIRS_MAX = 10_000;
+
+export interface FailureLimiter {
+  /** Milliseconds until a try counts again; 0: now. To refuse early, before a password is worked on. */
+  wait(user: string, address: string): number;
+  /**
+   * Takes the result of a check and says whether it counts: a right password is refused too while the pair has to wait,
+   * so guessing in parallel gains nothing. A pool that opens twenty connections at once with the right one is let in.
+   */
+  judge(user: string, address: string, right: boolean): boolean;
+}
+
+export function createFailureLimiter(now: () => number = Date.now): FailureLimiter {
+  const pairs = new LRUCache<string, { readonly failures: number; readonly last: number }>({ max: PAIRS_MAX });
+
+  function failuresOf(key: string): { readonly failures: number; readonly last: number } {
+    const known = pairs.get(key);
+    return known !== undefined && now() - known.last < FORGET_MS ? known : { failures: 0, last: 0 };
+  }
+
+  function wait(user: string, address: string): number {
+    const { failures, last } = failuresOf(keyOf(user, address));
+    if (failures < FREE_TRIES) return 0;
+    const pause = Math.min(BACK_OFF_FIRST_MS * 2 ** (failures - FREE_TRIES), BACK_OFF_MAX_MS);
+    return Math.max(0, last + pause - now());
+  }
+
+  return {
+    wait,
+    judge(user, address, right) {
+      if (wait(user, address) > 0) return false;
+      const key = keyOf(user, address);
+      if (right) pairs.delete(key);
+      else pairs.set(key, { failures: failuresOf(key).failures + 1, last: now() });
+      return right;
+    },
+  };
+}
+
+function keyOf(user: string, address: string): string {
+  return JSON.stringify([user, address]);
+}
