@@ -157,7 +157,7 @@ const NOT_BUILT: Readonly<Record<string, string>> = {
 
 /** The JSON Schema (draft 2020-12) for editors, printed from the schema that validates. */
 export function policyJsonSchema(): unknown {
-  return { title: 'Holdpoint policy', ...z.toJSONSchema(policySchema, { io: 'input' }) };
+  return { title: 'Holdpoint policy', ...z.toJSONSchema(policySchema, { io: 'input', reused: 'ref' }) };
 }
 
 export function durationMs(written: string): number {
