@@ -1,0 +1,542 @@
+// Everything Holdpoint says to a PostgreSQL client, in one table: SQLSTATE, when, and the exact words (message = what is,
+// DETAIL = facts, HINT = the one next thing to do). Must never name a command that this release does not answer, and never
+// carry a statement's text, a parameter or a row value.
+import { cutBytes, DETAIL_BYTES_MAX, HINT_BYTES_MAX, MESSAGE_BYTES_MAX, quoted, utc, visible } from './text.ts';
+
+/** What goes into an ErrorResponse or NoticeResponse. */
+export interface WireText {
+  readonly severity: 'ERROR' | 'FATAL' | 'NOTICE';
+  readonly sqlstate: string;
+  readonly message: string;
+  readonly detail?: string;
+  readonly hint?: string;
+  /** Characters from 1, as the P field counts them. */
+  readonly position?: number;
+}
+
+/** One row of the catalogue: call it with its values. */
+export interface Row<V> {
+  (values: V): WireText;
+  readonly severity: WireText['severity'];
+  readonly sqlstate: string;
+  /** For the printed table. */
+  readonly when: string;
+  readonly example: V;
+}
+
+interface Words {
+  readonly message: string;
+  readonly detail?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly position?: number | undefined;
+}
+
+function row<V>(
+  severity: WireText['severity'],
+  sqlstate: string,
+  when: string,
+  words: (values: V) => Words,
+  example: V,
+): Row<V> {
+  const build = (values: V): WireText => {
+    const { message, detail, hint, position } = words(values);
+    return {
+      severity,
+      sqlstate,
+      message: cutBytes(visible(message), MESSAGE_BYTES_MAX),
+      ...(detail !== undefined && { detail: cutBytes(visible(detail), DETAIL_BYTES_MAX) }),
+      ...(hint !== undefined && { hint: cutBytes(visible(hint), HINT_BYTES_MAX) }),
+      ...(position !== undefined && position > 0 && { position }),
+    };
+  };
+  return Object.assign(build, { severity, sqlstate, when, example });
+}
+
+const AT = Date.UTC(2025, 10, 22, 14, 17, 30);
+const ID = 'HP-7KQ4M2XA';
+
+const TO_GIVE_A_REASON = "SET holdpoint.reason = 'who needs it, what for, until when';";
+
+export const texts = {
+  held: row(
+    'NOTICE',
+    '00000',
+    'a statement is held, at once',
+    (v: {
+      readonly id: string;
+      readonly rule: string;
+      /** The rule's message; '' for none. */
+      readonly ruleMessage: string;
+      /** "export of public.customers, billing.invoices". */
+      readonly found: string;
+      /** "any reviewer", "one of dba". */
+      readonly needs: string;
+      /** The console's address without a slash at its end; null: none to tell. */
+      readonly console: string | null;
+      readonly waitUntil: number;
+      readonly deadline: number;
+      /** false: the request does not outlive the wait. */
+      readonly ticket: boolean;
+      /** The agent gave no reason. */
+      readonly noReason: boolean;
+    }) => {
+      const head = `Rule "${v.rule}":`;
+      const tail = `Needs: ${v.needs}.${v.console === null ? '' : ` Console: ${v.console}/r/${v.id}`}`;
+      const room = DETAIL_BYTES_MAX - Buffer.byteLength(`${head}  Found: . ${tail}`);
+      const found = cutBytes(visible(v.found), Math.max(room - Buffer.byteLength(v.ruleMessage), room >> 1));
+      const said = cutBytes(visible(v.ruleMessage), room - Buffer.byteLength(found));
+      return {
+        message: `held for approval, not failed: request ${v.id}`,
+        detail: `${head}${said === '' ? '' : ` ${said}`} Found: ${found}. ${tail}`,
+        hint: [
+          'Keep this connection open and wait; do not retry, split or reword the statement.',
+          'It runs here by itself once approved.',
+          v.ticket
+            ? `This connection waits until ${utc(v.waitUntil)} UTC, then you get error ZH001; the request stays open until ${utc(v.deadline)} UTC.`
+            : `This connection waits until ${utc(v.waitUntil)} UTC, then the request is withdrawn (error ZH003).`,
+          ...(v.noReason ? [`To give a reason next time, before the statement: ${TO_GIVE_A_REASON}`] : []),
+        ].join(' '),
+      };
+    },
+    {
+      id: ID,
+      rule: 'exports',
+      ruleMessage: 'Data leaves the database in bulk. Say who needs it and for how long.',
+      found: 'export of public.customers, billing.invoices',
+      needs: 'one of dba',
+      console: 'https://holdpoint.example',
+      waitUntil: AT - 12 * 60_000,
+      deadline: AT,
+      ticket: true,
+      noReason: true,
+    },
+  ),
+  stillHeld: row(
+    'NOTICE',
+    '00000',
+    'heartbeat while held',
+    (v: {
+      readonly id: string;
+      readonly approvals: number;
+      readonly needed: number;
+      /** Seconds. */
+      readonly waitsMore: number;
+    }) => ({
+      message: `still held: request ${v.id}, ${v.approvals} of ${v.needed} approvals, waits ${v.waitsMore} s more`,
+    }),
+    { id: ID, approvals: 0, needed: 1, waitsMore: 30 },
+  ),
+  approved: row(
+    'NOTICE',
+    '00000',
+    'approved; the result follows',
+    (v: {
+      readonly id: string;
+      /** Who approved, each with the group it counts for, '' for none. */
+      readonly by: readonly { readonly id: string; readonly group: string }[];
+    }) => ({
+      message: `approved by ${v.by.map(({ id, group }) => (group === '' ? id : `${id} (${group})`)).join(', ')}: request ${v.id} runs now, once`,
+    }),
+    { id: ID, by: [{ id: 'ines', group: 'dba' }] },
+  ),
+  denied: row(
+    'ERROR',
+    '42501',
+    'denied by a person',
+    (v: {
+      readonly id: string;
+      readonly by: string;
+      /** The reviewer's words; '' for none. */
+      readonly rationale: string;
+      readonly rule: string;
+      readonly found: string;
+      readonly inTransaction: boolean;
+    }) => {
+      const start = `denied by ${v.by}`;
+      const end = ` (request ${v.id})`;
+      const room = MESSAGE_BYTES_MAX - Buffer.byteLength(`${start}: ${end}`);
+      const said = v.rationale.trim() === '' ? '' : `: ${quoted(v.rationale, room)}`;
+      const head = `Rule "${v.rule}". Refused: `;
+      const tail = `. The statement did not run.${v.inTransaction ? ' The transaction is failed: ROLLBACK before you go on.' : ''}`;
+      const found = cutBytes(visible(v.found), DETAIL_BYTES_MAX - Buffer.byteLength(head + tail));
+      return {
+        message: `${start}${said}${end}`,
+        detail: `${head}${found}${tail}`,
+        hint: 'This is final for this statement. Do not send it again, reworded or in parts.',
+      };
+    },
+    {
+      id: ID,
+      by: 'aiko',
+      rationale: 'Dunning needs totals and country, not e-mail and full name.',
+      rule: 'exports',
+      found: 'export of public.customers (email, full_name), billing.invoices',
+      inTransaction: true,
+    },
+  ),
+  deniedByPolicy: row(
+    'ERROR',
+    '42501',
+    'denied by a rule, no person involved',
+    (v: {
+      readonly rule: string;
+      /** Completes 'rule "x" allows no': "access to server files or programs", "export". */
+      readonly allowsNo: string;
+      readonly found: string;
+      /** In characters from 1; 0: unknown. */
+      readonly position: number;
+      /** The rule's message; '' for none. */
+      readonly ruleMessage: string;
+      readonly inTransaction: boolean;
+    }) => {
+      const at = v.position > 0 ? ` at position ${v.position}` : '';
+      const tail = `${at}. The statement did not run. No request was opened.${v.inTransaction ? ' The transaction is failed: ROLLBACK before you go on.' : ''}`;
+      const found = cutBytes(visible(v.found), DETAIL_BYTES_MAX - Buffer.byteLength(`Found: ${tail}`));
+      return {
+        message: `denied by policy: rule "${v.rule}" allows no ${v.allowsNo}`,
+        detail: `Found: ${found}${tail}`,
+        hint: `No reviewer can approve this.${v.ruleMessage === '' ? '' : ` ${v.ruleMessage}`}`,
+      };
+    },
+    {
+      rule: 'server-files',
+      allowsNo: 'access to server files or programs',
+      found: 'COPY ... TO PROGRAM',
+      position: 27,
+      ruleMessage: 'Use COPY ... TO STDOUT and write the file on your side; that is held for approval.',
+      inTransaction: false,
+    },
+  ),
+  reasonRequired: row(
+    'ERROR',
+    '42501',
+    'a rule with reason: required, and the agent gave none',
+    (v: { readonly rule: string }) => ({
+      message: `rule "${v.rule}" wants your reason before it asks anyone`,
+      detail: 'The statement did not run. No request was opened.',
+      hint: `Say why, then send the statement again: ${TO_GIVE_A_REASON}`,
+    }),
+    { rule: 'exports' },
+  ),
+  pending: row(
+    'ERROR',
+    'ZH001',
+    'approval_pending: the wait is over, the request lives on',
+    (v: {
+      readonly id: string;
+      readonly approvals: number;
+      readonly needed: number;
+      /** Seconds; 0: the rule lets nobody wait. */
+      readonly waited: number;
+      readonly deadline: number;
+      readonly inTransaction: boolean;
+    }) => ({
+      message: `approval pending, not denied: request ${v.id} has ${v.approvals} of ${v.needed} approvals`,
+      detail: [
+        v.waited > 0 ? `The connection waited its ${v.waited} s.` : 'Connections do not wait for this.',
+        `The statement did not run. The request stays open until ${utc(v.deadline)} UTC.`,
+        ...(v.inTransaction ? ['You were in a transaction: it is failed, ROLLBACK it.'] : []),
+      ].join(' '),
+      hint: sendAgain(v.id, v.inTransaction),
+    }),
+    { id: ID, approvals: 0, needed: 1, waited: 45, deadline: AT, inTransaction: true },
+  ),
+  expired: row(
+    'ERROR',
+    'ZH002',
+    'approval_expired: nobody decided in time',
+    (v: { readonly id: string; readonly deadline: number; readonly sponsor: string | null }) => ({
+      message: `nobody decided in time: request ${v.id} ended at ${utc(v.deadline)} UTC`,
+      hint: `Nothing ran. You may send the statement again; that opens a new request.${v.sponsor === null ? '' : ` Tell your sponsor, ${v.sponsor}, first.`}`,
+    }),
+    { id: ID, deadline: AT, sponsor: 'mara' },
+  ),
+  withdrawn: row(
+    'ERROR',
+    'ZH003',
+    'approval_withdrawn',
+    (v: { readonly id: string; readonly by: string }) => ({
+      message: `request ${v.id} was withdrawn by ${v.by}`,
+      hint: 'Nothing ran. Do not send it again unless your sponsor tells you to.',
+    }),
+    { id: ID, by: 'mara' },
+  ),
+  noTicket: row(
+    'ERROR',
+    'ZH003',
+    'approval_withdrawn: the wait is over and the rule leaves no ticket',
+    (v: { readonly id: string; readonly rule: string; readonly waited: number }) => ({
+      message: `nobody decided while you waited: request ${v.id} is withdrawn`,
+      detail: `The connection waited its ${v.waited} s, and rule "${v.rule}" leaves no ticket. The statement did not run.`,
+      hint: 'You may send the statement again; that opens a new request. Somebody must decide it while you wait.',
+    }),
+    { id: ID, rule: 'exports', waited: 45 },
+  ),
+  noLog: row<void>(
+    'ERROR',
+    'ZH005',
+    'guard_unavailable: the audit log cannot be written',
+    () => ({
+      message: 'Holdpoint cannot write its log, so nothing is let through',
+      hint: 'Not your fault and nothing ran. Wait and retry every 60 s; tell an operator.',
+    }),
+    undefined,
+  ),
+  noJudgement: row<void>(
+    'ERROR',
+    'ZH005',
+    'guard_unavailable: the statement could not be judged (a fault of ours)',
+    () => ({
+      message: 'Holdpoint cannot judge this statement now, so it is not let through',
+      hint: 'Not your fault and nothing ran. Retry once after 60 s; tell an operator.',
+    }),
+    undefined,
+  ),
+  unsponsored: row(
+    'ERROR',
+    'ZH005',
+    'guard_unavailable: nobody answers for the principal',
+    (v: { readonly principal: string; readonly rule: string }) => ({
+      message: `nobody answers for ${v.principal}, so nobody can approve this`,
+      detail: `Rule "${v.rule}" holds the statement, and ${v.principal} has no sponsor. The statement did not run. No request was opened.`,
+      hint: 'Do not send it again. An operator must name a sponsor for this user first.',
+    }),
+    { principal: 'billing-agent', rule: 'exports' },
+  ),
+  lapsed: row(
+    'ERROR',
+    'ZH006',
+    'judged_again: approved for other circumstances',
+    (v: { readonly id: string; readonly why: string }) => ({
+      message: `request ${v.id} was approved for other circumstances: ${v.why}`,
+      hint: 'Nothing ran. Send the statement again to open a new request.',
+    }),
+    { id: ID, why: 'the earlier statements of the transaction are others now' },
+  ),
+  used: row(
+    'ERROR',
+    'ZH006',
+    'another connection that held the identical statement ran it',
+    (v: { readonly id: string }) => ({
+      message: `request ${v.id} was approved once and another connection of yours has run it`,
+      hint: 'Nothing ran here. Look at what it did; send the statement again only if it must run a second time: that opens a new request.',
+    }),
+    { id: ID },
+  ),
+  cancelled: row(
+    'ERROR',
+    '57014',
+    'query_canceled while held',
+    (v: {
+      readonly id: string;
+      readonly deadline: number;
+      readonly ticket: boolean;
+      readonly inTransaction: boolean;
+    }) => ({
+      message: `canceling statement due to user request, while held as request ${v.id}`,
+      detail: v.ticket
+        ? `The statement did not run. The request stays open until ${utc(v.deadline)} UTC.`
+        : 'The statement did not run. The request is withdrawn.',
+      hint: v.ticket ? sendAgain(v.id, v.inTransaction) : undefined,
+    }),
+    { id: ID, deadline: AT, ticket: true, inTransaction: false },
+  ),
+  overflow: row(
+    'ERROR',
+    '54000',
+    'program_limit_exceeded: the client sent too much while held',
+    (v: {
+      readonly id: string /** Bytes. */;
+      readonly limit: number;
+      readonly deadline: number;
+      readonly ticket: boolean;
+    }) => ({
+      message: `more than ${v.limit} bytes arrived while request ${v.id} is held`,
+      detail: v.ticket
+        ? `The statement did not run. The request stays open until ${utc(v.deadline)} UTC.`
+        : 'The statement did not run. The request is withdrawn.',
+      hint: 'Send nothing while a statement is held.',
+    }),
+    { id: ID, limit: 65_536, deadline: AT, ticket: true },
+  ),
+  tooManyRequests: row(
+    'ERROR',
+    '54000',
+    'program_limit_exceeded: too many open requests',
+    (v: { readonly principal: string; readonly limit: number }) => ({
+      message: `${v.principal} has ${v.limit} open requests already, and that is the limit`,
+      detail: 'The statement did not run. No request was opened.',
+      hint: 'Wait until some are decided: SHOW holdpoint.requests;',
+    }),
+    { principal: 'billing-agent', limit: 20 },
+  ),
+  limit: row(
+    'ERROR',
+    '54000',
+    'program_limit_exceeded: another limit of the configuration',
+    (v: {
+      /** "the statement has more than 1048576 bytes". */ readonly what: string /** limits.<name>. */;
+      readonly name: string;
+    }) => ({
+      message: `over a limit of Holdpoint: ${v.what}`,
+      detail: `The limit is ${v.name}. The statement did not run.`,
+    }),
+    { what: 'the statement has more than 1048576 bytes', name: 'statement_bytes_max' },
+  ),
+  doesNotParse: row(
+    'ERROR',
+    '42601',
+    'syntax_error: what cannot be read is not let through',
+    (v: { readonly message: string; readonly position: number }) => ({
+      message: v.message,
+      detail: 'Holdpoint could not read the statement. It did not run.',
+      position: v.position,
+    }),
+    { message: 'syntax error at or near "SELCT"', position: 1 },
+  ),
+  refusedSetting: row(
+    'ERROR',
+    '0A000',
+    'feature_not_supported: a setting that would blind the guard',
+    (v: { readonly name: string /** The value it stays at. */; readonly value: string }) => ({
+      message: `${v.name} stays ${v.value} behind Holdpoint`,
+      detail: 'The statement did not run.',
+      hint: `Leave ${v.name} as it is.`,
+    }),
+    { name: 'client_encoding', value: 'UTF8' },
+  ),
+  notSupported: row(
+    'ERROR',
+    '0A000',
+    'feature_not_supported: what this release does not judge',
+    (v: {
+      /** "the function call protocol". */ readonly what: string /** '' for none. */;
+      readonly instead: string;
+    }) => ({
+      message: `Holdpoint does not let ${v.what} through`,
+      detail: 'It did not run.',
+      hint: v.instead === '' ? undefined : v.instead,
+    }),
+    { what: 'function call messages', instead: 'Call the function in a SELECT.' },
+  ),
+  wrongPassword: row(
+    'FATAL',
+    '28P01',
+    'invalid_password; also for users that do not exist',
+    (v: { readonly user: string }) => ({ message: `password authentication failed for user "${v.user}"` }),
+    { user: 'billing-agent' },
+  ),
+  notAuthorized: row(
+    'FATAL',
+    '28000',
+    'invalid_authorization_specification: a login that is never let in',
+    (v: {
+      /** "replication connections are not let through". */ readonly why: string /** '' for none. */;
+      readonly hint: string;
+    }) => ({
+      message: `not let in: ${v.why}`,
+      hint: v.hint === '' ? undefined : v.hint,
+    }),
+    { why: 'this address takes TLS connections only', hint: 'Add sslmode=require.' },
+  ),
+  protocolViolation: row(
+    'FATAL',
+    '08P01',
+    'protocol_violation',
+    (v: { readonly what: string }) => ({ message: `protocol violation: ${v.what}` }),
+    { what: 'message type 0x51 before the login' },
+  ),
+  tooManyConnections: row(
+    'FATAL',
+    '53300',
+    'too_many_connections',
+    (v: { readonly limit: number }) => ({
+      message: `sorry, too many clients already: Holdpoint takes ${v.limit} connections here`,
+    }),
+    { limit: 500 },
+  ),
+  upstreamUnreachable: row(
+    'FATAL',
+    '08001',
+    'sqlclient_unable_to_establish_sqlconnection: at login, the server behind cannot be reached',
+    (v: {
+      /** The listener's name. */ readonly upstream: string /** "ECONNREFUSED", "it did not answer in 10 s". */;
+      readonly why: string;
+    }) => ({
+      message: `Holdpoint cannot reach the database "${v.upstream}": ${v.why}`,
+      hint: 'Not your fault and nothing ran. Retry later; tell an operator.',
+    }),
+    { upstream: 'app', why: 'ECONNREFUSED' },
+  ),
+  upstreamRefused: row(
+    'FATAL',
+    '08004',
+    "sqlserver_rejected_establishment_of_sqlconnection: the server behind refused Holdpoint's own login",
+    (v: { readonly upstream: string /** The server's. */; readonly sqlstate: string }) => ({
+      message: `the database "${v.upstream}" refused Holdpoint's login (${v.sqlstate})`,
+      hint: 'Not your fault and nothing ran. Tell an operator.',
+    }),
+    { upstream: 'app', sqlstate: '28P01' },
+  ),
+  upstreamLost: row(
+    'FATAL',
+    '08006',
+    'connection_failure: the server behind went away',
+    (v: {
+      readonly upstream: string /** A statement had been sent and not answered. */;
+      readonly running: boolean;
+    }) => ({
+      message: `the connection from Holdpoint to the database "${v.upstream}" was lost`,
+      detail: v.running ? 'A statement was running; whether it took effect is not known.' : 'No statement was running.',
+    }),
+    { upstream: 'app', running: false },
+  ),
+  starting: row(
+    'FATAL',
+    '57P03',
+    'cannot_connect_now: starting, or shutting down and taking nobody new',
+    (v: { readonly what: 'starting up' | 'shutting down' }) => ({ message: `Holdpoint is ${v.what}` }),
+    { what: 'starting up' },
+  ),
+  shutdown: row(
+    'FATAL',
+    '57P01',
+    'admin_shutdown: Holdpoint ends this connection',
+    (v: { /** The request held on it; null: none. */ readonly id: string | null }) => ({
+      message: 'terminating connection because Holdpoint is shutting down',
+      detail: v.id === null ? undefined : `The statement of request ${v.id} did not run.`,
+    }),
+    { id: null },
+  ),
+};
+
+/** For docs/generated/errors.md. */
+export function errorsTable(): string {
+  const rows = Object.entries(texts).map(([name, build]) => {
+    // Each row's example is of the type that the row takes; a list of all rows cannot say so.
+    const text = (build as Row<unknown>)(build.example);
+    const parts = [text.message, text.detail && `DETAIL: ${text.detail}`, text.hint && `HINT: ${text.hint}`];
+    const words = parts.filter(Boolean).join('<br>').replaceAll('|', '\\|').replaceAll('<sql>', '&lt;sql&gt;');
+    return `| ${name} | ${text.severity} | ${text.sqlstate} | ${build.when} | ${words} |`;
+  });
+  return [
+    '# What a PostgreSQL client is told',
+    '',
+    "Printed from `src/errors/catalogue.ts`. Class ZH is Holdpoint's own.",
+    `At most ${MESSAGE_BYTES_MAX} bytes of message, ${DETAIL_BYTES_MAX} of DETAIL, ${HINT_BYTES_MAX} of HINT.`,
+    '',
+    '| name | severity | SQLSTATE | when | example |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function sendAgain(id: string, inTransaction: boolean): string {
+  const where = inTransaction ? 'inside a transaction as before' : 'outside a transaction as before';
+  return (
+    `Do other work, then check with SHOW holdpoint.request."${id}"; When its state is approved, send the identical ` +
+    `statement again, as the same user, same database, ${where}; it then runs at once, one time. ` +
+    'Do not change it: a changed statement is a new request.'
+  );
+}
