@@ -3,6 +3,7 @@
 // removed name survives after `syncFolder` of its folder resolved. Nothing else is promised, and nothing else is relied on.
 
 import { constants, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { AuditError } from './error.ts';
 
 export interface AuditFile {
@@ -22,7 +23,7 @@ export type OpenMode = 'read' | 'write' | 'make' | 'create';
 export interface AuditFs {
   /** A new file gets mode 0600. */
   open(path: string, mode: OpenMode): Promise<AuditFile>;
-  /** Makes the folder and its parents with mode 0700; fine if it is there. */
+  /** Makes the folder and its parents with mode 0700, durably; fine if it is there. */
   makeFolder(path: string): Promise<void>;
   list(folder: string): Promise<string[]>;
   rename(from: string, to: string): Promise<void>;
@@ -51,20 +52,28 @@ export const realFs: AuditFs = {
     };
   },
   async makeFolder(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    const first_made = await mkdir(resolve(path), { recursive: true, mode: 0o700 });
+    if (first_made === undefined) return;
+    const top = dirname(first_made);
+    for (let folder = dirname(resolve(path)); folder.length >= top.length; folder = dirname(folder)) {
+      await syncFolder(folder);
+      if (folder === top) break;
+    }
   },
   list: (folder) => readdir(folder),
   rename: (from, to) => rename(from, to),
   remove: (path) => unlink(path),
-  async syncFolder(path) {
-    const handle = await open(path, O_RDONLY | O_DIRECTORY);
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  },
+  syncFolder,
 };
+
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, O_RDONLY | O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
 
 export async function writeAll(file: AuditFile, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {

@@ -82,7 +82,7 @@ async function prepare(
   options: AuditOptions,
 ): Promise<{ tail: Tail; first: RecordInput[] }> {
   const first: RecordInput[] = [];
-  let found = await survey(fs, folder);
+  const found = await survey(fs, folder);
   if (found.problem !== null && options.override !== true)
     throw new AuditError('damaged', refusal(folder, found.problem));
 
@@ -92,12 +92,12 @@ async function prepare(
   if (found.problem === null) return { tail, first };
 
   // The damaged segments stay as they are; the log goes on in a new one, whose first record fixes how they stood.
-  found = await survey(fs, folder);
+  const accepted = await survey(fs, folder);
   first.unshift({
     type: 'log.overridden',
-    clear: { problem: found.problem?.text, problems: found.problem?.count, accepted: found.digest },
+    clear: { problem: found.problem.text, problems: found.problem.count, accepted: accepted.digest },
   });
-  return { tail: { ...tail, seq: found.seq, leaf: found.leaf, roll: true }, first };
+  return { tail: { ...tail, seq: accepted.seq, leaf: accepted.leaf, roll: true }, first };
 }
 
 function refusal(folder: string, problem: NonNullable<Survey['problem']>): string {
