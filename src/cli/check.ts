@@ -1,0 +1,281 @@
+// `holdpoint check`: a doctor. Looks at the configuration and at everything it points to, changes nothing, and says of each finding what to
+// do. Logs in to the guarded server by itself, as the gateway's role, and runs only catalog reads.
+import { access, constants, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
+import { Command } from 'commander';
+import pg from 'pg';
+import { type Config, ConfigError, isLoopback, loadConfig, type PostgresConfig } from '../config/config.ts';
+import { openUsers } from '../identity/users.ts';
+import { loadPolicy } from '../policy/load.ts';
+import { EXIT } from './failure.ts';
+
+export interface Finding {
+  readonly level: 'ok' | 'warn' | 'fail';
+  /** What was looked at. */
+  readonly about: string;
+  /** What is, and for warn and fail what to do. */
+  readonly text: string;
+}
+
+/** Oldest major that is tested; older ones are out of support and lack messages the gateway relies on. */
+const MAJOR_MIN = 13;
+const DISK_FREE_BYTES_MIN = 1e9;
+const CLOCK_SKEW_MS_MAX = 2000;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Memberships that reach beyond the database, past any policy on statements. */
+const TOO_POWERFUL = ['pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'];
+
+const LOOK = `
+SELECT current_setting('server_version') AS version,
+       current_setting('server_version_num')::int / 10000 AS major,
+       current_setting('server_encoding') AS encoding,
+       extract(epoch FROM clock_timestamp()) * 1000 AS clock_ms,
+       r.rolsuper AS superuser, r.rolbypassrls AS bypassrls, r.rolcreaterole AS createrole, r.rolreplication AS replication,
+       ARRAY(SELECT g.rolname::text FROM pg_roles AS g
+              WHERE g.rolname = ANY ($1) AND pg_has_role(r.oid, g.oid, 'MEMBER') AND NOT r.rolsuper) AS memberships
+  FROM pg_roles AS r
+ WHERE r.rolname = session_user`;
+
+interface ServerFacts {
+  readonly version: string;
+  readonly major: number;
+  readonly encoding: string;
+  readonly clock_ms: string;
+  readonly superuser: boolean;
+  readonly bypassrls: boolean;
+  readonly createrole: boolean;
+  readonly replication: boolean;
+  readonly memberships: readonly string[];
+}
+
+export function checkCommand(): Command {
+  return new Command('check')
+    .description('look for what is wrong: configuration, policy, users, folders, servers')
+    .option('--config <file>', 'configuration', 'holdpoint.yaml')
+    .option('--json', 'one JSON object per finding')
+    .addHelpText('after', '\nExit status: 0 nothing failed (there may be warnings), 1 something failed.')
+    .action(async (options: { config: string; json?: true }) => {
+      const findings = await check(options.config);
+      process.stdout.write(findings.map(options.json ? (one) => `${JSON.stringify(one)}\n` : line).join(''));
+      process.exitCode = findings.some(({ level }) => level === 'fail') ? EXIT.failed : EXIT.ok;
+    });
+}
+
+/** All findings, in the order to read and mend them. Rejects never for what it looks at. */
+export async function check(path: string): Promise<Finding[]> {
+  let config: Config;
+  try {
+    config = await loadConfig(path);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map((text) => ({ level: 'fail', about: 'config', text }));
+  }
+  return [
+    { level: 'ok', about: 'config', text: path },
+    ...(await policy(config)),
+    ...(await users(config)),
+    ...(await data(config)),
+    ...exposure(config),
+    ...(await Promise.all(config.postgres.map(server))).flat(),
+  ];
+}
+
+async function policy(config: Config): Promise<Finding[]> {
+  const loaded = await loadPolicy(config.policy);
+  if ('errors' in loaded) {
+    return loaded.errors.map((error) => ({
+      level: 'fail',
+      about: 'policy',
+      text: `${error.path}:${error.line}:${error.column}: ${error.message}`,
+    }));
+  }
+  const text = `${loaded.policy.rules} rules, hash ${loaded.policy.hash.slice(0, 8)}; 'holdpoint policy test' runs their examples`;
+  return [{ level: 'ok', about: 'policy', text }];
+}
+
+async function users(config: Config): Promise<Finding[]> {
+  try {
+    const file = await openUsers(config.identity.users);
+    file.close();
+    const { all } = file.current();
+    const reviewers = all.filter(({ roles }) => roles.includes('reviewer')).length;
+    const orphans = all.filter(({ kind, sponsor }) => kind === 'agent' && sponsor === null).map(({ id }) => id);
+    const readable = ((await stat(config.identity.users)).mode & 0o077) !== 0;
+    return [
+      reviewers === 0
+        ? {
+            level: 'warn',
+            about: 'users',
+            text: "nobody is a reviewer, so nothing held can be approved: 'holdpoint user add'",
+          }
+        : { level: 'ok', about: 'users', text: `${all.length}, ${reviewers} of them reviewers` },
+      ...(orphans.length > 0 && config.identity.unsponsored === 'refuse'
+        ? [
+            {
+              level: 'warn' as const,
+              about: 'users',
+              text: `no sponsor, so nothing of theirs can be approved: ${orphans.join(', ')}`,
+            },
+          ]
+        : []),
+      ...(readable
+        ? [
+            {
+              level: 'warn' as const,
+              about: 'users',
+              text: `others can read ${config.identity.users}: chmod 600 ${config.identity.users}`,
+            },
+          ]
+        : []),
+    ];
+  } catch (error) {
+    return [{ level: 'fail', about: 'users', text: message(error) }];
+  }
+}
+
+async function data(config: Config): Promise<Finding[]> {
+  try {
+    const there = await stat(config.data).catch(() => null);
+    const folder = there === null ? dirname(config.data) : config.data;
+    await access(folder, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = await statfs(folder);
+    const free = bavail * bsize;
+    const gigabytes = `${(free / 1e9).toFixed(1)} GB free`;
+    return [
+      free < DISK_FREE_BYTES_MIN
+        ? {
+            level: 'warn',
+            about: 'data',
+            text: `${gigabytes} in ${folder}; when the log can't be written nothing is let through`,
+          }
+        : { level: 'ok', about: 'data', text: `${config.data}, ${gigabytes}` },
+    ];
+  } catch (error) {
+    return [{ level: 'fail', about: 'data', text: `${config.data} can't be written: ${message(error)}` }];
+  }
+}
+
+/** Ends of connections that others on the network could read. */
+function exposure(config: Config): Finding[] {
+  const agents = config.postgres.filter(({ listen, tls }) => !isLoopback(listen.host) && tls === null);
+  const found = agents.map(({ name, listen }) => ({
+    level: 'warn' as const,
+    about: name,
+    text: `agents connect to ${listen.host}:${listen.port} without TLS; set tls, or listen on 127.0.0.1`,
+  }));
+  const { listen, tls, url } = config.review;
+  if (isLoopback(listen.host) || tls !== null || url?.startsWith('https:')) return found;
+  return [
+    ...found,
+    {
+      level: 'warn',
+      about: 'review',
+      text: `reviewers sign in at ${listen.host}:${listen.port} without TLS; set tls, or put an https proxy before it and set url`,
+    },
+  ];
+}
+
+async function server(config: PostgresConfig): Promise<Finding[]> {
+  const { host, port, user, password, database } = config.upstream;
+  const about = config.name;
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    database,
+    password: password ?? '',
+    ssl: tlsOptions(config),
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    application_name: 'holdpoint check',
+  });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.end().catch(() => {});
+    return [{ level: 'fail', about, text: `${user}@${host}:${port}/${database}: ${message(error)}` }];
+  }
+  try {
+    const { rows } = await client.query<ServerFacts>(LOOK, [TOO_POWERFUL]);
+    const [facts] = rows;
+    return facts === undefined
+      ? [{ level: 'fail', about, text: `role ${user} is not in pg_roles` }]
+      : judge(config, facts);
+  } catch (error) {
+    return [{ level: 'fail', about, text: message(error) }];
+  } finally {
+    await client.end();
+  }
+}
+
+function judge(config: PostgresConfig, facts: ServerFacts): Finding[] {
+  const { host, port, user, database } = config.upstream;
+  const about = config.name;
+  const powers = [
+    facts.superuser ? 'SUPERUSER' : '',
+    facts.bypassrls && !facts.superuser ? 'BYPASSRLS' : '',
+    facts.createrole && !facts.superuser ? 'CREATEROLE' : '',
+    facts.replication && !facts.superuser ? 'REPLICATION' : '',
+    ...facts.memberships,
+  ].filter((power) => power !== '');
+  const skew_ms = Math.abs(Number(facts.clock_ms) - Date.now());
+  const found: Finding[] = [
+    { level: 'ok', about, text: `${user}@${host}:${port}/${database}, PostgreSQL ${facts.version}` },
+  ];
+  if (facts.major < MAJOR_MIN)
+    found.push({ level: 'fail', about, text: `PostgreSQL ${facts.version} is older than ${MAJOR_MIN}` });
+  if (facts.encoding !== 'UTF8') {
+    found.push({ level: 'fail', about, text: `server_encoding is ${facts.encoding}; only UTF8 can be judged safely` });
+  }
+  if (powers.length > 0) {
+    found.push({
+      level: 'warn',
+      about,
+      text: `role ${user} is too powerful (${powers.join(', ')}); give the gateway a role with the agents' rights only`,
+    });
+  }
+  if (config.upstream_tls.mode === 'disable' && !isLoopback(host)) {
+    found.push({
+      level: 'warn',
+      about,
+      text: `the connection to ${host} has no TLS; set upstream_tls: {mode: verify-full}`,
+    });
+  }
+  if (config.upstream_tls.mode === 'require') {
+    found.push({
+      level: 'warn',
+      about,
+      text: `any server may pose as ${host} (upstream_tls require); use verify-full`,
+    });
+  }
+  if (skew_ms > CLOCK_SKEW_MS_MAX) {
+    found.push({
+      level: 'warn',
+      about,
+      text: `the server's clock and this one differ by ${(skew_ms / 1000).toFixed(1)} s; records and deadlines use this one`,
+    });
+  }
+  return found;
+}
+
+function tlsOptions({ upstream_tls, upstream }: PostgresConfig): false | ConnectionOptions {
+  const { mode, ca } = upstream_tls;
+  if (mode === 'disable') return false;
+  return {
+    ...(ca === null ? {} : { ca }),
+    rejectUnauthorized: mode !== 'require',
+    checkServerIdentity: (name, certificate) =>
+      mode === 'verify-full' ? checkServerIdentity(upstream.host || name, certificate) : undefined,
+  };
+}
+
+function message(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return message(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
+}
+
+function line({ level, about, text }: Finding): string {
+  return `${level.padEnd(4)}  ${about.padEnd(8)}  ${text}\n`;
+}

@@ -1,0 +1,23 @@
+// How a command ends: its exit codes, and how an expected fault is told. Must never print a stack for a fault the user can mend.
+import { ConfigError } from '../config/config.ts';
+
+/** 3 to 6 are those of `approve` and `deny`: see their --help. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** A fault that its message explains: what is, and what to do. */
+export class Failure extends Error {
+  readonly exit: number;
+  constructor(message: string, exit: number = EXIT.failed) {
+    super(message);
+    this.exit = exit;
+  }
+}
+
+/** For the user: expected faults by their message, system errors too, bugs with their stack. */
+export function faultText(error: unknown): { readonly text: string; readonly exit: number } {
+  if (error instanceof Failure) return { text: error.message, exit: error.exit };
+  if (error instanceof ConfigError) return { text: error.problems.join('\n'), exit: EXIT.failed };
+  if (error instanceof Error && 'code' in error && 'syscall' in error)
+    return { text: error.message, exit: EXIT.failed };
+  return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), exit: EXIT.failed };
+}

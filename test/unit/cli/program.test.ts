@@ -1,0 +1,98 @@
+// The command line from outside, as a process: help, exit codes, what init writes, and that a stray address to `npm start` is refused.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../../..');
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'holdpoint-cli-'));
+});
+afterAll(() => {
+  rmSync(dir, { recursive: true });
+});
+
+function holdpoint(args: readonly string[], env: Record<string, string> = {}) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', import.meta.resolve('tsx'), join(root, 'src/main.ts'), ...args],
+    { cwd: dir, encoding: 'utf8', env: { ...process.env, ...env } },
+  );
+  return { status, stdout, stderr };
+}
+
+it('--help lists every command, and every command has --help', () => {
+  const { status, stdout } = holdpoint(['--help']);
+  expect(status).toBe(0);
+  const commands = [...stdout.matchAll(/^ {2}([a-z]+)(?:\|[a-z]+)? /gm)].map(([, name]) => name as string);
+  expect(commands).toEqual(
+    expect.arrayContaining([
+      'start',
+      'serve',
+      'init',
+      'check',
+      'policy',
+      'user',
+      'login',
+      'requests',
+      'approve',
+      'deny',
+    ]),
+  );
+  for (const name of commands.filter((one) => one !== 'help')) {
+    expect(holdpoint([name, '--help'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining(`Usage: holdpoint ${name}`),
+    });
+  }
+});
+
+it.each([[['nope']], [['start', '--prt', '1']], [['start', '--port', 'x']], [['policy', 'nope']]])(
+  '%j is wrong usage: 2',
+  (args) => {
+    const { status, stderr } = holdpoint(args);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: /);
+  },
+);
+
+it.each([
+  [['start', 'postgres://u:hunter2@h/db'], {}],
+  [['start'], { npm_config_upstream: 'postgres://u:hunter2@h/db' }],
+])('start %j refuses an address that npm left without its flag', (args, env) => {
+  const { status, stderr } = holdpoint(args, env);
+  expect(status).toBe(2);
+  expect(stderr).toContain('npm start -- --upstream postgres://');
+  expect(stderr).not.toContain('hunter2');
+});
+
+it('init writes a configuration that check understands, private users, and never twice', () => {
+  expect(holdpoint(['init', 'here']).status).toBe(0);
+  expect(statSync(join(dir, 'here/users.yaml')).mode & 0o777).toBe(0o600);
+  expect(statSync(join(dir, 'here/data')).mode & 0o777).toBe(0o700);
+  expect(readFileSync(join(dir, 'here/policies/starter.yaml'), 'utf8')).toBe(
+    readFileSync(join(root, 'policies/starter.yaml'), 'utf8'),
+  );
+  const checked = holdpoint(['check', '--config', 'here/holdpoint.yaml', '--json'], { PGPASSWORD: 'x' });
+  const findings = checked.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { level: string; about: string });
+  expect(findings.filter(({ about }) => about !== 'app').map(({ level, about }) => `${level} ${about}`)).toEqual([
+    'ok config',
+    'ok policy',
+    'warn users',
+    'ok data',
+  ]);
+  const again = holdpoint(['init', 'here']);
+  expect(again.status).toBe(1);
+  expect(again.stderr).toBe('here/holdpoint.yaml is there already; nothing was written\n');
+});
+
+it('a configuration with an error is told with its line, and fails', () => {
+  const { status, stdout } = holdpoint(['check', '--config', 'none.yaml']);
+  expect(status).toBe(1);
+  expect(stdout).toBe("fail  config    none.yaml: cannot be read (ENOENT); 'holdpoint init' writes one\n");
+});
