@@ -1,0 +1,146 @@
+// `holdpoint user add|passwd|list`: users.yaml by hand without an editor. Must never echo a password, take one as an argument
+// (other users of the machine can read those), or print one that it did not make.
+import { randomBytes } from 'node:crypto';
+import { createInterface } from 'node:readline/promises';
+import { text as readAll } from 'node:stream/consumers';
+import { Writable } from 'node:stream';
+import { Command, Option } from 'commander';
+import { loadConfig } from '../config/config.ts';
+import { addUser, describeUser, EditError, readUsers, setPassword } from '../identity/edit.ts';
+import { Failure } from './failure.ts';
+
+interface FileOptions {
+  readonly config: string;
+  readonly users?: string;
+}
+
+interface PasswordOptions {
+  readonly passwordStdin?: boolean;
+  readonly generate?: boolean;
+}
+
+interface AddOptions extends FileOptions, PasswordOptions {
+  readonly kind: 'agent' | 'human';
+  readonly sponsor?: string;
+  readonly role: readonly string[];
+  readonly group: readonly string[];
+}
+
+export function userCommand(): Command {
+  const command = new Command('user').description('who may log in, who answers for whom, who decides');
+
+  withPassword(withFile(command.command('add')))
+    .description('add a user to users.yaml')
+    .argument('<id>', 'the name to log in with')
+    .addOption(new Option('--kind <kind>', 'only humans decide').choices(['agent', 'human']).makeOptionMandatory())
+    .option('--sponsor <id>', 'the human who answers for it')
+    .addOption(repeatable('--role <role>', 'reviewer, auditor or admin; may be repeated'))
+    .addOption(repeatable('--group <group>', 'may be repeated'))
+    .action(async (id: string, options: AddOptions) => {
+      const { kind, sponsor, role: roles, group: groups } = options;
+      const path = await usersPath(options);
+      const { password, tell } = await passwordOf(id, options);
+      await told(addUser(path, { id, kind, sponsor, roles, groups }, password));
+      process.stdout.write(`${id} is in ${path}.${tell}\n`);
+    });
+
+  withPassword(withFile(command.command('passwd')))
+    .description("replace a user's password")
+    .argument('<id>')
+    .action(async (id: string, options: FileOptions & PasswordOptions) => {
+      const path = await usersPath(options);
+      const { password, tell } = await passwordOf(id, options);
+      await told(setPassword(path, id, password));
+      process.stdout.write(`The password of ${id} is replaced.${tell}\n`);
+    });
+
+  withFile(command.command('list'))
+    .description('list users, without any form of a password')
+    .option('--json', 'one JSON array')
+    .action(async (options: FileOptions & { readonly json?: boolean }) => {
+      const users = (await readUsers(await usersPath(options))).all.map(describeUser);
+      process.stdout.write(options.json === true ? `${JSON.stringify(users, null, 2)}\n` : tableOf(users));
+    });
+
+  return command;
+}
+
+function withFile(command: Command): Command {
+  return command
+    .option('--config <file>', 'names the users file', 'holdpoint.yaml')
+    .option('--users <file>', 'the users file itself');
+}
+
+function withPassword(command: Command): Command {
+  return command
+    .addOption(new Option('--password-stdin', 'read the password from standard input').conflicts('generate'))
+    .addOption(new Option('--generate', 'make a password and print it once'));
+}
+
+function repeatable(flags: string, description: string): Option {
+  return new Option(flags, description)
+    .default([])
+    .argParser((value: string, before: readonly string[]) => [...before, value]);
+}
+
+async function usersPath({ config, users }: FileOptions): Promise<string> {
+  return users ?? (await loadConfig(config)).identity.users;
+}
+
+async function passwordOf(
+  id: string,
+  options: PasswordOptions,
+): Promise<{ readonly password: string; readonly tell: string }> {
+  if (options.generate === true) {
+    const password = randomBytes(18).toString('base64url');
+    return { password, tell: `\nPassword, shown only now: ${password}` };
+  }
+  if (options.passwordStdin === true) {
+    return { password: (await readAll(process.stdin)).replace(/\r?\n$/, ''), tell: '' };
+  }
+  if (!process.stdin.isTTY)
+    throw new Failure('there is no terminal to ask for a password: --password-stdin, --generate');
+  const password = await ask(`Password for ${id}: `);
+  if ((await ask('Again: ')) !== password) throw new Failure('the two passwords differ; nothing was written');
+  return { password, tell: '' };
+}
+
+/** Reads a line from the terminal, unseen. */
+async function ask(question: string): Promise<string> {
+  process.stderr.write(question);
+  const unseen = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: unseen, terminal: true });
+  try {
+    return await lines.question('');
+  } finally {
+    lines.close();
+    process.stderr.write('\n');
+  }
+}
+
+async function told(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    throw error instanceof EditError ? new Failure(error.message) : error;
+  }
+}
+
+function tableOf(users: readonly ReturnType<typeof describeUser>[]): string {
+  const head = ['ID', 'KIND', 'SPONSOR', 'ROLES', 'GROUPS', 'SIGNS IN TO'];
+  const rows = users.map(({ id, kind, sponsor, roles, groups, signs_in }) => [
+    id,
+    kind,
+    sponsor ?? '',
+    roles.join(','),
+    groups.join(','),
+    signs_in.join(','),
+  ]);
+  const width = (column: number) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => cell.padEnd(width(i)))
+      .join('  ')
+      .trimEnd();
+  return `${[head, ...rows].map(line).join('\n')}\n`;
+}
