@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
+import {
+  apply,
+  HAPPENINGS,
+  type Happening,
+  IllegalEvent,
+  isTerminal,
+  LIFECYCLE,
+  lifecycleTable,
+} from '../../../src/approval/lifecycle.ts';
+import { type ApprovalEvent, type Request, STATES, type State } from '../../../src/approval/types.ts';
+import { DONE, heldOf } from './help.ts';
+
+const AT = 5000;
+const ID = 'HP-00000000';
+
+function requestIn(state: State): Request {
+  return {
+    ...heldOf(),
+    id: ID,
+    state,
+    revision: 1,
+    opened: 0,
+    deadline: 1000,
+    use_until: null,
+    digest_tag: 't',
+    holds: 'held',
+    wait_until: 900,
+    decisions: [],
+    withdrawn: null,
+    outcome: null,
+    updated: 0,
+  };
+}
+
+function decided(decision: 'approve' | 'deny'): ApprovalEvent {
+  return {
+    type: 'decided',
+    at: AT,
+    id: ID,
+    decision: { decision, by: 'aiko', group: '', rationale: '', channel: 'console', at: AT },
+  };
+}
+
+/** One event for each column of the table. */
+const EVENTS: Readonly<Record<Happening, ApprovalEvent>> = {
+  held: { type: 'held', at: AT, id: ID, session: 's2', wait_until: 950 },
+  ticket: { type: 'ticket', at: AT, id: ID, session: 's1', why: 'disconnected' },
+  approve: decided('approve'),
+  deny: decided('deny'),
+  withdrawn: { type: 'withdrawn', at: AT, id: ID, by: 'mara', reason: '' },
+  expired: { type: 'expired', at: AT, id: ID },
+  released: { type: 'released', at: AT, id: ID, session: 's1' },
+  done: { type: 'finished', at: AT, id: ID, outcome: DONE },
+  failed: { type: 'finished', at: AT, id: ID, outcome: { ...DONE, tag: null, sqlstate: '42P01' } },
+  outcome_unknown: { type: 'outcome_unknown', at: AT, id: ID, why: 'x' },
+  lapsed: { type: 'lapsed', at: AT, id: ID, why: 'x' },
+};
+
+describe('every cell of the table', () => {
+  const cells = STATES.flatMap((state) => HAPPENINGS.map((event) => [state, event, LIFECYCLE[state][event]] as const));
+
+  it.each(cells)('%s, %s -> %s', (state, event, wanted) => {
+    const before = requestIn(state);
+    if (wanted === undefined) {
+      expect(() => apply(before, EVENTS[event])).toThrow(IllegalEvent);
+      expect(before).toEqual(requestIn(state));
+    } else {
+      const after = apply(before, EVENTS[event]);
+      expect(after).toMatchObject({ state: wanted, updated: AT });
+      if (isTerminal(wanted) || wanted === 'released') expect(after.wait_until).toBeNull();
+    }
+  });
+});
+
+test('what must end has no way on, and only what is approved is released', () => {
+  const ends = STATES.filter(isTerminal);
+  expect(ends).toEqual(['denied', 'expired', 'withdrawn', 'executed', 'failed', 'outcome_unknown', 'lapsed']);
+  expect(STATES.filter((state) => LIFECYCLE[state].released !== undefined)).toEqual(['approved']);
+  expect(STATES.filter((state) => LIFECYCLE[state].approve !== undefined)).toEqual(['open']);
+});
+
+test('no sequence of events releases twice, or releases without an approval before', () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...HAPPENINGS), { maxLength: 30 }), (sequence) => {
+      let request = requestIn('open');
+      const legal: Happening[] = [];
+      for (const event of sequence) {
+        try {
+          request = apply(request, EVENTS[event]);
+          legal.push(event);
+        } catch (error) {
+          expect(error).toBeInstanceOf(IllegalEvent);
+        }
+      }
+      const released = legal.indexOf('released');
+      expect(legal.lastIndexOf('released')).toBe(released);
+      if (released >= 0) expect(legal.slice(0, released)).toContain('approve');
+      if (legal.includes('deny')) expect(released).toBe(-1);
+    }),
+  );
+});
+
+test('opening twice, or anything before opening, is illegal', () => {
+  const opened: ApprovalEvent = { type: 'opened', at: AT, request: requestIn('open') };
+  expect(apply(undefined, opened)).toEqual(requestIn('open'));
+  expect(() => apply(requestIn('open'), opened)).toThrow(IllegalEvent);
+  expect(() => apply(undefined, EVENTS.expired)).toThrow(IllegalEvent);
+});
+
+test('the printed table is up to date', async () => {
+  await expect(lifecycleTable()).toMatchFileSnapshot('../../../docs/generated/lifecycle.md');
+});
