@@ -193,23 +193,67 @@ export function actionBit(action: Action): number {
   return BIT[action];
 }
 
+/** Which findings belong to which statement of a message; made once for all its statements. */
+export class MessageView {
+  readonly analysis: Analysis;
+  /** Indexes of findings by statement. */
+  readonly #own: readonly (readonly number[])[];
+  readonly #unattributed = new Map<Action, readonly string[]>();
+
+  constructor(analysis: Analysis) {
+    this.analysis = analysis;
+    // A message without statements (a comment, a text that does not parse) is judged once; a finding beyond the statements that
+    // the analysis lists is judged too.
+    let count = Math.max(1, analysis.statements.length);
+    for (const { statement } of analysis.findings) count = Math.max(count, statement + 1);
+    const own: number[][] = Array.from({ length: count }, () => []);
+    for (const [index, { statement }] of analysis.findings.entries()) own[statement]!.push(index);
+    this.#own = own;
+  }
+
+  get count(): number {
+    return this.#own.length;
+  }
+  own(statement: number): readonly number[] {
+    return this.#own[statement]!;
+  }
+
+  /**
+   * Names of `reads` or `writes` that belong to a statement: all when it is alone, else those that a finding of its own or no
+   * finding at all accounts for, so never fewer than its own.
+   */
+  names(statement: number, names: readonly string[], action: Action): readonly string[] {
+    if (this.count === 1) return names;
+    const { findings } = this.analysis;
+    let loose = this.#unattributed.get(action);
+    if (!loose) {
+      const accounted = new Set(findings.filter((one) => one.action === action).map(({ object }) => object));
+      loose = names.filter((name) => !accounted.has(name));
+      this.#unattributed.set(action, loose);
+    }
+    const objects = this.own(statement).flatMap((index) =>
+      findings[index]!.action === action ? [findings[index]!.object] : [],
+    );
+    return [...new Set([...objects, ...loose])].toSorted();
+  }
+}
+
 /** Facts of one statement of a message. Answers what the table promises and notes which findings the answer rests on. */
 export class StatementView {
+  readonly #message: MessageView;
   readonly #analysis: Analysis;
   readonly #index: number;
-  readonly #alone: boolean;
   readonly #trace: Trace;
   /** Bits of every action found in this statement. */
   readonly mask: number;
 
-  /** `alone`: the message has one statement, so every finding, read and write is its own. */
-  constructor(analysis: Analysis, index: number, alone: boolean, trace: Trace) {
-    this.#analysis = analysis;
+  constructor(message: MessageView, index: number, trace: Trace) {
+    this.#message = message;
+    this.#analysis = message.analysis;
     this.#index = index;
-    this.#alone = alone;
     this.#trace = trace;
     let mask = 0;
-    for (const finding of analysis.findings) if (alone || finding.statement === index) mask |= BIT[finding.action];
+    for (const one of message.own(index)) mask |= BIT[this.#analysis.findings[one]!.action];
     this.mask = mask;
   }
 
@@ -219,11 +263,11 @@ export class StatementView {
   }
   get reads(): readonly string[] {
     this.#note((action) => action === 'read');
-    return this.#own(this.#analysis.reads, 'read');
+    return this.#message.names(this.#index, this.#analysis.reads, 'read');
   }
   get writes(): readonly string[] {
     this.#note((action) => action === 'write');
-    return this.#own(this.#analysis.writes, 'write');
+    return this.#message.names(this.#index, this.#analysis.writes, 'write');
   }
   get functions(): readonly string[] {
     return this.#analysis.functions;
@@ -258,10 +302,11 @@ export class StatementView {
     const noted = this.#note(
       (action, object) => (how === 'touches' || action === (how === 'reads' ? 'read' : 'write')) && matches(object),
     );
+    const { reads, writes } = this.#analysis;
     return (
       noted ||
-      (how !== 'writes' && this.#own(this.#analysis.reads, 'read').some(matches)) ||
-      (how !== 'reads' && this.#own(this.#analysis.writes, 'write').some(matches))
+      (how !== 'writes' && this.#message.names(this.#index, reads, 'read').some(matches)) ||
+      (how !== 'reads' && this.#message.names(this.#index, writes, 'write').some(matches))
     );
   }
   calls(matches: Matcher): boolean {
@@ -270,29 +315,12 @@ export class StatementView {
     return true;
   }
 
-  /** In a batch, the names that a finding of this statement or no finding at all accounts for: never fewer than its own. */
-  #own(names: readonly string[], action: Action): readonly string[] {
-    if (this.#alone) return names;
-    const { findings } = this.#analysis;
-    return names.filter((name) => {
-      let elsewhere = false;
-      for (const finding of findings) {
-        if (finding.action !== action || finding.object !== name) continue;
-        if (finding.statement === this.#index) return true;
-        elsewhere = true;
-      }
-      return !elsewhere;
-    });
-  }
-
   #note(wanted: (action: Action, object: string) => boolean): boolean {
-    const { findings } = this.#analysis;
     let any = false;
-    for (let i = 0; i < findings.length; i++) {
-      const finding = findings[i]!;
-      if (!this.#alone && finding.statement !== this.#index) continue;
+    for (const index of this.#message.own(this.#index)) {
+      const finding = this.#analysis.findings[index]!;
       if (!wanted(finding.action, finding.object)) continue;
-      this.#trace.findings.push(i);
+      this.#trace.findings.push(index);
       any = true;
     }
     return any;

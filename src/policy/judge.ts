@@ -1,8 +1,7 @@
 // Evaluates a policy: every rule on every statement of a message, the strictest verdict wins.
 // Pure: no clock, no I/O, never throws; an expression that fails counts against the statement.
-import type { Analysis } from '../sql/findings.ts';
 import type { Expression, Views } from './cel.ts';
-import { sharedViews, StatementView, type Trace } from './facts.ts';
+import { MessageView, sharedViews, StatementView, type Trace } from './facts.ts';
 import type { Ask, FixedRule, PolicyQuestion, Verdict } from './types.ts';
 
 export interface Rule {
@@ -67,30 +66,32 @@ interface Outcome {
 
 /** Judges a message. Cost: microseconds; skips a rule when the statement has none of the actions it asks for. */
 export function judge(rules: Rules, question: PolicyQuestion): Explanation {
-  const { analysis } = question;
+  const message = new MessageView(question.analysis);
   const trace: Trace = { findings: [], timed: false };
-  const notes = {
-    matched: new Set<string>(),
-    excepted: new Set<string>(),
-    failed: new Set<string>(),
-    observed: new Set<string>(),
-  };
+  const notes: Notes = { matched: new Set(), excepted: new Set(), failed: new Set(), observed: new Set() };
   const shared = sharedViews(question, trace);
-  const count = statementCount(analysis);
+  // A message may be a hundred thousand empty statements: those without findings differ in these facts alone.
+  const judged = new Set<string>();
   let best: Outcome | null = null;
 
-  for (let index = 0; index < count; index++) {
-    const stmt = new StatementView(analysis, index, count === 1, trace);
-    const outcome = judgeStatement(rules, analysis, index, count === 1, { stmt, ...shared }, trace, notes);
+  for (let index = 0; index < message.count; index++) {
+    if (message.count > 1 && message.own(index).length === 0) {
+      const { kind, writes_all_rows, folds_rows } = question.analysis.statements[index] ?? {};
+      const facts = `${kind} ${writes_all_rows} ${folds_rows}`;
+      if (judged.has(facts)) continue;
+      judged.add(facts);
+    }
+    const views = { stmt: new StatementView(message, index, trace), ...shared };
+    const outcome = judgeStatement(rules, message, index, views, trace, notes);
     if (best === null || stricter(outcome, best)) best = outcome;
-    else if (outcome.rule === best.rule) best.findings.push(...outcome.findings);
+    else if (outcome.rule === best.rule) for (const one of outcome.findings) best.findings.push(one);
   }
 
-  const { verdict, rule, message, ask, findings } = best!;
+  const { verdict, rule, ask, findings } = best!;
   return {
     verdict,
     rule,
-    message,
+    message: best!.message,
     findings: [...new Set(findings)].toSorted((a, b) => a - b),
     ask: verdict === 'hold' ? ask : null,
     observed: [...notes.observed],
@@ -105,9 +106,8 @@ type Notes = Record<'matched' | 'excepted' | 'failed' | 'observed', Set<string>>
 
 function judgeStatement(
   { rules, fixed, default: otherwise }: Rules,
-  analysis: Analysis,
+  message: MessageView,
   index: number,
-  alone: boolean,
   views: Views,
   trace: Trace,
   notes: Notes,
@@ -122,7 +122,8 @@ function judgeStatement(
     trace.findings = [];
     const counts = rule.verdict !== 'allow';
     if (!holds(rule.when, views, counts, rule.id, notes)) continue;
-    const findings = trace.findings;
+    const { findings } = trace;
+    trace.findings = [];
     if (rule.unless && holds(rule.unless, views, false, rule.id, notes)) {
       notes.excepted.add(rule.id);
       continue;
@@ -133,7 +134,7 @@ function judgeStatement(
   }
 
   for (const [position, key] of FIXED_ORDER.entries()) {
-    const findings = fixedFindings(key, analysis, index, alone);
+    const findings = fixedFindings(key, message, index);
     if (findings === null) continue;
     offer({
       verdict: fixed[key],
@@ -146,8 +147,8 @@ function judgeStatement(
   }
 
   const order = rules.length + FIXED_ORDER.length;
-  const message = otherwise === 'allow' ? '' : FIXED_MESSAGES.default;
-  return best ?? { verdict: otherwise, rule: 'default', message, ask: DEFAULT_ASK, order, findings: [] };
+  const why = otherwise === 'allow' ? '' : FIXED_MESSAGES.default;
+  return best ?? { verdict: otherwise, rule: 'default', message: why, ask: DEFAULT_ASK, order, findings: [] };
 }
 
 function stricter(a: Outcome, b: Outcome): boolean {
@@ -165,26 +166,12 @@ function holds(expression: Expression, views: Views, onFailure: boolean, id: str
 }
 
 /** Findings that a fixed key is about; null: it does not apply. */
-function fixedFindings(
-  key: (typeof FIXED_ORDER)[number],
-  analysis: Analysis,
-  index: number,
-  alone: boolean,
-): number[] | null {
-  if (key === 'unparsed') return analysis.error === null ? null : [];
-  let found: number[] | null = null;
-  for (let i = 0; i < analysis.findings.length; i++) {
-    const finding = analysis.findings[i]!;
-    if (!alone && finding.statement !== index) continue;
-    if (finding.unresolved ? key === 'unresolved' : finding.action === key) (found ??= []).push(i);
-  }
-  return found;
-}
-
-// A message without statements (a comment, a text that does not parse) is judged once; a finding beyond the statements
-// that the analysis lists is judged too.
-function statementCount(analysis: Analysis): number {
-  let count = Math.max(1, analysis.statements.length);
-  for (const finding of analysis.findings) count = Math.max(count, finding.statement + 1);
-  return count;
+function fixedFindings(key: (typeof FIXED_ORDER)[number], message: MessageView, index: number): number[] | null {
+  const { error, findings } = message.analysis;
+  if (key === 'unparsed') return error === null ? null : [];
+  const found = message.own(index).filter((one) => {
+    const { action, unresolved } = findings[one]!;
+    return unresolved ? key === 'unresolved' : action === key;
+  });
+  return found.length > 0 ? found : null;
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { DEFAULT_ASK } from '../../../src/policy/judge.ts';
@@ -235,6 +236,27 @@ describe('facts', () => {
     expect(calling('pg_catalog.now')).toBe('allow');
   });
 
+  it('rests on what `when` found, not on what `unless` looked at', async () => {
+    const made = await policy(
+      `${HEAD}rules: [{id: r, when: stmt.does("export"), unless: 'stmt.reads("a.b") && who.id == "x"', then: hold}]`,
+    );
+    const asked = question(analysis([{ action: 'read', object: 'a.b' }, { action: 'export' }]));
+    expect(made.judge(asked).findings).toEqual([1]);
+  });
+
+  it('stays quick on a message of a hundred thousand statements', async () => {
+    const made = await policy(await readFile('policies/starter.yaml', 'utf8'));
+    const many = Array.from(
+      { length: 10_000 },
+      (_, i): FindingLike => ({ action: 'write', object: 'a.b', statement: 10 * i }),
+    );
+    const asked = question(analysis(many));
+    const begin = performance.now();
+    expect(made.judge(asked).verdict).toBe('allow');
+    // Ten thousand judgements; quadratic work would take minutes.
+    expect(performance.now() - begin).toBeLessThan(2_000);
+  });
+
   it('remembers a verdict only when no clock was asked', async () => {
     const made = await policy(
       `${HEAD}rules: [{id: r, when: 'stmt.does("export") && time.hour("UTC") < 5', then: hold}]`,
@@ -273,15 +295,14 @@ describe('properties', () => {
     verdict: fc.constantFrom('allow', 'hold', 'deny'),
   });
   type SomeRule = { when: string; unless: string | undefined; verdict: string };
-  // As YAML text: JSON is YAML, and JSON.stringify leaves an undefined `unless` out.
-  const written = (rules: readonly SomeRule[], otherwise: string) =>
-    JSON.stringify({
-      version: 1,
-      default: otherwise,
-      rules: rules.map(({ verdict, ...rule }, i) =>
-        Object.fromEntries([['id', `r${i}`], ...Object.entries(rule), ['then', verdict]]),
-      ),
-    });
+  const quoted = JSON.stringify;
+  const written = (some: readonly SomeRule[], otherwise: string) =>
+    `version: 1\ndefault: ${otherwise}\nrules:${some.length === 0 ? ' []' : ''}\n${some
+      .map(({ when, unless, verdict }, i) => {
+        const except = unless === undefined ? '' : `unless: ${quoted(unless)}, `;
+        return `  - {id: r${i}, when: ${quoted(when)}, ${except}then: ${verdict}}`;
+      })
+      .join('\n')}\n`;
   const weight = { allow: 0, hold: 1, deny: 2 };
 
   it(`adding a hold or deny rule never makes a verdict weaker, seed ${seed}`, async () => {

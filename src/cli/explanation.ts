@@ -1,0 +1,94 @@
+// What `policy explain` says of a statement: one JSON line for scripts, or a few lines for a person with a caret under each
+// finding. A statement's text is another's words: control and invisible characters are shown by name, never sent to the terminal.
+import type { Explanation } from '../policy/judge.ts';
+import type { Analysis, Finding } from '../sql/findings.ts';
+
+/** The object of one JSON line, with its fields in the documented order. */
+export function explanationJson(id: unknown, analysis: Analysis, { verdict, rule }: Explanation): unknown {
+  const { reads, writes, functions, statements, findings, error } = analysis;
+  return {
+    id,
+    verdict,
+    rule,
+    actions: [...new Set(findings.map(({ action }) => action))].toSorted(),
+    reads,
+    writes,
+    functions,
+    kind: statements.map(({ kind }) => kind).join('; '),
+    statements: statements.length,
+    findings: findings.map(({ action, object, why, statement, start, end, unresolved }) => ({
+      action,
+      object,
+      why,
+      statement,
+      start,
+      end,
+      ...(unresolved ? { unresolved } : {}),
+    })),
+    ...(error ? { error: { sqlstate: error.sqlstate, message: error.message, position: error.position } } : {}),
+  };
+}
+
+/** For a person. `rules`: ids of all rules of the policy. */
+export function explanationText(
+  sql: Uint8Array,
+  analysis: Analysis,
+  explained: Explanation,
+  rules: readonly string[],
+): string {
+  const { verdict, rule, message, findings, ask, observed, excepted, failed, matched } = explained;
+  const others = matched.filter((id) => id !== rule && !observed.includes(id));
+  const silent = rules.filter((id) => !matched.includes(id) && !excepted.includes(id));
+  const shown = verdict === 'allow' ? [] : findings.map((index) => analysis.findings[index]!);
+  const lines = [
+    `${verdict}, by ${rules.includes(rule) ? 'rule ' : ''}${rule}`,
+    ...(message === '' ? [] : [`  ${message}`]),
+    ...shown.flatMap((finding) => ['', ...pointed(sql, finding.start, finding.end), `  ${described(finding)}`]),
+    '',
+  ];
+  if (analysis.error) lines.push(`error      ${analysis.error.sqlstate}: ${visible(analysis.error.message)}`);
+  if (verdict === 'allow' && analysis.findings.length > 0)
+    lines.push(`found      ${[...new Set(analysis.findings.map(described))].join('\n           ')}`);
+  if (ask) {
+    const wait = ask.wait_ms === null ? '' : `, the connection waits ${ask.wait_ms / 1000} s`;
+    lines.push(
+      `asks       ${ask.of.length === 0 ? 'any reviewer' : ask.of.join(' or ')}, within ${ask.deadline_ms / 60_000} min${wait}`,
+    );
+  }
+  if (others.length > 0) lines.push(`also       ${others.join(', ')}`);
+  if (excepted.length > 0) lines.push(`excepted   ${excepted.join(', ')} (unless)`);
+  if (observed.length > 0) lines.push(`observed   ${observed.join(', ')}: recorded, not enforced`);
+  if (failed.length > 0)
+    lines.push(
+      `failed     ${failed.join(', ')}: an expression could not be evaluated, which counts against the statement`,
+    );
+  if (silent.length > 0) lines.push(`no match   ${silent.join(', ')}`);
+  return lines.join('\n');
+}
+
+function described({ action, object, why }: Finding): string {
+  return `${action}${object === '' ? '' : ` ${visible(object)}`}${why === '' ? '' : `: ${visible(why)}`}`;
+}
+
+/** The line that a byte range starts on, cut to what fits, and a caret line under it. */
+function pointed(sql: Uint8Array, start: number, end: number): string[] {
+  const text = (from: number, to: number) => visible(new TextDecoder().decode(sql.subarray(from, to)));
+  const begin = start === 0 ? 0 : sql.lastIndexOf(10, start - 1) + 1;
+  const newline = sql.indexOf(10, start);
+  const stop = newline < 0 ? sql.length : newline;
+  const until = Math.min(end, stop);
+  const before = text(begin, start);
+  const head = before.length > 40 ? `...${before.slice(-37)}` : before;
+  const body = text(start, stop);
+  const width = Math.min(Math.max(1, text(start, until).length), 76 - head.length);
+  const cut = head.length + body.length > 76 ? `${body.slice(0, 73 - head.length)}...` : body;
+  return [`  ${head}${cut}`, `  ${' '.repeat(head.length)}${'^'.repeat(width)}`];
+}
+
+/** Control, format and private characters as <U+202E>. */
+function visible(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu,
+    (character) => `<U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}>`,
+  );
+}
