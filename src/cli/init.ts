@@ -68,7 +68,7 @@ export async function init(folder: string): Promise<string> {
     '',
     'Next:',
     '  1. set the server to guard in holdpoint.yaml',
-    '  2. holdpoint user add: a reviewer, then an agent with a sponsor',
+    '  2. holdpoint user add: an agent, the human who is its sponsor, and another one as reviewer',
     '  3. holdpoint check',
     '  4. holdpoint serve',
     '',

@@ -3,9 +3,11 @@ import { Command } from 'commander';
 import { checkCommand } from './check.ts';
 import { EXIT, faultText } from './failure.ts';
 import { initCommand } from './init.ts';
+import { policyCommand } from './policy.ts';
 import type { Deps } from './ports.ts';
 import { serveCommand } from './serve.ts';
 import { startCommand } from './start.ts';
+import { userCommand } from './user.ts';
 import { VERSION } from './version.ts';
 
 /** Runs the command that the arguments name; sets process.exitCode. `argv` as in process.argv. */
@@ -28,7 +30,14 @@ export function createProgram(deps: Deps): Command {
       'after',
       '\nExit status: 0 done, 1 failed, 2 wrong usage or input; a command with more says so in its --help.',
     );
-  const commands = [startCommand(deps), initCommand(), checkCommand(), serveCommand(deps)];
+  const commands = [
+    startCommand(deps),
+    initCommand(),
+    checkCommand(),
+    serveCommand(deps),
+    userCommand(),
+    policyCommand({ postgres: deps.analysis }),
+  ];
   for (const command of commands) program.addCommand(command);
   return withUsageStatus(program);
 }
