@@ -110,13 +110,13 @@ describe('the installed package', () => {
       const ended = once(child, 'exit');
       const text = await outputUntil(child, /Ctrl-C stops it/);
       const agent = /Agent +(postgres:\S+)/.exec(text)?.[1] ?? '';
-      const console_ = /(http:\S+)\/in\//.exec(text)?.[1] ?? '';
+      const page = /(http:\S+)\/in\//.exec(text)?.[1] ?? '';
       const client = new pg.Client(agent);
       await client.connect();
       const { rows } = await client.query('SELECT count(*)::int AS n FROM customers');
       expect(rows).toEqual([{ n: 500 }]);
       await client.end();
-      expect((await fetch(console_)).status).toBe(200);
+      expect((await fetch(page)).status).toBe(200);
       child.kill('SIGINT');
       expect(await ended).toEqual([0, null]);
       await expect(new pg.Client(agent).connect(), `round ${round}`).rejects.toThrow('ECONNREFUSED');
