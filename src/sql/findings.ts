@@ -110,6 +110,8 @@ export interface Analysis {
   readonly reason: string | null;
   /** The result depends on names prepared or declared earlier in the session: not to be cached by text alone. */
   readonly session_bound: boolean;
+  /** The search_path (as text; null: unknown) that unqualified names were resolved under. Absent: no name depended on it. */
+  readonly search_path?: string | null;
   /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */
   readonly error: AnalysisError | null;
 }
@@ -130,6 +132,10 @@ export interface AnalysisContext {
   readonly role: string;
   /** The setting's text; null while unknown: then every name is unresolved. */
   readonly search_path: string | null;
+  /** What RESET search_path goes back to. Absent: not known, so that names after a RESET in the same message are unresolved. */
+  readonly search_path_start?: string | null;
+  /** The search_path in force was set by SET LOCAL in the open transaction: COMMIT takes it back. Absent: no. */
+  readonly search_path_is_local?: boolean;
   /** Analyses of statements prepared by SQL PREPARE or by the protocol under a name; for EXECUTE. */
   readonly prepared: (name: string) => Analysis | undefined;
 }

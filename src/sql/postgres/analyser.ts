@@ -1,0 +1,235 @@
+// The door to the PostgreSQL analysis: cached by exact text and by what names resolve against, inline when cheap, in a worker
+// otherwise. It must not give a cached answer for a text whose meaning hangs on names prepared earlier.
+import { LRUCache } from 'lru-cache';
+import type { Analysis, AnalysisContext } from '../findings.ts';
+import { analyseText, checkBytes, refusedAnalysis, STATEMENT_BYTES_MAX } from './analysis.ts';
+import { FUNCTION_CLASSES, functionClass, functionName } from './functions.ts';
+import { blank, Lexer, TokenKind } from './lexer.ts';
+import { Parser } from './parser.ts';
+import { type PlainContext, WorkerPool } from './pool.ts';
+
+export { STATEMENT_BYTES_MAX };
+
+export interface AnalyserOptions {
+  /** Texts up to this many bytes and `inline_tokens_max` tokens are analysed at once. Default 1024. */
+  readonly inline_bytes_max?: number;
+  /** Default 400; an operator character counts as a token. */
+  readonly inline_tokens_max?: number;
+  /** Worker threads. Default 2. */
+  readonly workers?: number;
+  /** For one text in a worker. Default 2000. */
+  readonly deadline_ms?: number;
+  /** Texts waiting for a worker. Default 256. */
+  readonly queue_max?: number;
+  /** Contexts (database, role, search_path, version) remembered. Default 64. */
+  readonly contexts_max?: number;
+  /** Texts remembered for each context. Default 2048. */
+  readonly texts_max?: number;
+  /** Bytes of text and findings remembered for each context. Default 4 MiB. */
+  readonly cache_bytes_max?: number;
+}
+
+type Texts = LRUCache<string, Analysis>;
+
+const DEFAULTS: Required<AnalyserOptions> = {
+  inline_bytes_max: 1024,
+  inline_tokens_max: 400,
+  workers: 2,
+  deadline_ms: 2000,
+  queue_max: 256,
+  contexts_max: 64,
+  texts_max: 2048,
+  cache_bytes_max: 4 * 1024 * 1024,
+};
+
+/** One for the process; `session()` gives each session its own view of it. */
+export class PostgresAnalyser {
+  readonly #options: Required<AnalyserOptions>;
+  readonly #parser: Parser;
+  readonly #pool: WorkerPool;
+  readonly #contexts: LRUCache<string, Texts>;
+
+  constructor(parser: Parser, options: Required<AnalyserOptions>) {
+    this.#options = options;
+    this.#parser = parser;
+    this.#pool = new WorkerPool(options);
+    this.#contexts = new LRUCache({ max: options.contexts_max });
+  }
+
+  /** Loads the parser (some 20 ms). */
+  static async create(options: AnalyserOptions = {}): Promise<PostgresAnalyser> {
+    return new PostgresAnalyser(await Parser.create(), { ...DEFAULTS, ...options });
+  }
+
+  /** A session's handle. Keep it as long as the session lives and tell it when the context changes. */
+  session(context: AnalysisContext): AnalysisSession {
+    return new AnalysisSession(this, context);
+  }
+
+  /** Analyses one message without a session's handle. Text: UTF-8 bytes as latin1. */
+  analyse(text: string, context: AnalysisContext): Analysis | Promise<Analysis> {
+    return this.session(context).analyse(text);
+  }
+
+  /** Ends the workers; what waits is refused. */
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  /** The remembered texts of a context. */
+  texts(context: AnalysisContext): Texts {
+    const key = JSON.stringify([
+      context.server_version,
+      context.database,
+      context.role,
+      context.search_path,
+      context.search_path_start,
+      context.search_path_is_local,
+    ]);
+    const known = this.#contexts.get(key);
+    if (known) return known;
+    const made: Texts = new LRUCache({
+      max: this.#options.texts_max,
+      maxSize: this.#options.cache_bytes_max,
+      sizeCalculation: weigh,
+    });
+    this.#contexts.set(key, made);
+    return made;
+  }
+
+  /** Analyses a text that no cache holds. spent: told the CPU used, in ms. */
+  miss(text: string, context: AnalysisContext, spent: (cpu_ms: number) => void): Analysis | Promise<Analysis> {
+    const unreadable = checkBytes(text);
+    if (unreadable) return refusedAnalysis(text.slice(0, STATEMENT_BYTES_MAX), unreadable, null);
+    if (this.#parser.ready && this.#isCheap(text)) {
+      const started = performance.now();
+      const analysis = analyseText(this.#parser, text, context);
+      spent(performance.now() - started);
+      return analysis;
+    }
+    return this.#inWorker(text, context, spent);
+  }
+
+  #isCheap(text: string): boolean {
+    if (text.length > this.#options.inline_bytes_max) return false;
+    return text.length <= this.#options.inline_tokens_max || blank(text).tokens <= this.#options.inline_tokens_max;
+  }
+
+  async #inWorker(text: string, context: AnalysisContext, spent: (cpu_ms: number) => void): Promise<Analysis> {
+    const { prepared, ...rest } = context;
+    const plain: PlainContext = rest;
+    const names = executedNames(text);
+    const known = names.flatMap((name) => {
+      const analysis = prepared(name);
+      return analysis ? [[name, analysis] as const] : [];
+    });
+    const answer = await this.#pool.run({ text, context: plain, prepared: known });
+    spent(answer.cpu_ms);
+    return answer.analysis;
+  }
+
+  /**
+   * Judges a FunctionCall message by the function's oid. Only built-in functions can be told by their oid; an unknown one is
+   * unresolved code. set_config is code too: its arguments are not looked at.
+   */
+  functionCall(oid: number, server_version: number): Analysis {
+    const name = functionName(oid);
+    const found = name === null ? null : functionClass(name, -1, server_version);
+    const object = name === null ? String(oid) : `pg_catalog.${name}`;
+    const place = { object, statement: 0, start: 0, end: 0 };
+    const facts = {
+      writes_all_rows: false,
+      folds_rows: false,
+      copy_in: false,
+      transaction_control: false,
+      parse_is_harmless: true,
+    };
+    const opaque = found === null || found === 'set-config';
+    const { actions, why, safe } = FUNCTION_CLASSES[found ?? 'code'];
+    return {
+      ...refusedAnalysis('', NO_ERROR, null),
+      statements: [{ kind: 'FUNCTION CALL', start: 0, end: 0, ...facts }],
+      findings: opaque
+        ? [{ action: 'code', ...place, why: 'Calls a function whose effect its oid does not tell.', unresolved: true }]
+        : (actions.length > 0 ? actions : (['read'] as const)).map((action) => ({
+            action,
+            ...place,
+            why: why || 'Calls a built-in function.',
+          })),
+      functions: [object],
+      effects: opaque || !safe ? [{ type: 'unknown', statement: 0 }] : [],
+      shape: `FunctionCall ${object}`,
+      error: null,
+    };
+  }
+}
+
+const NO_ERROR = { sqlstate: '00000', message: '', position: 0 };
+
+/** A session's handle: knows its context's remembered texts, so that a hit costs one look into a Map. */
+export class AnalysisSession {
+  readonly #analyser: PostgresAnalyser;
+  #context: AnalysisContext;
+  #texts: Texts;
+  /** CPU that this session's misses have cost, in ms; for the caller's budget. */
+  cpu_ms = 0;
+
+  constructor(analyser: PostgresAnalyser, context: AnalysisContext) {
+    this.#analyser = analyser;
+    this.#context = context;
+    this.#texts = analyser.texts(context);
+  }
+
+  get context(): AnalysisContext {
+    return this.#context;
+  }
+
+  /** To be told whenever one of the context's facts changes; costs a few microseconds. */
+  set context(context: AnalysisContext) {
+    this.#context = context;
+    this.#texts = this.#analyser.texts(context);
+  }
+
+  /** At once for a remembered or a small text, else a promise that never rejects. Text: UTF-8 bytes as latin1. */
+  analyse(text: string): Analysis | Promise<Analysis> {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    const texts = this.#texts;
+    const analysis = this.#analyser.miss(text, this.#context, (cpu_ms) => {
+      this.cpu_ms += cpu_ms;
+    });
+    if (analysis instanceof Promise) return analysis.then((found) => remember(texts, text, found));
+    return remember(texts, text, analysis);
+  }
+}
+
+/** What a fault of a deadline or a queue says about a text holds for once only. */
+function remember(texts: Texts, text: string, analysis: Analysis): Analysis {
+  const passing = analysis.error !== null && analysis.error.sqlstate !== '42601';
+  if (!analysis.session_bound && !passing) texts.set(text, analysis);
+  return analysis;
+}
+
+/** Rough bytes of an entry. */
+function weigh(analysis: Analysis, text: string): number {
+  const parts = analysis.findings.length + analysis.effects.length + analysis.statements.length;
+  return text.length + (analysis.forward?.length ?? 0) + analysis.shape.length + 160 * parts + 200;
+}
+
+/** Names after EXECUTE, as the server folds them: what a worker must be told of. */
+function executedNames(text: string): string[] {
+  if (!/execute/i.test(text)) return [];
+  const names: string[] = [];
+  const lexer = new Lexer(text);
+  let after = false;
+  while (lexer.next()) {
+    const { kind } = lexer;
+    if (kind === TokenKind.space || kind === TokenKind.line_comment || kind === TokenKind.block_comment) continue;
+    const word = text.slice(lexer.start, lexer.end);
+    if (after && kind === TokenKind.identifier) names.push(word.toLowerCase());
+    if (after && kind === TokenKind.quoted_identifier)
+      names.push(Buffer.from(word.slice(1, -1).replaceAll('""', '"'), 'latin1').toString('utf8'));
+    after = kind === TokenKind.identifier && word.toLowerCase() === 'execute';
+  }
+  return names;
+}

@@ -1,0 +1,663 @@
+// From a parse tree to an Analysis: walks every node with an explicit stack, asks the two tables (statements.ts, expressions.ts)
+// what each means, and keeps what statements of the same message change for those that follow.
+// A node or field that the grammar or the tables lack becomes an `unknown` finding; nothing is skipped in silence.
+import type {
+  Action,
+  Analysis,
+  AnalysisContext,
+  AnalysisError,
+  Effect,
+  Finding,
+  OwnStatement,
+  StatementFacts,
+} from '../findings.ts';
+import { EXPRESSIONS } from './expressions.ts';
+import { FOLDING_AGGREGATES, FUNCTION_CLASSES, functionClass } from './functions.ts';
+import { GRAMMAR } from './generated/grammar.ts';
+import { blank, hasNewerNumbers, nameEnd, shape, shiftPosition } from './lexer.ts';
+import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath } from './names.ts';
+import type { ParseOutcome, Parser, RawStatement, Tree } from './parser.ts';
+import { STATEMENTS } from './statements.ts';
+
+/** Longest text that is analysed, in bytes; a longer one is refused with 54000. */
+export const STATEMENT_BYTES_MAX = 1024 * 1024;
+/** Most findings kept of one message; beyond it the message is refused with 54000. */
+export const FINDINGS_MAX = 10_000;
+
+/** CTE names in reach, innermost first. */
+export interface Scope {
+  readonly name: string;
+  readonly outer: Scope | null;
+}
+
+export interface Frame {
+  readonly kind: string;
+  readonly node: Tree;
+  readonly scope: Scope | null;
+  /** Relations named here are not read: the statement defines or names objects. */
+  readonly defines: boolean;
+  /** EXPLAIN without ANALYZE, a view's or rule's query: planned, not run. */
+  readonly planned: boolean;
+}
+
+/** What a table row does with its node. */
+export type Visit = (analyst: Analyst, node: Tree, frame: Frame) => void;
+
+/** A text that is refused before or instead of being judged. */
+export class Refusal extends Error {
+  readonly error: AnalysisError;
+  constructor(sqlstate: string, message: string, position = 0) {
+    super(message);
+    this.error = { sqlstate, message, position };
+  }
+}
+
+/** Analyses one message. Text: UTF-8 bytes as latin1. Needs a ready parser. */
+export function analyseText(parser: Parser, text: string, context: AnalysisContext): Analysis {
+  const unreadable = checkBytes(text);
+  if (unreadable) return refusedAnalysis(text, unreadable, null);
+  const blanked = blank(text);
+  if (blanked.joins_strings) return refusedAnalysis(text, BETWEEN_STRINGS, blanked.reason);
+  const parsed = parser.parse(blanked.text);
+  if (!parsed.ok) return refusedAnalysis(text, parseError(parsed, blanked.position_shift), blanked.reason);
+  const analyst = new Analyst(parser, blanked.text, context);
+  try {
+    analyst.run(parsed.statements);
+  } catch (refusal) {
+    if (refusal instanceof Refusal) return refusedAnalysis(text, refusal.error, blanked.reason);
+    throw refusal;
+  }
+  const changed = blanked.text !== text || analyst.own.length > 0;
+  return analyst.result({
+    forward: changed ? analyst.forward() : null,
+    position_shift: blanked.position_shift,
+    shape: shape(text),
+    reason: blanked.reason,
+  });
+}
+
+const BETWEEN_STRINGS: AnalysisError = {
+  sqlstate: '42601',
+  message: 'a block comment between two string literals is not accepted',
+  position: 0,
+};
+
+function parseError(parsed: ParseOutcome & { ok: false }, shift: Parameters<typeof shiftPosition>[1]): AnalysisError {
+  const position = parsed.position === 0 ? 0 : shiftPosition(parsed.position, shift);
+  return { sqlstate: parsed.sqlstate, message: parsed.message, position };
+}
+
+// oxlint-disable-next-line no-control-regex
+const ASCII_WITHOUT_NUL = /^[\x01-\x7f]*$/;
+
+/** NUL, invalid UTF-8 and over-long texts, as the server words them. Null: none of these. */
+export function checkBytes(text: string): AnalysisError | null {
+  if (text.length > STATEMENT_BYTES_MAX) {
+    return { sqlstate: '54000', message: `statement longer than ${STATEMENT_BYTES_MAX} bytes`, position: 0 };
+  }
+  if (ASCII_WITHOUT_NUL.test(text)) return null;
+  if (text.includes('\0')) return { sqlstate: '42601', message: 'statement contains a NUL byte', position: 0 };
+  const bytes = Buffer.from(text, 'latin1');
+  if (bytes.equals(Buffer.from(bytes.toString('utf8'), 'utf8'))) return null;
+  return { sqlstate: '22021', message: 'invalid byte sequence for encoding "UTF8"', position: 0 };
+}
+
+/** An Analysis that says only why there is none. */
+export function refusedAnalysis(text: string, error: AnalysisError, reason: string | null): Analysis {
+  return {
+    statements: [],
+    findings: [],
+    reads: [],
+    writes: [],
+    functions: [],
+    effects: [],
+    own: [],
+    forward: null,
+    position_shift: [],
+    shape: error.sqlstate === '22021' ? '' : shape(text.slice(0, 2 * STATEMENT_BYTES_MAX)),
+    reason,
+    session_bound: false,
+    error,
+  };
+}
+
+/** What names resolve against: known, or null after something that the text can't tell. */
+type Path = SearchPath | null;
+
+export class Analyst {
+  readonly parser: Parser;
+  readonly text: string;
+  readonly context: AnalysisContext;
+  readonly findings: Finding[] = [];
+  readonly effects: Effect[] = [];
+  readonly own: OwnStatement[] = [];
+  /** Index of the statement under way. */
+  statement = 0;
+  /** Facts of the statement under way. */
+  writes_all_rows = false;
+  folds_rows = false;
+  copy_in = false;
+  session_bound = false;
+  /** Relations that this message has created as temporary ones. */
+  readonly temporary = new Set<string>();
+  readonly #statements: StatementFacts[] = [];
+  readonly #reads = new Set<string>();
+  readonly #writes = new Set<string>();
+  readonly #functions = new Set<string>();
+  readonly #prepared = new Map<string, Analysis>();
+  readonly #stack: Frame[] = [];
+  readonly #seen = new Set<string>();
+  #own_ranges: (readonly [number, number])[] = [];
+  #path: Path;
+  #path_text: string | null;
+  /** What the statement under way makes of the path for those that follow; null: nothing. */
+  #next_path: { readonly text: string | null } | null = null;
+  #path_used = false;
+  #path_local = false;
+  #start = 0;
+  #plain_call: Tree | null = null;
+  #literal = false;
+  #reads_user_relation = false;
+  #folds = false;
+  /** A byte range that stands for all that is found: text inside a literal has no place of its own. */
+  #pinned: readonly [number, number] | null = null;
+
+  constructor(parser: Parser, text: string, context: AnalysisContext) {
+    this.parser = parser;
+    this.text = text;
+    this.context = context;
+    this.#path_text = context.search_path;
+    this.#path = readPath(context.search_path);
+    this.#path_local = context.search_path_is_local === true;
+  }
+
+  run(statements: readonly RawStatement[]): void {
+    for (const raw of statements) this.#top(raw);
+    if (this.context.server_version < 16 && statements.length > 0 && hasNewerNumbers(this.text)) {
+      this.statement = 0;
+      this.#start = this.#statements[0]!.start;
+      this.add('unknown', '', 'A number is written in a way that this server version does not read.');
+    }
+  }
+
+  #top(raw: RawStatement): void {
+    const [kind, node] = unwrap(raw.stmt);
+    const [start, end] = this.#trim(raw.stmt_location ?? 0, raw.stmt_len);
+    this.#start = start;
+    this.writes_all_rows = this.folds_rows = this.copy_in = false;
+    this.#literal = this.#reads_user_relation = this.#folds = false;
+    this.#seen.clear();
+    const findings_before = this.findings.length;
+    const own_before = this.own.length;
+    this.#plain_call = plainCall(kind, node);
+    this.walk(kind, node);
+    const row = STATEMENTS[kind];
+    if (this.own.length > own_before) this.#own_ranges.push([start, end]);
+    else if (this.findings.length === findings_before) this.add(row?.rest ?? 'unknown', '', row?.why ?? UNKNOWN_KIND);
+    this.#statements.push({
+      kind: typeof row?.tag === 'function' ? row.tag(node) : (row?.tag ?? kind),
+      start,
+      end,
+      writes_all_rows: this.writes_all_rows,
+      folds_rows: this.folds_rows || (this.#folds && this.#reads_user_relation),
+      copy_in: this.copy_in,
+      transaction_control: kind === 'TransactionStmt',
+      parse_is_harmless: row?.analysed_at_parse !== true || !this.#literal,
+    });
+    if (this.#next_path) {
+      this.#path_text = this.#next_path.text;
+      this.#path = readPath(this.#path_text);
+      this.#next_path = null;
+    }
+    this.statement += 1;
+  }
+
+  #trim(location: number, length: number | undefined): [number, number] {
+    let start = location;
+    let end = length === undefined ? this.text.length : location + length;
+    while (start < end && SPACES.includes(this.text[start]!)) start += 1;
+    while (end > start && SPACES.includes(this.text[end - 1]!)) end -= 1;
+    return [start, end];
+  }
+
+  // ---- walking -------------------------------------------------------------------------------------------------------------
+
+  /** Visits a node and everything below it. */
+  walk(kind: string, node: Tree, options?: { scope?: Scope | null; defines?: boolean; planned?: boolean }): void {
+    const base = this.#stack.length;
+    this.#stack.push({
+      kind,
+      node,
+      scope: options?.scope ?? null,
+      defines: options?.defines ?? false,
+      planned: options?.planned ?? false,
+    });
+    while (this.#stack.length > base) this.#visit(this.#stack.pop()!);
+  }
+
+  #visit(frame: Frame): void {
+    const row = STATEMENTS[frame.kind];
+    if (row) return row.visit(this, frame.node, frame);
+    const rule = EXPRESSIONS[frame.kind];
+    if (rule === 'walk') return this.children(frame.node, frame);
+    if (rule === undefined || rule === 'never') return this.unknownNode(frame);
+    return rule(this, frame.node, frame);
+  }
+
+  unknownNode(frame: Frame): void {
+    this.add('unknown', frame.kind, UNKNOWN_KIND);
+    this.children(frame.node, frame);
+  }
+
+  /** Queues all children of a node but those in the fields of `except`. */
+  children(node: Tree, frame: Frame, except: readonly string[] = []): void {
+    const fields = GRAMMAR[frame.kind];
+    for (const field in node) {
+      if (except.includes(field)) continue;
+      const holds = fields?.[field];
+      if (holds === undefined) this.add('unknown', `${frame.kind}.${field}`, UNKNOWN_KIND);
+      else if (holds !== '') this.push(node[field], holds, frame);
+    }
+  }
+
+  /** Queues what a field holds. holds: as in GRAMMAR. */
+  push(value: unknown, holds: string, frame: Frame): void {
+    if (value === undefined || value === null) return;
+    if (Array.isArray(value)) {
+      for (const item of value) this.push(item, holds, frame);
+      return;
+    }
+    if (holds !== '*') {
+      this.#stack.push({ ...frame, kind: holds, node: value as Tree });
+      return;
+    }
+    for (const kind in value as Tree) this.#stack.push({ ...frame, kind, node: (value as Tree)[kind] as Tree });
+  }
+
+  /** Queues the queries of a WITH clause and returns the scope of the statement that it belongs to. */
+  withClause(clause: unknown, frame: Frame): Scope | null {
+    const node = clause as { ctes?: { CommonTableExpr: Tree }[]; recursive?: boolean } | undefined;
+    const ctes = node?.ctes ?? [];
+    let scope = frame.scope;
+    if (node?.recursive) {
+      for (const { CommonTableExpr: cte } of ctes) scope = { name: cte['ctename'] as string, outer: scope };
+      for (const cte of ctes) this.push(cte, '*', { ...frame, scope });
+      return scope;
+    }
+    for (const cte of ctes) {
+      this.push(cte, '*', { ...frame, scope });
+      scope = { name: cte.CommonTableExpr['ctename'] as string, outer: scope };
+    }
+    return scope;
+  }
+
+  // ---- findings ------------------------------------------------------------------------------------------------------------
+
+  /** Adds a finding once per statement, action and object. location: byte offset of the name; -1 or undefined: the statement. */
+  add(action: Action, object: string, why: string, location?: unknown, unresolved = false): void {
+    const key = `${action} ${unresolved ? '?' : ''}${object}`;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    if (this.findings.length >= FINDINGS_MAX)
+      throw new Refusal('54000', `more than ${FINDINGS_MAX} findings in one message`);
+    const [start, end] = this.#place(location);
+    const finding = { action, object, why, statement: this.statement, start, end };
+    this.findings.push(unresolved ? { ...finding, unresolved } : finding);
+  }
+
+  #place(location: unknown): readonly [number, number] {
+    if (this.#pinned) return this.#pinned;
+    if (typeof location !== 'number' || location < 0) return [this.#start, nameEnd(this.text, this.#start)];
+    return [location, nameEnd(this.text, location)];
+  }
+
+  literal(): void {
+    this.#literal = true;
+  }
+
+  folds(): void {
+    this.#folds = true;
+  }
+
+  /** Notes that what the session knows can't be told from here on, in this message and after it. */
+  forget(): void {
+    this.#next_path = { text: null };
+    const last = this.effects.at(-1);
+    if (last?.type !== 'unknown' || last.statement !== this.statement)
+      this.effects.push({ type: 'unknown', statement: this.statement });
+  }
+
+  // ---- names ---------------------------------------------------------------------------------------------------------------
+
+  /** Name of a relation as the server would resolve it. */
+  relation(range: Tree): { readonly name: string; readonly unresolved: boolean; readonly temporary: boolean } {
+    const name = decode(range['relname']);
+    const schema = range['schemaname'] === undefined ? null : decode(range['schemaname']);
+    const catalog = range['catalogname'] === undefined ? null : decode(range['catalogname']);
+    if (catalog !== null && catalog !== this.context.database) {
+      return { name: qualified(catalog, schema ?? '', name), unresolved: true, temporary: false };
+    }
+    if (schema !== null) {
+      const temporary = schema === 'pg_temp' || /^pg_temp_\d+$/.test(schema);
+      return { name: qualified(schema, name), unresolved: false, temporary };
+    }
+    if (range['relpersistence'] === 't' || this.temporary.has(name)) {
+      return { name: qualified('pg_temp', name), unresolved: false, temporary: true };
+    }
+    this.#path_used = true;
+    const path = this.#path;
+    const built_in = isBuiltIn('relation', name, this.context.server_version);
+    if (path?.builtins_first && built_in)
+      return { name: qualified('pg_catalog', name), unresolved: false, temporary: false };
+    if (!path || path.schema === null || built_in)
+      return { name: quoteIdentifier(name), unresolved: true, temporary: false };
+    return { name: qualified(path.schema, name), unresolved: false, temporary: false };
+  }
+
+  /** A relation that is read, unless a CTE in reach has its name. */
+  reads(range: Tree, frame: Frame): void {
+    if (range['schemaname'] === undefined) {
+      for (let s = frame.scope; s; s = s.outer) if (s.name === range['relname']) return;
+    }
+    const { name, unresolved } = this.relation(range);
+    this.add('read', name, unresolved ? UNRESOLVED_RELATION : 'Reads a table or view.', range['location'], unresolved);
+    this.#reads.add(name);
+    if (!/^(pg_catalog|information_schema)\./.test(name)) this.#reads_user_relation = true;
+  }
+
+  /** A relation that is written. */
+  writes(range: Tree, frame: Frame, why = 'Changes rows.'): void {
+    if (frame.planned) return this.reads(range, { ...frame, scope: null });
+    const { name, unresolved } = this.relation(range);
+    this.add('write', name, unresolved ? UNRESOLVED_RELATION : why, range['location'], unresolved);
+    this.#writes.add(name);
+    if (/^(pg_catalog|information_schema)\./.test(name)) {
+      this.add('admin', name, 'Changes the system catalog or a setting by hand.', range['location']);
+      this.forget();
+    }
+  }
+
+  /** A relation that is created, altered or dropped; one of the session's own is only a write. */
+  defines(range: Tree, frame: Frame, why: string): void {
+    if (frame.planned) return;
+    const { name, unresolved, temporary } = this.relation(range);
+    const action = temporary ? 'write' : 'ddl';
+    this.add(
+      action,
+      name,
+      temporary ? "Concerns a temporary table of the session's own." : why,
+      range['location'],
+      unresolved,
+    );
+    this.#writes.add(name);
+  }
+
+  /** A call of a function by name. count: of arguments, -1 if it can't be told. Returns the bare name if it is built in. */
+  calls(names: readonly string[], count: number, location: unknown): string | null {
+    const resolved = this.#function(names, count);
+    this.#functions.add(resolved.name);
+    if (resolved.name.startsWith('holdpoint.')) throw new Refusal('0A000', OWN_HELP);
+    if (resolved.class === null) {
+      const action = resolved.built_in_schema ? 'unknown' : 'code';
+      this.add(action, resolved.name, UNRESOLVED_FUNCTION, location, !resolved.built_in_schema);
+      this.forget();
+      return null;
+    }
+    const { actions, why, safe } = FUNCTION_CLASSES[resolved.class];
+    // set_config is judged by the setting it names, nextval by its sequence: expressions.ts does.
+    if (resolved.class !== 'set-config' && resolved.class !== 'sequence') {
+      for (const action of actions) this.add(action, resolved.name, why, location);
+      if (!safe) this.forget();
+    }
+    if (FOLDING_AGGREGATES.has(resolved.bare)) this.folds();
+    return resolved.bare;
+  }
+
+  #function(names: readonly string[], count: number) {
+    const major = this.context.server_version;
+    const bare = names.at(-1)!;
+    const schema = names.length > 1 ? names.at(-2)! : null;
+    if (schema === null) {
+      this.#path_used = true;
+      const found = this.#path?.builtins_first ? functionClass(bare, count, major) : null;
+      // type_name(x) is a cast where no function of that name fits.
+      const cast = found === null && count === 1 && this.#path?.builtins_first && isBuiltIn('type', bare, major);
+      if (found !== null || cast)
+        return { name: qualified('pg_catalog', bare), bare, class: found ?? 'read', built_in_schema: true } as const;
+      return { name: quoteIdentifier(bare), bare, class: null, built_in_schema: false } as const;
+    }
+    const name = qualified(...names.slice(-2));
+    if (schema === 'pg_catalog')
+      return { name, bare, class: functionClass(bare, count, major), built_in_schema: true } as const;
+    if (schema === 'information_schema') {
+      return {
+        name,
+        bare,
+        class: functionClass(`information_schema.${bare}`, count, major),
+        built_in_schema: true,
+      } as const;
+    }
+    return { name, bare, class: null, built_in_schema: false } as const;
+  }
+
+  /** An operator by its possibly qualified name. */
+  operator(names: readonly string[], location: unknown): void {
+    const bare = names.at(-1)!;
+    const schema = names.length > 1 ? names.at(-2)! : null;
+    if (schema === null) this.#path_used = true;
+    const built_in =
+      (schema === 'pg_catalog' || (schema === null && this.#path?.builtins_first)) &&
+      isBuiltIn('operator', bare, this.context.server_version);
+    if (built_in) return;
+    this.add('code', names.join('.'), 'Not a built-in operator: it may run any function.', location, true);
+    this.forget();
+  }
+
+  /** A type that a value is converted to; one that is not built in may run code. */
+  type(names: readonly string[], location: unknown): void {
+    const bare = names.at(-1)!;
+    const schema = names.length > 1 ? names.at(-2)! : null;
+    if (schema === null) this.#path_used = true;
+    const major = this.context.server_version;
+    if ((schema === 'pg_catalog' || (schema === null && this.#path?.builtins_first)) && isBuiltIn('type', bare, major))
+      return;
+    if (schema === 'information_schema' && isBuiltIn('type', `information_schema.${bare}`, major)) return;
+    const object = names.map(quoteIdentifier).join('.');
+    this.add('code', object, 'A conversion to a type that is not built in may run a function.', location, true);
+    this.forget();
+  }
+
+  // ---- what a statement changes for those that follow ----------------------------------------------------------------------
+
+  set(name: string, value: string | null | undefined, local: boolean): void {
+    this.effects.push({ type: 'set', name, value, local, statement: this.statement });
+    if (name !== 'search_path') return;
+    this.#next_path = { text: value === null ? (this.context.search_path_start ?? null) : (value ?? null) };
+    this.#path_local = local;
+  }
+
+  resetAll(): void {
+    this.effects.push({ type: 'reset-all', statement: this.statement });
+    this.#next_path = { text: this.context.search_path_start ?? null };
+  }
+
+  transaction(op: (Effect & { type: 'transaction' })['op']): void {
+    this.effects.push({ type: 'transaction', op, statement: this.statement });
+    const restores =
+      op === 'rollback' ||
+      op === 'rollback-to' ||
+      (this.#path_local && (op === 'commit' || op === 'prepare-transaction'));
+    if (restores) this.#next_path = { text: null };
+  }
+
+  // ---- Holdpoint's own statements and refusals -----------------------------------------------------------------------------
+
+  refuse(message: string): never {
+    throw new Refusal('0A000', message);
+  }
+
+  /** Is the statement under way nothing but SELECT of this one call? */
+  isPlainSelectOf(call: Tree): boolean {
+    return this.#plain_call === call;
+  }
+
+  /** set_config('holdpoint.<name>', literal or $n, ...): the whole statement, or refused. */
+  ownSetting(name: string, value: string | undefined, parameter: number | undefined, call: Tree): void {
+    const which = OWN_SETTINGS.get(name);
+    const given = value ?? parameter;
+    if (!which || !this.isPlainSelectOf(call) || given === undefined) throw new Refusal('0A000', OWN_HELP);
+    this.own.push({ op: 'set_config', name: which, value: given, statement: this.statement });
+  }
+
+  // ---- prepared statements -------------------------------------------------------------------------------------------------
+
+  /** PREPARE: judges the inner statement alone, then counts its findings here too. */
+  prepare(name: string, query: Tree): void {
+    const inner = new Analyst(this.parser, this.text, { ...this.context, search_path: this.#path_text });
+    const [kind, node] = unwrap(query);
+    inner.#start = this.#start;
+    inner.walk(kind, node);
+    inner.#statements.push({
+      kind: typeof STATEMENTS[kind]?.tag === 'function' ? STATEMENTS[kind].tag(node) : (STATEMENTS[kind]?.tag ?? kind),
+      start: this.#start,
+      end: this.#start,
+      writes_all_rows: inner.writes_all_rows,
+      folds_rows: inner.#folds && inner.#reads_user_relation,
+      copy_in: false,
+      transaction_control: false,
+      parse_is_harmless: true,
+    });
+    const analysis = inner.result({ forward: null, position_shift: [], shape: '', reason: null });
+    this.#prepared.set(name, analysis);
+    this.effects.push({ type: 'prepare', name, inner: analysis, statement: this.statement });
+    this.merge(analysis);
+  }
+
+  /** EXECUTE: what was found when the statement was prepared. */
+  execute(name: string, location?: unknown): void {
+    const here = this.#prepared.get(name);
+    if (!here) this.session_bound = true;
+    const inner = here ?? this.context.prepared(name);
+    if (!inner) {
+      this.add('code', quoteIdentifier(name), 'A prepared statement that is not known.', location, true);
+      this.forget();
+      return;
+    }
+    if (inner.search_path !== undefined && inner.search_path !== this.#path_text) {
+      this.add(
+        'code',
+        quoteIdentifier(name),
+        'Prepared under another search_path: its names may mean something else now.',
+        location,
+        true,
+      );
+    }
+    this.merge(inner);
+    for (const effect of inner.effects) {
+      if (effect.type === 'unknown') this.forget();
+      else if (effect.type === 'set') this.set(effect.name, effect.value, effect.local);
+    }
+  }
+
+  /** Counts another analysis's findings as found in the statement under way. */
+  merge(inner: Analysis): void {
+    for (const f of inner.findings) this.add(f.action, f.object, f.why, undefined, f.unresolved === true);
+    for (const name of inner.reads) this.#reads.add(name);
+    for (const name of inner.writes) this.#writes.add(name);
+    for (const name of inner.functions) this.#functions.add(name);
+    this.writes_all_rows ||= inner.statements.some((s) => s.writes_all_rows);
+    this.folds_rows ||= inner.statements.some((s) => s.folds_rows);
+  }
+
+  deallocate(name: string | null): void {
+    if (name === null) this.#prepared.clear();
+    else this.#prepared.delete(name);
+    this.effects.push({ type: 'deallocate', name, statement: this.statement });
+  }
+
+  /** SQL text inside a literal: its findings count here, at the literal's place. False: it does not parse. */
+  inner(text: string, location: unknown): boolean {
+    const encoded = Buffer.from(text, 'utf8').toString('latin1');
+    const parsed = this.parser.parse(blank(encoded).text);
+    if (!parsed.ok) return false;
+    const pinned = this.#pinned;
+    this.#pinned = this.#place(location);
+    for (const raw of parsed.statements) this.walk(...unwrap(raw.stmt));
+    this.#pinned = pinned;
+    return true;
+  }
+
+  // ---- result --------------------------------------------------------------------------------------------------------------
+
+  /** The blanked text without the statements that are Holdpoint's own. */
+  forward(): string {
+    let text = this.text;
+    for (const [start, end] of this.#own_ranges)
+      text = text.slice(0, start) + ' '.repeat(end - start) + text.slice(end);
+    return text;
+  }
+
+  result(more: Pick<Analysis, 'forward' | 'position_shift' | 'shape' | 'reason'>): Analysis {
+    return {
+      statements: this.#statements,
+      findings: this.findings.sort((a, b) => a.statement - b.statement || a.start - b.start),
+      reads: [...this.#reads].sort(),
+      writes: [...this.#writes].sort(),
+      functions: [...this.#functions].sort(),
+      effects: this.effects,
+      own: this.own,
+      ...more,
+      session_bound: this.session_bound,
+      error: null,
+      ...(this.#path_used ? { search_path: this.context.search_path } : {}),
+    };
+  }
+}
+
+function readPath(text: string | null): Path {
+  return text === null ? null : parseSearchPath(text);
+}
+
+const SPACES = ' \t\n\r\f\v';
+const UNKNOWN_KIND = 'A kind of statement or expression that Holdpoint does not know.';
+const UNRESOLVED_RELATION = 'The search_path is not known here, so neither is the table.';
+const UNRESOLVED_FUNCTION = 'Not a built-in function: it may run anything.';
+
+/** Said for a holdpoint.* name that does not exist. */
+export const OWN_HELP =
+  'Holdpoint knows SET holdpoint.reason, SET holdpoint.hold, SHOW holdpoint.requests and SHOW holdpoint.request."<id>"';
+
+/** The settings that are Holdpoint's own, lower case. */
+export const OWN_SETTINGS: ReadonlyMap<string, 'reason' | 'hold'> = new Map([
+  ['holdpoint.reason', 'reason'],
+  ['holdpoint.hold', 'hold'],
+]);
+
+/** The call in `SELECT f(...)` with nothing else; null: it is another statement. */
+function plainCall(kind: string, node: Tree): Tree | null {
+  const targets = node['targetList'] as { ResTarget?: Tree }[] | undefined;
+  if (kind !== 'SelectStmt' || targets?.length !== 1) return null;
+  for (const field in node) if (!['targetList', 'limitOption', 'op'].includes(field)) return null;
+  const [of, call] = unwrap(targets[0]?.ResTarget?.['val']);
+  return of === 'FuncCall' ? call : null;
+}
+
+/** {Kind: fields} taken apart. */
+export function unwrap(wrapped: unknown): [string, Tree] {
+  for (const kind in wrapped as Tree) return [kind, (wrapped as Tree)[kind] as Tree];
+  return ['', {}];
+}
+
+/** Text of the tree: already UTF-16. */
+function decode(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** Items of a list of String nodes. */
+export function strings(list: unknown): string[] {
+  const items = Array.isArray(list) ? (list as unknown[]) : [];
+  return items.flatMap((item) => {
+    const [kind, node] = unwrap(item);
+    return kind === 'String' ? [decode(node['sval'])] : [];
+  });
+}

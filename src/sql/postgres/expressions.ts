@@ -1,0 +1,242 @@
+// What every kind of node means that is not a statement: 'walk' (nothing of its own, look inside), 'never' (only the server's later
+// stages make it: seeing one is `unknown`), or a rule. A test compares the table with the grammar's list of kinds.
+import { strings, unwrap, type Analyst, type Frame, type Visit } from './analysis.ts';
+import { FUNCTION_CLASSES, functionClass } from './functions.ts';
+import { quoteIdentifier } from './names.ts';
+import type { Tree } from './parser.ts';
+import { judgeSetting } from './settings.ts';
+
+export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
+  ...all(
+    'walk',
+    `A_ArrayExpr A_Indices A_Star AccessPriv Alias AlterTableCmd ATAlterConstraint BitString BoolExpr Boolean BooleanTest
+     CTECycleClause CTESearchClause CaseExpr CaseWhen CoalesceExpr CollateClause ColumnDef CommonTableExpr Constraint
+     CreateOpClassItem CurrentOfExpr DefElem Float FunctionParameter GroupingFunc GroupingSet IndexElem InferClause Integer
+     JoinExpr JsonAggConstructor JsonArgument JsonArrayConstructor JsonBehavior JsonExpr JsonFormat JsonFuncExpr JsonIsPredicate
+     JsonKeyValue JsonObjectConstructor JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTable
+     JsonTableColumn JsonTablePathSpec JsonValueExpr List MergeSupportFunc MergeWhenClause MinMaxExpr MultiAssignRef NamedArgExpr
+     NullTest ObjectWithArgs OnConflictClause ParamRef PartitionBoundSpec PartitionCmd PartitionElem PartitionRangeDatum
+     PartitionSpec PublicationObjSpec RangeFunction RangeSubselect RangeTableFunc RangeTableFuncCol ResTarget
+     ReturningClause ReturningOption RoleSpec RowExpr SQLValueFunction SetToDefault SortBy StatsElem String TriggerTransition
+     WindowDef XmlExpr XmlSerialize`,
+  ),
+  ...all(
+    'never',
+    `Aggref AlternativeSubPlan ArrayCoerceExpr ArrayExpr CallContext CaseTestExpr CoerceToDomain CoerceToDomainValue CoerceViaIO
+     CollateExpr ConvertRowtypeExpr DistinctExpr FieldSelect FieldStore FromExpr FuncExpr InferenceElem InlineCodeBlock IntList
+     JsonConstructorExpr JsonTablePath JsonTablePathScan JsonTableSiblingJoin MergeAction NextValueExpr NullIfExpr OidList
+     OnConflictExpr OpExpr Param Query RTEPermissionInfo RangeTblEntry RangeTblFunction RangeTblRef RelabelType ReturningExpr
+     RowCompareExpr RowMarkClause ScalarArrayOpExpr SortGroupClause SubPlan SubscriptingRef TableFunc TableSampleClause
+     TargetEntry Var WindowClause WindowFunc WindowFuncRunCondition WithCheckOption`,
+  ),
+  A_Const: (a, node) => {
+    if (node['sval'] !== undefined) a.literal();
+  },
+  A_Expr: (a, node, frame) => {
+    // BETWEEN, IN, LIKE and NULLIF print the operator they stand for.
+    const names = strings(node['name']);
+    if (!NAMELESS_EXPRESSIONS.has(node['kind'] as string)) a.operator(names, node['location']);
+    a.children(node, frame, ['name']);
+  },
+  A_Indirection: (a, node, frame) => {
+    // (x).f is also how f(x) may be written.
+    for (const name of strings(node['indirection'])) attribute(a, name, -1);
+    a.children(node, frame);
+  },
+  ColumnRef: (a, node) => {
+    const names = strings(node['fields']);
+    if (names.length > 1) attribute(a, names.at(-1)!, node['location']);
+  },
+  FuncCall: functionCall,
+  IntoClause: (a, node, frame) => a.defines(node['rel'] as Tree, frame, 'Creates a table.'),
+  // Names an alias of the FROM clause.
+  LockingClause: () => {},
+  PartitionCmd: (a, node, frame) => a.children(node, frame),
+  PublicationTable: (a, node, frame) => a.children(node, frame),
+  RangeVar: (a, node, frame) => {
+    if (!frame.defines) a.reads(node, frame);
+  },
+  VacuumRelation: (a, node, frame) => a.children(node, frame),
+  RangeTableSample: (a, node, frame) => {
+    a.calls(strings(node['method']), -1, node['location']);
+    a.children(node, frame, ['method']);
+  },
+  SubLink: (a, node, frame) => {
+    if (node['subLinkType'] === 'ARRAY_SUBLINK') a.folds();
+    const operator = strings(node['operName']);
+    if (operator.length > 0) a.operator(operator, node['location']);
+    a.children(node, frame, ['operName']);
+  },
+  JsonArrayAgg: folding,
+  JsonObjectAgg: folding,
+  JsonArrayQueryConstructor: folding,
+  TableLikeClause: (a, node, frame) => a.reads(node['relation'] as Tree, frame),
+  TypeCast: (a, node, frame) => a.children(node, frame),
+  TypeName: (a, node, frame) => {
+    const names = strings(node['names']);
+    if (!frame.defines && names.length > 0) a.type(names, node['location']);
+    a.children(node, frame, ['names']);
+  },
+  WithClause: (a, node, frame) => {
+    a.withClause(node, frame);
+  },
+};
+
+function all(rule: 'walk' | 'never', kinds: string): Record<string, 'walk' | 'never'> {
+  return Object.fromEntries(
+    kinds
+      .trim()
+      .split(/\s+/)
+      .map((kind) => [kind, rule]),
+  );
+}
+
+const NAMELESS_EXPRESSIONS = new Set([
+  'AEXPR_BETWEEN',
+  'AEXPR_NOT_BETWEEN',
+  'AEXPR_BETWEEN_SYM',
+  'AEXPR_NOT_BETWEEN_SYM',
+]);
+
+function folding(a: Analyst, node: Tree, frame: Frame): void {
+  a.folds();
+  a.children(node, frame);
+}
+
+/** `x.name`: almost always a column; but a built-in function of one argument that does more than read is called this way too. */
+function attribute(a: Analyst, name: string, location: unknown): void {
+  const found = functionClass(name, 1, a.context.server_version);
+  if (found !== null && FUNCTION_CLASSES[found].actions.length > 0) a.calls(['pg_catalog', name], 1, location);
+}
+
+function functionCall(a: Analyst, node: Tree, frame: Frame): void {
+  const args = (node['args'] as unknown[] | undefined) ?? [];
+  const spread = node['func_variadic'] === true || node['agg_within_group'] === true;
+  const bare = a.calls(strings(node['funcname']), spread ? -1 : args.length, node['location']);
+  if (bare !== null) SPECIAL[bare]?.(a, args, node, frame);
+  a.children(node, frame, ['funcname']);
+}
+
+/** Built-in functions whose arguments decide what they do. */
+const SPECIAL: Readonly<Record<string, (a: Analyst, args: readonly unknown[], node: Tree, frame: Frame) => void>> = {
+  set_config: setConfig,
+  nextval: sequence,
+  setval: sequence,
+  pg_notify: (a, args, node) => {
+    if (args.some(looksAtData))
+      a.add('export', 'pg_catalog.pg_notify', 'Sends data of tables to whoever listens.', node['location']);
+  },
+  query_to_xml: sqlText,
+  query_to_xmlschema: sqlText,
+  query_to_xml_and_xmlschema: sqlText,
+  ts_stat: sqlText,
+  ts_rewrite: (a, args) => {
+    if (args.length === 2) sqlText(a, args.slice(1));
+  },
+};
+
+function sqlText(a: Analyst, args: readonly unknown[]): void {
+  const text = constantText(args[0]);
+  if (text !== undefined && text !== null) a.inner(text, locationOf(args[0]));
+}
+
+function sequence(a: Analyst, args: readonly unknown[], node: Tree): void {
+  const written = constantText(args[0]);
+  const parts = typeof written === 'string' ? sequenceName(written) : null;
+  if (!parts) a.add('write', '', 'Advances or sets a sequence.', node['location']);
+  else a.writes({ ...parts, location: node['location'] }, NO_FRAME, 'Advances or sets a sequence.');
+}
+
+/** 'a.b', '"A"."b"' as nextval reads it. */
+function sequenceName(written: string): { schemaname?: string; relname: string } | null {
+  const parts = [...written.matchAll(/"((?:[^"]|"")*)"|[^".]+/g)].map(
+    (m) => m[1]?.replaceAll('""', '"') ?? m[0].toLowerCase(),
+  );
+  if (parts.length === 1) return { relname: parts[0]! };
+  return parts.length === 2 ? { schemaname: parts[0]!, relname: parts[1]! } : null;
+}
+
+const NO_FRAME: Frame = { kind: '', node: {}, scope: null, defines: false, planned: false };
+
+function setConfig(a: Analyst, args: readonly unknown[], node: Tree): void {
+  const name = constantText(args[0]);
+  const given = constantText(args[1]);
+  // Inside a larger query it may run never, or once for each row.
+  const value = a.isPlainSelectOf(node) ? (given ?? undefined) : undefined;
+  const local = constantBoolean(args[2]);
+  if (typeof name !== 'string') {
+    a.add(
+      'code',
+      'pg_catalog.set_config',
+      'Changes a setting whose name the text does not tell.',
+      node['location'],
+      true,
+    );
+    a.forget();
+    return;
+  }
+  const lower = name.toLowerCase();
+  if (lower.startsWith('holdpoint.')) {
+    a.ownSetting(lower, value, parameterNumber(args[1]), node);
+    return;
+  }
+  const { action, why, refused } = judgeSetting(name, given ?? undefined);
+  if (refused !== undefined) a.refuse(refused);
+  a.add(action, quoteIdentifier(lower), why, node['location']);
+  a.set(lower, local === undefined ? undefined : value, local === true);
+}
+
+/** A literal's text as the server would store it; null: NULL; undefined: not a constant. Folds casts to text and ||. */
+export function constantText(wrapped: unknown): string | null | undefined {
+  const pieces: string[] = [];
+  const stack: unknown[] = [wrapped];
+  while (stack.length > 0) {
+    const [kind, node] = unwrap(stack.pop());
+    if (kind === 'TypeCast' && TEXT_TYPES.has(strings((node['typeName'] as Tree)['names']).at(-1)!))
+      stack.push(node['arg']);
+    else if (kind === 'A_Expr' && node['kind'] === 'AEXPR_OP' && strings(node['name']).join('.') === '||') {
+      stack.push(node['rexpr'], node['lexpr']);
+    } else if (kind === 'A_Const' && node['sval'] !== undefined)
+      pieces.push(((node['sval'] as Tree)['sval'] as string | undefined) ?? '');
+    else if (kind === 'A_Const' && node['ival'] !== undefined) pieces.push(String((node['ival'] as Tree)['ival'] ?? 0));
+    else if (kind === 'A_Const' && node['fval'] !== undefined) pieces.push((node['fval'] as Tree)['fval'] as string);
+    else if (kind === 'A_Const' && node['isnull'] === true && pieces.length === 0 && stack.length === 0) return null;
+    else return undefined;
+  }
+  return pieces.join('');
+}
+const TEXT_TYPES = new Set(['text', 'varchar', 'bpchar', 'name', 'unknown', 'regclass']);
+
+function constantBoolean(wrapped: unknown): boolean | undefined {
+  let [kind, node] = unwrap(wrapped);
+  if (kind === 'TypeCast') [kind, node] = unwrap(node['arg']);
+  if (kind !== 'A_Const') return undefined;
+  if (node['boolval'] !== undefined) return (node['boolval'] as Tree)['boolval'] === true;
+  const text = constantText({ A_Const: node });
+  return typeof text === 'string' ? /^(t|tr|tru|true|y|ye|yes|on|1)$/i.test(text.trim()) : undefined;
+}
+
+function parameterNumber(wrapped: unknown): number | undefined {
+  let [kind, node] = unwrap(wrapped);
+  if (kind === 'TypeCast') [kind, node] = unwrap(node['arg']);
+  return kind === 'ParamRef' ? ((node['number'] as number | undefined) ?? 0) : undefined;
+}
+
+function locationOf(wrapped: unknown): unknown {
+  const [, node] = unwrap(wrapped);
+  return node['location'];
+}
+
+/** Does an argument hold a column or a query? */
+function looksAtData(wrapped: unknown): boolean {
+  const stack: unknown[] = [wrapped];
+  while (stack.length > 0) {
+    const item = stack.pop();
+    if (typeof item !== 'object' || item === null) continue;
+    for (const key in item) {
+      if (key === 'ColumnRef' || key === 'SubLink') return true;
+      stack.push((item as Tree)[key]);
+    }
+  }
+  return false;
+}

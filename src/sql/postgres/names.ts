@@ -1,0 +1,58 @@
+// How PostgreSQL resolves names, as far as text and the generated catalog lists can tell: search_path, built-in relations, types,
+// operators. A name that depends on a search_path nobody knows is never guessed.
+import { OPERATORS, RELATIONS, TYPES } from './generated/catalog.ts';
+
+/** A search_path as far as it matters here. */
+export interface SearchPath {
+  /** First schema that is not "$user", pg_catalog or pg_temp; null: there is none. */
+  readonly schema: string | null;
+  /** Unqualified functions, operators, types and relations find pg_catalog's first. */
+  readonly builtins_first: boolean;
+}
+
+/** Reads the setting's text by SplitIdentifierString's rules. Null: it does not parse. */
+export function parseSearchPath(setting: string): SearchPath | null {
+  const names: string[] = [];
+  let rest = setting.trim();
+  while (rest !== '') {
+    const found = /^(?:"((?:[^"]|"")*)"|([^",\s]+))\s*(,\s*|$)/.exec(rest);
+    if (!found) return null;
+    names.push(found[1] === undefined ? found[2]!.toLowerCase() : found[1].replaceAll('""', '"'));
+    rest = rest.slice(found[0].length);
+    if (rest === '' && found[3] !== '') return null;
+  }
+  const schema = names.find((name) => name !== '$user' && name !== 'pg_catalog' && name !== 'pg_temp') ?? null;
+  const explicit = names.indexOf('pg_catalog');
+  return { schema, builtins_first: explicit <= 0 };
+}
+
+const PLAIN = /^[a-z_][a-z0-9_$]*$/;
+
+/** An identifier as SQL needs it written: quoted only where its characters ask for it, so that `a.b` stays unambiguous. */
+export function quoteIdentifier(name: string): string {
+  return PLAIN.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Parts of a qualified name joined for reading. */
+export function qualified(...parts: readonly string[]): string {
+  return parts.map(quoteIdentifier).join('.');
+}
+
+type Majors = ReadonlyMap<string, readonly [number, number]>;
+
+function readList(list: string): Majors {
+  const names = new Map<string, readonly [number, number]>();
+  for (const line of list.trim().split('\n')) {
+    const [name, first, last] = line.split(' ');
+    names.set(name!, [Number(first), Number(last)]);
+  }
+  return names;
+}
+
+const LISTS = { relation: readList(RELATIONS), type: readList(TYPES), operator: readList(OPERATORS) };
+
+/** Is there such a thing in pg_catalog (bare name) or information_schema (qualified) of that major? */
+export function isBuiltIn(what: keyof typeof LISTS, name: string, major: number): boolean {
+  const majors = LISTS[what].get(name);
+  return majors !== undefined && major >= majors[0] && major <= majors[1];
+}

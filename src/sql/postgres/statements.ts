@@ -1,0 +1,742 @@
+// Every statement kind of PostgreSQL's grammar: its command tag, what it does, and how it is looked into. The reference for what
+// Holdpoint makes of a statement; printed into docs/generated/statements.md. A test compares it with the grammar's list of kinds.
+import type { Action } from '../findings.ts';
+import { OWN_HELP, OWN_SETTINGS, Refusal, strings, unwrap, type Analyst, type Frame, type Visit } from './analysis.ts';
+import { constantText } from './expressions.ts';
+import { qualified, quoteIdentifier } from './names.ts';
+import type { Tree } from './parser.ts';
+import { judgePlpgsql } from './plpgsql.ts';
+import { judgeSetting } from './settings.ts';
+
+export interface StatementRow {
+  /** The command tag's words. */
+  readonly tag: string | ((node: Tree) => string);
+  /** The actions it is known by; a visit may add others. For the documentation and for `rest`. */
+  readonly actions: readonly Action[];
+  /** The finding's action where the visit found nothing. */
+  readonly rest: Action;
+  readonly why: string;
+  readonly visit: Visit;
+  /** The server analyses it when it is parsed, which runs input functions of its literals; else only when it is executed. */
+  readonly analysed_at_parse?: true;
+}
+
+export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
+  // ---- queries and data --------------------------------------------------------------------------------------------------
+  SelectStmt: query('SELECT', 'read', 'Reads without a table.', select),
+  InsertStmt: query('INSERT', 'write', 'Adds rows.', (a, n, f) => change(a, n, f, 'Adds rows.')),
+  UpdateStmt: query('UPDATE', 'write', 'Changes rows.', (a, n, f) => change(a, n, f, 'Changes rows.')),
+  DeleteStmt: query('DELETE', 'write', 'Removes rows.', (a, n, f) => change(a, n, f, 'Removes rows.')),
+  MergeStmt: query('MERGE', 'write', 'Adds, changes or removes rows.', (a, n, f) =>
+    change(a, n, f, 'Adds, changes or removes rows.'),
+  ),
+  CopyStmt: { ...plain('COPY', ['read', 'write', 'export', 'import', 'admin'], 'Copies rows in bulk.'), visit: copy },
+  TruncateStmt: { ...plain('TRUNCATE TABLE', ['ddl', 'write'], 'Removes all rows of a table.'), visit: truncate },
+  DeclareCursorStmt: query('DECLARE CURSOR', 'read', 'Opens a cursor.', (a, n, f) => a.children(n, f)),
+  FetchStmt: plain(
+    (n) => (n['ismove'] === true ? 'MOVE' : 'FETCH'),
+    ['read'],
+    'Reads from a cursor that was judged when it was opened.',
+  ),
+  ClosePortalStmt: plain('CLOSE CURSOR', ['settings'], 'Closes a cursor.'),
+  ExplainStmt: { ...plain('EXPLAIN', ['read'], 'Shows a plan.'), visit: explain, analysed_at_parse: true },
+  PrepareStmt: { ...plain('PREPARE', ['settings'], 'Prepares a statement.'), visit: prepare },
+  ExecuteStmt: { ...plain('EXECUTE', ['read'], 'Runs a prepared statement.'), visit: execute },
+  DeallocateStmt: { ...plain('DEALLOCATE', ['settings'], 'Forgets a prepared statement.'), visit: deallocate },
+  LockStmt: { ...plain('LOCK TABLE', ['transaction'], 'Locks a table.'), visit: lock },
+  ReturnStmt: { ...plain('RETURN', ['read'], 'Returns a value.'), visit: (a, n, f) => a.children(n, f) },
+  PLAssignStmt: plain('ASSIGN', ['unknown'], 'An assignment outside of a function.'),
+  RawStmt: { ...plain('', ['unknown'], ''), visit: (a, n, f) => a.children(n, f) },
+  SetOperationStmt: plain('SELECT', ['unknown'], 'A node of a later stage.'),
+
+  // ---- session and transaction -------------------------------------------------------------------------------------------
+  TransactionStmt: { ...plain(transactionTag, ['transaction'], 'Controls the transaction.'), visit: transaction },
+  ConstraintsSetStmt: plain('SET CONSTRAINTS', ['transaction'], 'Sets when constraints are checked.'),
+  VariableSetStmt: {
+    ...plain(
+      (n) => (String(n['kind']).startsWith('VAR_RESET') ? 'RESET' : 'SET'),
+      ['settings', 'role', 'admin'],
+      'Changes a setting.',
+    ),
+    visit: set,
+  },
+  VariableShowStmt: { ...plain('SHOW', ['settings'], 'Shows a setting.'), visit: show },
+  DiscardStmt: {
+    ...plain((n) => String(n['target']).replace('_', ' '), ['settings'], 'Resets parts of the session.'),
+    visit: discard,
+  },
+  ListenStmt: plain('LISTEN', ['settings'], 'Listens on a channel.', channel),
+  UnlistenStmt: plain('UNLISTEN', ['settings'], 'Stops listening.', channel),
+  NotifyStmt: plain('NOTIFY', ['settings'], 'Notifies other sessions.', channel),
+
+  // ---- code --------------------------------------------------------------------------------------------------------------
+  DoStmt: { ...plain('DO', ['code'], 'Runs a block of code.'), visit: doBlock },
+  CallStmt: { ...plain('CALL', ['code'], 'Runs a procedure.'), visit: call, analysed_at_parse: true },
+  LoadStmt: plain('LOAD', ['admin'], 'Loads a shared library into the server.'),
+  CreateFunctionStmt: {
+    ...plain(
+      (n) => `CREATE ${n['is_procedure'] === true ? 'PROCEDURE' : 'FUNCTION'}`,
+      ['ddl', 'code', 'admin'],
+      'Creates a function.',
+    ),
+    visit: createFunction,
+  },
+  AlterFunctionStmt: ddl(
+    (n) => `ALTER ${objectWord(n['objtype'])}`,
+    'Alters a function.',
+    (n) => names((n['func'] as Tree)['objname']),
+  ),
+  CreateTrigStmt: ddl('CREATE TRIGGER', 'Creates a trigger.', named('trigname')),
+  CreateEventTrigStmt: ddl('CREATE EVENT TRIGGER', 'Creates an event trigger.', named('trigname')),
+  AlterEventTrigStmt: ddl('ALTER EVENT TRIGGER', 'Alters an event trigger.', named('trigname')),
+  RuleStmt: { ...plain('CREATE RULE', ['ddl'], 'Creates a rule.'), visit: createRule },
+  CreatePLangStmt: both(['ddl', 'admin'], 'CREATE LANGUAGE', 'Creates a procedural language.', named('plname')),
+  CreateExtensionStmt: ddl('CREATE EXTENSION', 'Installs an extension.', named('extname')),
+  AlterExtensionStmt: ddl('ALTER EXTENSION', 'Alters an extension.', named('extname')),
+  AlterExtensionContentsStmt: ddl('ALTER EXTENSION', 'Changes what belongs to an extension.', named('extname')),
+
+  // ---- roles and privileges ----------------------------------------------------------------------------------------------
+  GrantStmt: { ...plain(grantTag, ['grant'], 'Changes privileges.'), visit: grant },
+  GrantRoleStmt: plain(
+    (n) => `${grantTag(n)} ROLE`,
+    ['role'],
+    'Changes who is a member of a role.',
+    (n) => accessNames(n['granted_roles']),
+  ),
+  AlterDefaultPrivilegesStmt: plain('ALTER DEFAULT PRIVILEGES', ['grant'], 'Changes privileges of future objects.'),
+  CreateRoleStmt: plain('CREATE ROLE', ['role'], 'Creates a role.', named('role')),
+  AlterRoleStmt: plain('ALTER ROLE', ['role'], 'Alters a role.', (n) => roleName(n['role'])),
+  AlterRoleSetStmt: plain('ALTER ROLE', ['role'], 'Changes settings of a role.', (n) => roleName(n['role'])),
+  DropRoleStmt: plain('DROP ROLE', ['role'], 'Drops roles.', (n) => roleNames(n['roles'])),
+  DropOwnedStmt: both(['role', 'ddl'], 'DROP OWNED', 'Drops what a role owns.', (n) => roleNames(n['roles'])),
+  ReassignOwnedStmt: both(['role', 'ddl'], 'REASSIGN OWNED', 'Changes the owner of all that a role owns.', (n) =>
+    roleNames(n['roles']),
+  ),
+  AlterOwnerStmt: both(['ddl', 'grant'], (n) => `ALTER ${objectWord(n['objectType'])}`, 'Changes an owner.', objectOf),
+  CreatePolicyStmt: ddl('CREATE POLICY', 'Creates a row security policy.', named('policy_name')),
+  AlterPolicyStmt: ddl('ALTER POLICY', 'Alters a row security policy.', named('policy_name')),
+  SecLabelStmt: both(['ddl', 'grant'], 'SECURITY LABEL', 'Changes a security label.', objectOf),
+  CreateUserMappingStmt: both(
+    ['ddl', 'role'],
+    'CREATE USER MAPPING',
+    'Maps a role to a foreign user.',
+    named('servername'),
+  ),
+  AlterUserMappingStmt: both(
+    ['ddl', 'role'],
+    'ALTER USER MAPPING',
+    'Alters the mapping of a role to a foreign user.',
+    named('servername'),
+  ),
+  DropUserMappingStmt: both(
+    ['ddl', 'role'],
+    'DROP USER MAPPING',
+    'Drops the mapping of a role to a foreign user.',
+    named('servername'),
+  ),
+
+  // ---- server ------------------------------------------------------------------------------------------------------------
+  AlterSystemStmt: plain('ALTER SYSTEM', ['admin'], "Changes the server's configuration.", (n) =>
+    quoteIdentifier(String((n['setstmt'] as Tree)['name'] ?? '')),
+  ),
+  CheckPointStmt: plain('CHECKPOINT', ['admin'], 'Forces a checkpoint.'),
+  ClusterStmt: { ...plain('CLUSTER', ['admin'], 'Rewrites a table under an exclusive lock.'), visit: maintain },
+  ReindexStmt: { ...plain('REINDEX', ['admin'], 'Rebuilds indexes.'), visit: maintain },
+  VacuumStmt: {
+    ...plain((n) => (n['is_vacuumcmd'] === true ? 'VACUUM' : 'ANALYZE'), ['read', 'admin'], 'Maintains tables.'),
+    visit: vacuum,
+  },
+  CreatedbStmt: both(['ddl', 'admin'], 'CREATE DATABASE', 'Creates a database.', named('dbname')),
+  AlterDatabaseStmt: both(['ddl', 'admin'], 'ALTER DATABASE', 'Alters a database.', named('dbname')),
+  AlterDatabaseSetStmt: both(['ddl', 'admin'], 'ALTER DATABASE', 'Changes settings of a database.', named('dbname')),
+  AlterDatabaseRefreshCollStmt: both(
+    ['ddl', 'admin'],
+    'ALTER DATABASE',
+    'Refreshes a collation version.',
+    named('dbname'),
+  ),
+  DropdbStmt: both(['ddl', 'admin'], 'DROP DATABASE', 'Drops a database.', named('dbname')),
+  CreateTableSpaceStmt: both(['ddl', 'admin'], 'CREATE TABLESPACE', 'Creates a tablespace.', named('tablespacename')),
+  DropTableSpaceStmt: both(['ddl', 'admin'], 'DROP TABLESPACE', 'Drops a tablespace.', named('tablespacename')),
+  AlterTableSpaceOptionsStmt: both(
+    ['ddl', 'admin'],
+    'ALTER TABLESPACE',
+    'Alters a tablespace.',
+    named('tablespacename'),
+  ),
+  AlterTableMoveAllStmt: both(
+    ['ddl', 'admin'],
+    'ALTER TABLE',
+    'Moves all tables to another tablespace.',
+    named('new_tablespacename'),
+  ),
+  CreatePublicationStmt: ddl('CREATE PUBLICATION', 'Publishes changes of tables.', named('pubname')),
+  AlterPublicationStmt: ddl('ALTER PUBLICATION', 'Changes what is published.', named('pubname')),
+  CreateSubscriptionStmt: both(
+    ['ddl', 'admin'],
+    'CREATE SUBSCRIPTION',
+    'Subscribes to another server.',
+    named('subname'),
+  ),
+  AlterSubscriptionStmt: both(['ddl', 'admin'], 'ALTER SUBSCRIPTION', 'Alters a subscription.', named('subname')),
+  DropSubscriptionStmt: both(['ddl', 'admin'], 'DROP SUBSCRIPTION', 'Drops a subscription.', named('subname')),
+  CreateFdwStmt: both(
+    ['ddl', 'admin'],
+    'CREATE FOREIGN DATA WRAPPER',
+    'Creates a foreign data wrapper.',
+    named('fdwname'),
+  ),
+  AlterFdwStmt: both(
+    ['ddl', 'admin'],
+    'ALTER FOREIGN DATA WRAPPER',
+    'Alters a foreign data wrapper.',
+    named('fdwname'),
+  ),
+  CreateForeignServerStmt: ddl('CREATE SERVER', 'Defines a foreign server.', named('servername')),
+  AlterForeignServerStmt: ddl('ALTER SERVER', 'Alters a foreign server.', named('servername')),
+  ImportForeignSchemaStmt: ddl('IMPORT FOREIGN SCHEMA', 'Creates foreign tables.', named('local_schema')),
+
+  // ---- relations ---------------------------------------------------------------------------------------------------------
+  CreateStmt: { ...plain('CREATE TABLE', ['ddl', 'write'], 'Creates a table.'), visit: createTable },
+  CreateForeignTableStmt: {
+    ...plain('CREATE FOREIGN TABLE', ['ddl'], 'Creates a foreign table.'),
+    visit: (a, n, f) => createTable(a, n['base'] as Tree, { ...f, kind: 'CreateStmt' }),
+  },
+  CreateTableAsStmt: {
+    ...plain(
+      (n) => `CREATE ${objectWord(n['objtype'])} AS`.replace('VIEW AS', 'VIEW'),
+      ['ddl', 'write', 'read'],
+      'Creates a table from a query.',
+    ),
+    visit: createTableAs,
+    analysed_at_parse: true,
+  },
+  ViewStmt: { ...plain('CREATE VIEW', ['ddl'], 'Creates a view.'), visit: createView },
+  RefreshMatViewStmt: relation('REFRESH MATERIALIZED VIEW', 'Runs the query of a materialized view again.'),
+  CreateSeqStmt: relation('CREATE SEQUENCE', 'Creates a sequence.', 'sequence'),
+  AlterSeqStmt: relation('ALTER SEQUENCE', 'Alters a sequence.', 'sequence'),
+  IndexStmt: relation('CREATE INDEX', 'Creates an index.'),
+  AlterTableStmt: {
+    ...plain((n) => `ALTER ${objectWord(n['objtype'])}`, ['ddl', 'grant'], 'Alters a table.'),
+    visit: alterTable,
+  },
+  RenameStmt: {
+    ...plain((n) => `ALTER ${objectWord(n['renameType'])}`, ['ddl', 'role'], 'Renames an object.'),
+    visit: renameObject,
+  },
+  AlterObjectSchemaStmt: {
+    ...plain((n) => `ALTER ${objectWord(n['objectType'])}`, ['ddl'], 'Moves an object to another schema.'),
+    visit: relationOrObject('Moves an object to another schema.'),
+  },
+  AlterObjectDependsStmt: {
+    ...plain((n) => `ALTER ${objectWord(n['objectType'])}`, ['ddl'], 'Changes what an object depends on.'),
+    visit: relationOrObject('Changes what an object depends on.'),
+  },
+  DropStmt: {
+    ...plain((n) => `DROP ${objectWord(n['removeType'])}`, ['ddl', 'write'], 'Drops an object.'),
+    visit: drop,
+  },
+  CommentStmt: ddl('COMMENT', 'Changes a comment.', objectOf),
+  CreateStatsStmt: ddl('CREATE STATISTICS', 'Creates statistics.', (n) => names(n['defnames'])),
+  AlterStatsStmt: ddl('ALTER STATISTICS', 'Alters statistics.', (n) => names(n['defnames'])),
+  CreateSchemaStmt: { ...plain('CREATE SCHEMA', ['ddl'], 'Creates a schema.'), visit: createSchema },
+
+  // ---- types, operators, the rest of the catalog -------------------------------------------------------------------------
+  DefineStmt: ddl(
+    (n) => `CREATE ${objectWord(n['kind'])}`,
+    'Defines an object.',
+    (n) => names(n['defnames']),
+  ),
+  CompositeTypeStmt: ddl('CREATE TYPE', 'Creates a type.', (n) => rangeName(n['typevar'])),
+  CreateEnumStmt: ddl('CREATE TYPE', 'Creates a type.', (n) => names(n['typeName'])),
+  CreateRangeStmt: ddl('CREATE TYPE', 'Creates a type.', (n) => names(n['typeName'])),
+  AlterEnumStmt: ddl('ALTER TYPE', 'Alters a type.', (n) => names(n['typeName'])),
+  AlterTypeStmt: ddl('ALTER TYPE', 'Alters a type.', (n) => names(n['typeName'])),
+  CreateDomainStmt: ddl('CREATE DOMAIN', 'Creates a domain.', (n) => names(n['domainname'])),
+  AlterDomainStmt: ddl('ALTER DOMAIN', 'Alters a domain.', (n) => names(n['typeName'])),
+  AlterCollationStmt: ddl('ALTER COLLATION', 'Alters a collation.', (n) => names(n['collname'])),
+  AlterOperatorStmt: ddl('ALTER OPERATOR', 'Alters an operator.', (n) =>
+    strings((n['opername'] as Tree)['objname']).join('.'),
+  ),
+  CreateOpClassStmt: ddl('CREATE OPERATOR CLASS', 'Creates an operator class.', (n) => names(n['opclassname'])),
+  CreateOpFamilyStmt: ddl('CREATE OPERATOR FAMILY', 'Creates an operator family.', (n) => names(n['opfamilyname'])),
+  AlterOpFamilyStmt: ddl('ALTER OPERATOR FAMILY', 'Alters an operator family.', (n) => names(n['opfamilyname'])),
+  CreateCastStmt: ddl('CREATE CAST', 'Creates a cast.', (n) => names((n['targettype'] as Tree)['names'])),
+  CreateConversionStmt: ddl('CREATE CONVERSION', 'Creates a conversion.', (n) => names(n['conversion_name'])),
+  CreateTransformStmt: ddl('CREATE TRANSFORM', 'Creates a transform.', named('lang')),
+  CreateAmStmt: both(['ddl', 'admin'], 'CREATE ACCESS METHOD', 'Creates an access method.', named('amname')),
+  AlterTSDictionaryStmt: ddl('ALTER TEXT SEARCH DICTIONARY', 'Alters a text search dictionary.', (n) =>
+    names(n['dictname']),
+  ),
+  AlterTSConfigurationStmt: ddl('ALTER TEXT SEARCH CONFIGURATION', 'Alters a text search configuration.', (n) =>
+    names(n['cfgname']),
+  ),
+  ReplicaIdentityStmt: {
+    ...plain('ALTER TABLE', ['ddl'], 'Changes the replica identity.'),
+    visit: (a, n, f) => a.children(n, f),
+  },
+};
+
+// ---- making rows -----------------------------------------------------------------------------------------------------------
+
+type Describe = (node: Tree) => string;
+
+/** Adds its actions on one object, then looks into the node without reading the relations that it names. */
+function plain(
+  tag: StatementRow['tag'],
+  actions: readonly Action[],
+  why: string,
+  object: Describe = () => '',
+): StatementRow {
+  const visit: Visit = (a, node, frame) => {
+    if (!frame.planned) for (const action of actions) a.add(action, object(node), why);
+    a.children(node, { ...frame, defines: true });
+  };
+  return { tag, actions, rest: actions[0]!, why, visit };
+}
+
+function both(actions: readonly Action[], tag: StatementRow['tag'], why: string, object: Describe): StatementRow {
+  return plain(tag, actions, why, object);
+}
+
+function ddl(tag: StatementRow['tag'], why: string, object: Describe): StatementRow {
+  return plain(tag, ['ddl'], why, object);
+}
+
+/** Defines the relation in `field`. */
+function relation(tag: string, why: string, field = 'relation'): StatementRow {
+  const visit: Visit = (a, node, frame) => {
+    a.defines(node[field] as Tree, frame, why);
+    a.children(node, { ...frame, defines: true });
+  };
+  return { tag, actions: ['ddl'], rest: 'ddl', why, visit };
+}
+
+function query(tag: string, rest: Action, why: string, visit: Visit): StatementRow {
+  return { tag, actions: [rest], rest, why, visit, analysed_at_parse: true };
+}
+
+function named(field: string): Describe {
+  return (node) => quoteIdentifier(String(node[field] ?? ''));
+}
+
+function names(list: unknown): string {
+  return qualified(...strings(list));
+}
+
+function rangeName(range: unknown): string {
+  const node = (range ?? {}) as Tree;
+  const parts = [node['catalogname'], node['schemaname'], node['relname']].filter((part) => typeof part === 'string');
+  return qualified(...parts);
+}
+
+function channel(node: Tree): string {
+  return quoteIdentifier(String(node['conditionname'] ?? '*'));
+}
+
+function roleName(role: unknown): string {
+  const node = (role ?? {}) as Tree;
+  return node['rolename'] === undefined
+    ? String(node['roletype'] ?? '')
+        .replace('ROLESPEC_', '')
+        .toLowerCase()
+    : quoteIdentifier(node['rolename'] as string);
+}
+
+function roleNames(list: unknown): string {
+  return ((list as unknown[] | undefined) ?? []).map((item) => roleName(unwrap(item)[1])).join(', ');
+}
+
+function accessNames(list: unknown): string {
+  return ((list as unknown[] | undefined) ?? [])
+    .map((item) => quoteIdentifier(String(unwrap(item)[1]['priv_name'] ?? '')))
+    .join(', ');
+}
+
+/** Name of the object in the fields `relation` or `object`. */
+function objectOf(node: Tree): string {
+  return node['relation'] === undefined ? objectName(node['object']) : rangeName(node['relation']);
+}
+
+function objectName(wrapped: unknown): string {
+  const [kind, node] = unwrap(wrapped ?? {});
+  if (kind === 'String') return quoteIdentifier(String(node['sval'] ?? ''));
+  if (kind === 'List')
+    return ((node['items'] as unknown[] | undefined) ?? [])
+      .map(objectName)
+      .filter((name) => name !== '')
+      .join('.');
+  if (kind === 'TypeName') return names(node['names']);
+  if (kind === 'ObjectWithArgs') return names(node['objname']);
+  if (kind === 'RangeVar') return rangeName(node);
+  return '';
+}
+
+const OBJECT_WORDS: Readonly<Record<string, string>> = {
+  OBJECT_MATVIEW: 'MATERIALIZED VIEW',
+  OBJECT_FDW: 'FOREIGN DATA WRAPPER',
+  OBJECT_FOREIGN_SERVER: 'SERVER',
+  OBJECT_OPCLASS: 'OPERATOR CLASS',
+  OBJECT_OPFAMILY: 'OPERATOR FAMILY',
+  OBJECT_STATISTIC_EXT: 'STATISTICS',
+  OBJECT_TSCONFIGURATION: 'TEXT SEARCH CONFIGURATION',
+  OBJECT_TSDICTIONARY: 'TEXT SEARCH DICTIONARY',
+  OBJECT_TSPARSER: 'TEXT SEARCH PARSER',
+  OBJECT_TSTEMPLATE: 'TEXT SEARCH TEMPLATE',
+  OBJECT_COLUMN: 'TABLE',
+  OBJECT_TABCONSTRAINT: 'TABLE',
+  OBJECT_DOMCONSTRAINT: 'DOMAIN',
+  OBJECT_ATTRIBUTE: 'TYPE',
+  OBJECT_LARGEOBJECT: 'LARGE OBJECT',
+};
+
+function objectWord(type: unknown): string {
+  const name = String(type ?? 'OBJECT_TABLE');
+  return OBJECT_WORDS[name] ?? name.replace('OBJECT_', '').replaceAll('_', ' ');
+}
+
+// ---- queries and data --------------------------------------------------------------------------------------------------------
+
+function select(a: Analyst, node: Tree, frame: Frame): void {
+  const scope = a.withClause(node['withClause'], frame);
+  a.children(node, { ...frame, scope, defines: false }, ['withClause']);
+}
+
+function change(a: Analyst, node: Tree, frame: Frame, why: string): void {
+  const scope = a.withClause(node['withClause'], { ...frame, defines: false });
+  a.writes(node['relation'] as Tree, frame, why);
+  const whole = frame.kind === 'UpdateStmt' || frame.kind === 'DeleteStmt';
+  if (whole && !frame.planned && !narrows(node['whereClause'])) a.writes_all_rows = true;
+  a.children(node, { ...frame, scope, defines: false }, ['withClause', 'relation']);
+}
+
+/** Can a WHERE clause leave rows out? Not if it looks at no column, query, cursor or parameter: `WHERE true`, `WHERE 1 = 1`. */
+function narrows(where: unknown): boolean {
+  const stack: unknown[] = [where];
+  while (stack.length > 0) {
+    const item = stack.pop();
+    if (typeof item !== 'object' || item === null) continue;
+    for (const key in item) {
+      if (key === 'ColumnRef' || key === 'SubLink' || key === 'CurrentOfExpr' || key === 'ParamRef') return true;
+      stack.push((item as Tree)[key]);
+    }
+  }
+  return false;
+}
+
+function truncate(a: Analyst, node: Tree, frame: Frame): void {
+  for (const item of node['relations'] as unknown[]) {
+    const [, range] = unwrap(item);
+    a.writes(range, frame, 'Removes all rows.');
+    a.defines(range, frame, 'Removes all rows at once, without row triggers.');
+  }
+  a.writes_all_rows = true;
+}
+
+function copy(a: Analyst, node: Tree, frame: Frame): void {
+  const range = node['relation'] as Tree | undefined;
+  const outside = node['filename'] !== undefined || node['is_program'] === true;
+  const place = node['is_program'] === true ? 'a program on the server' : 'a file of the server';
+  const object = range ? a.relation(range).name : '';
+  if (node['is_from'] === true) {
+    if (range) a.writes(range, frame, 'Adds rows in bulk.');
+    if (outside) a.add('import', object, `Loads rows from ${place}.`);
+    else a.copy_in = true;
+  } else {
+    if (range) a.reads(range, frame);
+    a.add(
+      'export',
+      object,
+      outside ? `Writes rows to ${place}.` : 'Rows leave the database in bulk through this connection.',
+    );
+  }
+  if (outside) a.add('admin', node['is_program'] === true ? 'program' : 'file', `Uses ${place}.`);
+  a.children(node, frame, ['relation']);
+}
+
+function explain(a: Analyst, node: Tree, frame: Frame): void {
+  let runs = false;
+  for (const item of (node['options'] as unknown[] | undefined) ?? []) {
+    const [, option] = unwrap(item);
+    if (String(option['defname']).toLowerCase() === 'analyze')
+      runs = option['arg'] === undefined || isTrue(option['arg']);
+  }
+  a.push(node['query'], '*', { ...frame, planned: frame.planned || !runs });
+}
+
+/** defGetBoolean's rule. */
+function isTrue(wrapped: unknown): boolean {
+  const [kind, node] = unwrap(wrapped);
+  if (kind === 'Integer') return (node['ival'] ?? 0) !== 0;
+  if (kind === 'Boolean') return node['boolval'] === true;
+  return /^(true|on|1)$/i.test(String(node['sval'] ?? ''));
+}
+
+function prepare(a: Analyst, node: Tree, frame: Frame): void {
+  a.prepare(String(node['name']), node['query'] as Tree);
+  a.children(node, frame, ['query']);
+}
+
+function execute(a: Analyst, node: Tree, frame: Frame): void {
+  a.execute(String(node['name']));
+  a.children(node, frame);
+}
+
+function deallocate(a: Analyst, node: Tree): void {
+  a.deallocate(node['name'] === undefined ? null : String(node['name']));
+}
+
+function lock(a: Analyst, node: Tree): void {
+  for (const item of node['relations'] as unknown[]) {
+    const [, range] = unwrap(item);
+    const { name, unresolved } = a.relation(range);
+    a.add('transaction', name, 'Locks a table.', range['location'], unresolved);
+  }
+}
+
+// ---- session and transaction -------------------------------------------------------------------------------------------------
+
+type TransactionOp = 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback-to' | 'prepare-transaction';
+
+const TRANSACTIONS: Readonly<Record<string, readonly [tag: string, op: TransactionOp | null]>> = {
+  TRANS_STMT_BEGIN: ['BEGIN', 'begin'],
+  TRANS_STMT_START: ['START TRANSACTION', 'begin'],
+  TRANS_STMT_COMMIT: ['COMMIT', 'commit'],
+  TRANS_STMT_ROLLBACK: ['ROLLBACK', 'rollback'],
+  TRANS_STMT_SAVEPOINT: ['SAVEPOINT', 'savepoint'],
+  TRANS_STMT_RELEASE: ['RELEASE', 'release'],
+  TRANS_STMT_ROLLBACK_TO: ['ROLLBACK', 'rollback-to'],
+  TRANS_STMT_PREPARE: ['PREPARE TRANSACTION', 'prepare-transaction'],
+  TRANS_STMT_COMMIT_PREPARED: ['COMMIT PREPARED', null],
+  TRANS_STMT_ROLLBACK_PREPARED: ['ROLLBACK PREPARED', null],
+};
+
+function transactionTag(node: Tree): string {
+  return TRANSACTIONS[String(node['kind'])]?.[0] ?? 'TRANSACTION';
+}
+
+function transaction(a: Analyst, node: Tree, frame: Frame): void {
+  const known = TRANSACTIONS[String(node['kind'])];
+  if (!known) return a.unknownNode(frame);
+  const [, op] = known;
+  if (op === null || op === 'prepare-transaction')
+    a.add('admin', '', 'Ends or revives a transaction that outlives its session.');
+  a.add('transaction', '', 'Controls the transaction.');
+  if (op !== null) a.transaction(op);
+  if (node['chain'] === true && op !== null) a.transaction('begin');
+}
+
+function set(a: Analyst, node: Tree, frame: Frame): void {
+  const kind = String(node['kind']);
+  if (kind === 'VAR_RESET_ALL') {
+    a.add('settings', '', 'Sets all settings back.');
+    return a.resetAll();
+  }
+  const name = String(node['name'] ?? '');
+  if (kind === 'VAR_SET_MULTI') {
+    a.add('transaction', '', 'Sets how the transaction runs.');
+    return a.children(node, frame);
+  }
+  const value =
+    kind === 'VAR_SET_VALUE' ? settingText(name, node['args']) : kind === 'VAR_SET_CURRENT' ? undefined : null;
+  if (name.toLowerCase().startsWith('holdpoint.')) return ownSet(a, name.toLowerCase(), value);
+  const { action, why, refused } = judgeSetting(name, value);
+  if (refused !== undefined) a.refuse(refused);
+  a.add(action, name.split('.').map(quoteIdentifier).join('.').toLowerCase(), why);
+  a.set(name.toLowerCase(), value, node['is_local'] === true);
+}
+
+/** Settings whose values are lists of identifiers: SET quotes each. */
+const LISTS = new Set(['search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries']);
+
+function settingText(name: string, args: unknown): string | undefined {
+  const values = ((args as unknown[] | undefined) ?? []).map(constantText);
+  if (values.some((value) => typeof value !== 'string')) return undefined;
+  return values.map((value) => (LISTS.has(name.toLowerCase()) ? quoteIdentifier(value!) : value!)).join(', ');
+}
+
+function ownSet(a: Analyst, name: string, value: string | null | undefined): void {
+  const which = OWN_SETTINGS.get(name);
+  if (!which || value === undefined) throw new Refusal('0A000', OWN_HELP);
+  a.own.push(
+    value === null
+      ? { op: 'reset', name: which, statement: a.statement }
+      : { op: 'set', name: which, value, statement: a.statement },
+  );
+}
+
+function show(a: Analyst, node: Tree): void {
+  const name = String(node['name'] ?? '');
+  if (!/^holdpoint\./i.test(name)) return a.add('settings', quoteIdentifier(name.toLowerCase()), 'Shows a setting.');
+  const own = name.toLowerCase();
+  const which = OWN_SETTINGS.get(own);
+  if (which) a.own.push({ op: 'show-setting', name: which, statement: a.statement });
+  else if (own === 'holdpoint.requests') a.own.push({ op: 'show-requests', statement: a.statement });
+  else if (own.startsWith('holdpoint.request.'))
+    a.own.push({ op: 'show-request', id: name.slice('holdpoint.request.'.length), statement: a.statement });
+  else throw new Refusal('0A000', OWN_HELP);
+}
+
+function discard(a: Analyst, node: Tree): void {
+  a.add('settings', '', 'Resets parts of the session.');
+  if (node['target'] === 'DISCARD_ALL') {
+    a.resetAll();
+    a.deallocate(null);
+  }
+  a.temporary.clear();
+}
+
+// ---- code --------------------------------------------------------------------------------------------------------------------
+
+/** DO is code whatever is inside; what can be read of it is found too. */
+function doBlock(a: Analyst, node: Tree, frame: Frame): void {
+  let language = 'plpgsql';
+  let body = '';
+  let location: unknown;
+  for (const item of node['args'] as unknown[]) {
+    const [, option] = unwrap(item);
+    const text = String(unwrap(option['arg'])[1]['sval'] ?? '');
+    if (option['defname'] === 'language') language = text.toLowerCase();
+    else if (option['defname'] === 'as') [body, location] = [text, option['location']];
+  }
+  a.add('code', language, 'Runs a block of code.');
+  if (language === 'plpgsql') judgePlpgsql(a, body, location);
+  a.children(node, frame);
+  a.forget();
+}
+
+function call(a: Analyst, node: Tree, frame: Frame): void {
+  const fn = node['funccall'] as Tree;
+  a.calls(strings(fn['funcname']), -1, fn['location']);
+  a.add('code', names(fn['funcname']), 'Runs a procedure.', fn['location']);
+  a.push(fn['args'], '*', frame);
+  a.forget();
+}
+
+function createFunction(a: Analyst, node: Tree, frame: Frame): void {
+  const object = names(node['funcname']);
+  a.add('ddl', object, 'Creates a function.');
+  a.add('code', object, 'Stores code to be run later.');
+  for (const item of (node['options'] as unknown[] | undefined) ?? []) {
+    const [, option] = unwrap(item);
+    const language = option['defname'] === 'language' ? String(unwrap(option['arg'])[1]['sval']).toLowerCase() : '';
+    if (language === 'c' || language === 'internal') a.add('admin', object, 'Binds a function of a shared library.');
+  }
+  a.children(node, { ...frame, defines: true, planned: true });
+}
+
+function createRule(a: Analyst, node: Tree, frame: Frame): void {
+  a.defines(node['relation'] as Tree, frame, 'Creates a rule on a table.');
+  // OLD and NEW are no tables.
+  const scope = { name: 'old', outer: { name: 'new', outer: null } };
+  a.children(node, { ...frame, scope, planned: true }, ['relation']);
+}
+
+// ---- privileges --------------------------------------------------------------------------------------------------------------
+
+function grantTag(node: Tree): string {
+  return node['is_grant'] === true ? 'GRANT' : 'REVOKE';
+}
+
+function grant(a: Analyst, node: Tree): void {
+  const objects = ((node['objects'] as unknown[] | undefined) ?? []).map(objectName);
+  for (const object of objects.length > 0 ? objects : ['']) a.add('grant', object, 'Changes privileges.');
+}
+
+// ---- server ------------------------------------------------------------------------------------------------------------------
+
+function maintain(a: Analyst, node: Tree): void {
+  const range = node['relation'] as Tree | undefined;
+  a.add(
+    'admin',
+    range ? a.relation(range).name : String(node['name'] ?? ''),
+    'Rewrites a table or its indexes under a lock.',
+  );
+}
+
+function vacuum(a: Analyst, node: Tree, frame: Frame): void {
+  for (const item of (node['rels'] as unknown[] | undefined) ?? [])
+    a.reads((unwrap(item)[1]['relation'] ?? {}) as Tree, frame);
+  for (const item of (node['options'] as unknown[] | undefined) ?? []) {
+    const [, option] = unwrap(item);
+    const on = option['arg'] === undefined || isTrue(option['arg']);
+    if (on && option['defname'] === 'full') a.add('admin', '', 'Rewrites tables under an exclusive lock.');
+  }
+}
+
+// ---- relations ---------------------------------------------------------------------------------------------------------------
+
+function createTable(a: Analyst, node: Tree, frame: Frame): void {
+  const range = node['relation'] as Tree;
+  const shares = node['inhRelations'] !== undefined || node['partbound'] !== undefined;
+  // A temporary table that inherits shows its rows to those who read the parent.
+  a.defines(range, frame, 'Creates a table.');
+  if (shares) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
+  a.children(node, { ...frame, defines: true }, ['relation']);
+  if (range['relpersistence'] === 't') a.temporary.add(String(range['relname']));
+}
+
+function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
+  const range = (node['into'] as Tree)['rel'] as Tree;
+  a.defines(range, frame, 'Creates a table from a query.');
+  a.push(node['query'], '*', { ...frame, defines: false });
+  if (range['relpersistence'] === 't') a.temporary.add(String(range['relname']));
+}
+
+function createView(a: Analyst, node: Tree, frame: Frame): void {
+  const range = node['view'] as Tree;
+  a.add('ddl', a.relation(range).name, 'Creates a view.', range['location']);
+  a.push(node['query'], '*', { ...frame, defines: false, planned: true });
+}
+
+function alterTable(a: Analyst, node: Tree, frame: Frame): void {
+  const range = node['relation'] as Tree;
+  a.defines(range, frame, 'Alters a table.');
+  for (const item of (node['cmds'] as unknown[] | undefined) ?? []) {
+    if (unwrap(item)[1]['subtype'] === 'AT_ChangeOwner') a.add('grant', a.relation(range).name, 'Changes the owner.');
+  }
+  a.children(node, { ...frame, defines: true }, ['relation']);
+}
+
+function renameObject(a: Analyst, node: Tree, frame: Frame): void {
+  if (node['renameType'] === 'OBJECT_ROLE')
+    return a.add('role', quoteIdentifier(String(node['subname'])), 'Renames a role.');
+  relationOrObject('Renames an object.')(a, node, frame);
+}
+
+function relationOrObject(why: string): Visit {
+  return (a, node, frame) => {
+    if (node['relation'] !== undefined) a.defines(node['relation'] as Tree, frame, why);
+    else a.add('ddl', objectName(node['object']), why);
+    a.children(node, { ...frame, defines: true }, ['relation', 'object']);
+  };
+}
+
+const RELATION_TYPES = new Set([
+  'OBJECT_TABLE',
+  'OBJECT_VIEW',
+  'OBJECT_INDEX',
+  'OBJECT_SEQUENCE',
+  'OBJECT_MATVIEW',
+  'OBJECT_FOREIGN_TABLE',
+]);
+
+function drop(a: Analyst, node: Tree, frame: Frame): void {
+  for (const item of (node['objects'] as unknown[] | undefined) ?? []) {
+    if (!RELATION_TYPES.has(String(node['removeType']))) {
+      a.add('ddl', objectName(item), 'Drops an object.');
+      continue;
+    }
+    const [relname, schemaname, catalogname] = strings(unwrap(item)[1]['items']).reverse();
+    a.defines(
+      { relname, ...(schemaname && { schemaname }), ...(catalogname && { catalogname }) },
+      frame,
+      'Drops a table, view, index or sequence.',
+    );
+  }
+}
+
+function createSchema(a: Analyst, node: Tree, frame: Frame): void {
+  a.add('ddl', quoteIdentifier(String(node['schemaname'] ?? roleName(node['authrole']))), 'Creates a schema.');
+  a.children(node, { ...frame, defines: true });
+}
