@@ -108,7 +108,7 @@ export function routes(desk: Desk): Hono {
     return c.json(me(desk, { session, viewer }));
   };
 
-  app.get('/api/door', (c) => c.json({ environment: ports.environment }));
+  app.get('/api/door', (c) => c.json({ environment: ports.environment, signed_in: isSignedIn(c, desk) }));
   app.get('/api/health', (c) => {
     const recording = ports.audit.failure === null;
     return c.json({ ok: recording, recording }, recording ? 200 : 503);
@@ -219,6 +219,14 @@ export function cookieName(secure: boolean): string {
 
 function caller(c: Context, desk: Desk): Caller {
   return identify(desk, c.req.header('authorization'), getCookie(c, cookieName(desk.secure)));
+}
+
+function isSignedIn(c: Context, desk: Desk): boolean {
+  try {
+    return caller(c, desk) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Whose call is it? A bearer token is never mixed with a cookie: where one is sent, it alone counts. */

@@ -169,7 +169,7 @@ export const meView = z.object({
 export const tokenView = z.object({ token: z.string(), expires: at, user: z.string() });
 export const listView = z.object({ cursor: z.number(), requests: z.array(requestView) });
 export const healthView = z.object({ ok: z.boolean(), recording: z.boolean() });
-export const doorView = z.object({ environment: z.string() });
+export const doorView = z.object({ environment: z.string(), signed_in: z.boolean() });
 export const problemView = z.object({
   type: z.enum(PROBLEM_NAMES.map((name) => PROBLEM_URN + name) as [string, ...string[]]),
   title: z.string(),

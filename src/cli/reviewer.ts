@@ -1,0 +1,82 @@
+// What the reviewers' commands share: the token that `login` stored, and how the API's refusals become exit codes.
+// Must never print the token or send it anywhere but to the server that gave it.
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Refused, type RequestView, reviewClient, type ReviewClient, Unreachable } from '../review/client.ts';
+import { EXIT, Failure } from './failure.ts';
+
+/** Beyond 0 done, 1 failed, 2 usage. */
+export const REVIEW_EXIT = { notYours: 3, decided: 4, changed: 5, notLive: 6 } as const;
+
+export const REVIEW_EXIT_HELP =
+  '\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not yours to decide, 4 already decided, 5 changed meanwhile, 6 not live';
+
+export const DEFAULT_URL = 'http://127.0.0.1:8080';
+
+export interface StoredToken {
+  readonly url: string;
+  readonly user: string;
+  readonly token: string;
+  /** Milliseconds since the epoch. */
+  readonly expires: number;
+}
+
+/** XDG base directories: configuration of this user. */
+function tokenPath(): string {
+  return join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'holdpoint', 'token.json');
+}
+
+/** Writes it readable for this user alone; resolves with the path. */
+export async function storeToken(stored: StoredToken): Promise<string> {
+  const path = tokenPath();
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFile(`${path}.new`, `${JSON.stringify(stored)}\n`, { mode: 0o600 });
+  await chmod(`${path}.new`, 0o600);
+  await rename(`${path}.new`, path);
+  return path;
+}
+
+/** The client of whoever logged in last. */
+export async function signedIn(): Promise<{ readonly client: ReviewClient; readonly stored: StoredToken }> {
+  const text = await readFile(tokenPath(), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new Failure('Not logged in. Run: holdpoint login');
+    throw error;
+  });
+  const stored = JSON.parse(text) as StoredToken;
+  if (stored.expires < Date.now()) throw new Failure('The login has ended after its 12 hours. Run: holdpoint login');
+  return { client: reviewClient(stored.url, stored.token), stored };
+}
+
+const EXITS: Readonly<Record<string, number>> = {
+  'no-role': REVIEW_EXIT.notYours,
+  'not-a-person': REVIEW_EXIT.notYours,
+  own: REVIEW_EXIT.notYours,
+  linked: REVIEW_EXIT.notYours,
+  'not-a-reviewer': REVIEW_EXIT.notYours,
+  'wrong-group': REVIEW_EXIT.notYours,
+  'already-decided': REVIEW_EXIT.decided,
+  changed: REVIEW_EXIT.changed,
+  'not-recorded': REVIEW_EXIT.notLive,
+};
+
+/** Runs calls to the API; its refusals and silences become failures with the documented exit codes. */
+export async function told<T>(calls: Promise<T>): Promise<T> {
+  try {
+    return await calls;
+  } catch (error) {
+    if (error instanceof Unreachable)
+      throw new Failure(`${error.message}. Whether anything happened is unknown.`, REVIEW_EXIT.notLive);
+    if (!(error instanceof Refused)) throw error;
+    if (error.why === 'not-signed-in') throw new Failure('The login has ended. Run: holdpoint login');
+    throw new Failure(error.message, EXITS[error.why] ?? EXIT.failed);
+  }
+}
+
+/** "executed", "approved 1 of 2": one word or three for lists. */
+export function stateWords(request: RequestView): string {
+  const approvals = request.decisions.filter((decision) => decision.decision === 'approve').length;
+  return request.state === 'open' && request.ask.count > 1
+    ? `open, ${approvals} of ${request.ask.count}`
+    : request.state;
+}

@@ -1,0 +1,45 @@
+// The page's calls to the reviewers' API. A refusal is a value; a thrown error means that nobody knows what happened.
+import type { DecisionBody, ListView, MeView, ProblemView, RequestView } from '../review/schemas.ts';
+
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problem: ProblemView };
+
+const TIMEOUT_MS = 10_000;
+
+async function call<T>(method: 'GET' | 'POST', path: string, csrf?: string | null, body?: unknown): Promise<Answer<T>> {
+  const response = await fetch(path, {
+    method,
+    credentials: 'same-origin',
+    cache: 'no-store',
+    headers: {
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...(csrf ? { 'X-Holdpoint-CSRF': csrf } : {}),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (response.status === 204) return { ok: true, value: undefined as T };
+  const type = response.headers.get('content-type') ?? '';
+  if (type.startsWith('application/problem+json'))
+    return { ok: false, problem: (await response.json()) as ProblemView };
+  if (!response.ok || !type.startsWith('application/json')) throw new Error(`unexpected answer ${response.status}`);
+  return { ok: true, value: (await response.json()) as T };
+}
+
+/** The last part of a problem's type: 'own', 'already-decided' ... */
+export function why(problem: ProblemView): string {
+  return problem.type.split(':').at(-1) ?? '';
+}
+
+export const api = {
+  me: () => call<MeView>('GET', '/api/me'),
+  door: () => call<{ environment: string; signed_in: boolean }>('GET', '/api/door'),
+  login: (user: string, password: string) => call<MeView>('POST', '/api/login', null, { user, password }),
+  useLink: (token: string) => call<MeView>('POST', `/in/${encodeURIComponent(token)}`, null, {}),
+  logout: (csrf: string | null) => call<undefined>('POST', '/api/logout', csrf, {}),
+  get: (id: string) => call<RequestView>('GET', `/api/requests/${encodeURIComponent(id)}`),
+  lastDecided: () => call<ListView>('GET', '/api/requests?state=decided&limit=1'),
+  decide: (id: string, csrf: string | null, body: DecisionBody) =>
+    call<RequestView>('POST', `/api/requests/${encodeURIComponent(id)}/decisions`, csrf, body),
+};
