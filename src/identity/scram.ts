@@ -21,7 +21,7 @@ export interface ScramVerifier {
 /** The text for users.yaml or ALTER ROLE ... PASSWORD. Salt: 16 random bytes unless given. */
 export async function makeScramVerifier(
   password: string,
-  { iterations = SCRAM_ITERATIONS, salt = randomBytes(SALT_BYTES) } = {},
+  { iterations = SCRAM_ITERATIONS, salt = randomBytes(SALT_BYTES) }: { iterations?: number; salt?: Buffer } = {},
 ): Promise<string> {
   const salted = await promisify(pbkdf2)(prepare(password), salt, iterations, KEY_BYTES, 'sha256');
   const storedKey = createHash('sha256').update(hmac(salted, 'Client Key')).digest('base64');
