@@ -94,11 +94,13 @@ export async function startDemoDatabase(options: {
   }
 }
 
-/** The server's programs from node_modules, with the library links that the package's install script makes where scripts run. */
+/**
+ * The server's programs: in node_modules where the server's user reaches them there and their library links are there or can be
+ * made, as the package's install script does where scripts run; else a copy in `dir`.
+ */
 export async function programs(dir: string, as: RunAs): Promise<string> {
   const native = nativeDir();
-  if (await canReach(join(native, 'bin', 'postgres'), as, '-x')) {
-    await linkLibraries(native);
+  if ((await canReach(join(native, 'bin', 'postgres'), as, '-x')) && (await linkLibraries(native))) {
     return join(native, 'bin');
   }
   const copy = join(dir, `programs-${createHash('sha256').update(native).digest('hex').slice(0, 8)}`);
@@ -106,12 +108,12 @@ export async function programs(dir: string, as: RunAs): Promise<string> {
     const part = `${copy}.${process.pid}`;
     await cp(native, part, { recursive: true, verbatimSymlinks: true });
     for (const program of ['postgres', 'initdb']) await chmod(join(part, 'bin', program), 0o755);
+    await linkLibraries(part);
     await rename(part, copy).catch((error: unknown) => {
       if (!existsSync(copy)) throw error;
     });
     await rm(part, { recursive: true, force: true });
   }
-  await linkLibraries(copy);
   return join(copy, 'bin');
 }
 
@@ -128,17 +130,26 @@ function nativeDir(): string {
   }
 }
 
-/** pg-symlinks.json lists `native/lib/<file>` to link from; a package archive cannot hold links. */
-async function linkLibraries(native: string): Promise<void> {
+/**
+ * pg-symlinks.json lists `native/lib/<file>` to link from; a package archive cannot hold links. False: some are missing, and
+ * this user may not write there.
+ */
+async function linkLibraries(native: string): Promise<boolean> {
   const list = join(native, 'pg-symlinks.json');
-  if (!existsSync(list)) return;
+  if (!existsSync(list)) return true;
   const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[];
   for (const { source, target } of links) {
     const at = join(native, relative('native', target));
-    await symlink(relative(dirname(target), source), at).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    });
+    if (existsSync(at)) continue;
+    try {
+      await symlink(relative(dirname(target), source), at);
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (['EACCES', 'EPERM', 'EROFS'].includes(code)) return false;
+      if (code !== 'EEXIST') throw error;
+    }
   }
+  return true;
 }
 
 async function reachableDir(dir: string, as: RunAs): Promise<string> {
