@@ -32,6 +32,7 @@ const RETRY_MS = 1000;
 const TIMER_MS_MAX = 24 * 3_600_000;
 
 const EARLIER_DIFFER = 'the earlier statements of the transaction are others now';
+const JUDGED_DIFFERENTLY = 'the policy or what the statement touches is another now';
 const NOT_USED = 'it was not used in time';
 const GONE = 'The agent is gone and its rule leaves no ticket.';
 
@@ -82,9 +83,7 @@ export function createDesk(options: DeskOptions): Desk {
   async function hold(held: Held, wait_ms: number): Promise<HoldResult> {
     if (held.ask.count !== 1) throw new RangeError(`rule ${held.rule} asks for ${held.ask.count} approvals, not 1`);
     if (closed) throw new Error('the desk is closed');
-    const requester = directory.requester(held.who.id);
-    const answered = (requester?.sponsor ?? held.who.sponsor) !== null || (requester?.people.length ?? 0) > 0;
-    if (!answered && options.unsponsored !== 'allow') return { type: 'refused', why: 'unsponsored' };
+    if (!isAnsweredFor(held.who.id)) return { type: 'refused', why: 'unsponsored' };
 
     return locked(held.digest, async () => {
       const known = (byDigest.get(held.digest) ?? []).toReversed();
@@ -92,7 +91,7 @@ export function createDesk(options: DeskOptions): Desk {
       const denied = known.find((entry) => denialStands(entry.request));
       if (denied !== undefined) return { type: 'denied', request: denied.request };
 
-      const alike = known.find((entry) => isLive(entry.request) && sameEarlier(entry.request, held));
+      const alike = known.find((entry) => isLive(entry.request) && difference(entry.request, held) === null);
       if (alike?.request.state === 'approved') {
         await commit(alike, { type: 'released', at: clock.now(), id: alike.request.id, session: held.session });
         return { type: 'run', request: alike.request };
@@ -101,11 +100,19 @@ export function createDesk(options: DeskOptions): Desk {
 
       const other = known.find((entry) => entry.request.state === 'approved' && entry.waiting.length === 0);
       if (other !== undefined) {
-        await commit(other, { type: 'lapsed', at: clock.now(), id: other.request.id, why: EARLIER_DIFFER });
-        return { type: 'lapsed', request: other.request, why: EARLIER_DIFFER };
+        const why = difference(other.request, held) ?? NOT_USED;
+        await commit(other, { type: 'lapsed', at: clock.now(), id: other.request.id, why });
+        return { type: 'lapsed', request: other.request, why };
       }
       return open(held, wait_ms);
     });
+  }
+
+  /** Somebody must stand behind what is asked for; of a principal who is gone nobody is known to. */
+  function isAnsweredFor(principal: string): boolean {
+    const requester = directory.requester(principal);
+    if (requester === undefined) return false;
+    return options.unsponsored === 'allow' || requester.sponsor !== null || requester.people.length > 0;
   }
 
   async function open(held: Held, wait_ms: number): Promise<HoldResult> {
@@ -550,15 +557,16 @@ function isLive(request: Request): boolean {
   return request.state === 'open' || request.state === 'approved';
 }
 
-/** In a transaction the reviewer judged it after these statements; times differ from try to try and do not matter. */
-function sameEarlier(request: Request, held: Held): boolean {
-  return (
-    request.earlier.length === held.earlier.length &&
-    request.earlier.every((statement, i) => {
-      const now = held.earlier[i];
-      return statement.sql === now?.sql && statement.outcome === now.outcome;
-    })
-  );
+/**
+ * Between what a reviewer is shown and what would run now, beyond what the digest holds: completes "approved for other
+ * circumstances: ..."; null: none. Where in the text a finding lies, and when an earlier statement ran, does not matter.
+ */
+function difference(request: Request, held: Held): string | null {
+  const earlier = ({ earlier: list }: Held) => JSON.stringify(list.map(({ sql, outcome }) => [sql, outcome]));
+  const judged = ({ rule, ask, findings }: Held) =>
+    JSON.stringify([rule, ask.of, findings.map(({ action, object }) => `${action} ${object}`).toSorted()]);
+  if (earlier(request) !== earlier(held)) return EARLIER_DIFFER;
+  return judged(request) === judged(held) ? null : JUDGED_DIFFERENTLY;
 }
 
 /** Nothing a reader could see: white space, control and format characters. */

@@ -166,6 +166,38 @@ describe('the identical statement', () => {
     expect((await desk.hold(at(2), 0)).type).toBe('run');
   });
 
+  test.each([
+    ['another rule', { rule: 'personal-data' }, {}],
+    ['other reviewers', {}, { of: ['data-owner'] }],
+    [
+      'other objects',
+      { findings: [{ action: 'export', object: 'public.cards', why: '', statement: 0, start: 0, end: 4 }] },
+      {},
+    ],
+  ] as const)('judged otherwise is not what was approved: %s', async (_, more, ask) => {
+    const { desk } = world();
+    const id = idOf(await desk.hold(heldOf(), 0));
+    await desk.decide(decision(id));
+    expect(await desk.hold(heldOf(more, ask), 0)).toMatchObject({
+      type: 'lapsed',
+      why: 'the policy or what the statement touches is another now',
+      request: { id, state: 'lapsed' },
+    });
+    expect((await desk.hold(heldOf(more, ask), 0)).type).toBe('pending');
+  });
+
+  test('with other white space has its findings elsewhere and still is the same', async () => {
+    const { desk } = world();
+    const at = (start: number): Held =>
+      heldOf({
+        findings: [{ action: 'export', object: 'public.cards', why: '', statement: 0, start, end: start + 4 }],
+      });
+    const id = idOf(await desk.hold(at(0), WAIT));
+    expect(await desk.hold(at(7), WAIT)).toMatchObject({ attached: true });
+    await desk.decide(decision(id));
+    expect(idOf(await desk.hold(at(9), 0))).toBe(id);
+  });
+
   test('does not attach to a request that shows other earlier statements', async () => {
     const { desk } = world();
     const after = (sql: string): Held => heldOf({ in_transaction: true, earlier: [{ sql, at: 1, outcome: 'X' }] });
@@ -207,6 +239,11 @@ describe('refused holds', () => {
     expect(await strict.desk.hold(orphan, WAIT)).toEqual({ type: 'refused', why: 'unsponsored' });
     expect(strict.journal.events).toEqual([]);
     expect((await world({ unsponsored: 'allow' }).desk.hold(orphan, WAIT)).type).toBe('waiting');
+    // Of somebody who has been taken out of the directory since the login nobody could decide anything.
+    const gone = heldOf({ who: { ...heldOf().who, id: 'gone', sponsor: 'mara' } });
+    for (const unsponsored of ['refuse', 'allow'] as const) {
+      expect((await world({ unsponsored }).desk.hold(gone, WAIT)).type).toBe('refused');
+    }
   });
 
   test('without a reason where the rule wants one; a ticket needs none', async () => {

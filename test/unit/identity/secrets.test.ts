@@ -8,6 +8,7 @@ import { createIdentity } from '../../../src/identity/identity.ts';
 import { BACK_OFF_MAX_MS, createFailureLimiter, FORGET_MS, FREE_TRIES } from '../../../src/identity/limiter.ts';
 import { CHECKS_WAITING_MAX, makeScrypt, parseScrypt, verifyScrypt } from '../../../src/identity/password.ts';
 import { makeScramVerifier, mockScramVerifier, parseScramVerifier } from '../../../src/identity/scram.ts';
+import { openSecret } from '../../../src/identity/secret.ts';
 import { BEARER_MS, createOneTimeTokens, ONE_TIME_MS, openBearerTokens } from '../../../src/identity/tokens.ts';
 import { parseUsers } from '../../../src/identity/users.ts';
 
@@ -146,6 +147,16 @@ describe('bearer tokens', () => {
     writeFileSync(path, '{"tokens": [{}]}');
     await expect(openBearerTokens(path)).rejects.toThrow('not a list of tokens');
   });
+});
+
+test('the secret behind mock verifiers is made once, privately', async () => {
+  const path = join(dir, 'identity.secret');
+  const secret = await openSecret(path);
+  expect(secret.length).toBe(32);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(await openSecret(path)).toEqual(secret);
+  writeFileSync(path, 'short');
+  await expect(openSecret(path)).rejects.toThrow('not a secret of 32 bytes');
 });
 
 describe('guessing', () => {
