@@ -18,7 +18,10 @@ export async function lockFolder(fs: AuditFs, folder: string): Promise<Lock> {
   try {
     await (await fs.open(path, 'create')).close();
   } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
+    if (errorCode(error) !== 'EEXIST') {
+      await fs.remove(path).catch(() => undefined);
+      throw error;
+    }
     throw new AuditError('locked', `this process (pid ${process.pid}) has the audit log in ${folder} open already`);
   }
   try {
@@ -30,7 +33,7 @@ export async function lockFolder(fs: AuditFs, folder: string): Promise<Lock> {
       else throw new AuditError('locked', sentence(folder, name, other, state));
     }
   } catch (error) {
-    await fs.remove(path).catch(ignoreMissing);
+    await fs.remove(path).catch(() => undefined);
     throw error;
   }
   return { release: () => fs.remove(path).catch(ignoreMissing) };

@@ -50,29 +50,29 @@ export interface AuditClock {
  */
 export async function openAuditLog(options: AuditOptions): Promise<AuditLog> {
   const fs = options.fs ?? realFs;
-  const folder = options.dir;
-  await fs.makeFolder(folder);
-  await fs.makeFolder(`${folder}/keys`);
-  const lock = await lockFolder(fs, folder);
+  let lock: Lock | null = null;
   try {
-    const keys = new Keys(fs, folder);
-    const tag_key = await keys.tagKey();
-    const { tail, first } = await prepare(fs, folder, options);
-    const log = new Log(options, fs, keys, tag_key.bytes, lock, tail);
-    await log.begin([
-      ...first,
-      {
-        type: 'log.opened',
-        clear: { format: format_version, pid: process.pid, records: tail.seq, tag_key: tag_key.id },
-      },
-    ]);
-    return log;
+    await fs.makeFolder(`${options.dir}/keys`);
+    lock = await lockFolder(fs, options.dir);
+    return await openLocked(options, fs, lock);
   } catch (error) {
-    await lock.release();
-    throw error instanceof AuditError
-      ? error
-      : new AuditError('unwritable', `the audit log in ${folder} cannot be opened: ${reason(error)}`, { cause: error });
+    // A lock that cannot be removed is a dead one once this process has ended.
+    await lock?.release().catch(() => undefined);
+    if (error instanceof AuditError) throw error;
+    throw new AuditError('unwritable', `the audit log in ${options.dir} cannot be opened: ${reason(error)}`, {
+      cause: error,
+    });
   }
+}
+
+async function openLocked(options: AuditOptions, fs: AuditFs, lock: Lock): Promise<AuditLog> {
+  const keys = new Keys(fs, options.dir);
+  const tag_key = await keys.tagKey();
+  const { tail, first } = await prepare(fs, options.dir, options);
+  const log = new Log(options, fs, keys, tag_key.bytes, lock, tail);
+  const clear = { format: format_version, pid: process.pid, records: tail.seq, tag_key: tag_key.id };
+  await log.begin([...first, { type: 'log.opened', clear }]);
+  return log;
 }
 
 /** Makes the files end where the log ends, and says what to record about that. */
@@ -363,6 +363,8 @@ class Log implements AuditLog {
   async #roll(): Promise<void> {
     const old = this.#files();
     await old.leaf.datasync();
+    // Once the next segment may exist, a start takes this one for completed: no record may follow in it, whatever fails below.
+    this.#tail = { ...this.#tail, roll: true };
     const segment = this.#tail.segment + 1;
     const path = `${this.#options.dir}/${nameOf(segment)}`;
     const log = await this.#fs.open(`${path}.jsonl`, 'make');
@@ -502,17 +504,17 @@ class Log implements AuditLog {
     this.#run();
     await this.#idle();
     const failed = this.#failed;
-    let sync_error: unknown = null;
+    let close_error: unknown = null;
     if (failed === null)
       await this.#files()
         .leaf.datasync()
-        .catch((error: unknown) => (sync_error = error));
+        .catch((error: unknown) => (close_error = error));
     await this.#closeFiles();
-    await this.#lock.release();
+    await this.#lock.release().catch((error: unknown) => (close_error = error));
     const entries = this.#entries_lost + this.#queue.reduce((sum, pending) => sum + pending.entries, 0);
     if (failed !== null)
       throw new AuditError('unwritable', `${failed}; ${entries} allowed statement(s) remain unrecorded`);
-    if (sync_error !== null) throw new AuditError('unwritable', `closing the audit log: ${reason(sync_error)}`);
+    if (close_error !== null) throw new AuditError('unwritable', `closing the audit log: ${reason(close_error)}`);
   }
 }
 

@@ -112,15 +112,7 @@ async function surveySegment(
         const leaf = leafOfBytes(line.bytes);
         const expected = state.seq + 1;
         let has_leaf = records < leaf_count;
-        if (
-          has_leaf &&
-          last &&
-          known
-            .subarray((records - first) * leaf_bytes)
-            .subarray(0, leaf_bytes)
-            .equals(NO_LEAF)
-        ) {
-          // A power cut may leave zeros where a leaf was never synced.
+        if (has_leaf && last && isTornLeaf(leafAt(known, records - first), Buffer.from(leaf, 'hex'))) {
           leaf_count = records;
           has_leaf = false;
         }
@@ -194,6 +186,12 @@ function sequenceWords(found: number, expected: number): string {
 
 function leafAt(leaves: Buffer, index: number): Buffer {
   return leaves.subarray(index * leaf_bytes, (index + 1) * leaf_bytes);
+}
+
+/** A power cut may leave zeros where a leaf was never synced: from its start, or from the byte where the file's synced part ended. */
+function isTornLeaf(kept: Buffer, leaf: Buffer): boolean {
+  const same = kept.findIndex((byte, i) => byte !== leaf[i]);
+  return same !== -1 && kept.subarray(same).every((byte) => byte === 0);
 }
 
 /** Does this record say that an operator accepted all before it, exactly as it stands? */

@@ -19,6 +19,10 @@ export class MemoryDisk implements AuditFs {
   fault: (index: number, operation: string) => Fault | undefined = () => undefined;
   #dead = false;
 
+  get isDead(): boolean {
+    return this.#dead;
+  }
+
   async open(path: string, mode: 'read' | 'write' | 'make' | 'create'): Promise<AuditFile> {
     let inode = this.names.get(path);
     if (inode !== undefined && mode === 'create') throw problem('EEXIST');

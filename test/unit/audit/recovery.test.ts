@@ -102,7 +102,7 @@ describe('a torn tail', () => {
   });
 
   it.each([
-    ['is missing', (_: Buffer) => Buffer.alloc(0)],
+    ['is missing', () => Buffer.alloc(0)],
     ['ends in the middle of a leaf', (leaf: Buffer) => leaf.subarray(0, 77)],
     ['ends in zeros', (leaf: Buffer) => Buffer.concat([leaf.subarray(0, 64), Buffer.alloc(leaf.length - 64)])],
     ['has zeros after its end', (leaf: Buffer) => Buffer.concat([leaf, Buffer.alloc(96)])],

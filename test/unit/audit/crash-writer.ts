@@ -1,0 +1,30 @@
+// The process that crash.test.ts kills: writes records and blocks as fast as it can, and says on stdout what was acknowledged.
+// A pipe is written synchronously (Node's process I/O), so what the parent reads was acknowledged before the kill.
+
+import { writeSync } from 'node:fs';
+import { openAuditLog } from '../../../src/audit/log.ts';
+
+const [dir = '', run = ''] = process.argv.slice(2);
+
+writeSync(1, 'opening\n');
+const log = await openAuditLog({ dir, node: 'n1', segment_bytes_max: 64 * 1024 });
+await Promise.all([0, 1, 2, 3, 4, 5].map((lane) => (lane === 5 ? blocks() : records(lane))));
+
+async function records(lane: number): Promise<never> {
+  for (let i = 0; ; i++) {
+    const name = `${run}.${lane}.${i}`;
+    const sealed = lane === 0 ? { sealed: { name, filler: 's'.repeat(i % 900) } } : {};
+    const seq = await log.append({ type: 'x.y', clear: { name }, ...sealed });
+    writeSync(1, `record ${name} ${seq}\n`);
+  }
+}
+
+async function blocks(): Promise<never> {
+  const session = log.session({ session: run });
+  for (let i = 0; ; i++) {
+    const name = `${run}.entry.${i}`;
+    session.allowed(1, name, 'r', 'SELECT 1', 1, 1, 1);
+    await session.flush();
+    writeSync(1, `entry ${name} 0\n`);
+  }
+}
