@@ -36,7 +36,7 @@ function row<V>(
   sqlstate: string,
   when: string,
   words: (values: V) => Words,
-  example: V,
+  example: NoInfer<V>,
 ): Row<V> {
   const build = (values: V): WireText => {
     const { message, detail, hint, position } = words(values);

@@ -1,0 +1,606 @@
+// May this run? Asks, in order: sql what the text does, policy what to make of it, approval for a person's word, audit to
+// write it down first. Never forwards and never answers the client itself: a session does both.
+// An allowed text that was judged before under the same facts is answered from memory, without a promise.
+import { LRUCache } from 'lru-cache';
+import type { Desk, Held, HoldEnd, Request } from '../approval/types.ts';
+import { digest } from '../approval/digest.ts';
+import type { AuditLog, SessionLog } from '../audit/types.ts';
+import { texts, type WireText } from '../errors/catalogue.ts';
+import type { Ask, Policy, SessionView, Verdict, Where, Who } from '../policy/types.ts';
+import type {
+  BoundParameter,
+  Gate,
+  GateSession,
+  HoldEnded,
+  HoldStart,
+  Judgement,
+  OwnAnswer,
+  OwnCommand,
+  Plan,
+  Release,
+  SessionFacts,
+  SessionOpening,
+} from '../session/gate.ts';
+import type { Analysis, AnalysisContext } from '../sql/findings.ts';
+import { planOf, type Remembered } from './plan.ts';
+import { requestRow, REQUEST_COLUMNS } from './show.ts';
+import { allowsNo, found, grounds, needs } from './words.ts';
+
+/** Default wait of a connection, in ms: below the 60 s that agents' tools usually give a call. */
+export const WAIT_DEFAULT_MS = 45_000;
+/** A hold ends this long before the server would end the connection, in ms. */
+export const SERVER_TIMEOUT_MARGIN_MS = 1000;
+
+const VERDICTS_PER_CONTEXT_MAX = 5000;
+const VERDICT_CHARS_PER_CONTEXT_MAX = 4 * 1024 * 1024;
+const CONTEXTS_MAX = 64;
+/** Requests that SHOW holdpoint.requests lists. */
+const SHOW_MAX = 50;
+
+/** What the gate needs of an engine's analysis. */
+export interface Analyser {
+  /** A handle for one set of facts; asking it for a known text takes no promise. */
+  session(context: AnalysisContext): { analyse(text: string): Analysis | Promise<Analysis> };
+}
+
+export interface GateOptions {
+  readonly analyser: Analyser;
+  /** A text's tokens without comments and white space, for its digest. */
+  readonly tokens: (text: string) => readonly string[];
+  /** The policy in force. */
+  readonly policy: () => Policy;
+  readonly desk: Desk;
+  readonly audit: AuditLog;
+  /** `audit.allowed`: what an allowed statement waits for. */
+  readonly allowed: 'async' | 'sync';
+  readonly who: (user: string, authentication: string, address: string) => Who | undefined;
+  readonly where: (opening: SessionOpening) => Where;
+  /** The console's address for agents, without a slash at its end; null: not told. */
+  readonly console: string | null;
+  readonly held_bytes_max: number;
+  readonly fault: (what: string, error: unknown) => void;
+}
+
+type Context = {
+  readonly policy: Policy;
+  readonly role: string | null;
+  readonly search_path: string | null;
+  readonly in_transaction: boolean;
+  readonly view: SessionView;
+  readonly analyse: (text: string) => Analysis | Promise<Analysis>;
+  readonly verdicts: LRUCache<string, Extract<Judgement, { type: 'pass' }>>;
+};
+
+export const createGate = (options: GateOptions): Gate => {
+  // Verdicts are shared by sessions of the same principal under the same facts.
+  const shared = new LRUCache<string, Context['verdicts']>({ max: CONTEXTS_MAX });
+  const verdictsFor = (key: string): Context['verdicts'] => {
+    const known = shared.get(key);
+    if (known) return known;
+    const made: Context['verdicts'] = new LRUCache({
+      max: VERDICTS_PER_CONTEXT_MAX,
+      maxSize: VERDICT_CHARS_PER_CONTEXT_MAX,
+      sizeCalculation: (_, text) => text.length + 64,
+    });
+    shared.set(key, made);
+    return made;
+  };
+  let sessions = 0;
+  return {
+    async startup(opening, settings) {
+      const who = options.who(opening.user, opening.authentication, opening.address);
+      if (!who) return texts.notAuthorized({ why: 'this user is gone', hint: '' });
+      const handle = options.analyser.session({ ...NOWHERE, database: opening.database });
+      for (const [name, value] of settings) {
+        const text = Buffer.from(`SET ${identifier(name.toLowerCase())} TO ${literal(value)}`).toString('latin1');
+        const analysis = await handle.analyse(text);
+        const session = { in_transaction: false, application_name: opening.application_name, role: '' };
+        const where = options.where({ ...opening, upstream_user: '', server_version: 0, server_pid: 0 });
+        const verdict = options.policy().judge({ analysis, who, where, session, now: Date.now() });
+        if (analysis.error)
+          return { severity: 'FATAL', sqlstate: analysis.error.sqlstate, message: analysis.error.message };
+        if (verdict.verdict !== 'allow')
+          return texts.notAuthorized({
+            why: `rule "${verdict.rule}" does not let a connection start with ${name} set`,
+            hint: 'Leave it out of the connection string; a SET in the session can be held for approval.',
+          });
+      }
+      return null;
+    },
+    async open(opening, facts) {
+      const who = options.who(opening.user, opening.authentication, opening.address);
+      if (!who) throw new Error(`there is no user ${opening.user} any more`);
+      const id = `s${process.pid.toString(36)}-${Date.now().toString(36)}-${(++sessions).toString(36)}`;
+      const where = options.where(opening);
+      const { application_name, upstream_user, server_version, server_pid } = opening;
+      await options.audit.append({
+        type: 'session.opened',
+        clear: { session: id, who, where, application_name, upstream_user, server_version, server_pid },
+      });
+      return new Session(options, opening, facts, who, where, id, verdictsFor);
+    },
+  };
+};
+
+class Session implements GateSession {
+  readonly #options: GateOptions;
+  readonly #opening: SessionOpening;
+  readonly #facts: SessionFacts;
+  readonly #who: Who;
+  readonly #where: Where;
+  readonly #id: string;
+  readonly #log: SessionLog;
+  readonly #verdictsFor: (key: string) => Context['verdicts'];
+  /** The context in use, in and out of a transaction. */
+  #inside: Context | null = null;
+  #outside: Context | null = null;
+
+  constructor(
+    options: GateOptions,
+    opening: SessionOpening,
+    facts: SessionFacts,
+    who: Who,
+    where: Where,
+    id: string,
+    verdictsFor: (key: string) => Context['verdicts'],
+  ) {
+    this.#options = options;
+    this.#opening = opening;
+    this.#facts = facts;
+    this.#who = who;
+    this.#where = where;
+    this.#id = id;
+    this.#verdictsFor = verdictsFor;
+    this.#log = options.audit.session({ session: id, who: who.id, where: where.upstream, database: where.database });
+  }
+
+  judge(text: string): Judgement | Promise<Judgement> {
+    if (this.#options.audit.failure !== null) return UNRECORDED;
+    const context = this.#context();
+    const known = context.verdicts.get(text);
+    if (known) return this.#options.allowed === 'sync' ? this.#recorded(known) : known;
+    const analysis = context.analyse(text);
+    return analysis instanceof Promise
+      ? analysis.then((result) => this.#rule(context, text, result))
+      : this.#rule(context, text, analysis);
+  }
+
+  #context(): Context {
+    const { role, search_path, in_transaction } = this.#facts;
+    const policy = this.#options.policy();
+    const last = in_transaction ? this.#inside : this.#outside;
+    if (last && last.policy === policy && last.role === role && last.search_path === search_path) return last;
+    const { server_version, database, application_name } = this.#opening;
+    const view = { in_transaction, application_name, role: role ?? '' };
+    const key = JSON.stringify([this.#who, this.#where, view, search_path, server_version, policy.hash]);
+    const analysis: AnalysisContext = {
+      server_version,
+      database,
+      role: role === null || role === 'none' ? (this.#facts.session_authorization ?? '') : role,
+      search_path,
+      prepared: (name) => analysisOf(this.#facts.prepared(name)),
+    };
+    const handle = this.#options.analyser.session(analysis);
+    const made: Context = {
+      policy,
+      role,
+      search_path,
+      in_transaction,
+      view,
+      analyse: (text) => handle.analyse(text),
+      verdicts: this.#verdictsFor(key),
+    };
+    if (in_transaction) this.#inside = made;
+    else this.#outside = made;
+    return made;
+  }
+
+  #rule(context: Context, text: string, analysis: Analysis): Judgement | Promise<Judgement> {
+    const verdict = context.policy.judge({
+      analysis,
+      who: this.#who,
+      where: this.#where,
+      session: context.view,
+      now: Date.now(),
+    });
+    // What does not parse is never forwarded, whatever a policy says of it.
+    if (analysis.error) return this.#unparsed(text, analysis.error, verdict);
+    const plan = planOf(analysis, text, verdict.rule);
+    switch (verdict.verdict) {
+      case 'allow': {
+        const pass: Judgement = { type: 'pass', plan };
+        if (verdict.cacheable && !analysis.session_bound && verdict.observed.length === 0)
+          context.verdicts.set(text, pass);
+        if (verdict.observed.length > 0) this.#observed(plan, analysis, verdict, context);
+        return this.#options.allowed === 'sync' ? this.#recorded(pass) : pass;
+      }
+      case 'hold':
+        return { type: 'hold', plan, hold: (parameters) => this.#hold(plan, analysis, verdict, context, parameters) };
+      case 'deny':
+        return { type: 'refuse', plan, refuse: () => this.#deny(plan, analysis, verdict, context) };
+    }
+  }
+
+  /** `sync` mode: nothing is forwarded before it is on record. */
+  async #recorded(pass: Extract<Judgement, { type: 'pass' }>): Promise<Judgement> {
+    const { shape } = (pass.plan.gate as Remembered).analysis;
+    try {
+      await this.#options.audit.append({
+        type: 'statement.forwarded',
+        clear: { session: this.#id, who: this.#who.id, shape },
+      });
+      return pass;
+    } catch (error) {
+      this.#options.fault('a statement could not be recorded', error);
+      return UNRECORDED;
+    }
+  }
+
+  /** A rule in observe mode would have held it: on record, and it runs. */
+  #observed(plan: Plan, analysis: Analysis, verdict: Verdict, context: Context): void {
+    this.#options.audit
+      .append({
+        type: 'statement.observed',
+        clear: { ...this.#about(analysis, verdict, context), observed: verdict.observed },
+        sealed: { sql: plan.text },
+      })
+      .catch((error: unknown) => this.#options.fault('an observed statement could not be recorded', error));
+  }
+
+  #about(analysis: Analysis, verdict: Verdict, context: Context): Record<string, unknown> {
+    return {
+      session: this.#id,
+      who: this.#who,
+      where: this.#where,
+      shape: analysis.shape,
+      rule: verdict.rule,
+      findings: analysis.findings,
+      policy: context.policy.hash,
+    };
+  }
+
+  #unparsed(text: string, error: NonNullable<Analysis['error']>, verdict: Verdict): Judgement {
+    const refuse = async (): Promise<WireText> => {
+      const { sqlstate, message, position } = error;
+      const told = texts.doesNotParse({ message, position });
+      const done = await this.#write({
+        type: 'statement.refused',
+        clear: { session: this.#id, who: this.#who, where: this.#where, sqlstate, rule: verdict.rule },
+        sealed: { sql: text, message },
+      });
+      return done ? { ...told, sqlstate } : texts.noLog();
+    };
+    return { type: 'refuse', plan: null, refuse };
+  }
+
+  async #deny(plan: Plan, analysis: Analysis, verdict: Verdict, context: Context): Promise<WireText> {
+    const done = await this.#write({
+      type: 'statement.denied',
+      clear: this.#about(analysis, verdict, context),
+      sealed: { sql: plan.text },
+    });
+    if (!done) return texts.noLog();
+    const findings = grounds(analysis, verdict);
+    const first = findings[0];
+    return texts.deniedByPolicy({
+      rule: verdict.rule,
+      allowsNo: allowsNo(findings),
+      found: found(findings),
+      position: first ? characters(plan.text, first.start) + 1 : 0,
+      ruleMessage: verdict.message,
+      inTransaction: this.#facts.in_transaction,
+    });
+  }
+
+  async #write(record: Parameters<AuditLog['append']>[0]): Promise<boolean> {
+    try {
+      await this.#options.audit.append(record);
+      return true;
+    } catch (error) {
+      this.#options.fault('a refusal could not be recorded', error);
+      return false;
+    }
+  }
+
+  async #hold(
+    plan: Plan,
+    analysis: Analysis,
+    verdict: Verdict,
+    context: Context,
+    parameters: readonly BoundParameter[],
+  ): Promise<HoldStart> {
+    const ask = verdict.ask as Ask;
+    const held = this.#held(plan, analysis, verdict, context, parameters);
+    const wait_ms = this.#wait(ask);
+    let result: Awaited<ReturnType<Desk['hold']>>;
+    try {
+      result = await this.#options.desk.hold(held, wait_ms);
+    } catch (error) {
+      this.#options.fault('a request could not be opened', error);
+      return { type: 'refuse', text: texts.noLog() };
+    }
+    const inTransaction = this.#facts.in_transaction;
+    switch (result.type) {
+      case 'waiting':
+        return this.#waiting(result.request, result.hold, verdict, analysis, wait_ms);
+      case 'run':
+        return { type: 'run', notice: approvedText(result.request), release: this.#release(result.request.id) };
+      case 'pending':
+        return { type: 'refuse', text: pendingText(result.request, 0, inTransaction) };
+      case 'denied':
+        return { type: 'refuse', text: deniedText(result.request, inTransaction) };
+      case 'lapsed':
+        return { type: 'refuse', text: texts.lapsed({ id: result.request.id, why: result.why }) };
+      case 'refused':
+        return { type: 'refuse', text: refusedText(result.why, this.#who.id, verdict.rule, result.limit ?? 0) };
+    }
+  }
+
+  #held(
+    plan: Plan,
+    analysis: Analysis,
+    verdict: Verdict,
+    context: Context,
+    parameters: readonly BoundParameter[],
+  ): Held {
+    const facts = this.#facts;
+    const role = facts.role === null || facts.role === 'none' ? (facts.session_authorization ?? '') : facts.role;
+    const search_path = facts.search_path ?? '';
+    const in_transaction = facts.in_transaction || facts.in_implicit_transaction;
+    const told = ownReason(plan.own) ?? analysis.reason ?? facts.reason;
+    return {
+      who: this.#who,
+      where: this.#where,
+      role,
+      upstream_user: this.#opening.upstream_user,
+      search_path,
+      application_name: this.#opening.application_name,
+      session: this.#id,
+      sql: plan.text,
+      shape: analysis.shape,
+      parameters,
+      findings: analysis.findings,
+      rule: verdict.rule,
+      message: verdict.message,
+      ask: verdict.ask as Ask,
+      policy: context.policy.hash,
+      reason: told,
+      reason_at: told === '' ? null : told === facts.reason ? facts.reason_at : Date.now(),
+      in_transaction,
+      earlier: facts.earlier.map(({ sql, at, outcome }) => ({ sql, at, outcome })),
+      digest: digest({
+        engine: this.#where.engine,
+        upstream: this.#where.upstream,
+        database: this.#where.database,
+        principal: this.#who.id,
+        role,
+        search_path,
+        in_transaction,
+        tokens: this.#options.tokens(plan.text),
+        parameters,
+      }),
+    };
+  }
+
+  /** The least of what the rule, the agent and the server allow, in ms; 0: a ticket at once. */
+  #wait(ask: Ask): number {
+    const { hold_ms, server_timeout_ms } = this.#facts;
+    const server = server_timeout_ms === null ? Infinity : Math.max(0, server_timeout_ms - SERVER_TIMEOUT_MARGIN_MS);
+    return Math.min(ask.wait_ms ?? WAIT_DEFAULT_MS, hold_ms ?? Infinity, server, ask.deadline_ms);
+  }
+
+  #waiting(
+    request: Request,
+    hold: Extract<Awaited<ReturnType<Desk['hold']>>, { type: 'waiting' }>['hold'],
+    verdict: Verdict,
+    analysis: Analysis,
+    wait_ms: number,
+  ): HoldStart {
+    const until = Date.now() + wait_ms;
+    const { id, ask, deadline } = request;
+    const notice = texts.held({
+      id,
+      rule: verdict.rule,
+      ruleMessage: verdict.message,
+      found: found(grounds(analysis, verdict)),
+      needs: needs(ask),
+      console: this.#options.console,
+      waitUntil: until,
+      deadline,
+      ticket: ask.ticket,
+      noReason: request.reason === '',
+    });
+    const waited = Math.round(wait_ms / 1000);
+    let toldOff = false;
+    return {
+      type: 'wait',
+      notice,
+      wait_ms,
+      heartbeat: () =>
+        texts.stillHeld({
+          id,
+          approvals: approvals(hold.request()),
+          needed: ask.count,
+          waitsMore: Math.max(0, Math.round((until - Date.now()) / 1000)),
+        }),
+      ended: hold.ended.then((end) => this.#ended(end, waited)),
+      end: async (why) => {
+        if (toldOff) return null;
+        toldOff = true;
+        await hold.end(why);
+        const end = await hold.ended;
+        // Approved or refused in the same moment: that answer is on its way through `ended`.
+        return end.type === 'ended' ? this.#endedByClient(end.request, why, waited) : null;
+      },
+      release: async () => {
+        try {
+          if (!(await this.#options.desk.release(id, this.#id))) return { type: 'refuse', text: texts.used({ id }) };
+        } catch (error) {
+          this.#options.fault('a release could not be recorded', error);
+          return { type: 'refuse', text: texts.noLog() };
+        }
+        return { type: 'run', notice: approvedText(hold.request()), release: this.#release(id) };
+      },
+    };
+  }
+
+  #ended(end: HoldEnd, waited: number): HoldEnded {
+    const inTransaction = this.#facts.in_transaction;
+    const { request } = end;
+    switch (end.type) {
+      case 'approved':
+        return { type: 'approved' };
+      case 'denied':
+        return { type: 'refuse', text: deniedText(request, inTransaction) };
+      case 'expired':
+        return {
+          type: 'refuse',
+          text: texts.expired({ id: request.id, deadline: request.deadline, sponsor: request.who.sponsor }),
+        };
+      case 'withdrawn':
+        return {
+          type: 'refuse',
+          text: texts.withdrawn({ id: request.id, by: request.withdrawn?.by ?? 'its requester' }),
+        };
+      case 'lapsed':
+        return { type: 'refuse', text: texts.lapsed({ id: request.id, why: end.why }) };
+      case 'used':
+        return { type: 'refuse', text: texts.used({ id: request.id }) };
+      case 'ended':
+        return { type: 'refuse', text: this.#endedByClient(request, end.why, waited) };
+    }
+  }
+
+  #endedByClient(request: Request, why: string, waited: number): WireText {
+    const { id, deadline, ask, rule } = request;
+    const inTransaction = this.#facts.in_transaction;
+    if (why === 'cancelled') return texts.cancelled({ id, deadline, ticket: ask.ticket, inTransaction });
+    if (why === 'overflow')
+      return texts.overflow({ id, limit: this.#options.held_bytes_max, deadline, ticket: ask.ticket });
+    return ask.ticket ? pendingText(request, waited, inTransaction) : texts.noTicket({ id, rule, waited });
+  }
+
+  #release(id: string): Release {
+    let finished = false;
+    return {
+      request: id,
+      finished: (outcome) => {
+        if (finished) return;
+        finished = true;
+        this.#options.desk
+          .finish(id, outcome)
+          .catch((error: unknown) => this.#options.fault('an outcome could not be recorded', error));
+      },
+    };
+  }
+
+  show(command: OwnCommand): OwnAnswer | WireText {
+    const { desk } = this.#options;
+    if (command.op === 'show-request') {
+      const request = desk.get(command.id);
+      // Somebody else's request and none at all look the same.
+      if (!request || request.who.id !== this.#who.id)
+        return { severity: 'ERROR', sqlstate: '22023', message: `you have no request ${command.id.slice(0, 40)}` };
+      return { columns: REQUEST_COLUMNS, rows: [requestRow(request)] };
+    }
+    return {
+      columns: REQUEST_COLUMNS,
+      rows: desk.list({ requester: this.#who.id, limit: SHOW_MAX }).map(requestRow),
+    };
+  }
+
+  ran(plan: Plan, start: number, outcome: string, rows: number, bytes: number, duration_us: number): void {
+    const { analysis, rule } = plan.gate as Remembered;
+    this.#log.allowed(start, analysis.shape, rule, outcome, rows, bytes, duration_us);
+  }
+
+  close(why: string): void {
+    this.#log
+      .flush()
+      .then(() =>
+        this.#options.audit.append({ type: 'session.closed', clear: { session: this.#id, who: this.#who.id, why } }),
+      )
+      .catch((error: unknown) => this.#options.fault('the end of a session could not be recorded', error));
+  }
+}
+
+/** Where names do not matter. */
+const NOWHERE: AnalysisContext = {
+  server_version: 18,
+  database: '',
+  role: '',
+  search_path: '"$user", public',
+  prepared: () => undefined,
+};
+
+const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`;
+
+/** What the session remembered for a name: a protocol statement's plan, or the analysis inside a SQL PREPARE. */
+const analysisOf = (remembered: unknown): Analysis | undefined =>
+  remembered && typeof remembered === 'object' && 'analysis' in remembered
+    ? (remembered as Remembered).analysis
+    : (remembered as Analysis | undefined);
+
+const UNRECORDED: Judgement = { type: 'refuse', plan: null, refuse: () => Promise.resolve(texts.noLog()) };
+
+const ownReason = (own: readonly OwnCommand[]): string | null => {
+  let reason: string | null = null;
+  for (const command of own) {
+    if (command.op === 'set' && command.name === 'reason') reason = command.value;
+    if (command.op === 'set_config' && command.name === 'reason' && typeof command.value === 'string')
+      reason = command.value;
+  }
+  return reason;
+};
+
+const approvals = (request: Request): number =>
+  request.decisions.filter((decision) => decision.decision === 'approve').length;
+
+const approvedText = (request: Request): WireText =>
+  texts.approved({
+    id: request.id,
+    by: request.decisions.filter(({ decision }) => decision === 'approve').map(({ by, group }) => ({ id: by, group })),
+  });
+
+const deniedText = (request: Request, inTransaction: boolean): WireText => {
+  const denial = request.decisions.findLast(({ decision }) => decision === 'deny');
+  return texts.denied({
+    id: request.id,
+    by: denial?.by ?? 'a reviewer',
+    rationale: denial?.rationale ?? '',
+    rule: request.rule,
+    found: found(request.findings),
+    inTransaction,
+  });
+};
+
+const pendingText = (request: Request, waited: number, inTransaction: boolean): WireText =>
+  texts.pending({
+    id: request.id,
+    approvals: approvals(request),
+    needed: request.ask.count,
+    waited,
+    deadline: request.deadline,
+    inTransaction,
+  });
+
+const refusedText = (
+  why: 'unsponsored' | 'too-many' | 'reason-required',
+  principal: string,
+  rule: string,
+  limit: number,
+): WireText => {
+  switch (why) {
+    case 'unsponsored':
+      return texts.unsponsored({ principal, rule });
+    case 'too-many':
+      return texts.tooManyRequests({ principal, limit });
+    case 'reason-required':
+      return texts.reasonRequired({ rule });
+  }
+};
+
+/** Characters of UTF-8 text (given as latin1) before this byte. */
+const characters = (text: string, byte: number): number =>
+  Array.from(Buffer.from(text.slice(0, byte), 'latin1').toString('utf8')).length;

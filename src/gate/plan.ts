@@ -1,0 +1,61 @@
+// What a session needs of an analysis: how to forward it and what it changes. One plan for each analysis, made once.
+import type { NameEffect, Plan } from '../session/gate.ts';
+import type { Analysis, Effect } from '../sql/findings.ts';
+
+/** Settings that decide how names resolve or what is allowed. */
+const FACT_SETTINGS: ReadonlySet<string> = new Set(['search_path', 'role', 'session_authorization']);
+
+/** What the gate keeps in a plan. */
+export interface Remembered {
+  readonly analysis: Analysis;
+  /** The rule that gave the verdict. */
+  readonly rule: string;
+}
+
+const plans = new WeakMap<Analysis, Plan>();
+
+/** `text` is the text that was analysed, latin1; `rule` gave its verdict. */
+export const planOf = (analysis: Analysis, text: string, rule: string): Plan => {
+  const known = plans.get(analysis);
+  if (known && (known.gate as Remembered).rule === rule) return known;
+  const { effects, statements } = analysis;
+  const plan: Plan = {
+    text,
+    forward: analysis.forward,
+    statements: statements.length,
+    copy_in: statements.some((statement) => statement.copy_in),
+    transaction_control: statements.length > 0 && statements.every((statement) => statement.transaction_control),
+    block: block(effects),
+    changes_facts: effects.some(changesFacts),
+    resets: effects.some((effect) => effect.type === 'reset-all'),
+    names: effects.flatMap(nameEffect),
+    own: analysis.own,
+    parse_is_harmless: statements.every((statement) => statement.parse_is_harmless),
+    position_shift: analysis.position_shift,
+    gate: { analysis, rule } satisfies Remembered,
+  };
+  plans.set(analysis, plan);
+  return plan;
+};
+
+const changesFacts = (effect: Effect): boolean =>
+  effect.type === 'unknown' || effect.type === 'reset-all' || (effect.type === 'set' && FACT_SETTINGS.has(effect.name));
+
+const BLOCK = {
+  begin: 'open',
+  commit: 'closed',
+  rollback: 'closed',
+  'prepare-transaction': 'closed',
+  'rollback-to': 'open',
+  savepoint: null,
+  release: null,
+} as const;
+
+const block = (effects: readonly Effect[]): Plan['block'] => {
+  let state: Plan['block'] = null;
+  for (const effect of effects) if (effect.type === 'transaction') state = BLOCK[effect.op] ?? state;
+  return state;
+};
+
+const nameEffect = (effect: Effect): NameEffect[] =>
+  effect.type === 'prepare' || effect.type === 'deallocate' ? [effect] : [];

@@ -1,0 +1,50 @@
+// A verdict in the words that agents read: what was found, and who may decide. Names and kinds only, never a literal.
+import type { Ask, Verdict } from '../policy/types.ts';
+import type { Action, Analysis, Finding } from '../sql/findings.ts';
+
+/** Findings that a verdict rests on; all of them where the rule is about something else. */
+export const grounds = (analysis: Analysis, verdict: Verdict): readonly Finding[] => {
+  const matched = verdict.findings.flatMap((index) => analysis.findings[index] ?? []);
+  return matched.length > 0 ? matched : analysis.findings;
+};
+
+/** "export of public.customers, billing.invoices; ddl of public.t". */
+export const found = (findings: readonly Finding[]): string => {
+  const objects = new Map<Action, Set<string>>();
+  for (const { action, object } of findings) {
+    const known = objects.get(action) ?? new Set();
+    if (object !== '') known.add(object);
+    objects.set(action, known);
+  }
+  const parts = [...objects].map(([action, names]) =>
+    names.size === 0 ? action : `${action} of ${[...names].join(', ')}`,
+  );
+  return parts.length === 0 ? 'nothing that a table names' : parts.join('; ');
+};
+
+/** "any reviewer", "one of dba". */
+export const needs = (ask: Ask): string => (ask.of.length === 0 ? 'any reviewer' : `one of ${ask.of.join(', ')}`);
+
+/** What completes 'rule "x" allows no ...'. */
+const ALLOWS_NO: Readonly<Record<Action, string>> = {
+  read: 'reading of this',
+  write: 'writing of this',
+  ddl: 'DDL',
+  grant: 'grants',
+  role: 'change of role',
+  export: 'export',
+  import: 'import',
+  code: 'code that cannot be read',
+  admin: 'administration',
+  settings: 'change of this setting',
+  transaction: 'transaction control of this kind',
+  unknown: 'statement of a kind that Holdpoint does not know',
+};
+
+const touchesServer = (finding: Finding): boolean => /server (file|program)/.test(finding.object + finding.why);
+
+export const allowsNo = (findings: readonly Finding[]): string => {
+  const first = findings[0];
+  if (!first) return 'statement of this kind';
+  return findings.some(touchesServer) ? 'access to server files or programs' : ALLOWS_NO[first.action];
+};

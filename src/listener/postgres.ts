@@ -1,0 +1,388 @@
+// One PostgreSQL listener: accepts, secures the line, finds out who it is, dials the server, and starts a session.
+// Nobody who has not proved who it is costs an upstream connection, and no refusal says which part was wrong.
+//
+//   accept --> [SSLRequest, TLS] --> StartupMessage --> SCRAM-SHA-256 --> upstream login --> facts --> session
+//          \-> CancelRequest: to the session that owns the key; no reply
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { texts, type WireText } from '../errors/catalogue.ts';
+import type { Gate } from '../session/gate.ts';
+import { PostgresSession, type SessionLimits } from '../session/postgres/session.ts';
+import type { Upstream } from '../session/upstream.ts';
+import {
+  authenticationOk,
+  authenticationSasl,
+  authenticationSaslContinue,
+  authenticationSaslFinal,
+  backendKeyData,
+  cstring,
+  errorResponse,
+  IDLE,
+  negotiateProtocolVersion,
+  parameterStatus,
+  PROTOCOL_3_2,
+  readyForQuery,
+} from '../wire/postgres/messages.ts';
+import { MECHANISM, ScramServer, type Verifier } from '../wire/postgres/scram.ts';
+import { readOptions, type StartupPacket } from '../wire/postgres/startup.ts';
+import { ClientGone, Packets } from './packets.ts';
+
+/** Startup parameters that are not settings. */
+const NOT_SETTINGS: ReadonlySet<string> = new Set(['user', 'database', 'options', 'replication']);
+/** Settings that Holdpoint chooses itself; what a client asks for is overridden, not refused. */
+const FORCED: ReadonlyMap<string, string> = new Map([
+  ['client_encoding', 'UTF8'],
+  ['standard_conforming_strings', 'on'],
+]);
+const SECRET_BYTES_3_0 = 4;
+const SECRET_BYTES_3_2 = 32;
+/** TLS record type of a ClientHello: direct TLS, without SSLRequest. */
+const TLS_HANDSHAKE = 0x16;
+const ALPN = 'postgresql';
+
+export interface LoginIdentity {
+  scramUser(name: string): { readonly verifier: Verifier; readonly known: boolean };
+  judgeLogin(user: string, address: string, right: boolean): boolean;
+}
+
+export interface ListenerLimits extends SessionLimits {
+  readonly connections_max: number;
+  readonly startup_bytes_max: number;
+  readonly startup_timeout_ms: number;
+}
+
+export interface PostgresListenerOptions {
+  readonly name: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Set: every client must use TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly identity: LoginIdentity;
+  readonly gate: Gate;
+  /** Logs in upstream for this user; rejects with an error that has `sqlstate` and a message that may be told. */
+  readonly connect: (user: string, parameters: ReadonlyMap<string, string>) => Promise<Upstream>;
+  readonly limits: ListenerLimits;
+  /** A login that was not let in; resolves when it is on record. */
+  readonly refused: (what: {
+    readonly user: string;
+    readonly address: string;
+    readonly sqlstate: string;
+  }) => Promise<void>;
+  readonly fault: (what: string, error?: unknown) => void;
+}
+
+export interface PostgresListener {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly sessions: number;
+  /** Takes nobody new, tells everybody, and waits for the connections to end. */
+  close(): Promise<void>;
+}
+
+/** Ends the connection with words for the client. */
+class Refusal extends Error {
+  readonly text: WireText;
+  readonly user: string;
+  constructor(text: WireText, user = '') {
+    super(text.message);
+    this.text = text;
+    this.user = user;
+  }
+}
+
+export const listenPostgres = async (options: PostgresListenerOptions): Promise<PostgresListener> => {
+  const listener = new Listener(options);
+  await listener.open();
+  return listener;
+};
+
+class Listener implements PostgresListener {
+  readonly #options: PostgresListenerOptions;
+  readonly #server: Server;
+  readonly #context: SecureContext | null;
+  readonly #sockets = new Set<Socket>();
+  /** Live sessions by process id and secret key, for CancelRequest. */
+  readonly #keys = new Map<number, { readonly secret: Buffer; readonly session: PostgresSession }[]>();
+  readonly #live = new Set<PostgresSession>();
+  #closing = false;
+
+  constructor(options: PostgresListenerOptions) {
+    this.#options = options;
+    this.#context = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' });
+    this.#server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: false }, (socket) =>
+      this.#accept(socket),
+    );
+  }
+
+  get address(): { host: string; port: number } {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('not listening');
+    return { host: address.address, port: address.port };
+  }
+
+  get sessions(): number {
+    return this.#live.size;
+  }
+
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(this.#options.listen.port, this.#options.listen.host, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#options.fault('the listener failed', error));
+        resolve();
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const session of this.#live) session.close(texts.shutdown({ id: null }));
+    for (const socket of this.#sockets) socket.end();
+    // A client that does not read its good-bye must not keep the process.
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, CLOSE_GRACE_MS);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    const { connections_max, startup_timeout_ms } = this.#options.limits;
+    if (this.#sockets.size > connections_max || this.#closing) {
+      const text = this.#closing
+        ? texts.starting({ what: 'shutting down' })
+        : texts.tooManyConnections({ limit: connections_max });
+      socket.end(errorResponse(text));
+      return;
+    }
+    const timer = setTimeout(() => socket.destroy(), startup_timeout_ms);
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    const line: { stream: Duplex } = { stream: socket };
+    this.#greet(socket, line, address)
+      .catch((error: unknown) => this.#refuse(line.stream, address, error))
+      .finally(() => clearTimeout(timer));
+  }
+
+  async #refuse(stream: Duplex, address: string, error: unknown): Promise<void> {
+    if (error instanceof ClientGone) {
+      stream.destroy();
+      return;
+    }
+    const refusal =
+      error instanceof Refusal
+        ? error
+        : new Refusal({ severity: 'FATAL', sqlstate: 'XX000', message: 'Holdpoint failed to start this session' });
+    if (!(error instanceof Refusal)) this.#options.fault('a session could not be started', error);
+    if (refusal.user !== '')
+      await this.#options
+        .refused({ user: refusal.user, address, sqlstate: refusal.text.sqlstate })
+        .catch((failure: unknown) => this.#options.fault('a refused login could not be recorded', failure));
+    stream.end(errorResponse(refusal.text));
+  }
+
+  async #greet(socket: Socket, line: { stream: Duplex }, address: string): Promise<void> {
+    const packet = await this.#encryption(socket, line);
+    if (packet === null) return;
+    const { stream } = line;
+    const packets = new Packets(stream);
+    const { parameters } = packet;
+    const user = parameters.get('user') ?? '';
+    if (user === '')
+      throw new Refusal(texts.notAuthorized({ why: 'no PostgreSQL user name specified in startup packet', hint: '' }));
+    if (this.#context && stream === socket)
+      throw new Refusal(
+        texts.notAuthorized({ why: 'this address takes TLS connections only', hint: 'Add sslmode=require.' }),
+        user,
+      );
+    if (packet.minor > (PROTOCOL_3_2 & 0xffff) || packet.unrecognised.length > 0)
+      stream.write(negotiateProtocolVersion(PROTOCOL_3_2, packet.unrecognised));
+    await this.#authenticate(stream, packets, user, address);
+    const database = parameters.get('database') || user;
+    const settings = settingsOf(parameters, user);
+    const application_name = settings.get('application_name') ?? '';
+    const opening = {
+      user,
+      authentication: 'scram-sha-256',
+      address,
+      application_name,
+      database,
+      listener: this.#options.name,
+    };
+    const judged = [...settings].filter(([name]) => name !== 'application_name' && !FORCED.has(name));
+    const refused = await this.#options.gate.startup(opening, judged);
+    if (refused) throw new Refusal({ ...refused, severity: 'FATAL' }, user);
+    const upstream = await this.#dial(user, new Map([...settings, ...FORCED, ['database', database]]));
+    try {
+      const session = new PostgresSession(stream, upstream, this.#options.limits, {
+        fault: this.#options.fault,
+        closed: () => this.#closed(session, upstream),
+      });
+      await session.ready();
+      const gate = await this.#options.gate.open(
+        {
+          ...opening,
+          upstream_user: upstream.user,
+          server_version: upstream.serverVersion,
+          server_pid: upstream.processId,
+        },
+        session,
+      );
+      if (packets.gone || this.#closing) {
+        gate.close('client left');
+        throw new ClientGone('the client left');
+      }
+      const secret = randomBytes(packet.minor >= 2 ? SECRET_BYTES_3_2 : SECRET_BYTES_3_0);
+      this.#live.add(session);
+      this.#keys.set(upstream.processId, [...(this.#keys.get(upstream.processId) ?? []), { secret, session }]);
+      stream.write(
+        Buffer.concat([
+          ...[...upstream.parameters].map(([name, value]) => parameterStatus(name, value)),
+          backendKeyData(upstream.processId, secret),
+          readyForQuery(IDLE),
+        ]),
+      );
+      session.start(gate, packets.release());
+    } catch (error) {
+      upstream.destroy();
+      throw error;
+    }
+  }
+
+  /** Settles encryption; the startup message that follows, or null when the connection was for a cancel. */
+  async #encryption(
+    socket: Socket,
+    line: { stream: Duplex },
+  ): Promise<Extract<StartupPacket, { type: 'startup' }> | null> {
+    let packets = new Packets(socket);
+    const { startup_bytes_max } = this.#options.limits;
+    if (this.#context && (await packets.first()) === TLS_HANDSHAKE) {
+      line.stream = await this.#secure(socket, packets.release(), true);
+      packets = new Packets(line.stream);
+    }
+    for (let asked = 0; ; asked++) {
+      const packet = await packets.startup(startup_bytes_max);
+      if (packet.type === 'startup') {
+        line.stream.unshift(packets.release());
+        return packet;
+      }
+      if (packet.type === 'cancel') {
+        packets.release();
+        this.#cancel(packet.processId, packet.secretKey);
+        line.stream.end();
+        return null;
+      }
+      if (packet.type === 'bad') throw new Refusal(texts.protocolViolation({ what: packet.why }));
+      // One question for each kind of encryption, and none inside TLS.
+      if (asked >= 2 || line.stream !== socket)
+        throw new Refusal(texts.protocolViolation({ what: 'a second encryption request' }));
+      if (packet.type === 'gssenc' || !this.#context) {
+        socket.write('N');
+        continue;
+      }
+      if (packets.early > 0)
+        throw new Refusal(texts.protocolViolation({ what: 'unencrypted data after the SSL request' }));
+      packets.release();
+      socket.write('S');
+      line.stream = await this.#secure(socket, Buffer.alloc(0), false);
+      packets = new Packets(line.stream);
+    }
+  }
+
+  async #secure(socket: Socket, early: Buffer, direct: boolean): Promise<TLSSocket> {
+    if (early.length > 0) socket.unshift(early);
+    const tls = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: this.#context as SecureContext,
+      ...(direct ? { ALPNProtocols: [ALPN] } : {}),
+    });
+    await new Promise<void>((resolve, reject) => {
+      tls.once('secure', resolve);
+      tls.once('error', () => reject(new ClientGone('the TLS handshake failed')));
+      tls.once('close', () => reject(new ClientGone('the client left')));
+    });
+    tls.on('error', () => tls.destroy());
+    if (direct && tls.alpnProtocol !== ALPN)
+      throw new Refusal(texts.protocolViolation({ what: 'direct TLS without ALPN' }));
+    return tls;
+  }
+
+  async #authenticate(stream: Duplex, packets: Packets, user: string, address: string): Promise<void> {
+    const wrong = (): Refusal => {
+      this.#options.identity.judgeLogin(user, address, false);
+      return new Refusal(texts.wrongPassword({ user }), user);
+    };
+    const { verifier, known } = this.#options.identity.scramUser(user);
+    const scram = new ScramServer(verifier);
+    stream.write(authenticationSasl(MECHANISM));
+    const initial = await packets.password();
+    const mechanism = initial && cstring(initial, 0, initial.length);
+    if (!initial || mechanism?.text !== MECHANISM || initial.length < mechanism.next + 4)
+      throw new Refusal(texts.protocolViolation({ what: 'expected a SASL response' }), user);
+    const challenge = scram.first(initial.toString('utf8', mechanism.next + 4));
+    if (challenge === null) throw wrong();
+    stream.write(authenticationSaslContinue(challenge));
+    const final = await packets.password();
+    if (!final) throw new Refusal(texts.protocolViolation({ what: 'expected a SASL response' }), user);
+    const proof = scram.final(final.toString('utf8'));
+    if (!this.#options.identity.judgeLogin(user, address, proof !== null && known) || proof === null)
+      throw new Refusal(texts.wrongPassword({ user }), user);
+    stream.write(Buffer.concat([authenticationSaslFinal(proof), authenticationOk()]));
+  }
+
+  async #dial(user: string, parameters: ReadonlyMap<string, string>): Promise<Upstream> {
+    try {
+      return await this.#options.connect(user, parameters);
+    } catch (error) {
+      const sqlstate = (error as { sqlstate?: unknown }).sqlstate;
+      if (typeof sqlstate !== 'string' || !(error instanceof Error)) throw error;
+      this.#options.fault(`upstream ${this.#options.name}: ${error.message}`, error.cause);
+      throw new Refusal({ severity: 'FATAL', sqlstate, message: error.message }, user);
+    }
+  }
+
+  #cancel(processId: number, secretKey: Buffer): void {
+    for (const { secret, session } of this.#keys.get(processId) ?? [])
+      if (sameSecret(secret, secretKey)) session.cancel();
+  }
+
+  #closed(session: PostgresSession, upstream: Upstream): void {
+    this.#live.delete(session);
+    const rest = (this.#keys.get(upstream.processId) ?? []).filter((entry) => entry.session !== session);
+    if (rest.length === 0) this.#keys.delete(upstream.processId);
+    else this.#keys.set(upstream.processId, rest);
+  }
+}
+
+const CLOSE_GRACE_MS = 2000;
+
+/** Startup parameters and options as settings, by lower-case name; an explicit parameter wins over `options`. */
+const settingsOf = (parameters: ReadonlyMap<string, string>, user: string): Map<string, string> => {
+  const replication = (parameters.get('replication') ?? 'false').toLowerCase();
+  if (!['false', 'off', 'no', '0'].includes(replication))
+    throw new Refusal(
+      texts.notAuthorized({ why: 'replication connections are a bulk export', hint: 'Connect without replication.' }),
+      user,
+    );
+  const options = readOptions(parameters.get('options') ?? '');
+  if ('refused' in options)
+    throw new Refusal(
+      texts.notAuthorized({
+        why: `Holdpoint does not pass the option "${options.refused}" on`,
+        hint: 'Only -c name=value and --name=value are.',
+      }),
+      user,
+    );
+  const settings = new Map(options.settings.map(([name, value]) => [name.toLowerCase(), value]));
+  for (const [name, value] of parameters) if (!NOT_SETTINGS.has(name)) settings.set(name.toLowerCase(), value);
+  return settings;
+};
+
+const sameSecret = (a: Buffer, b: Buffer): boolean => {
+  const hash = (value: Buffer): Buffer => createHash('sha256').update(value).digest();
+  return timingSafeEqual(hash(a), hash(b));
+};

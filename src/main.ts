@@ -1,0 +1,339 @@
+#!/usr/bin/env node
+// The composition root: the only file that knows everyone. Builds the gateway from a configuration, in the order in which
+// each part needs the one before; takes it down in the opposite order.
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createDesk } from './approval/desk.ts';
+import type { ApprovalEvent, Clock, Desk, Request } from './approval/types.ts';
+import { openAuditLog } from './audit/log.ts';
+import type { AuditLog } from './audit/types.ts';
+import type { Deps, Running, ServeOptions } from './cli/ports.ts';
+import { runProgram } from './cli/program.ts';
+import { VERSION } from './cli/version.ts';
+import { type Config, ConfigError, type PostgresConfig } from './config/config.ts';
+import { createGate } from './gate/gate.ts';
+import { auditJournal, fromRecord } from './gate/journal.ts';
+import { createIdentity, type Identity } from './identity/identity.ts';
+import { openUsers } from './identity/users.ts';
+import { listenPostgres } from './listener/postgres.ts';
+import { loadPolicy } from './policy/load.ts';
+import { formatPolicyError } from './policy/source.ts';
+import { watchPolicy } from './policy/watch.ts';
+import type { ReviewPorts } from './review/ports.ts';
+import { createReviewServer } from './review/server.ts';
+import type { Gate } from './session/gate.ts';
+import { analyseWithSession } from './sql/explain.ts';
+import type { AnalysisContext } from './sql/findings.ts';
+import { PostgresAnalyser } from './sql/postgres/analyser.ts';
+import { tokens } from './sql/postgres/lexer.ts';
+import type { Log, RequestLine } from './telemetry/log.ts';
+import { connectUpstream } from './upstream/postgres/connect.ts';
+
+/** Events kept for reviewers who come back with a cursor. */
+const EVENTS_KEPT_MAX = 2000;
+const SIGN_IN_MS = 12 * 3_600_000;
+const CONSOLE = fileURLToPath(new URL('./console', import.meta.url));
+
+export const serve = async (config: Config, { log, agentHint }: ServeOptions): Promise<Running> => {
+  const closers: (() => Promise<void> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    return await build(config, log, agentHint, closers, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+};
+
+const build = async (
+  config: Config,
+  log: Log,
+  agentHint: string | null,
+  closers: (() => Promise<void> | void)[],
+  stop: () => Promise<void>,
+): Promise<Running> => {
+  const fault = (what: string, error?: unknown): void => log.error({ err: error }, what);
+  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  const logFolder = join(config.data, 'audit');
+  const audit = await openAuditLog({ dir: logFolder, node: hostname() });
+  closers.push(() => audit.close());
+
+  const analyser = await PostgresAnalyser.create({ deadline_ms: config.limits.analysis_timeout_ms });
+  closers.push(() => analyser.close());
+  const analyse = (engine: string, sql: string) =>
+    engine === 'postgres' ? analyser.analyse(Buffer.from(sql).toString('latin1'), DEFAULT_CONTEXT) : null;
+
+  const loaded = await loadPolicy(config.policy, analyse);
+  if ('errors' in loaded) throw new ConfigError(loaded.errors.map(formatPolicyError));
+  const { policy: first } = loaded;
+  await audit.append({ type: 'policy.loaded', clear: { path: first.path, hash: first.hash, rules: first.rules } });
+  const recorded = (what: string, record: Parameters<AuditLog['append']>[0]): void => {
+    audit.append(record).catch((error: unknown) => fault(what, error));
+  };
+  const policy = watchPolicy(first, {
+    analyse,
+    onLoaded: ({ path, hash, rules }) => {
+      log.info(`policy ${path} in force, ${rules} rules, hash ${hash.slice(0, 8)}`);
+      recorded('a policy could not be recorded', { type: 'policy.loaded', clear: { path, hash, rules } });
+    },
+    onRefused: (errors) => {
+      log.error(`the new policy has errors; the old one stays in force\n${errors.map(formatPolicyError).join('\n')}`);
+      const problems = errors.map(({ line, message }) => ({ line, message }));
+      recorded('a refused policy could not be recorded', {
+        type: 'policy.refused',
+        clear: { path: first.path, problems },
+      });
+    },
+  });
+  closers.push(() => policy.close());
+
+  const users = await openUsers(config.identity.users, {
+    onReload: () => log.info('users reloaded'),
+    onError: (error) => log.error(`the users file has errors; the old users stay in force\n${error.message}`),
+  });
+  closers.push(() => users.close());
+  const identity = createIdentity({
+    users: () => users.current(),
+    reviewers: () => policy.current().reviewers,
+    secret: await secretOf(config),
+  });
+
+  let present: readonly string[] = [];
+  const desk = createDesk({
+    journal: auditJournal(audit),
+    clock: CLOCK,
+    directory: identity.directory,
+    tag: (digest) => audit.tag(digest),
+    requests_open_per_principal_max: config.limits.requests_open_per_principal_max,
+    unsponsored: config.identity.unsponsored,
+    present: () => present,
+  });
+  closers.push(() => desk.close());
+  const events = new Events(desk, audit);
+  await events.restore();
+  desk.subscribe((_, event, request) => tellOperator(log, event, request));
+
+  const gates = new Map<string, Gate>();
+  const reviewUrl = config.review.url ?? `http://${config.review.listen.host}:${config.review.listen.port}`;
+  for (const upstream of config.postgres)
+    gates.set(
+      upstream.name,
+      createGate({
+        analyser,
+        tokens: (text) => [tokens(text)],
+        policy: () => policy.current(),
+        desk,
+        audit,
+        allowed: config.audit.allowed,
+        who: (user, authentication, address) => identity.principal(user, authentication, address),
+        where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
+        console: reviewUrl,
+        held_bytes_max: config.limits.held_bytes_max,
+        fault,
+      }),
+    );
+
+  const review = await createReviewServer(
+    {
+      identity,
+      requests: requestsPort(desk),
+      audit,
+      since: (cursor) => events.since(cursor),
+      agentHint,
+      environment: config.postgres[0]?.tags.env ?? 'production',
+      present: (reviewers) => {
+        present = reviewers;
+      },
+    },
+    {
+      listen: config.review.listen,
+      url: config.review.url,
+      secure: config.review.url?.startsWith('https:') ?? false,
+      console_dir: existsSync(CONSOLE) ? CONSOLE : null,
+      session_ttl_ms: SIGN_IN_MS,
+      version: VERSION,
+    },
+  );
+  closers.push(() => review.close());
+
+  const listeners: Running['postgres'][number][] = [];
+  for (const upstream of config.postgres) {
+    const listener = await listenPostgres({
+      name: upstream.name,
+      listen: upstream.listen,
+      tls: upstream.tls,
+      identity,
+      gate: gates.get(upstream.name) as Gate,
+      connect: (user, parameters) => connectUpstream(target(upstream, identity, user, config), parameters),
+      limits: config.limits,
+      refused: async (what) => {
+        await audit.append({ type: 'session.refused', clear: { ...what, listener: upstream.name } });
+      },
+      fault,
+    });
+    closers.push(() => listener.close());
+    listeners.push({ name: upstream.name, listen: listener.address });
+  }
+  return {
+    postgres: listeners,
+    review: {
+      listen: review.address,
+      url: config.review.url ?? `http://${review.address.host}:${review.address.port}`,
+    },
+    policy: first,
+    log: logFolder,
+    oneTime: (user) => identity.issueOneTime(user),
+    stop,
+  };
+};
+
+/** Names as a fresh session of PostgreSQL's newest supported version resolves them. */
+const DEFAULT_CONTEXT: AnalysisContext = {
+  server_version: 18,
+  database: 'postgres',
+  role: 'postgres',
+  search_path: '"$user", public',
+  prepared: () => undefined,
+};
+
+const CLOCK: Clock = {
+  now: () => Date.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Kept over restarts, so that an unknown user looks the same each time. */
+const secretOf = async (config: Config): Promise<Buffer> => {
+  const file = join(config.data, 'login.secret');
+  if (!existsSync(file)) await writeFile(file, randomBytes(32), { mode: 0o600 });
+  return readFile(file);
+};
+
+const target = (upstream: PostgresConfig, identity: Identity, user: string, config: Config) => {
+  const { host, port } = upstream.upstream;
+  const own = identity.upstream(user);
+  return {
+    host,
+    port,
+    user: own?.user ?? upstream.upstream.user,
+    password: own ? own.password : upstream.upstream.password,
+    tls: upstream.upstream_tls,
+    timeout_ms: config.limits.upstream_connect_timeout_ms,
+  };
+};
+
+const requestsPort = (desk: Desk): ReviewPorts['requests'] => ({
+  list: (filter) => desk.list(filter),
+  get: (id) => desk.get(id),
+  decide: (input) => desk.decide(input),
+  may: (request, reviewer) => desk.may(request.id, reviewer) ?? { may: false, text: 'This request is gone.' },
+  subscribe: (listener) => desk.subscribe((seq, event, request) => listener(seq, streamType(event), request)),
+});
+
+/** As the stream names it. */
+const streamType = (event: ApprovalEvent): string =>
+  event.type === 'finished' ? (event.outcome.sqlstate === null ? 'executed' : 'failed') : event.type;
+
+/** The last events, for reviewers who come back with a cursor; rebuilt from the log at start. */
+class Events {
+  readonly #desk: Desk;
+  readonly #audit: AuditLog;
+  #kept: { readonly seq: number; readonly type: string; readonly id: string }[] = [];
+  /** Every event after this sequence number is kept. */
+  #floor = 0;
+
+  constructor(desk: Desk, audit: AuditLog) {
+    this.#desk = desk;
+    this.#audit = audit;
+    desk.subscribe((seq, event, request) => this.#keep(seq, streamType(event), request.id));
+  }
+
+  async restore(): Promise<void> {
+    const restored: { seq: number; event: ApprovalEvent }[] = [];
+    for await (const record of this.#audit.read()) {
+      const event = fromRecord(record);
+      if (!event) continue;
+      restored.push({ seq: record.seq, event });
+      this.#keep(record.seq, streamType(event), event.type === 'opened' ? event.request.id : event.id);
+    }
+    await this.#desk.restore(restored);
+  }
+
+  since(cursor: number): ReturnType<ReviewPorts['since']> {
+    if (cursor < this.#floor || cursor > this.#audit.seq) return null;
+    return this.#kept.flatMap(({ seq, type, id }) => {
+      const request = seq > cursor ? this.#desk.get(id) : undefined;
+      return request ? [{ seq, type, request }] : [];
+    });
+  }
+
+  #keep(seq: number, type: string, id: string): void {
+    this.#kept.push({ seq, type, id });
+    if (this.#kept.length <= EVENTS_KEPT_MAX) return;
+    this.#kept = this.#kept.slice(EVENTS_KEPT_MAX / 2);
+    this.#floor = (this.#kept[0]?.seq ?? 1) - 1;
+  }
+}
+
+const tellOperator = (log: Log, event: ApprovalEvent, request: Request): void => {
+  const line = operatorLine(event, request);
+  if (line) log.info(line);
+};
+
+const operatorLine = (event: ApprovalEvent, request: Request): RequestLine | null => {
+  const { id } = request;
+  switch (event.type) {
+    case 'opened':
+    case 'held':
+      return { event: 'held', request: id, who: request.who.id, shape: request.shape, rule: request.rule };
+    case 'decided':
+      return {
+        event: event.decision.decision === 'approve' ? 'approved' : 'denied',
+        request: id,
+        by: event.decision.by,
+        rationale: event.decision.rationale,
+      };
+    case 'finished': {
+      const { tag, sqlstate, bytes, duration_ms } = event.outcome;
+      return {
+        event: sqlstate === null ? 'ran' : 'failed',
+        request: id,
+        tag: tag ?? sqlstate ?? '',
+        bytes,
+        duration_ms,
+      };
+    }
+    case 'expired':
+    case 'withdrawn':
+    case 'ticket':
+      return { event: event.type, request: id };
+    case 'released':
+    case 'outcome_unknown':
+    case 'lapsed':
+      return null;
+  }
+};
+
+const deps: Deps = {
+  serve,
+  async analysis() {
+    const analyser = await PostgresAnalyser.create();
+    return async (sql, { earlier, ...session }) => {
+      const sent = earlier.map((text) => Buffer.from(text).toString('utf8'));
+      const text = Buffer.from(sql).toString('latin1');
+      return (await analyseWithSession(analyser, text, { ...session, earlier: sent })).analysis;
+    };
+  },
+};
+
+// Tests import `serve` from here; only as the program itself does it run a command.
+if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === (await realpath(process.argv[1])))
+  await runProgram(deps);

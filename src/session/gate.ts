@@ -1,0 +1,182 @@
+// The ports a session owns. Gate: one question, may this run? Upstream: the logged-in connection to the real server.
+// Types only. A session knows protocol; whoever implements Gate knows meaning, policy, people and the log.
+import type { WireText } from '../errors/catalogue.ts';
+
+/** What the gate reads of a session whenever it is asked; the session keeps it true. */
+export interface SessionFacts {
+  /** Settings that decide how names resolve; null while they are unknown. */
+  search_path: string | null;
+  role: string | null;
+  session_authorization: string | null;
+  /** An explicit transaction block is open (also a failed one). */
+  in_transaction: boolean;
+  /** Work of this pipeline is not yet committed although no block is open. */
+  in_implicit_transaction: boolean;
+  /** Statements of the open transaction so far. */
+  earlier: readonly EarlierText[];
+  /** The agent's own words, '' for none; and when they were given (ms since the epoch). */
+  reason: string;
+  reason_at: number;
+  /** The agent's limit on a wait, in ms; null: none. */
+  hold_ms: number | null;
+  /** The least of the server's timeouts that could end the connection during a hold, in ms; null: none. */
+  server_timeout_ms: number | null;
+  /** What the gate remembered for a name prepared in this session (`Plan.gate` or `NameEffect.inner`). */
+  prepared(name: string): unknown;
+}
+
+export interface EarlierText {
+  /** latin1 */
+  readonly sql: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** Command tag, SQLSTATE, or '' while it runs. */
+  outcome: string;
+}
+
+/** What a session must know of a judged text to forward it and to follow its effects. Immutable; shared between sessions. */
+export interface Plan {
+  /** As received, latin1. */
+  readonly text: string;
+  /** What to send instead, same length, latin1; null: as received. */
+  readonly forward: string | null;
+  /** Statements in it, own ones included. */
+  readonly statements: number;
+  /** COPY ... FROM STDIN: the client sends data next. */
+  readonly copy_in: boolean;
+  /** Nothing but transaction control. */
+  readonly transaction_control: boolean;
+  /** Block state afterwards, if it succeeds: 'open', 'closed', or null for unchanged. */
+  readonly block: 'open' | 'closed' | null;
+  /** Afterwards search_path, role or session_authorization may be others. */
+  readonly changes_facts: boolean;
+  /** DISCARD ALL and RESET ALL end what the agent told Holdpoint, too. */
+  readonly resets: boolean;
+  readonly names: readonly NameEffect[];
+  readonly own: readonly OwnCommand[];
+  /** The server runs no code while parsing it. */
+  readonly parse_is_harmless: boolean;
+  /** Where error positions of the server must be moved: [from position on, characters to take off]. */
+  readonly position_shift: readonly (readonly [number, number])[];
+  /** The gate's own. */
+  readonly gate: unknown;
+}
+
+export type NameEffect =
+  | { readonly type: 'prepare'; readonly name: string; readonly inner: unknown; readonly statement: number }
+  | { readonly type: 'deallocate'; readonly name: string | null; readonly statement: number };
+
+export type OwnCommand =
+  | { readonly op: 'set'; readonly name: 'reason' | 'hold'; readonly value: string; readonly statement: number }
+  | { readonly op: 'reset'; readonly name: 'reason' | 'hold'; readonly statement: number }
+  | {
+      readonly op: 'set_config';
+      readonly name: 'reason' | 'hold';
+      /** Literal, or 1-based number of the parameter. */
+      readonly value: string | number;
+      readonly statement: number;
+    }
+  | { readonly op: 'show-requests'; readonly statement: number }
+  | { readonly op: 'show-request'; readonly id: string; readonly statement: number }
+  | { readonly op: 'show-setting'; readonly name: 'reason' | 'hold'; readonly statement: number };
+
+export interface BoundParameter {
+  readonly type: string;
+  readonly value: string | null;
+}
+
+export type Judgement =
+  | { readonly type: 'pass'; readonly plan: Plan }
+  | {
+      readonly type: 'hold';
+      readonly plan: Plan;
+      /** Opens, attaches to or finds the request. Durable when it resolves; rejects with nothing done. */
+      hold(parameters: readonly BoundParameter[]): Promise<HoldStart>;
+    }
+  | {
+      readonly type: 'refuse';
+      /** Null where the text did not parse. */
+      readonly plan: Plan | null;
+      /** Records the refusal; the text to answer with. Resolves also when the log can't be written (with that text). */
+      refuse(): Promise<WireText>;
+    };
+
+/** A statement that somebody let through. Exactly one call of `finished`. */
+export interface Release {
+  readonly request: string;
+  /** Null: it can't be known what became of it. */
+  finished(outcome: StatementOutcome | null): void;
+}
+
+export interface StatementOutcome {
+  readonly tag: string | null;
+  readonly sqlstate: string | null;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly duration_ms: number;
+}
+
+export type HoldStart =
+  | { readonly type: 'run'; readonly notice: WireText; readonly release: Release }
+  | { readonly type: 'refuse'; readonly text: WireText }
+  | {
+      readonly type: 'wait';
+      readonly notice: WireText;
+      /** Words for a heartbeat, as things stand now. */
+      heartbeat(): WireText;
+      /** How long the connection waits, in ms. */
+      readonly wait_ms: number;
+      /** Resolves once. After 'approved' the session calls release(). */
+      readonly ended: Promise<HoldEnded>;
+      /** The client stopped waiting. What to tell it, if it is still there; null: the hold had ended already. */
+      end(
+        why: 'waited-out' | 'cancelled' | 'disconnected' | 'overflow' | 'upstream-gone' | 'shutdown',
+      ): Promise<WireText | null>;
+      /** Durable, at most once over all connections: then it must be sent. Otherwise what to answer. */
+      release(): Promise<
+        | { readonly type: 'run'; readonly notice: WireText; readonly release: Release }
+        | { readonly type: 'refuse'; readonly text: WireText }
+      >;
+    };
+
+export type HoldEnded = { readonly type: 'approved' } | { readonly type: 'refuse'; readonly text: WireText };
+
+export interface OwnAnswer {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+export interface GateSession {
+  /** Synchronous when the answer is remembered. `text` is latin1. */
+  judge(text: string): Judgement | Promise<Judgement>;
+  /** SHOW holdpoint.requests, SHOW holdpoint.request."<id>". */
+  show(command: OwnCommand): OwnAnswer | WireText;
+  /** An allowed statement ended. Times: start in ms since the epoch, duration in µs. */
+  ran(plan: Plan, start: number, outcome: string, rows: number, bytes: number, duration_us: number): void;
+  close(why: string): void;
+}
+
+export interface SessionOpening {
+  readonly user: string;
+  readonly authentication: string;
+  readonly address: string;
+  readonly application_name: string;
+  readonly database: string;
+  readonly listener: string;
+  readonly upstream_user: string;
+  readonly server_version: number;
+  readonly server_pid: number;
+}
+
+export interface Gate {
+  /**
+   * May a connection of this client start with these settings (startup parameters and options, decoded)? Nobody can be
+   * asked at that point: null, or the refusal.
+   */
+  startup(
+    opening: Pick<SessionOpening, 'user' | 'authentication' | 'address' | 'application_name' | 'database' | 'listener'>,
+    settings: Iterable<readonly [string, string]>,
+  ): Promise<WireText | null>;
+  /** Records that a session began. Rejects when it can't be recorded: then there is no session. */
+  open(opening: SessionOpening, facts: SessionFacts): Promise<GateSession>;
+}

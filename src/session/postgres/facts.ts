@@ -1,0 +1,59 @@
+// The settings that decide what a statement means, re-read from the server itself whenever they may have changed.
+// Reading uses SHOW through the extended protocol under a name of our own: it takes no snapshot, works in mid-pipeline
+// and leaves the client's unnamed statement alone. A SELECT would break the client's SET TRANSACTION.
+import { bind, closeStatement, execute, parse } from '../../wire/postgres/messages.ts';
+
+const OWN_NAME = '_holdpoint';
+
+/** What is asked, in order. The first three resolve names, the next two must never change, the rest end connections. */
+const SHOWS: readonly { readonly name: string; readonly since: number }[] = [
+  { name: 'search_path', since: 0 },
+  { name: 'role', since: 0 },
+  { name: 'session_authorization', since: 0 },
+  { name: 'standard_conforming_strings', since: 0 },
+  { name: 'client_encoding', since: 0 },
+  { name: 'idle_in_transaction_session_timeout', since: 0 },
+  { name: 'idle_session_timeout', since: 0 },
+  { name: 'transaction_timeout', since: 17 },
+];
+
+export interface Reading {
+  readonly names: readonly string[];
+  /** Parse, Bind, Execute and Close for each; the caller adds Flush or Sync. */
+  readonly bytes: Buffer;
+}
+
+const readings = new Map<number, Reading>();
+
+/** The conversation for a server of this major version. */
+export const reading = (serverVersion: number): Reading => {
+  const known = readings.get(serverVersion);
+  if (known) return known;
+  const names = SHOWS.filter((show) => serverVersion >= show.since).map((show) => show.name);
+  const bytes = Buffer.concat(
+    names.flatMap((name) => [
+      parse(OWN_NAME, `SHOW ${name}`),
+      bind(OWN_NAME, OWN_NAME),
+      execute(OWN_NAME),
+      closeStatement(OWN_NAME),
+    ]),
+  );
+  const made = { names, bytes };
+  readings.set(serverVersion, made);
+  return made;
+};
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A time setting as SHOW prints it, in ms; null: switched off. */
+export const readTimeout = (text: string): number | null => {
+  const match = /^(\d+)(ms|s|min|h|d)?$/.exec(text);
+  const ms = match ? Number(match[1]) * (UNITS[match[2] ?? ''] as number) : 0;
+  return ms > 0 ? ms : null;
+};
+
+/** The least of the given times, null for none. */
+export const least = (...times: readonly (number | null)[]): number | null => {
+  const set = times.filter((time) => time !== null);
+  return set.length === 0 ? null : Math.min(...set);
+};

@@ -1,0 +1,63 @@
+// Prepared statements and portals of one session, as the server has them: what is sent is entered at once, and taken
+// back when the server turns out not to have done it. A name that is not here is not known to exist.
+// Source: manual 55.2.3, "Extended Query"; names of SQL PREPARE and of Parse share one space.
+import type { Plan, Release } from '../gate.ts';
+
+export interface Prepared {
+  /** Null: made by SQL PREPARE, whose meaning the gate keeps in `inner`. */
+  readonly plan: Plan | null;
+  readonly inner: unknown;
+  /** Parameter type OIDs that the client declared, or the server described. */
+  types: readonly number[];
+  /** Addressed to Holdpoint: never sent. */
+  readonly local: boolean;
+  /** The facts under which it was judged. */
+  readonly epoch: number;
+  /** A release that a Parse with its Bind was given together: the next Bind of exactly these bytes may pass. */
+  granted: { readonly bind: Buffer; readonly release: Release } | null;
+}
+
+export interface Portal {
+  readonly prepared: Prepared;
+  readonly plan: Plan;
+  /** The facts under which it was judged. */
+  readonly epoch: number;
+  /** Set when somebody let it through; its one run is reported there. */
+  release: Release | null;
+  /** Of an own statement: its parameters. */
+  readonly values: readonly (string | null)[];
+  readonly resultFormat: number;
+}
+
+/** How to take one entry back. */
+export type Undo =
+  | { readonly map: 'statement'; readonly name: string; readonly before: Prepared | undefined }
+  | { readonly map: 'portal'; readonly name: string; readonly before: Portal | undefined };
+
+export class Names {
+  readonly statements = new Map<string, Prepared>();
+  readonly portals = new Map<string, Portal>();
+
+  /** Enters (or, with undefined, removes) a statement; returns how to take that back. */
+  setStatement(name: string, prepared: Prepared | undefined): Undo {
+    const before = this.statements.get(name);
+    if (prepared) this.statements.set(name, prepared);
+    else this.statements.delete(name);
+    return { map: 'statement', name, before };
+  }
+
+  setPortal(name: string, portal: Portal | undefined): Undo {
+    const before = this.portals.get(name);
+    if (portal) this.portals.set(name, portal);
+    else this.portals.delete(name);
+    return { map: 'portal', name, before };
+  }
+
+  readonly undo = (undo: Undo): void => {
+    if (undo.map === 'statement') {
+      if (undo.before) this.statements.set(undo.name, undo.before);
+      else this.statements.delete(undo.name);
+    } else if (undo.before) this.portals.set(undo.name, undo.before);
+    else this.portals.delete(undo.name);
+  };
+}

@@ -1,0 +1,111 @@
+// What the server still owes: one entry for each message sent to it that will be answered, in order. A reply that does
+// not fit the entry at the head means that the two sides disagree, and the session must end.
+// Parallel arrays in a ring: nothing is allocated for a message on the allowed path.
+import type { WireText } from '../../errors/catalogue.ts';
+import type { Plan } from '../gate.ts';
+import type { Portal, Prepared, Undo } from './names.ts';
+
+export const QUERY = 1;
+export const PARSE = 2;
+export const BIND = 3;
+export const DESCRIBE = 4;
+export const EXECUTE = 5;
+export const CLOSE = 6;
+export const SYNC = 7;
+/** Messages of our own, whose replies the client never sees. */
+export const OWN_PARSE = 8;
+export const OWN_BIND = 9;
+export const OWN_EXECUTE = 10;
+export const OWN_CLOSE = 11;
+export const OWN_SYNC = 12;
+export type Op = number;
+
+export const isOwn = (op: Op): boolean => op >= OWN_PARSE;
+
+/** What belongs to an entry. Fields that an op does not use are null. */
+export interface Entry {
+  op: Op;
+  plan: Plan | null;
+  portal: Portal | null;
+  /** Of a Describe: the statement whose parameter types the answer tells. */
+  prepared: Prepared | null;
+  /** What to take back if the server never does it. */
+  undo: Undo | null;
+  /** Our text in place of the server's error: a refusal that the server had to share. */
+  refusal: WireText | null;
+  /** performance.now() when it was sent. */
+  sent: number;
+}
+
+const blank = (): Entry => ({ op: 0, plan: null, portal: null, prepared: null, undo: null, refusal: null, sent: 0 });
+
+export class Replies {
+  #ring: Entry[] = Array.from({ length: 16 }, blank);
+  #head = 0;
+  length = 0;
+
+  /** The oldest unanswered message; its op is 0 when there is none. The object is reused: do not keep it. */
+  get head(): Entry {
+    return this.#ring[this.#head] as Entry;
+  }
+
+  get last(): Op {
+    return this.length === 0 ? 0 : (this.#ring[(this.#head + this.length - 1) & (this.#ring.length - 1)] as Entry).op;
+  }
+
+  push(op: Op, plan: Plan | null, portal: Portal | null, undo: Undo | null, sent: number): Entry {
+    if (this.length === this.#ring.length) this.#grow();
+    const entry = this.#ring[(this.#head + this.length) & (this.#ring.length - 1)] as Entry;
+    entry.op = op;
+    entry.plan = plan;
+    entry.portal = portal;
+    entry.prepared = null;
+    entry.undo = undo;
+    entry.refusal = null;
+    entry.sent = sent;
+    this.length++;
+    return entry;
+  }
+
+  /** Forgets the head: it has been answered. */
+  pop(): void {
+    const entry = this.#ring[this.#head] as Entry;
+    entry.op = 0;
+    entry.plan = null;
+    entry.portal = null;
+    entry.prepared = null;
+    entry.undo = null;
+    entry.refusal = null;
+    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    this.length--;
+  }
+
+  /**
+   * After an error in the extended protocol the server skips to the next Sync. Takes everything before it out, newest
+   * first where it has to be undone. False: no Sync has been sent yet.
+   */
+  skipToSync(undo: (undo: Undo) => void): boolean {
+    let count = 0;
+    const mask = this.#ring.length - 1;
+    while (count < this.length) {
+      const op = (this.#ring[(this.#head + count) & mask] as Entry).op;
+      if (op === SYNC || op === OWN_SYNC) break;
+      count++;
+    }
+    const found = count < this.length;
+    for (let index = count - 1; index >= 0; index--) {
+      const entry = this.#ring[(this.#head + index) & mask] as Entry;
+      if (entry.undo) undo(entry.undo);
+    }
+    for (; count > 0; count--) this.pop();
+    return found;
+  }
+
+  #grow(): void {
+    const size = this.#ring.length;
+    const ring = Array.from({ length: size * 2 }, blank);
+    for (let index = 0; index < size; index++) ring[index] = this.#ring[(this.#head + index) & (size - 1)] as Entry;
+    this.#ring = ring;
+    this.#head = 0;
+  }
+}

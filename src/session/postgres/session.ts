@@ -1,0 +1,1455 @@
+// Joins one client with one upstream connection. Client messages are read one by one, each is looked up in table.ts,
+// and nothing is sent on that the gate has not let through; replies are matched with what was sent (replies.ts).
+// It knows the protocol and no policy. It must never send a byte of a statement before its judgement, nor answer a
+// status that the server does not have.
+//
+//   client --> #read: HANDLING[phase][type] --> pass: kept in the run, one write a chunk
+//                          |                \-> wait: settle, re-read facts, judge, hold; then read the same message again
+//                          \--> refuse: the server is made to fail too, its error text is replaced by ours
+//   server --> #reply: matched with Replies --> kept in the run, one write a chunk
+import type { Duplex } from 'node:stream';
+import type { WireText } from '../../errors/catalogue.ts';
+import { BAD_LENGTH, FRAME, FrameReader, NEED_MORE, PART } from '../../wire/postgres/frame.ts';
+import {
+  BACKEND,
+  BIND_COMPLETE,
+  type BindMessage,
+  CLOSE_COMPLETE,
+  copyFail,
+  cstring,
+  errorResponse,
+  FAILED_BLOCK,
+  FLUSH,
+  FRONTEND,
+  IDLE,
+  IN_BLOCK,
+  movePosition,
+  noticeResponse,
+  PARSE_COMPLETE,
+  parse,
+  query,
+  readBind,
+  readFields,
+  readParameterTypes,
+  readParse,
+  readyForQuery,
+  SYNC,
+} from '../../wire/postgres/messages.ts';
+import { decodeParameters } from '../../wire/postgres/parameters.ts';
+import type {
+  BoundParameter,
+  EarlierText,
+  GateSession,
+  HoldStart,
+  Judgement,
+  Plan,
+  Release,
+  SessionFacts,
+  StatementOutcome,
+} from '../gate.ts';
+import type { Upstream } from '../upstream.ts';
+import { least, reading, readTimeout } from './facts.ts';
+import { Names, type Portal, type Prepared } from './names.ts';
+import { describeOwn, reset, runOwn } from './own.ts';
+import {
+  BIND,
+  CLOSE,
+  DESCRIBE,
+  type Entry,
+  EXECUTE,
+  isOwn,
+  OWN_BIND,
+  OWN_CLOSE,
+  OWN_EXECUTE,
+  OWN_PARSE,
+  OWN_SYNC,
+  PARSE,
+  QUERY,
+  Replies,
+  SYNC as SYNC_OP,
+} from './replies.ts';
+import { type Handling, HANDLING, type ReadingPhase } from './table.ts';
+import {
+  CHANGED,
+  DESYNC,
+  FAILED_TRANSACTION,
+  FUNCTION_CALL,
+  GUARDED_SETTING,
+  INTERNAL,
+  MALFORMED,
+  noSuch,
+  ONE_COMMAND,
+  TOO_LONG,
+  tooLarge,
+  tooMany,
+  UPSTREAM_GONE,
+} from './texts.ts';
+
+/** Statements of an open transaction that a reviewer is shown. */
+export const EARLIER_MAX = 100;
+/** Messages sent and not yet answered; beyond it the client is not read. */
+export const REPLIES_MAX = 20_000;
+/** Time between two heartbeats to a waiting client, in ms. */
+export const HEARTBEAT_MS = 15_000;
+
+/** What the server is given in the place of a refused statement: its parser can't but reject it. */
+const REFUSED = 'holdpoint_refused';
+const REFUSED_QUERY = query(REFUSED);
+const REFUSED_PARSE = parse('_holdpoint_refused', REFUSED);
+
+export interface SessionLimits {
+  readonly statement_bytes_max: number;
+  readonly bind_bytes_max: number;
+  readonly held_bytes_max: number;
+  readonly backlog_bytes_max: number;
+  readonly prepared_statements_max: number;
+}
+
+type Wait = Extract<HoldStart, { type: 'wait' }>;
+
+/** A request is being opened, or a refusal recorded. */
+interface Recording {
+  readonly name: 'recording';
+  cancelled: boolean;
+}
+interface Holding {
+  readonly name: 'holding';
+  readonly wait: Wait;
+  readonly timers: readonly NodeJS.Timeout[];
+}
+/** A durable release is on its way; a cancel now reaches the server after the statement. */
+interface Releasing {
+  readonly name: 'releasing';
+  cancelled: boolean;
+}
+type Phase =
+  | { readonly name: ReadingPhase }
+  /** Until everything sent has been answered. */
+  | { readonly name: 'settling' }
+  /** Until the answers to our SHOWs are in. */
+  | { readonly name: 'rereading'; readonly names: readonly string[]; readonly values: string[] }
+  | { readonly name: 'judging' }
+  | Recording
+  | Holding
+  | Releasing
+  | { readonly name: 'closed' };
+
+const OPEN: Phase = { name: 'open' };
+const COPYING: Phase = { name: 'copying' };
+const DISCARDING: Phase = { name: 'discarding' };
+const SETTLING: Phase = { name: 'settling' };
+const JUDGING: Phase = { name: 'judging' };
+const CLOSED: Phase = { name: 'closed' };
+
+/** What became of the message at hand while the session waited; consumed when it is read again. */
+type Ready =
+  | { readonly type: 'run'; readonly plan: Plan; readonly release: Release; readonly cancelled: boolean }
+  | { readonly type: 'refuse'; readonly text: WireText };
+
+type Step = 'keep' | 'drop' | 'wait';
+
+export interface SessionEvents {
+  /** Something that must not happen did; for the log. Never holds statement text. */
+  fault(what: string, error?: unknown): void;
+  closed(): void;
+}
+
+export class PostgresSession implements SessionFacts {
+  // What the gate reads (SessionFacts).
+  search_path: string | null = null;
+  role: string | null = null;
+  session_authorization: string | null = null;
+  in_transaction = false;
+  earlier: EarlierText[] = [];
+  reason = '';
+  reason_at = 0;
+  hold_ms: number | null = null;
+  server_timeout_ms: number | null = null;
+
+  readonly #client: Duplex;
+  readonly #upstream: Upstream;
+  readonly #limits: SessionLimits;
+  readonly #events: SessionEvents;
+  #gate!: GateSession;
+
+  readonly #in: FrameReader;
+  readonly #out: FrameReader;
+  readonly #replies = new Replies();
+  readonly #names = new Names();
+
+  #phase: Phase = SETTLING;
+  /** The server's own, from ReadyForQuery; inside a pipeline, what its last CommandComplete implies. */
+  #status = IDLE;
+  /** Set while facts are as last read. */
+  #factsKnown = false;
+  /** Counts changes of the facts. */
+  #epoch = 0;
+  /** Facts may have changed inside the transaction: its end changes them back. */
+  #touched = false;
+  /** Something sent may change what the next message means: wait for its answer first. */
+  #barrier = false;
+  /** The facts were read for the message at hand just now. */
+  #fresh = false;
+  /** Messages sent since the last Sync or Query: parsed (locks at most), and executed (work that can be lost). */
+  #sentSinceSync = false;
+  #executedSinceSync = false;
+  #boundSinceSync = false;
+
+  #judged: Judgement | null = null;
+  #ready: Ready | null = null;
+  #ownError: Buffer | null = null;
+  #ownRow: Buffer[] = [];
+
+  /** The run: contiguous bytes of #in.buffer to forward in one write. */
+  #runStart = -1;
+  #runEnd = -1;
+  #reading = false;
+  #partKept = false;
+  #clientPaused = false;
+  #clientGone = false;
+
+  /** Of the statement whose rows are passing. */
+  #rows = 0;
+  #bytes = 0;
+  #tag = '';
+  #ownNext = 0;
+  #queryRelease: Release | null = null;
+  #lent = false;
+  #outcome: (() => void) | null = null;
+
+  constructor(client: Duplex, upstream: Upstream, limits: SessionLimits, events: SessionEvents) {
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#limits = limits;
+    this.#events = events;
+    this.#in = new FrameReader('d', Math.max(limits.statement_bytes_max, limits.bind_bytes_max) + 1024);
+    // Types whose body nobody reads may pass in parts; the rest is small, or ends the session.
+    this.#out = new FrameReader('DdTtGHWVNA', 1024 * 1024);
+  }
+
+  get in_implicit_transaction(): boolean {
+    return this.#executedSinceSync && this.#status === IDLE;
+  }
+
+  prepared(name: string): unknown {
+    const prepared = this.#names.statements.get(name);
+    return prepared ? (prepared.plan ? prepared.plan.gate : prepared.inner) : undefined;
+  }
+
+  /**
+   * Reads the facts from the server for the first time. Then `start` takes the client's messages.
+   * Rejects if the server goes away first.
+   */
+  ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#outcome = () => {
+        this.#outcome = null;
+        if (this.#factsKnown) resolve();
+        else reject(new Error('the server did not tell its settings'));
+      };
+      this.#upstream.listen({
+        data: (chunk, lent) => this.#fromServer(chunk, lent),
+        drain: () => this.#serverDrained(),
+        closed: () => this.#serverClosed(),
+      });
+      this.#reread();
+    });
+  }
+
+  /** From here on the client is served. `early` are bytes it sent already. */
+  start(gate: GateSession, early: Buffer): void {
+    this.#gate = gate;
+    this.#phase = OPEN;
+    const client = this.#client;
+    client.on('data', (chunk: Buffer) => this.#fromClient(chunk));
+    client.on('drain', () => this.#upstream.resume());
+    client.on('end', () => this.#clientLeft());
+    client.on('close', () => this.#clientLeft());
+    client.on('error', () => this.#clientLeft());
+    if (early.length > 0) this.#fromClient(early);
+    client.resume();
+  }
+
+  /** The client asked to cancel: ends a hold, else it is the server's to cancel. */
+  cancel(): void {
+    const phase = this.#phase;
+    if (phase.name === 'holding') this.#endHold(phase, 'cancelled');
+    else if (phase.name === 'recording' || phase.name === 'releasing') phase.cancelled = true;
+    else this.#upstream.cancel();
+  }
+
+  /** Ends the session from the outside, with a word to the client. */
+  close(text: WireText): void {
+    if (this.#phase.name === 'closed') return;
+    if (this.#phase.name === 'holding') this.#endHold(this.#phase, 'shutdown');
+    this.#client.write(errorResponse(text));
+    this.#finish('closed by Holdpoint');
+  }
+
+  // ---------------------------------------------------------------- client to server
+
+  #fromClient(chunk: Buffer): void {
+    if (this.#phase.name === 'closed') return;
+    this.#in.append(chunk);
+    this.#read();
+    this.#watchBacklog();
+  }
+
+  #read(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    this.#client.cork();
+    this.#upstream.cork();
+    try {
+      this.#readAll();
+    } catch (error) {
+      this.#broken('a client message could not be handled', error);
+    } finally {
+      this.#flushRun();
+      this.#upstream.uncork();
+      this.#client.uncork();
+      this.#reading = false;
+    }
+  }
+
+  #readAll(): void {
+    for (;;) {
+      const phase = this.#phase.name;
+      if (phase !== 'open' && phase !== 'copying' && phase !== 'discarding') return;
+      if (this.#replies.length > REPLIES_MAX) return this.#settle();
+      const found = this.#in.next();
+      if (found === NEED_MORE) return;
+      if (found === BAD_LENGTH) return this.#tooLong();
+      if (found === PART && !this.#in.first) {
+        if (this.#partKept) this.#keep();
+        continue;
+      }
+      const handling = HANDLING[phase][this.#in.type];
+      if (handling === undefined) return this.#violation(`unexpected message type 0x${hex(this.#in.type)}`);
+      const step = this.#handle(handling);
+      this.#partKept = step === 'keep';
+      if (step === 'keep') this.#keep();
+      else if (step === 'wait') {
+        this.#in.unread_last();
+        return;
+      } else if (this.#isClosed()) return;
+    }
+  }
+
+  #keep(): void {
+    if (this.#runEnd === this.#in.start && this.#runStart >= 0) {
+      this.#runEnd = this.#in.end;
+      return;
+    }
+    this.#flushRun();
+    this.#runStart = this.#in.start;
+    this.#runEnd = this.#in.end;
+  }
+
+  #flushRun(): void {
+    if (this.#runStart < 0) return;
+    const bytes = this.#in.buffer.subarray(this.#runStart, this.#runEnd);
+    this.#runStart = this.#runEnd = -1;
+    this.#toServer(bytes);
+  }
+
+  #toServer(bytes: Buffer): void {
+    if (!this.#upstream.write(bytes)) this.#pauseClient();
+  }
+
+  #handle(handling: Handling): Step {
+    switch (handling) {
+      case 'query':
+        return this.#onQuery();
+      case 'parse':
+        return this.#onParse();
+      case 'bind':
+        return this.#onBind();
+      case 'execute':
+        return this.#onExecute();
+      case 'describe':
+        return this.#onDescribe();
+      case 'close':
+        return this.#onClose();
+      case 'flush':
+      case 'copy-data':
+        return 'keep';
+      case 'sync':
+        return this.#onSync();
+      case 'function-call':
+        return this.#refuseOr('simple', FUNCTION_CALL);
+      case 'copy-end':
+        this.#phase = OPEN;
+        return 'keep';
+      case 'copy-broken':
+        this.#flushRun();
+        this.#toServer(copyFail(`unexpected message type 0x${hex(this.#in.type)} during COPY from stdin`));
+        this.#phase = OPEN;
+        return 'drop';
+      case 'drop':
+        return 'drop';
+      case 'terminate':
+        this.#finish('client said goodbye');
+        return 'drop';
+    }
+  }
+
+  #onQuery(): Step {
+    const { buffer, start, end } = this.#in;
+    if (this.#replies.length > 0) return this.#settleStep();
+    if (end - start - 6 > this.#limits.statement_bytes_max)
+      return this.#refuseOr('simple', tooLarge('statement', this.#limits.statement_bytes_max));
+    if (buffer.indexOf(0, start + 5) !== end - 1) return this.#refuseOr('simple', MALFORMED);
+    const text = buffer.toString('latin1', start + 5, end - 1);
+    const decided = this.#decide('query', text, []);
+    if ('step' in decided) return decided.step;
+    const plan = decided.plan;
+    if (plan.own.length === plan.statements && plan.statements > 0) return this.#ownQuery(plan);
+    if (plan.forward !== null) buffer.write(plan.forward, start + 5, 'latin1');
+    this.#replies.push(QUERY, plan, null, null, performance.now());
+    this.#queryRelease = decided.release;
+    this.#sent(plan);
+    // A simple Query drops the unnamed statement and portal.
+    this.#names.statements.delete('');
+    this.#names.portals.delete('');
+    if (plan.copy_in) {
+      this.#keep();
+      this.#phase = SETTLING;
+      return 'drop';
+    }
+    return 'keep';
+  }
+
+  /**
+   * The one way to a verdict on SQL text: everything before is answered where it matters, the facts are known, the gate
+   * has said yes, or somebody has. Returns the plan that may be sent, or what to do instead.
+   */
+  #decide(at: MessageAtHand, text: string, types: readonly number[]): Passed | Stopped {
+    const mode = at === 'query' ? 'simple' : 'extended';
+    const ready = this.#ready;
+    this.#ready = null;
+    if (ready?.type === 'refuse') return stopped(this.#refuse(mode, ready.text));
+    if (ready?.type === 'run') {
+      // Nothing was read from the client since it was judged, so the facts are those that the reviewer saw.
+      if (ready.cancelled) setImmediate(() => this.#upstream.cancel());
+      return this.#pass(ready.plan, ready.release);
+    }
+    if (this.#barrier && this.#replies.length > 0) return stopped(this.#settleStep());
+    const failed = this.#status === FAILED_BLOCK;
+    if (!this.#factsKnown && !failed) return stopped(this.#rereadStep());
+    const judgement = this.#judge(text);
+    if (judgement === null) return WAIT;
+    if (judgement.type === 'pass') return this.#pass(judgement.plan, null);
+    if (at === 'parse' && judgement.type === 'hold') {
+      // Where parsing runs nothing it may be parsed, and waits at Bind, with its parameters.
+      if (judgement.plan.parse_is_harmless) return this.#pass(judgement.plan, null);
+      // Else its Bind is judged together with it: the client has to finish the pipeline first.
+      if (!this.#in.ahead(FRONTEND.Sync) && !this.#in.ahead(FRONTEND.Flush)) return WAIT;
+    }
+    if (this.#replies.length > 0) return stopped(this.#settleStep());
+    if (failed && !this.#executedSinceSync && !judgement.plan?.transaction_control)
+      return stopped(this.#refuse(mode, FAILED_TRANSACTION));
+    if (judgement.type === 'hold' && !this.#fresh) return stopped(this.#rereadStep());
+    this.#fresh = false;
+    this.#record(judgement, judgement.type === 'hold' ? this.#parameters(at, types) : []);
+    return WAIT;
+  }
+
+  /** The parameters of the Bind at hand, or of the one that follows the Parse at hand in its pipeline. */
+  #parameters(at: MessageAtHand, types: readonly number[]): readonly BoundParameter[] {
+    const { buffer, start, end } = this.#in;
+    if (at === 'query') return [];
+    const bound = at === 'bind' ? readBind(buffer, start, end) : (this.#bindAhead()?.message ?? null);
+    return bound ? decodeParameters(bound, types) : [];
+  }
+
+  /** The Bind of the statement that the Parse at hand makes, if it is next of its kind in the pipeline. */
+  #bindAhead(): { message: BindMessage; bytes: Buffer } | null {
+    const { buffer, start, end } = this.#in;
+    const name = readParse(buffer, start, end)?.name;
+    const found: { message: BindMessage; bytes: Buffer }[] = [];
+    this.#in.peek((type, from, to) => {
+      if (type === FRONTEND.Describe || type === FRONTEND.Flush) return true;
+      const message = type === FRONTEND.Bind ? readBind(buffer, from, to) : null;
+      if (message && message.statement === name) found.push({ message, bytes: Buffer.from(buffer.subarray(from, to)) });
+      return false;
+    });
+    return found[0] ?? null;
+  }
+
+  #pass(plan: Plan, release: Release | null): Passed {
+    this.#fresh = false;
+    PASSED.plan = plan;
+    PASSED.release = release;
+    return PASSED;
+  }
+
+  #judge(text: string): Judgement | null {
+    const judged = this.#judged;
+    if (judged) {
+      this.#judged = null;
+      return judged;
+    }
+    const judgement = this.#gate.judge(text);
+    if (!(judgement instanceof Promise)) return judgement;
+    this.#phase = JUDGING;
+    judgement.then(
+      (result) => {
+        // The server may have failed the pipeline meanwhile: then nobody asks any more.
+        if (this.#phase === JUDGING) this.#judged = result;
+        this.#resume(JUDGING);
+      },
+      (error) => this.#broken('a statement could not be judged', error),
+    );
+    return null;
+  }
+
+  /** Records a refusal, or opens a request; goes on when that is durable. */
+  #record(judgement: Exclude<Judgement, { type: 'pass' }>, parameters: readonly BoundParameter[]): void {
+    const recording: Recording = { name: 'recording', cancelled: false };
+    this.#phase = recording;
+    const started: Promise<HoldStart> =
+      judgement.type === 'hold'
+        ? judgement.hold(parameters)
+        : judgement.refuse().then((text) => ({ type: 'refuse', text }));
+    started.then(
+      (start) => this.#held(start, recording, judgement.plan),
+      (error) => this.#broken('a statement could not be recorded', error),
+    );
+  }
+
+  #held(start: HoldStart, recording: Recording, plan: Plan | null): void {
+    if (this.#phase !== recording) {
+      // The client or the server went away meanwhile.
+      if (start.type === 'wait') void start.end(this.#clientGone ? 'disconnected' : 'upstream-gone');
+      if (start.type === 'run') start.release.finished(NEVER_SENT);
+      return;
+    }
+    if (start.type === 'refuse') return this.#become({ type: 'refuse', text: start.text });
+    this.#notice(start.notice);
+    if (plan === null) throw new Error('a statement without a plan was held');
+    if (start.type === 'run')
+      return this.#become({ type: 'run', plan, release: start.release, cancelled: recording.cancelled });
+    const timers = [
+      setTimeout(() => this.#endHold(holding, 'waited-out'), start.wait_ms),
+      setInterval(() => this.#notice(start.heartbeat()), HEARTBEAT_MS),
+    ];
+    const holding: Holding = { name: 'holding', wait: start, timers };
+    this.#phase = holding;
+    start.ended.then(
+      (ended) => {
+        if (this.#phase !== holding) return;
+        if (ended.type === 'approved') this.#release(holding, plan);
+        else {
+          stopTimers(holding);
+          this.#become({ type: 'refuse', text: ended.text });
+        }
+      },
+      (error) => this.#broken('a hold failed', error),
+    );
+    if (this.#clientPaused) this.#resumeClient();
+    if (recording.cancelled) this.#endHold(holding, 'cancelled');
+    else this.#watchHeld();
+  }
+
+  #release(holding: Holding, plan: Plan): void {
+    stopTimers(holding);
+    const releasing: Releasing = { name: 'releasing', cancelled: false };
+    this.#phase = releasing;
+    holding.wait.release().then(
+      (result) => {
+        if (this.#phase !== releasing) {
+          if (result.type === 'run') result.release.finished(NEVER_SENT);
+          return;
+        }
+        if (result.type === 'refuse') return this.#become({ type: 'refuse', text: result.text });
+        this.#notice(result.notice);
+        this.#become({ type: 'run', plan, release: result.release, cancelled: releasing.cancelled });
+      },
+      (error) => this.#broken('a release could not be recorded', error),
+    );
+  }
+
+  /** The client stops waiting: cancel, time out, too much data. What it is told depends on who was first. */
+  #endHold(
+    holding: Holding,
+    why: 'waited-out' | 'cancelled' | 'disconnected' | 'overflow' | 'upstream-gone' | 'shutdown',
+  ): void {
+    holding.wait.end(why).then(
+      (text) => {
+        if (text === null || this.#phase !== holding) return;
+        stopTimers(holding);
+        this.#become({ type: 'refuse', text });
+      },
+      (error) => this.#broken('the end of a hold could not be recorded', error),
+    );
+  }
+
+  /** Reads the message at hand again, now that it is known what becomes of it. */
+  #become(ready: Ready): void {
+    this.#ready = ready;
+    this.#phase = OPEN;
+    this.#read();
+    this.#watchBacklog();
+  }
+
+  #resume(from: Phase): void {
+    if (this.#phase !== from) return;
+    this.#phase = OPEN;
+    this.#read();
+    this.#watchBacklog();
+  }
+
+  /** Bookkeeping for a text that is on its way. */
+  #sent(plan: Plan): void {
+    if (plan.block !== null) this.in_transaction = plan.block === 'open';
+    if (plan.changes_facts) {
+      this.#factsKnown = false;
+      this.#touched = true;
+      this.#barrier = true;
+    }
+    if (plan.names.length > 0) this.#barrier = true;
+  }
+
+  // ---- extended query protocol
+
+  #onParse(): Step {
+    const { buffer, start, end } = this.#in;
+    const message = readParse(buffer, start, end);
+    if (!message) return this.#violationStep('invalid message format: Parse');
+    if (message.text.length > this.#limits.statement_bytes_max)
+      return this.#refuseOr('extended', tooLarge('statement', this.#limits.statement_bytes_max));
+    if (
+      !this.#names.statements.has(message.name) &&
+      this.#names.statements.size >= this.#limits.prepared_statements_max
+    )
+      return this.#refuseOr('extended', tooMany('prepared statements', this.#limits.prepared_statements_max));
+    const decided = this.#decide('parse', message.text, message.types);
+    if ('step' in decided) return decided.step;
+    const { plan, release } = decided;
+    if (plan.own.length > 0) {
+      if (this.#replies.length > 0) return this.#settleStep();
+      if (plan.statements !== 1) return this.#refuse('extended', ONE_COMMAND);
+      if (this.#status === FAILED_BLOCK) return this.#refuse('extended', FAILED_TRANSACTION);
+      this.#names.setStatement(message.name, this.#prepare(plan, [], true));
+      this.#client.write(PARSE_COMPLETE);
+      return 'drop';
+    }
+    const prepared = this.#prepare(plan, message.types, false);
+    if (release) {
+      const bind = this.#bindAhead()?.bytes;
+      if (bind) prepared.granted = { bind, release };
+      else release.finished({ ...NEVER_SENT, tag: 'PARSE', sqlstate: null });
+    }
+    if (plan.forward !== null) buffer.write(plan.forward, message.textStart, 'latin1');
+    const undo = this.#names.setStatement(message.name, prepared);
+    this.#replies.push(PARSE, plan, null, undo, 0);
+    this.#sentSinceSync = true;
+    return 'keep';
+  }
+
+  #prepare(plan: Plan, types: readonly number[], local: boolean): Prepared {
+    return { plan, inner: null, types, local, epoch: this.#epoch, granted: null };
+  }
+
+  #onBind(): Step {
+    const { buffer, start, end } = this.#in;
+    const portalName = cstring(buffer, start + 5, end);
+    const statementName = portalName && cstring(buffer, portalName.next, end);
+    if (!statementName) return this.#violationStep('invalid message format: Bind');
+    if (end - start > this.#limits.bind_bytes_max)
+      return this.#refuseOr('extended', tooLarge('Bind message', this.#limits.bind_bytes_max));
+    const prepared = this.#names.statements.get(statementName.text);
+    if (!prepared) return this.#refuseOr('extended', noSuch('26000', 'prepared statement', statementName.text));
+    if (!this.#names.portals.has(portalName.text) && this.#names.portals.size >= this.#limits.prepared_statements_max)
+      return this.#refuseOr('extended', tooMany('portals', this.#limits.prepared_statements_max));
+    if (prepared.local) return this.#bindOwn(prepared, portalName.text);
+    let release: Release | null = null;
+    let plan: Plan;
+    const granted = this.#ready ? null : prepared.granted;
+    if (granted && prepared.epoch === this.#epoch && granted.bind.equals(buffer.subarray(start, end))) {
+      plan = prepared.plan as Plan;
+      release = granted.release;
+      prepared.granted = null;
+    } else {
+      // Made by SQL PREPARE: executing it means what EXECUTE of that name means.
+      const text = prepared.plan ? prepared.plan.text : `EXECUTE "${statementName.text.replaceAll('"', '""')}"`;
+      const decided = this.#decide('bind', text, prepared.types);
+      if ('step' in decided) return decided.step;
+      ({ plan, release } = decided);
+    }
+    const known = this.#names.portals.get(portalName.text);
+    if (release || known?.prepared !== prepared || known.epoch !== this.#epoch || known.release)
+      this.#names.setPortal(portalName.text, {
+        prepared,
+        plan,
+        epoch: this.#epoch,
+        release,
+        values: [],
+        resultFormat: 0,
+      });
+    this.#replies.push(BIND, plan, null, null, 0);
+    this.#sentSinceSync = true;
+    this.#boundSinceSync = true;
+    return 'keep';
+  }
+
+  #onExecute(): Step {
+    const { buffer, start, end } = this.#in;
+    const name = cstring(buffer, start + 5, end);
+    if (!name || name.next + 4 !== end) return this.#violationStep('invalid message format: Execute');
+    const portal = this.#names.portals.get(name.text);
+    if (!portal) return this.#refuseOr('extended', noSuch('34000', 'portal', name.text));
+    if (portal.prepared.local) return this.#executeOwn(portal);
+    const plan = portal.plan;
+    if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
+    if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
+    // Bound under other facts: names and rights may be others now. Such a portal has to be bound again.
+    if (portal.epoch !== this.#epoch) {
+      const judgement = this.#judge(plan.text);
+      if (judgement === null) return 'wait';
+      if (judgement.type !== 'pass' || portal.release) return this.#refuseOr('extended', CHANGED);
+    }
+    this.#replies.push(EXECUTE, plan, portal, null, performance.now());
+    this.#sentSinceSync = true;
+    this.#executedSinceSync = true;
+    this.#sent(plan);
+    if (plan.copy_in) {
+      this.#keep();
+      this.#flushRun();
+      this.#toServer(FLUSH);
+      this.#phase = SETTLING;
+      return 'drop';
+    }
+    return 'keep';
+  }
+
+  #onDescribe(): Step {
+    const { buffer, start, end } = this.#in;
+    const kind = buffer[start + 5];
+    const name = cstring(buffer, start + 6, end);
+    if (!name || name.next !== end) return this.#violationStep('invalid message format: Describe');
+    const portal = kind === 0x50 ? this.#names.portals.get(name.text) : undefined;
+    const prepared = portal?.prepared ?? (kind === 0x53 ? this.#names.statements.get(name.text) : undefined);
+    if (prepared?.local) {
+      if (this.#replies.length > 0) return this.#settleStep();
+      const command = (prepared.plan as Plan).own[0] as Plan['own'][number];
+      this.#client.write(describeOwn(command, portal ? 'portal' : 'statement', portal?.resultFormat ?? 0));
+      return 'drop';
+    }
+    // Describing a statement analyses it again under the settings of now, which may run what parsing runs.
+    if (kind === 0x53 && prepared?.plan && prepared.epoch !== this.#epoch && !prepared.plan.parse_is_harmless) {
+      if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
+      const judgement = this.#judge(prepared.plan.text);
+      if (judgement === null) return 'wait';
+      if (judgement.type !== 'pass') return this.#refuseOr('extended', CHANGED);
+    }
+    this.#replies.push(DESCRIBE, null, null, null, 0).prepared = kind === 0x53 ? (prepared ?? null) : null;
+    this.#sentSinceSync = true;
+    return 'keep';
+  }
+
+  #onClose(): Step {
+    const { buffer, start, end } = this.#in;
+    const kind = buffer[start + 5];
+    const name = cstring(buffer, start + 6, end);
+    if (!name || name.next !== end) return this.#violationStep('invalid message format: Close');
+    const local =
+      kind === 0x53 ? this.#names.statements.get(name.text)?.local : this.#names.portals.get(name.text)?.prepared.local;
+    if (local) {
+      if (this.#replies.length > 0) return this.#settleStep();
+      if (kind === 0x53) this.#names.setStatement(name.text, undefined);
+      else this.#names.setPortal(name.text, undefined);
+      this.#client.write(CLOSE_COMPLETE);
+      return 'drop';
+    }
+    const undo = kind === 0x53 ? this.#names.setStatement(name.text, undefined) : null;
+    this.#replies.push(CLOSE, null, null, undo, 0);
+    this.#sentSinceSync = true;
+    return 'keep';
+  }
+
+  #onSync(): Step {
+    this.#phase = OPEN;
+    this.#replies.push(SYNC_OP, null, null, null, 0);
+    this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
+    return 'keep';
+  }
+
+  // ---- own statements
+
+  #ownQuery(plan: Plan): Step {
+    if (this.#status === FAILED_BLOCK) return this.#refuse('simple', FAILED_TRANSACTION);
+    for (const command of plan.own) {
+      const result = runOwn(command, this, this.#gate, [], false);
+      if (!Buffer.isBuffer(result)) return this.#refuse('simple', result);
+      this.#client.write(result);
+    }
+    // Nothing is open: every message before was settled.
+    this.#client.write(readyForQuery(this.#status));
+    return 'drop';
+  }
+
+  #bindOwn(prepared: Prepared, portal: string): Step {
+    if (this.#replies.length > 0) return this.#settleStep();
+    const message = readBind(this.#in.buffer, this.#in.start, this.#in.end);
+    if (!message) return this.#violationStep('invalid message format: Bind');
+    const values = message.values.map((value) => value?.toString('utf8') ?? null);
+    const plan = prepared.plan as Plan;
+    const resultFormat = message.resultFormats[0] ?? 0;
+    this.#names.setPortal(portal, { prepared, plan, epoch: this.#epoch, release: null, values, resultFormat });
+    this.#client.write(BIND_COMPLETE);
+    return 'drop';
+  }
+
+  #executeOwn(portal: Portal): Step {
+    if (this.#replies.length > 0) return this.#settleStep();
+    if (this.#status === FAILED_BLOCK) return this.#refuse('extended', FAILED_TRANSACTION);
+    const result = runOwn(portal.plan.own[0] as Plan['own'][number], this, this.#gate, portal.values, true);
+    if (!Buffer.isBuffer(result)) return this.#refuse('extended', result);
+    this.#client.write(result);
+    return 'drop';
+  }
+
+  // ---- waiting
+
+  #settleStep(): Step {
+    this.#settle();
+    return 'wait';
+  }
+
+  /** Waits until everything sent has been answered; makes the server answer where nothing else does. */
+  #settle(): void {
+    const last = this.#replies.last;
+    if (last !== QUERY && last !== SYNC_OP && last !== OWN_SYNC) {
+      this.#flushRun();
+      // Without bound or executed work a Sync of ours loses nothing, and leaves no lock while somebody thinks.
+      if (this.#boundSinceSync || this.#executedSinceSync) this.#toServer(FLUSH);
+      else this.#ownSync();
+    }
+    this.#phase = SETTLING;
+  }
+
+  #ownSync(): void {
+    this.#toServer(SYNC);
+    this.#replies.push(OWN_SYNC, null, null, null, 0);
+    this.#sentSinceSync = false;
+  }
+
+  #rereadStep(): Step {
+    if (this.#replies.length > 0) return this.#settleStep();
+    this.#reread();
+    return 'wait';
+  }
+
+  #reread(): void {
+    const { names, bytes } = reading(this.#upstream.serverVersion);
+    this.#flushRun();
+    this.#toServer(bytes);
+    for (const _ of names) {
+      this.#replies.push(OWN_PARSE, null, null, null, 0);
+      this.#replies.push(OWN_BIND, null, null, null, 0);
+      this.#replies.push(OWN_EXECUTE, null, null, null, 0);
+      this.#replies.push(OWN_CLOSE, null, null, null, 0);
+    }
+    if (this.#boundSinceSync || this.#executedSinceSync) this.#toServer(FLUSH);
+    else this.#ownSync();
+    this.#phase = { name: 'rereading', names, values: [] };
+  }
+
+  /** The answers are in. */
+  #rereadDone(phase: Extract<Phase, { name: 'rereading' }>): void {
+    const value = (name: string): string | null => phase.values[phase.names.indexOf(name)] ?? null;
+    const changed =
+      this.search_path !== value('search_path') ||
+      this.role !== value('role') ||
+      this.session_authorization !== value('session_authorization');
+    if (changed) this.#epoch++;
+    this.search_path = value('search_path');
+    this.role = value('role');
+    this.session_authorization = value('session_authorization');
+    const inBlock = this.#status !== IDLE || this.#executedSinceSync;
+    this.server_timeout_ms = least(
+      inBlock ? readTimeout(value('idle_in_transaction_session_timeout') ?? '0') : null,
+      inBlock ? readTimeout(value('transaction_timeout') ?? '0') : null,
+      inBlock ? null : readTimeout(value('idle_session_timeout') ?? '0'),
+    );
+    if (value('standard_conforming_strings') !== 'on' || value('client_encoding') !== 'UTF8')
+      return this.#violation('a setting that Holdpoint depends on was changed behind its back', GUARDED_SETTING);
+    this.#factsKnown = true;
+    this.#fresh = true;
+    this.#barrier = false;
+    if (this.#outcome) return this.#outcome();
+    this.#resume(phase);
+  }
+
+  /** Our own SHOW failed (a cancel hit it, the transaction was ended): the client's message gets that error. */
+  #rereadFailed(error: Buffer): void {
+    if (this.#outcome) return this.#outcome();
+    this.#client.write(error);
+    const simple = this.#in.next() === FRAME && this.#in.type === FRONTEND.Query;
+    if (simple) {
+      // The server waits for a Sync; its answer ends the client's Query.
+      if (this.#replies.length === 0 && this.#sentSinceSync) {
+        this.#toServer(SYNC);
+        this.#replies.push(SYNC_OP, null, null, null, 0);
+      } else this.#client.write(readyForQuery(this.#status));
+      this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
+      this.#phase = OPEN;
+    } else {
+      this.#in.unread_last();
+      this.#phase = DISCARDING;
+    }
+    this.#read();
+  }
+
+  // ---- refusing
+
+  /** Refuses the message at hand once everything before it is answered. */
+  #refuseOr(mode: 'simple' | 'extended', text: WireText): Step {
+    return this.#replies.length > 0 ? this.#settleStep() : this.#refuse(mode, text);
+  }
+
+  /**
+   * Answers the message at hand with an error. Where the server has work that the error must undo, the server is made
+   * to fail in its place and reports the status; only where it has nothing to lose is it answered here.
+   */
+  #refuse(mode: 'simple' | 'extended', text: WireText): Step {
+    const nothingToLose = this.#status !== IN_BLOCK && !this.#executedSinceSync;
+    if (mode === 'simple') {
+      if (nothingToLose && !this.#sentSinceSync) {
+        this.#client.write(Buffer.concat([errorResponse(text), readyForQuery(this.#status)]));
+        return 'drop';
+      }
+      this.#flushRun();
+      this.#toServer(REFUSED_QUERY);
+      this.#replies.push(QUERY, null, null, null, 0).refusal = text;
+      this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
+      return 'drop';
+    }
+    if (nothingToLose) this.#client.write(errorResponse(text));
+    else {
+      this.#flushRun();
+      this.#toServer(REFUSED_PARSE);
+      this.#toServer(FLUSH);
+      this.#replies.push(PARSE, null, null, null, 0).refusal = text;
+    }
+    this.#phase = DISCARDING;
+    return 'drop';
+  }
+
+  #notice(text: WireText): void {
+    if (!this.#clientGone) this.#client.write(noticeResponse(text));
+  }
+
+  #tooLong(): void {
+    const { type, length } = this.#in;
+    this.#violation(`invalid length ${length} of message type 0x${hex(type)}`, length < 4 ? undefined : TOO_LONG);
+  }
+
+  #violationStep(what: string): Step {
+    this.#violation(what);
+    return 'drop';
+  }
+
+  /** The client broke the protocol: it is told, and the session ends. */
+  #violation(what: string, text?: WireText): void {
+    this.#client.write(errorResponse(text ?? { severity: 'FATAL', sqlstate: '08P01', message: what }));
+    this.#finish(what);
+  }
+
+  /** A fault of ours: fail closed. */
+  #broken(what: string, error: unknown): void {
+    if (this.#phase.name === 'closed') return;
+    this.#events.fault(what, error);
+    this.#client.write(errorResponse(INTERNAL));
+    this.#finish(what);
+  }
+
+  // ---- the client's pace
+
+  #watchBacklog(): void {
+    const phase = this.#phase;
+    if (phase.name === 'holding') this.#watchHeld();
+    else if (phase.name !== 'closed' && this.#in.unread > this.#limits.backlog_bytes_max && isWaiting(phase))
+      this.#pauseClient();
+    else if (this.#clientPaused && !isWaiting(phase)) this.#resumeClient();
+  }
+
+  /** While its statement is held the client is still read: it may leave, or send more than it should. */
+  #watchHeld(): void {
+    const phase = this.#phase;
+    if (phase.name !== 'holding') return;
+    let terminate = false;
+    let first = true;
+    this.#in.peek((type, start, end) => {
+      // The first message is the held one itself.
+      if (!first && type === FRONTEND.Terminate && end - start === 5) terminate = true;
+      first = false;
+      return !terminate;
+    });
+    if (terminate) return this.#clientLeft();
+    if (this.#in.unread - (this.#in.length + 1) > this.#limits.held_bytes_max) this.#endHold(phase, 'overflow');
+  }
+
+  #pauseClient(): void {
+    this.#clientPaused = true;
+    this.#client.pause();
+  }
+
+  #resumeClient(): void {
+    this.#clientPaused = false;
+    this.#client.resume();
+  }
+
+  #serverDrained(): void {
+    if (this.#clientPaused && !isWaiting(this.#phase)) this.#resumeClient();
+  }
+
+  #clientLeft(): void {
+    this.#clientGone = true;
+    if (this.#phase.name === 'holding') {
+      stopTimers(this.#phase);
+      void this.#phase.wait
+        .end('disconnected')
+        .catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
+    }
+    this.#finish('client left');
+  }
+
+  // ---------------------------------------------------------------- server to client
+
+  #fromServer(chunk: Buffer, lent: boolean): void {
+    if (this.#phase.name === 'closed') return;
+    const out = this.#out;
+    // A lent chunk is overwritten after this call: what remains of it is copied by detach below.
+    out.append(chunk);
+    this.#lent = lent;
+    this.#client.cork();
+    let runStart = -1;
+    let runEnd = -1;
+    try {
+      for (;;) {
+        const found = out.next();
+        if (found === NEED_MORE) break;
+        if (found === BAD_LENGTH) {
+          this.#desync(`a message of length ${out.length}`);
+          break;
+        }
+        const pass = found === FRAME || out.first ? this.#reply(found === FRAME) : this.#continued();
+        if (pass === true) {
+          if (runStart < 0) runStart = out.start;
+          runEnd = out.end;
+          continue;
+        }
+        if (runStart >= 0) this.#toClient(out.buffer.subarray(runStart, runEnd));
+        runStart = -1;
+        if (pass !== false) this.#client.write(pass);
+        if (this.#isClosed()) return;
+      }
+      if (runStart >= 0) this.#toClient(out.buffer.subarray(runStart, runEnd));
+    } catch (error) {
+      this.#broken('a server message could not be handled', error);
+    } finally {
+      if (lent) out.detach();
+      this.#client.uncork();
+    }
+    this.#afterReplies();
+  }
+
+  #isClosed(): boolean {
+    return this.#phase.name === 'closed';
+  }
+
+  #toClient(bytes: Buffer): void {
+    if (this.#clientGone) return;
+    if (!this.#client.write(this.#lent ? Buffer.from(bytes) : bytes)) this.#upstream.pause();
+  }
+
+  /** A later part of a long message: what its first part was decides. */
+  #continued(): boolean {
+    if (isOwn(this.#replies.head.op)) {
+      this.#ownRow.push(Buffer.from(this.#out.buffer.subarray(this.#out.start, this.#out.end)));
+      return false;
+    }
+    this.#bytes += this.#out.end - this.#out.start;
+    return true;
+  }
+
+  /** One message of the server: true to pass it on, false to keep it from the client, or what to send in its place. */
+  #reply(whole: boolean): boolean | Buffer {
+    const { type, buffer, start, end } = this.#out;
+    const head = this.#replies.head;
+    const own = isOwn(head.op);
+    switch (type) {
+      case BACKEND.DataRow:
+        if (head.op !== QUERY && head.op !== EXECUTE && !own) return this.#unexpected(type);
+        if (own) {
+          this.#ownRow = [Buffer.from(buffer.subarray(start, end))];
+          return false;
+        }
+        this.#rows++;
+        this.#bytes += end - start;
+        return head.op === QUERY ? this.#withOwnBefore(head, true) : true;
+      case BACKEND.CopyData:
+        this.#bytes += end - start;
+        return true;
+      case BACKEND.RowDescription:
+        if (own) return false;
+        if (head.op === DESCRIBE) this.#replies.pop();
+        else if (head.op !== QUERY) return this.#unexpected(type);
+        return head.op === QUERY ? this.#withOwnBefore(head, true) : true;
+      case BACKEND.ParameterDescription:
+        if (head.op !== DESCRIBE) return this.#unexpected(type);
+        if (head.prepared && whole) head.prepared.types = readParameterTypes(buffer, start, end);
+        return true;
+      case BACKEND.NoData:
+        if (own) return false;
+        if (head.op !== DESCRIBE) return this.#unexpected(type);
+        this.#replies.pop();
+        return true;
+      case BACKEND.ParseComplete:
+        return this.#expect(head.op === PARSE || head.op === OWN_PARSE, own, type);
+      case BACKEND.BindComplete:
+        return this.#expect(head.op === BIND || head.op === OWN_BIND, own, type);
+      case BACKEND.CloseComplete:
+        return this.#expect(head.op === CLOSE || head.op === OWN_CLOSE, own, type);
+      case BACKEND.CommandComplete:
+      case BACKEND.EmptyQueryResponse:
+        return this.#completed(
+          head,
+          type === BACKEND.CommandComplete ? buffer.toString('latin1', start + 5, end - 1) : '',
+        );
+      case BACKEND.PortalSuspended:
+        if (head.op !== EXECUTE) return this.#unexpected(type);
+        this.#replies.pop();
+        return true;
+      case BACKEND.ReadyForQuery:
+        return this.#readyForQuery(buffer[start + 5] as number);
+      case BACKEND.ErrorResponse:
+        return this.#error(head);
+      case BACKEND.CopyInResponse:
+        if (head.op !== QUERY && head.op !== EXECUTE) return this.#unexpected(type);
+        // Only a plan with copy_in gets here, and it was sent alone: nothing else is under way.
+        if (!head.plan?.copy_in) return this.#unexpected(type);
+        if (this.#phase === SETTLING) this.#phase = COPYING;
+        return head.op === QUERY ? this.#withOwnBefore(head, true) : true;
+      case BACKEND.CopyOutResponse:
+      case BACKEND.CopyDone:
+        if (head.op !== QUERY && head.op !== EXECUTE) return this.#unexpected(type);
+        return head.op === QUERY ? this.#withOwnBefore(head, true) : true;
+      case BACKEND.NoticeResponse:
+      case BACKEND.NotificationResponse:
+        return true;
+      case BACKEND.ParameterStatus:
+        return whole ? this.#parameterStatus() : this.#unexpected(type);
+      default:
+        return this.#unexpected(type);
+    }
+  }
+
+  #expect(fits: boolean, own: boolean, type: number): boolean {
+    if (!fits) return this.#unexpected(type);
+    this.#replies.pop();
+    return !own;
+  }
+
+  #completed(head: Entry, tag: string): boolean | Buffer {
+    if (head.op === OWN_EXECUTE) {
+      if (this.#phase.name === 'rereading') this.#phase.values.push(firstColumn(Buffer.concat(this.#ownRow)));
+      this.#replies.pop();
+      return false;
+    }
+    if (head.op === EXECUTE) {
+      this.#ended(head, tag, null);
+      this.#replies.pop();
+      return true;
+    }
+    if (head.op !== QUERY) return this.#unexpected(BACKEND.CommandComplete);
+    this.#tag = tag;
+    const plan = head.plan;
+    if (!plan || plan.own.length === 0) {
+      this.#ownNext++;
+      return true;
+    }
+    // Own statements of the batch that stand before this one, the server's answer, and those right after it.
+    const before = this.#ownUpTo(plan);
+    const { buffer, start, end } = this.#out;
+    this.#ownNext++;
+    return Buffer.concat([before, buffer.subarray(start, end), this.#ownUpTo(plan)]);
+  }
+
+  /** Runs the own statements of a batch that are next in order; their replies. */
+  #ownUpTo(plan: Plan): Buffer {
+    const replies: Buffer[] = [];
+    for (;;) {
+      const command = plan.own.find((own) => own.statement === this.#ownNext);
+      if (!command) return Buffer.concat(replies);
+      this.#ownNext++;
+      const result = runOwn(command, this, this.#gate, [], false);
+      // A batch cannot be failed from here any more: the wrong value is told as a notice, the setting stays.
+      replies.push(Buffer.isBuffer(result) ? result : noticeResponse({ ...result, severity: 'WARNING' }));
+    }
+  }
+
+  #withOwnBefore(head: Entry, pass: boolean): boolean | Buffer {
+    const plan = head.plan;
+    if (!plan || plan.own.length === 0) return pass;
+    const before = this.#ownUpTo(plan);
+    if (before.length === 0) return pass;
+    return Buffer.concat([before, this.#out.buffer.subarray(this.#out.start, this.#out.end)]);
+  }
+
+  #readyForQuery(status: number): boolean | Buffer {
+    const head = this.#replies.head;
+    if (head.op !== SYNC_OP && head.op !== QUERY && head.op !== OWN_SYNC)
+      return this.#unexpected(BACKEND.ReadyForQuery);
+    let before: Buffer | null = null;
+    if (head.op === QUERY && head.plan) {
+      if (this.#tag !== ERROR_TAG && head.plan.own.length > 0) before = this.#ownUpTo(head.plan);
+      if (this.#tag !== ERROR_TAG) this.#ended(head, this.#tag, null);
+    }
+    this.#tag = '';
+    this.#ownNext = 0;
+    const own = head.op === OWN_SYNC;
+    this.#replies.pop();
+    this.#status = status;
+    if (this.#replies.length === 0) {
+      this.in_transaction = status !== IDLE;
+      this.#barrier = false;
+    }
+    if (status === IDLE) {
+      if (this.#touched) {
+        this.#touched = false;
+        this.#factsKnown = false;
+      }
+      if (this.earlier.length > 0) this.earlier = [];
+      if (!own && this.#names.portals.size > 0 && this.#replies.length === 0) this.#portalsEnded();
+    }
+    if (own) return false;
+    return before && before.length > 0 ? Buffer.concat([before, readyForQuery(status)]) : true;
+  }
+
+  /** A transaction's end closes its portals; one that was released and never executed is reported so. */
+  #portalsEnded(): void {
+    for (const portal of this.#names.portals.values()) {
+      portal.release?.finished({ ...NEVER_SENT, tag: 'BIND', sqlstate: null });
+      portal.release = null;
+    }
+    this.#names.portals.clear();
+  }
+
+  #error(head: Entry): boolean | Buffer {
+    const { buffer, start, end } = this.#out;
+    const fields = readFields(buffer, start, end);
+    const sqlstate = fields.get('C') ?? 'XX000';
+    const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC';
+    if (this.#touched) this.#factsKnown = false;
+    if (head.op === 0 || fatal) return true;
+    if (isOwn(head.op)) {
+      this.#ownError = Buffer.from(buffer.subarray(start, end));
+      this.#replies.skipToSync(this.#names.undo);
+      return false;
+    }
+    const refusal = head.refusal;
+    const shift = head.plan?.position_shift ?? [];
+    this.#ended(head, null, sqlstate);
+    if (head.op === QUERY) {
+      this.#tag = ERROR_TAG;
+      if (this.#phase === COPYING) this.#phase = OPEN;
+    } else {
+      const synced = this.#replies.skipToSync(this.#names.undo);
+      // The server skips what follows until a Sync: nothing the client sends before that is judged or sent.
+      if (!synced || this.#replies.head.op === OWN_SYNC) this.#phase = DISCARDING;
+      if (this.#status === IN_BLOCK) this.#status = FAILED_BLOCK;
+    }
+    if (refusal) return errorResponse(refusal);
+    if (shift.length === 0) return true;
+    return movePosition(buffer, start, end, (position) => {
+      let off = 0;
+      for (const [from, characters] of shift) if (position >= from) off = characters;
+      return position - off;
+    });
+  }
+
+  /** A statement has ended: accounts for it. Exactly one of tag and sqlstate is set. */
+  #ended(head: Entry, tag: string | null, sqlstate: string | null): void {
+    const { plan, portal } = head;
+    const rows = tag === null ? this.#rows : Math.max(this.#rows, rowsOf(tag));
+    const bytes = this.#bytes;
+    this.#rows = this.#bytes = 0;
+    if (!plan) return;
+    const now = performance.now();
+    // Parse and Bind carry no time of their own: nothing ran.
+    const sent = head.sent || now;
+    const duration = now - sent;
+    const started = performance.timeOrigin + sent;
+    let release = head.op === QUERY ? this.#queryRelease : (portal?.release ?? null);
+    if (head.op === BIND) release = this.#releaseOfBind(plan);
+    if (head.op === QUERY) this.#queryRelease = null;
+    else if (portal) portal.release = null;
+    const outcome: StatementOutcome = { tag, sqlstate, rows, bytes, duration_ms: duration };
+    if (release) release.finished(outcome);
+    else this.#gate.ran(plan, started, sqlstate ?? tag ?? '', rows, bytes, duration * 1000);
+    this.#follow(plan, head.op, tag, sqlstate);
+    if ((this.in_transaction || this.#status !== IDLE) && this.earlier.length < EARLIER_MAX)
+      this.earlier.push({ sql: plan.text, at: started, outcome: sqlstate ?? tag ?? '' });
+  }
+
+  #releaseOfBind(plan: Plan): Release | null {
+    for (const portal of this.#names.portals.values())
+      if (portal.plan === plan && portal.release) {
+        const release = portal.release;
+        portal.release = null;
+        return release;
+      }
+    return null;
+  }
+
+  /** What a finished statement changed: names of SQL PREPARE, settings told to Holdpoint, the block. */
+  #follow(plan: Plan, op: number, tag: string | null, sqlstate: string | null): void {
+    const done = sqlstate === null ? plan.statements : this.#ownNext;
+    for (const effect of plan.names) {
+      if (effect.statement >= done) break;
+      if (effect.type === 'prepare')
+        this.#names.setStatement(effect.name, {
+          plan: null,
+          inner: effect.inner,
+          types: [],
+          local: false,
+          epoch: this.#epoch,
+          granted: null,
+        });
+      else if (effect.name !== null) this.#names.setStatement(effect.name, undefined);
+      else this.#names.statements.clear();
+    }
+    if (tag === null) return;
+    if (plan.resets) reset(this, 'all');
+    if (op === EXECUTE && plan.block !== null) this.#status = plan.block === 'open' ? IN_BLOCK : IDLE;
+    if (this.#touched && (plan.block === 'closed' || tag === 'ROLLBACK')) this.#factsKnown = false;
+  }
+
+  /** After a chunk of replies: whoever waited for the server may go on. */
+  #afterReplies(): void {
+    const phase = this.#phase;
+    if (phase === COPYING || phase === DISCARDING) return this.#readOn();
+    if (this.#replies.length > 0) return;
+    if (phase.name === 'rereading') {
+      const error = this.#ownError;
+      this.#ownError = null;
+      if (error) this.#rereadFailed(error);
+      else this.#rereadDone(phase);
+    } else if (phase === SETTLING) {
+      this.#barrier = false;
+      this.#resume(SETTLING);
+    }
+  }
+
+  #readOn(): void {
+    this.#read();
+    this.#watchBacklog();
+  }
+
+  #parameterStatus(): boolean {
+    const { buffer, start, end } = this.#out;
+    const name = cstring(buffer, start + 5, end);
+    const value = name && cstring(buffer, name.next, end);
+    if (!value) return this.#unexpected(BACKEND.ParameterStatus);
+    const guarded =
+      (name.text === 'standard_conforming_strings' && value.text !== 'on') ||
+      (name.text === 'client_encoding' && value.text !== 'UTF8');
+    if (!guarded) return true;
+    this.#violation(`${name.text} was changed`, GUARDED_SETTING);
+    return false;
+  }
+
+  #unexpected(type: number): boolean {
+    this.#desync(`an unexpected message of type 0x${hex(type)}`);
+    return false;
+  }
+
+  /** The server said something that fits nothing it was asked: what was judged may not be what runs. */
+  #desync(what: string): void {
+    if (this.#phase.name === 'closed') return;
+    this.#events.fault(`the server sent ${what}`);
+    this.#client.write(errorResponse(DESYNC));
+    this.#finish('the server broke the protocol');
+  }
+
+  #serverClosed(): void {
+    const phase = this.#phase;
+    if (phase.name === 'closed') return;
+    if (this.#outcome) return this.#outcome();
+    if (phase.name === 'holding') {
+      stopTimers(phase);
+      void phase.wait
+        .end('upstream-gone')
+        .catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
+    }
+    if (!this.#clientGone) this.#client.write(errorResponse(UPSTREAM_GONE));
+    this.#finish('the server closed the connection');
+  }
+
+  #finish(why: string): void {
+    if (this.#phase.name === 'closed') return;
+    const phase = this.#phase;
+    if (phase.name === 'holding') {
+      stopTimers(phase);
+      void phase.wait
+        .end(this.#clientGone ? 'disconnected' : 'shutdown')
+        .catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
+    }
+    this.#flushRun();
+    this.#phase = CLOSED;
+    // Statements that were released and have not ended: nobody can say what becomes of them.
+    this.#queryRelease?.finished(null);
+    for (const portal of this.#names.portals.values())
+      portal.release?.finished(this.#boundSinceSync ? null : NEVER_SENT);
+    for (const prepared of this.#names.statements.values()) prepared.granted?.release.finished(NEVER_SENT);
+    if (this.#ready?.type === 'run') this.#ready.release.finished(NEVER_SENT);
+    this.#upstream.end();
+    this.#client.end();
+    this.#gate?.close(why);
+    this.#events.closed();
+  }
+}
+
+type MessageAtHand = 'query' | 'parse' | 'bind';
+type Passed = typeof PASSED;
+type Stopped = { readonly step: Step };
+const WAIT: Stopped = { step: 'wait' };
+const DROP: Stopped = { step: 'drop' };
+const stopped = (step: Step): Stopped => (step === 'wait' ? WAIT : DROP);
+/** Reused for each message, and read at once: nothing is allocated on the allowed path. */
+const PASSED: { plan: Plan; release: Release | null } = { plan: null as unknown as Plan, release: null };
+const ERROR_TAG = '(error)';
+/** The outcome of a statement that was let through and never reached the server. */
+const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
+
+const WAITING: ReadonlySet<Phase['name']> = new Set([
+  'settling',
+  'rereading',
+  'judging',
+  'recording',
+  'holding',
+  'releasing',
+]);
+const isWaiting = (phase: Phase): boolean => WAITING.has(phase.name);
+
+const stopTimers = (holding: Holding): void => {
+  for (const timer of holding.timers) clearTimeout(timer);
+};
+
+const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
+
+/** Rows that a command tag counts: its last word, if that is a number. */
+const rowsOf = (tag: string): number => {
+  const count = Number(tag.slice(tag.lastIndexOf(' ') + 1));
+  return Number.isInteger(count) ? count : 0;
+};
+
+/** The text of the first column of a DataRow; '' for NULL. */
+const firstColumn = (row: Buffer): string => {
+  const length = row.length >= 11 ? row.readInt32BE(7) : -1;
+  return length < 0 ? '' : row.toString('utf8', 11, 11 + length);
+};

@@ -1,0 +1,354 @@
+// Dials the real server, secures the line, logs in with the gateway's own credential, and hands the connection over.
+// Never falls back to less security than asked, and never tells the password or the server's words about it to a client.
+// Manual: 55.2.1 "Start-up", 55.2.10 "SSL Session Encryption".
+import { connect as dialTcp, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as dialTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { createHash } from 'node:crypto';
+import { BAD_LENGTH, FrameReader, NEED_MORE } from '../../wire/postgres/frame.ts';
+import {
+  BACKEND,
+  cancelRequest,
+  cstring,
+  passwordMessage,
+  readFields,
+  saslInitialResponse,
+  saslResponse,
+  sslRequest,
+  startupMessage,
+  TERMINATE,
+} from '../../wire/postgres/messages.ts';
+import { MECHANISM, ScramClient } from '../../wire/postgres/scram.ts';
+import type { Upstream, UpstreamEvents } from '../../session/upstream.ts';
+
+export interface UpstreamTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | null;
+  readonly tls: { readonly mode: 'disable' | 'require' | 'verify-ca' | 'verify-full'; readonly ca: string | null };
+  /** From dialling to the end of the login, in ms. */
+  readonly timeout_ms: number;
+}
+
+/** Why there is no connection. `sqlstate` and `message` may be told to a client; `cause` is for the log. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError';
+  readonly sqlstate: string;
+  constructor(sqlstate: string, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.sqlstate = sqlstate;
+  }
+}
+
+export const MAJOR_MIN = 15;
+export const MAJOR_MAX = 18;
+
+/** Sockets read into one buffer: each chunk is handled before the next one is read. */
+const READ_BYTES = 64 * 1024;
+const shared = Buffer.allocUnsafe(READ_BYTES);
+
+/** What became known of the server while logging in. */
+interface LoginState {
+  processId: number;
+  secretKey: Buffer;
+  readonly parameters: Map<string, string>;
+}
+
+/**
+ * Connects and logs in. `parameters` are further startup parameters (database, application_name, settings).
+ * Rejects with UpstreamError.
+ */
+export const connectUpstream = async (
+  target: UpstreamTarget,
+  parameters: ReadonlyMap<string, string>,
+): Promise<Upstream> => {
+  const line = new Line();
+  const timer = setTimeout(
+    () => line.fail(new UpstreamError('08001', 'the database server did not answer in time')),
+    target.timeout_ms,
+  );
+  try {
+    await line.open(target);
+    const state: LoginState = { processId: 0, secretKey: Buffer.alloc(0), parameters: new Map() };
+    line.write(startupMessage([['user', target.user], ...parameters]));
+    await login(line, target, state);
+    const serverVersion = supported(state.parameters);
+    return line.handOver(target, state, serverVersion);
+  } catch (error) {
+    line.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/** Holdpoint reads statements by the grammar of these versions, in these encodings; anything else could be misread. */
+const supported = (parameters: ReadonlyMap<string, string>): number => {
+  const version = parameters.get('server_version') ?? '';
+  const major = Number.parseInt(version, 10);
+  if (!(major >= MAJOR_MIN && major <= MAJOR_MAX))
+    throw new UpstreamError(
+      '0A000',
+      `the database server's version ${version} is not one of ${MAJOR_MIN} to ${MAJOR_MAX}`,
+    );
+  const encoding = parameters.get('server_encoding') ?? '';
+  if (encoding !== 'UTF8' && encoding !== 'SQL_ASCII')
+    throw new UpstreamError('0A000', `the database's encoding ${encoding} is not UTF8 or SQL_ASCII`);
+  return major;
+};
+
+const login = async (line: Line, target: UpstreamTarget, state: LoginState): Promise<void> => {
+  let scram: ScramClient | null = null;
+  for (;;) {
+    const message = await line.message();
+    const { type, body } = message;
+    switch (type) {
+      case BACKEND.Authentication: {
+        const method = body.readInt32BE(0);
+        if (method === 0) {
+          if (scram) throw new UpstreamError('08004', 'the database server did not prove that it knows the password');
+          break;
+        }
+        if (method !== 11 && method !== 12 && target.password === null)
+          throw new UpstreamError('08004', 'the database server asks for a password and none is configured');
+        const password = target.password ?? '';
+        if (method === 3) {
+          if (!line.secure)
+            throw new UpstreamError('08004', 'the database server asks for a clear password without TLS');
+          line.write(passwordMessage(password));
+        } else if (method === 5) line.write(passwordMessage(md5(password, target.user, body.subarray(4, 8))));
+        else if (method === 10) {
+          if (!body.toString('latin1', 4).split('\0').includes(MECHANISM))
+            throw new UpstreamError('08004', `the database server offers no ${MECHANISM}`);
+          scram = new ScramClient(password);
+          line.write(saslInitialResponse(MECHANISM, scram.first()));
+        } else if (method === 11 && scram) line.write(saslResponse(await scram.final(body.toString('utf8', 4))));
+        else if (method === 12 && scram) {
+          if (!scram.verify(body.toString('utf8', 4)))
+            throw new UpstreamError('08004', 'the database server did not prove that it knows the password');
+          scram = null;
+        } else throw new UpstreamError('08004', `the database server asks for authentication method ${method}`);
+        break;
+      }
+      case BACKEND.ParameterStatus: {
+        const name = cstring(body, 0, body.length);
+        const value = name && cstring(body, name.next, body.length);
+        if (value) state.parameters.set(name.text, Buffer.from(value.text, 'latin1').toString('utf8'));
+        break;
+      }
+      case BACKEND.BackendKeyData:
+        state.processId = body.readInt32BE(0);
+        state.secretKey = Buffer.from(body.subarray(4));
+        break;
+      case BACKEND.NoticeResponse:
+        break;
+      case BACKEND.ReadyForQuery:
+        return;
+      case BACKEND.ErrorResponse:
+        throw refused(message.whole);
+      default:
+        throw new UpstreamError('08P01', 'the database server broke the protocol while logging in');
+    }
+  }
+};
+
+/** States that say something about the agent's own request; all others are the operator's business. */
+const TELLABLE = new Set(['3D000', '53300', '57P03', '57P01', '42501', '22023', '42704', '55000']);
+
+const refused = (message: Buffer): UpstreamError => {
+  const fields = readFields(message, 0, message.length);
+  const sqlstate = fields.get('C') ?? '08004';
+  const words = fields.get('M') ?? '';
+  return TELLABLE.has(sqlstate)
+    ? new UpstreamError(sqlstate, words)
+    : new UpstreamError('08004', "the database server refused the gateway's login", `${sqlstate}: ${words}`);
+};
+
+const md5 = (password: string, user: string, salt: Buffer): string => {
+  const hash = (...parts: (string | Buffer)[]): string => {
+    const digest = createHash('md5');
+    for (const part of parts) digest.update(part);
+    return digest.digest('hex');
+  };
+  return `md5${hash(hash(password, user), salt)}`;
+};
+
+interface Message {
+  readonly type: number;
+  readonly body: Buffer;
+  readonly whole: Buffer;
+}
+
+/** The socket, from dialling to the hand-over. */
+class Line {
+  secure = false;
+  #socket: Socket | null = null;
+  #tls: TLSSocket | null = null;
+  readonly #reader = new FrameReader('', 1024 * 1024);
+  #error: Error | null = null;
+  #wake: (() => void) | null = null;
+  #events: UpstreamEvents | null = null;
+
+  get #stream(): Duplex {
+    return this.#tls ?? (this.#socket as Socket);
+  }
+
+  fail(error: Error): void {
+    this.#error ??= error;
+    this.#wake?.();
+  }
+
+  destroy(): void {
+    this.#tls?.destroy();
+    this.#socket?.destroy();
+  }
+
+  write(bytes: Buffer): boolean {
+    return this.#stream.write(bytes);
+  }
+
+  async open(target: UpstreamTarget): Promise<void> {
+    const wanted = target.tls.mode !== 'disable';
+    // A host that is a folder is a Unix socket, as in libpq.
+    const address = target.host.startsWith('/')
+      ? { path: `${target.host}/.s.PGSQL.${target.port}` }
+      : { host: target.host, port: target.port };
+    const onread = { buffer: shared, callback: (bytes: number) => this.#read(shared.subarray(0, bytes), true) };
+    await new Promise<void>((resolve, reject) => {
+      this.#wake = () => this.#error && reject(this.#error);
+      const socket = dialTcp(wanted ? { ...address, noDelay: true } : { ...address, noDelay: true, onread });
+      this.#socket = socket;
+      socket.once('connect', resolve);
+      socket.on('error', (error: NodeJS.ErrnoException) =>
+        this.fail(
+          new UpstreamError('08001', `the database server can't be reached (${error.code ?? error.message})`, error),
+        ),
+      );
+      socket.on('close', () => this.#closed());
+    });
+    this.#wake = null;
+    if (wanted) await this.#encrypt(target);
+    else this.#watch();
+  }
+
+  /** SSLRequest, then TLS. The server answers one byte; anything after it before TLS would be an injection. */
+  async #encrypt(target: UpstreamTarget): Promise<void> {
+    const socket = this.#socket as Socket;
+    const answer = await new Promise<Buffer>((resolve, reject) => {
+      this.#wake = () => this.#error && reject(this.#error);
+      socket.once('data', resolve);
+      socket.write(sslRequest());
+    });
+    if (answer.length !== 1 || answer[0] !== 0x53)
+      throw new UpstreamError('08001', 'the database server does not offer TLS, and the configuration demands it');
+    const { mode, ca } = target.tls;
+    const options: ConnectionOptions = {
+      socket,
+      rejectUnauthorized: mode !== 'require',
+      ...(ca === null ? {} : { ca }),
+      ...(/^[\d.]+$|:|^\//.test(target.host) ? {} : { servername: target.host }),
+      ...(mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
+    };
+    await new Promise<void>((resolve, reject) => {
+      this.#wake = () => this.#error && reject(this.#error);
+      const tls = dialTls(options);
+      this.#tls = tls;
+      tls.once('secureConnect', resolve);
+      tls.on('error', (error) => this.fail(new UpstreamError('08001', 'TLS to the database server failed', error)));
+      tls.on('close', () => this.#closed());
+    });
+    this.secure = true;
+    this.#wake = null;
+    this.#tls?.on('data', (chunk: Buffer) => this.#read(chunk, false));
+    this.#watch();
+  }
+
+  #watch(): void {
+    this.#stream.on('drain', () => this.#events?.drain());
+  }
+
+  #closed(): void {
+    this.fail(new UpstreamError('08001', 'the database server closed the connection'));
+    const events = this.#events;
+    this.#events = null;
+    events?.closed();
+  }
+
+  #read(chunk: Buffer, lent: boolean): boolean {
+    if (this.#events) this.#events.data(chunk, lent);
+    else {
+      this.#reader.append(lent ? Buffer.from(chunk) : chunk);
+      this.#wake?.();
+    }
+    return true;
+  }
+
+  /** The next whole message of the login. */
+  async message(): Promise<Message> {
+    for (;;) {
+      const found = this.#reader.next();
+      if (found === BAD_LENGTH)
+        throw new UpstreamError('08P01', 'the database server broke the protocol while logging in');
+      if (found !== NEED_MORE) {
+        const whole = this.#reader.buffer.subarray(this.#reader.start, this.#reader.end);
+        return { type: this.#reader.type, body: whole.subarray(5), whole };
+      }
+      if (this.#error) throw this.#error;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = null;
+    }
+  }
+
+  handOver(target: UpstreamTarget, state: LoginState, serverVersion: number): Upstream {
+    const stream = this.#stream;
+    return {
+      processId: state.processId,
+      serverVersion,
+      parameters: state.parameters,
+      user: target.user,
+      listen: (events) => {
+        this.#events = events;
+        this.#reader.detach();
+        if (this.#reader.buffer.length > 0) events.data(this.#reader.buffer, false);
+        if (this.#error) this.#closed();
+      },
+      write: (bytes) => stream.write(bytes),
+      cork: () => stream.cork(),
+      uncork: () => stream.uncork(),
+      pause: () => stream.pause(),
+      resume: () => stream.resume(),
+      cancel: () => void cancel(target, state),
+      end: () => {
+        stream.write(TERMINATE);
+        stream.end();
+      },
+      destroy: () => this.destroy(),
+    };
+  }
+}
+
+/** A CancelRequest gets no answer: the server closes the connection when it has taken it. */
+const cancel = async (target: UpstreamTarget, state: LoginState): Promise<void> => {
+  const line = new Line();
+  const timer = setTimeout(() => line.destroy(), target.timeout_ms);
+  try {
+    await line.open(target);
+    line.write(cancelRequest(state.processId, state.secretKey));
+    await line.message();
+  } catch {
+    // Nobody is waiting for the result; a cancel that came too late is no error.
+  } finally {
+    clearTimeout(timer);
+    line.destroy();
+  }
+};
+
+/** Used by `check`: connects, and says what it found. Rejects with UpstreamError. */
+export const probeUpstream = async (target: UpstreamTarget, database: string): Promise<ReadonlyMap<string, string>> => {
+  const upstream = await connectUpstream(target, new Map([['database', database]]));
+  upstream.end();
+  return upstream.parameters;
+};

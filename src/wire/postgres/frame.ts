@@ -1,0 +1,150 @@
+// Cuts a byte stream into protocol messages by hopping from header to header: one type byte, a four-byte length that
+// counts itself. It never looks into a body and never copies one that lies whole in a chunk.
+// Manual: "Frontend/Backend Protocol", 55.1 and 55.2.
+
+export const HEADER_BYTES = 5;
+
+/** What `next` found. */
+export const NEED_MORE = 0;
+/** A whole message lies at [start, end) of `buffer`. */
+export const FRAME = 1;
+/** A part of a message of a streamed type lies at [start, end); `first` tells whether its header is in it. */
+export const PART = 2;
+/** A length that cannot be, or is over the limit: the stream is lost. */
+export const BAD_LENGTH = 3;
+
+const NOTHING = Buffer.alloc(0);
+
+export class FrameReader {
+  buffer: Buffer = NOTHING;
+  /** Byte code of the message found last. */
+  type = 0;
+  start = 0;
+  end = 0;
+  first = true;
+  /** Body length field of the message found last, without the type byte. */
+  length = 0;
+
+  readonly #streamed: Uint8Array;
+  readonly #bytesMax: number;
+  #position = 0;
+  #streamLeft = 0;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #need = 0;
+
+  /**
+   * @param streamed message types that may pass in parts, however long
+   * @param bytes_max longest message of any other type, in bytes
+   */
+  constructor(streamed: string, bytes_max: number) {
+    this.#streamed = new Uint8Array(256);
+    for (const letter of streamed) this.#streamed[letter.charCodeAt(0)] = 1;
+    this.#bytesMax = bytes_max;
+  }
+
+  /** Bytes received and not yet consumed by `next`. */
+  get unread(): number {
+    return this.buffer.length - this.#position + this.#waitingBytes;
+  }
+
+  /** Takes a chunk over. What `next` has not consumed is kept; the chunk itself is referenced until then. */
+  append(chunk: Buffer): void {
+    if (this.#need > 0) {
+      // A long message: collect until it is whole, so that its bytes are copied once and not once a chunk.
+      this.#waiting.push(chunk);
+      this.#waitingBytes += chunk.length;
+      if (this.#waitingBytes < this.#need) return;
+      const rest = this.buffer.subarray(this.#position);
+      this.buffer = Buffer.concat([rest, ...this.#waiting]);
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+      this.#need = 0;
+    } else if (this.#position >= this.buffer.length) {
+      this.buffer = chunk;
+    } else {
+      this.buffer = Buffer.concat([this.buffer.subarray(this.#position), chunk]);
+    }
+    this.#position = 0;
+  }
+
+  /** Moves on to the next message, or part of one. */
+  next(): number {
+    const buffer = this.buffer;
+    const position = this.#position;
+    const available = buffer.length - position;
+    if (this.#streamLeft > 0) {
+      if (available === 0) return NEED_MORE;
+      const bytes = available < this.#streamLeft ? available : this.#streamLeft;
+      this.start = position;
+      this.end = this.#position = position + bytes;
+      this.#streamLeft -= bytes;
+      this.first = false;
+      return PART;
+    }
+    if (available < HEADER_BYTES || this.#need > 0) return NEED_MORE;
+    const type = buffer[position] as number;
+    const length = buffer.readInt32BE(position + 1);
+    const streamed = this.#streamed[type] === 1;
+    if (length < 4 || (!streamed && length > this.#bytesMax)) {
+      this.type = type;
+      this.length = length;
+      return BAD_LENGTH;
+    }
+    const total = length + 1;
+    this.type = type;
+    this.length = length;
+    this.start = position;
+    this.first = true;
+    if (available >= total) {
+      this.end = this.#position = position + total;
+      return FRAME;
+    }
+    if (streamed) {
+      this.end = this.#position = buffer.length;
+      this.#streamLeft = total - available;
+      return PART;
+    }
+    this.#need = total - available;
+    return NEED_MORE;
+  }
+
+  /** Puts the message found last back: `next` finds it again. Only for whole messages. */
+  unread_last(): void {
+    this.#position = this.start;
+  }
+
+  /** Copies what is unread out of a chunk that its owner is going to overwrite. */
+  detach(): void {
+    if (this.#position >= this.buffer.length) {
+      this.buffer = NOTHING;
+    } else {
+      this.buffer = Buffer.from(this.buffer.subarray(this.#position));
+    }
+    this.#position = 0;
+  }
+
+  /** Is there a whole message of this type among the unread ones? Stops at the first incomplete one. */
+  ahead(type: number): boolean {
+    let position = this.#position;
+    while (this.buffer.length - position >= HEADER_BYTES) {
+      const length = this.buffer.readInt32BE(position + 1);
+      if (length < 4 || position + 1 + length > this.buffer.length) return false;
+      if (this.buffer[position] === type) return true;
+      position += 1 + length;
+    }
+    return false;
+  }
+
+  /** Visits the whole unread messages without consuming them, until the visitor returns false. */
+  peek(visit: (type: number, start: number, end: number) => boolean): void {
+    let position = this.#position;
+    while (this.buffer.length - position >= HEADER_BYTES) {
+      const length = this.buffer.readInt32BE(position + 1);
+      const end = position + 1 + length;
+      if (length < 4 || end > this.buffer.length) return;
+      if (!visit(this.buffer[position] as number, position, end)) return;
+      position = end;
+    }
+  }
+}

@@ -1,0 +1,292 @@
+// The messages of protocol 3 that Holdpoint reads or writes itself, named and fielded as the manual names them.
+// Writers return whole messages; readers take a buffer and the message's bounds. Nothing here knows a socket or a state.
+// Manual: "Message Formats", 55.7.
+
+const code = (letter: string): number => letter.charCodeAt(0);
+
+/** Messages a client may send, by byte code. */
+export const FRONTEND = {
+  Bind: code('B'),
+  Close: code('C'),
+  CopyData: code('d'),
+  CopyDone: code('c'),
+  CopyFail: code('f'),
+  Describe: code('D'),
+  Execute: code('E'),
+  Flush: code('H'),
+  FunctionCall: code('F'),
+  Parse: code('P'),
+  /** PasswordMessage, SASLInitialResponse and SASLResponse share it. */
+  Password: code('p'),
+  Query: code('Q'),
+  Sync: code('S'),
+  Terminate: code('X'),
+} as const;
+
+/** Messages a server may send, by byte code. */
+export const BACKEND = {
+  Authentication: code('R'),
+  BackendKeyData: code('K'),
+  BindComplete: code('2'),
+  CloseComplete: code('3'),
+  CommandComplete: code('C'),
+  CopyData: code('d'),
+  CopyDone: code('c'),
+  CopyInResponse: code('G'),
+  CopyOutResponse: code('H'),
+  CopyBothResponse: code('W'),
+  DataRow: code('D'),
+  EmptyQueryResponse: code('I'),
+  ErrorResponse: code('E'),
+  FunctionCallResponse: code('V'),
+  NegotiateProtocolVersion: code('v'),
+  NoData: code('n'),
+  NoticeResponse: code('N'),
+  NotificationResponse: code('A'),
+  ParameterDescription: code('t'),
+  ParameterStatus: code('S'),
+  ParseComplete: code('1'),
+  PortalSuspended: code('s'),
+  ReadyForQuery: code('Z'),
+  RowDescription: code('T'),
+} as const;
+
+export const SSL_REQUEST = 80877103;
+export const GSSENC_REQUEST = 80877104;
+export const CANCEL_REQUEST = 80877102;
+export const PROTOCOL_3_0 = 196608;
+export const PROTOCOL_3_2 = 196610;
+
+/** Transaction status bytes of ReadyForQuery. */
+export const IDLE = code('I');
+export const IN_BLOCK = code('T');
+export const FAILED_BLOCK = code('E');
+
+const finish = (type: number, parts: readonly (string | Buffer | number)[]): Buffer => {
+  let bytes = 4;
+  for (const part of parts)
+    bytes += typeof part === 'number' ? 4 : typeof part === 'string' ? Buffer.byteLength(part) + 1 : part.length;
+  const message = Buffer.allocUnsafe(bytes + 1);
+  message[0] = type;
+  message.writeInt32BE(bytes, 1);
+  let at = 5;
+  for (const part of parts) {
+    if (typeof part === 'number') at = message.writeInt32BE(part, at);
+    else if (typeof part === 'string') {
+      at += message.write(part, at, 'utf8');
+      message[at++] = 0;
+    } else at += part.copy(message, at);
+  }
+  return message;
+};
+
+const int16 = (...values: number[]): Buffer => {
+  const bytes = Buffer.allocUnsafe(values.length * 2);
+  values.forEach((value, index) => bytes.writeInt16BE(value, index * 2));
+  return bytes;
+};
+
+// ---- client to server
+
+/** Query. `text` is latin1: one character a byte. */
+export const query = (text: string): Buffer => finish(FRONTEND.Query, [Buffer.from(`${text}\0`, 'latin1')]);
+export const parse = (statement: string, text: string): Buffer => finish(FRONTEND.Parse, [statement, text, int16(0)]);
+/** Bind without parameters, results in text. */
+export const bind = (portal: string, statement: string): Buffer =>
+  finish(FRONTEND.Bind, [portal, statement, int16(0, 0, 0)]);
+export const execute = (portal: string): Buffer => finish(FRONTEND.Execute, [portal, 0]);
+export const closeStatement = (name: string): Buffer => finish(FRONTEND.Close, [Buffer.from('S'), name]);
+export const closePortal = (name: string): Buffer => finish(FRONTEND.Close, [Buffer.from('P'), name]);
+export const copyFail = (why: string): Buffer => finish(FRONTEND.CopyFail, [why]);
+export const passwordMessage = (password: string): Buffer => finish(FRONTEND.Password, [password]);
+export const saslInitialResponse = (mechanism: string, data: string): Buffer =>
+  finish(FRONTEND.Password, [mechanism, Buffer.byteLength(data), Buffer.from(data)]);
+export const saslResponse = (data: string): Buffer => finish(FRONTEND.Password, [Buffer.from(data)]);
+export const FLUSH = finish(FRONTEND.Flush, []);
+export const SYNC = finish(FRONTEND.Sync, []);
+export const TERMINATE = finish(FRONTEND.Terminate, []);
+
+const untyped = (request: number, parts: readonly (string | Buffer | number)[]): Buffer =>
+  finish(0, [request, ...parts]).subarray(1);
+export const sslRequest = (): Buffer => untyped(SSL_REQUEST, []);
+export const cancelRequest = (processId: number, secretKey: Buffer): Buffer =>
+  untyped(CANCEL_REQUEST, [processId, secretKey]);
+export const startupMessage = (parameters: Iterable<readonly [string, string]>): Buffer => {
+  const flat: string[] = [];
+  for (const [name, value] of parameters) flat.push(name, value);
+  return untyped(PROTOCOL_3_0, [...flat, Buffer.from([0])]);
+};
+
+// ---- server to client
+
+export const authenticationOk = (): Buffer => finish(BACKEND.Authentication, [0]);
+export const authenticationSasl = (...mechanisms: string[]): Buffer =>
+  finish(BACKEND.Authentication, [10, ...mechanisms, Buffer.from([0])]);
+export const authenticationSaslContinue = (data: string): Buffer =>
+  finish(BACKEND.Authentication, [11, Buffer.from(data)]);
+export const authenticationSaslFinal = (data: string): Buffer =>
+  finish(BACKEND.Authentication, [12, Buffer.from(data)]);
+export const parameterStatus = (name: string, value: string): Buffer => finish(BACKEND.ParameterStatus, [name, value]);
+export const backendKeyData = (processId: number, secretKey: Buffer): Buffer =>
+  finish(BACKEND.BackendKeyData, [processId, secretKey]);
+export const negotiateProtocolVersion = (newest: number, unrecognised: readonly string[]): Buffer =>
+  finish(BACKEND.NegotiateProtocolVersion, [newest, unrecognised.length, ...unrecognised]);
+export const readyForQuery = (status: number): Buffer => finish(BACKEND.ReadyForQuery, [Buffer.from([status])]);
+export const commandComplete = (tag: string): Buffer => finish(BACKEND.CommandComplete, [tag]);
+export const PARSE_COMPLETE = finish(BACKEND.ParseComplete, []);
+export const BIND_COMPLETE = finish(BACKEND.BindComplete, []);
+export const CLOSE_COMPLETE = finish(BACKEND.CloseComplete, []);
+export const NO_DATA = finish(BACKEND.NoData, []);
+export const PORTAL_SUSPENDED = finish(BACKEND.PortalSuspended, []);
+
+const TEXT_OID = 25;
+
+/** RowDescription of columns that are all of type text, in the formats given (0 text, 1 binary: the same bytes). */
+export const rowDescriptionOfText = (columns: readonly string[], format = 0): Buffer =>
+  finish(BACKEND.RowDescription, [
+    int16(columns.length),
+    ...columns.flatMap((name) => [name, 0, int16(0), TEXT_OID, int16(-1), -1, int16(format)]),
+  ]);
+export const parameterDescription = (types: readonly number[]): Buffer =>
+  finish(BACKEND.ParameterDescription, [int16(types.length), ...types]);
+export const dataRowOfText = (values: readonly (string | null)[]): Buffer =>
+  finish(BACKEND.DataRow, [
+    int16(values.length),
+    ...values.flatMap((value) => (value === null ? [-1] : [Buffer.byteLength(value), Buffer.from(value)])),
+  ]);
+
+/** The fields of an ErrorResponse or NoticeResponse that Holdpoint writes. Manual: 55.8. */
+export interface Fields {
+  readonly severity: string;
+  readonly sqlstate: string;
+  readonly message: string;
+  readonly detail?: string | undefined;
+  readonly hint?: string | undefined;
+  /** In characters, from 1. */
+  readonly position?: number | undefined;
+}
+
+const errorFields = (fields: Fields): (string | Buffer)[] => {
+  const out: string[] = [`S${fields.severity}`, `V${fields.severity}`, `C${fields.sqlstate}`, `M${fields.message}`];
+  if (fields.detail) out.push(`D${fields.detail}`);
+  if (fields.hint) out.push(`H${fields.hint}`);
+  if (fields.position) out.push(`P${fields.position}`);
+  return [...out.map((field) => field.replaceAll('\0', '')), Buffer.from([0])];
+};
+export const errorResponse = (fields: Fields): Buffer => finish(BACKEND.ErrorResponse, errorFields(fields));
+export const noticeResponse = (fields: Fields): Buffer => finish(BACKEND.NoticeResponse, errorFields(fields));
+
+// ---- readers
+
+/** A zero-terminated string inside [at, end), as latin1, or null if it does not end there. `next` is where reading goes on. */
+export const cstring = (buffer: Buffer, at: number, end: number): { text: string; next: number } | null => {
+  const stop = buffer.indexOf(0, at);
+  return stop < 0 || stop >= end ? null : { text: buffer.toString('latin1', at, stop), next: stop + 1 };
+};
+
+/** Fields of an ErrorResponse or NoticeResponse by their letter, as the server sent them. */
+export const readFields = (buffer: Buffer, start: number, end: number): Map<string, string> => {
+  const fields = new Map<string, string>();
+  let at = start + 5;
+  while (at < end && buffer[at] !== 0) {
+    const letter = String.fromCharCode(buffer[at] as number);
+    const stop = buffer.indexOf(0, at + 1);
+    if (stop < 0 || stop >= end) break;
+    fields.set(letter, buffer.toString('utf8', at + 1, stop));
+    at = stop + 1;
+  }
+  return fields;
+};
+
+/** The same message with its P field moved by `move`; the message itself where it has none. */
+export const movePosition = (
+  buffer: Buffer,
+  start: number,
+  end: number,
+  move: (position: number) => number,
+): Buffer => {
+  const fields = readFields(buffer, start, end);
+  const position = Number(fields.get('P'));
+  if (!position) return buffer.subarray(start, end);
+  fields.set('P', String(move(position)));
+  const parts = [...fields].map(([letter, value]) => letter + value);
+  return finish(buffer[start] as number, [...parts, Buffer.from([0])]);
+};
+
+export interface BindMessage {
+  readonly portal: string;
+  readonly statement: string;
+  /** One for each parameter: 0 text, 1 binary. */
+  readonly formats: readonly number[];
+  /** Raw values; null is SQL NULL. */
+  readonly values: readonly (Buffer | null)[];
+  readonly resultFormats: readonly number[];
+}
+
+/** Reads a whole Bind; null if its counts and lengths do not add up to the message. */
+export const readBind = (buffer: Buffer, start: number, end: number): BindMessage | null => {
+  const portal = cstring(buffer, start + 5, end);
+  const statement = portal && cstring(buffer, portal.next, end);
+  if (!statement) return null;
+  let at = statement.next;
+  const codes = (): number[] | null => {
+    if (at + 2 > end) return null;
+    const count = buffer.readUInt16BE(at);
+    at += 2;
+    if (at + count * 2 > end) return null;
+    const list = Array.from({ length: count }, (_, index) => buffer.readUInt16BE(at + index * 2));
+    at += count * 2;
+    return list;
+  };
+  const given = codes();
+  if (!given || at + 2 > end) return null;
+  const count = buffer.readUInt16BE(at);
+  at += 2;
+  const values: (Buffer | null)[] = [];
+  for (let index = 0; index < count; index++) {
+    if (at + 4 > end) return null;
+    const length = buffer.readInt32BE(at);
+    at += 4;
+    if (length < 0) {
+      if (length !== -1) return null;
+      values.push(null);
+    } else {
+      if (at + length > end) return null;
+      values.push(buffer.subarray(at, at + length));
+      at += length;
+    }
+  }
+  if (given.length > 1 && given.length !== count) return null;
+  const formats = values.map((_, index) => (given.length === 1 ? given[0] : given[index]) ?? 0);
+  const resultFormats = codes();
+  if (!resultFormats || at !== end) return null;
+  return { portal: portal.text, statement: statement.text, formats, values, resultFormats };
+};
+
+export interface ParseMessage {
+  readonly name: string;
+  /** latin1: one character a byte. */
+  readonly text: string;
+  readonly types: readonly number[];
+  /** Byte offset of the text inside the buffer. */
+  readonly textStart: number;
+}
+
+/** Reads a whole Parse; null if it does not add up. */
+export const readParse = (buffer: Buffer, start: number, end: number): ParseMessage | null => {
+  const name = cstring(buffer, start + 5, end);
+  const text = name && cstring(buffer, name.next, end);
+  if (!text || text.next + 2 > end) return null;
+  const count = buffer.readUInt16BE(text.next);
+  if (text.next + 2 + count * 4 !== end) return null;
+  const types = Array.from({ length: count }, (_, index) => buffer.readUInt32BE(text.next + 2 + index * 4));
+  return { name: name.text, text: text.text, types, textStart: name.next };
+};
+
+/** The type OIDs of a whole ParameterDescription. */
+export const readParameterTypes = (buffer: Buffer, start: number, end: number): number[] => {
+  const count = buffer.readUInt16BE(start + 5);
+  return start + 7 + count * 4 === end
+    ? Array.from({ length: count }, (_, index) => buffer.readUInt32BE(start + 7 + index * 4))
+    : [];
+};

@@ -1,0 +1,88 @@
+// Bound parameters as a person reads them: text as it is, the common binary formats decoded, the rest as hex.
+// Never fails and never shortens: a value that does not fit its type's format is shown as hex.
+// Formats: the *send functions of the server; type OIDs: pg_type.dat.
+import type { BindMessage } from './messages.ts';
+
+export interface ReadParameter {
+  readonly type: string;
+  readonly value: string | null;
+}
+
+interface TypeRow {
+  readonly name: string;
+  /** Bytes its binary form must have; null: any. */
+  readonly bytes: number | null;
+  readonly read: (value: Buffer) => string;
+}
+
+const text = (value: Buffer): string => value.toString('utf8');
+const hex = (value: Buffer): string => `\\x${value.toString('hex')}`;
+
+const TYPES: Readonly<Record<number, TypeRow>> = {
+  16: { name: 'bool', bytes: 1, read: (value) => (value[0] ? 'true' : 'false') },
+  17: { name: 'bytea', bytes: null, read: hex },
+  18: { name: 'char', bytes: 1, read: text },
+  19: { name: 'name', bytes: null, read: text },
+  20: { name: 'int8', bytes: 8, read: (value) => value.readBigInt64BE().toString() },
+  21: { name: 'int2', bytes: 2, read: (value) => String(value.readInt16BE()) },
+  23: { name: 'int4', bytes: 4, read: (value) => String(value.readInt32BE()) },
+  25: { name: 'text', bytes: null, read: text },
+  26: { name: 'oid', bytes: 4, read: (value) => String(value.readUInt32BE()) },
+  114: { name: 'json', bytes: null, read: text },
+  142: { name: 'xml', bytes: null, read: text },
+  700: { name: 'float4', bytes: 4, read: (value) => String(value.readFloatBE()) },
+  701: { name: 'float8', bytes: 8, read: (value) => String(value.readDoubleBE()) },
+  705: { name: 'unknown', bytes: null, read: text },
+  1042: { name: 'bpchar', bytes: null, read: text },
+  1043: { name: 'varchar', bytes: null, read: text },
+  // Days and microseconds count from 2000-01-01.
+  1082: {
+    name: 'date',
+    bytes: 4,
+    read: (value) => timestamp(BigInt(value.readInt32BE()) * 86_400_000_000n).slice(0, 10),
+  },
+  1114: {
+    name: 'timestamp',
+    bytes: 8,
+    read: (value) => timestamp(value.readBigInt64BE()).slice(0, -1).replace('T', ' '),
+  },
+  1184: {
+    name: 'timestamptz',
+    bytes: 8,
+    read: (value) => timestamp(value.readBigInt64BE()).replace('T', ' ').replace('Z', '+00'),
+  },
+  2950: {
+    name: 'uuid',
+    bytes: 16,
+    read: (value) => value.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
+  },
+  // A version byte, then the text.
+  3802: { name: 'jsonb', bytes: null, read: (value) => (value[0] === 1 ? value.toString('utf8', 1) : hex(value)) },
+};
+
+const EPOCH_2000_MS = 946_684_800_000n;
+
+/** Throws RangeError beyond what a date can hold ('infinity' among them): shown as hex then. */
+const timestamp = (microseconds: bigint): string => {
+  const whole = new Date(
+    Number(EPOCH_2000_MS + (microseconds - (((microseconds % 1000n) + 1000n) % 1000n)) / 1000n),
+  ).toISOString();
+  const rest = ((microseconds % 1000n) + 1000n) % 1000n;
+  return rest === 0n ? whole : whole.replace('Z', `${rest.toString().padStart(3, '0')}Z`);
+};
+
+/** `types` are the OIDs as declared in Parse or described by the server; 0 or missing: the server chooses. */
+export const decodeParameters = (bound: BindMessage, types: readonly number[]): ReadParameter[] =>
+  bound.values.map((value, index) => {
+    const oid = types[index] ?? 0;
+    const row = TYPES[oid];
+    const type = row?.name ?? (oid === 0 ? 'unspecified' : `oid ${oid}`);
+    if (value === null) return { type, value: null };
+    if (bound.formats[index] !== 1) return { type, value: text(value) };
+    if (!row || (row.bytes !== null && row.bytes !== value.length)) return { type, value: hex(value) };
+    try {
+      return { type, value: row.read(value) };
+    } catch {
+      return { type, value: hex(value) };
+    }
+  });
