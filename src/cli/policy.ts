@@ -3,12 +3,13 @@
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
-import type { Analyse } from '../policy/examples.ts';
 import { runExamples } from '../policy/examples.ts';
 import { type LoadedPolicy, loadPolicy } from '../policy/load.ts';
 import { formatPolicyError } from '../policy/source.ts';
 import type { PolicyError, PolicyQuestion } from '../policy/types.ts';
+import { analyseWithSession, type Explained, type ExplainedSession } from '../sql/explain.ts';
 import type { Analysis } from '../sql/findings.ts';
+import { PostgresAnalyser } from '../sql/postgres/analyser.ts';
 import { explanationJson, explanationText } from './explanation.ts';
 import { EXIT, Failure } from './failure.ts';
 import { readLines } from './lines.ts';
@@ -16,30 +17,26 @@ import { readLines } from './lines.ts';
 const STARTER = fileURLToPath(new URL('../../policies/starter.yaml', import.meta.url));
 const OUTPUT_CHARACTERS = 65_536;
 
-/** `earlier` statements were sent before on the same session; all else as the interface describes it. */
-export interface ExplainSession {
-  readonly server_version: number;
-  readonly database: string;
-  readonly role: string;
-  readonly search_path: string;
-  readonly earlier: readonly Uint8Array[];
+/** PostgreSQL's analysis of texts. */
+export interface PostgresAnalysis {
+  /** As a session in these circumstances would send it. */
+  readonly analyse: (sql: Uint8Array, session: ExplainedSession) => Promise<Explained>;
+  readonly close: () => Promise<void>;
 }
 
-/** PostgreSQL's analysis of a text, as a session in these circumstances would send it. */
-export type PostgresAnalysis = (sql: Uint8Array, session: ExplainSession) => Analysis | Promise<Analysis>;
-
 export interface PolicyCommandOptions {
-  /** Loads the analyser: called once, by the commands that need it. */
-  readonly postgres: () => Promise<PostgresAnalysis>;
+  /** Loads the analyser; called by the commands that need it, which close it. */
+  readonly postgres?: () => Promise<PostgresAnalysis>;
   readonly stdin?: AsyncIterable<Buffer | string> & { readonly isTTY?: boolean };
   /** Writes to standard output; resolves when more may be written. */
   readonly write?: (text: string) => Promise<void>;
   readonly complain?: (text: string) => void;
 }
 
-export function policyCommand(options: PolicyCommandOptions): Command {
+/** Options replace what the commands reach outside with, for tests. */
+export function policyCommand(options: PolicyCommandOptions = {}): Command {
   const io: Io = {
-    postgres: options.postgres,
+    postgres: options.postgres ?? postgresAnalysis,
     stdin: options.stdin ?? process.stdin,
     write: options.write ?? writeOut,
     complain: options.complain ?? ((text) => void process.stderr.write(`${text}\n`)),
@@ -114,19 +111,21 @@ async function check(io: Io, file: string, json: boolean): Promise<void> {
 
 async function test(io: Io, file: string, json: boolean): Promise<void> {
   const policy = await loadOrFail(file);
-  const results = await runExamples(policy, await exampleAnalyser(io));
+  const results = await withPostgres(io, ({ analyse }) =>
+    runExamples(policy, async (engine, sql) =>
+      engine === 'postgres' ? (await analyse(Buffer.from(sql), {})).analysis : null,
+    ),
+  );
   const count = (outcome: string) => results.filter((result) => result.outcome === outcome).length;
   for (const { path, ...result } of results) {
-    if (json) await io.write(`${JSON.stringify(result)}\n`);
-    else
-      await io.write(
-        `${result.outcome.padEnd(8)}${result.rule.padEnd(22)}${result.expected.padEnd(8)}${oneLine(result.sql)}\n`,
-      );
-    if (result.outcome === 'failed') io.complain(formatPolicyError(policy.error(path, result.detail)));
+    const { outcome, rule, expected, sql } = result;
+    const row = `${outcome.padEnd(8)}${rule.padEnd(22)}${expected.padEnd(8)}${oneLine(sql)}`;
+    await io.write(json ? `${JSON.stringify(result)}\n` : `${row}\n`);
+    if (outcome === 'failed') io.complain(formatPolicyError(policy.error(path, result.detail)));
   }
   if (count('skipped') > 0) io.complain(`${count('skipped')} skipped: this release analyses PostgreSQL only`);
-  if (!json) await io.write(`${count('passed')} passed, ${count('failed')} failed\n`);
   if (count('passed') === 0) io.complain(`${file} has no example that could be run`);
+  if (!json) await io.write(`${count('passed')} passed, ${count('failed')} failed\n`);
   if (count('failed') > 0 || count('passed') === 0) process.exitCode = EXIT.failed;
 }
 
@@ -140,19 +139,32 @@ async function explain(io: Io, sql: string | undefined, given: ExplainOptions): 
       '--upstream: names are not yet resolved with a live catalog; leave it out, and a name that needs one is `unresolved`',
     );
   const policy = await loadOrFail(given.policy);
-  const analyse = await io.postgres();
-  if (sql === undefined) return explainLines(io, policy, analyse);
-
-  const bytes = Buffer.from(sql);
-  const input = LINE.parse({});
-  const analysis = await analyse(bytes, sessionOf(input));
-  const explained = policy.explain(question(analysis, input));
-  if (given.json) return io.write(`${JSON.stringify(explanationJson(null, analysis, explained))}\n`);
-  const rules = policy.file.rules.map(({ id }) => id);
-  return io.write(`${explanationText(bytes, analysis, explained, rules)}\n`);
+  await withPostgres(io, (postgres) =>
+    sql === undefined
+      ? explainLines(io, policy, postgres)
+      : explainArgument(io, policy, postgres, sql, given.json ?? false),
+  );
 }
 
-async function explainLines(io: Io, policy: LoadedPolicy, analyse: PostgresAnalysis): Promise<void> {
+async function explainArgument(
+  io: Io,
+  policy: LoadedPolicy,
+  postgres: PostgresAnalysis,
+  sql: string,
+  json: boolean,
+): Promise<void> {
+  const bytes = Buffer.from(sql);
+  const input = LINE.parse({});
+  const { analysis, ...state } = await postgres.analyse(bytes, input.session);
+  const explained = policy.explain(question(analysis, input, state));
+  const rules = policy.file.rules.map(({ id }) => id);
+  const text = json
+    ? JSON.stringify(explanationJson(null, analysis, explained))
+    : explanationText(bytes, analysis, explained, rules);
+  await io.write(`${text}\n`);
+}
+
+async function explainLines(io: Io, policy: LoadedPolicy, postgres: PostgresAnalysis): Promise<void> {
   if (io.stdin.isTTY) throw new Failure('give a statement as argument, or JSON lines on standard input', EXIT.usage);
   let out = '';
   for await (const { number, text } of readLines(io.stdin)) {
@@ -164,7 +176,7 @@ async function explainLines(io: Io, policy: LoadedPolicy, analyse: PostgresAnaly
       process.exitCode = EXIT.usage;
       continue;
     }
-    out += `${JSON.stringify(await explainLine(io, policy, analyse, number, value))}\n`;
+    out += `${JSON.stringify(await explainLine(io, policy, postgres, number, value))}\n`;
     if (out.length >= OUTPUT_CHARACTERS) {
       await io.write(out);
       out = '';
@@ -176,7 +188,7 @@ async function explainLines(io: Io, policy: LoadedPolicy, analyse: PostgresAnaly
 async function explainLine(
   io: Io,
   policy: LoadedPolicy,
-  analyse: PostgresAnalysis,
+  postgres: PostgresAnalysis,
   number: number,
   value: unknown,
 ): Promise<unknown> {
@@ -190,10 +202,15 @@ async function explainLine(
     process.exitCode ??= EXIT.failed;
     const id = typeof value === 'object' && value !== null && 'id' in value ? value.id : null;
     const analysis = unreadable(why);
-    return explanationJson(id, analysis, policy.explain(question(analysis, LINE.parse({}))));
+    return explanationJson(
+      id,
+      analysis,
+      policy.explain(question(analysis, LINE.parse({}), { in_transaction: false, role: '' })),
+    );
   }
-  const analysis = await analyse(typeof bytes === 'string' ? Buffer.from(bytes) : bytes, sessionOf(input));
-  return explanationJson(input.id, analysis, policy.explain(question(analysis, input)));
+  const exact = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
+  const { analysis, ...state } = await postgres.analyse(exact, input.session);
+  return explanationJson(input.id, analysis, policy.explain(question(analysis, input, state)));
 }
 
 // `params`, `sql_mode` and `charset` are accepted and change nothing here: no fact of PostgreSQL depends on them.
@@ -206,12 +223,18 @@ const LINE = z.object({
     .optional(),
   session: z
     .object({
-      server_version: z.union([z.number(), z.string().regex(/^\d+/, 'not a version')]).default(18),
-      database: z.string().default('app'),
-      search_path: z.string().default('"$user", public'),
-      role: z.string().optional(),
-      in_transaction: z.boolean().default(false),
-      earlier: z.array(z.string()).default([]),
+      server_version: z.union([z.number(), z.string().regex(/^\d+/, 'not a version')]),
+      database: z.string(),
+      search_path: z.string(),
+      role: z.string(),
+      in_transaction: z.boolean(),
+      earlier: z.array(z.string()),
+    })
+    .partial()
+    .transform(({ server_version, ...rest }): ExplainedSession => {
+      const known = Object.entries(rest).filter(([, value]) => value !== undefined);
+      const major = Number.parseInt(String(server_version), 10);
+      return { ...Object.fromEntries(known), ...(server_version === undefined ? {} : { server_version: major }) };
     })
     .prefault({}),
   as: z
@@ -225,22 +248,16 @@ const LINE = z.object({
 });
 type Input = z.output<typeof LINE>;
 
-function sessionOf({ session, as }: Input): ExplainSession {
-  return {
-    server_version: Math.trunc(Number.parseFloat(String(session.server_version))),
-    database: session.database,
-    role: session.role ?? as.id,
-    search_path: session.search_path,
-    earlier: session.earlier.map((sql) => Buffer.from(sql)),
-  };
-}
-
-function question(analysis: Analysis, { session, as }: Input): PolicyQuestion {
+function question(
+  analysis: Analysis,
+  { session, as }: Input,
+  { in_transaction, role }: Pick<Explained, 'in_transaction' | 'role'>,
+): PolicyQuestion {
   return {
     analysis,
     who: { ...as, authentication: 'scram-sha-256', address: '127.0.0.1' },
-    where: { engine: 'postgres', upstream: 'explain', database: session.database, tags: {} },
-    session: { in_transaction: session.in_transaction, application_name: '', role: session.role ?? as.id },
+    where: { engine: 'postgres', upstream: 'explain', database: session.database ?? 'postgres', tags: {} },
+    session: { in_transaction, application_name: '', role },
     now: Date.now(),
   };
 }
@@ -264,10 +281,21 @@ function unreadable(why: string): Analysis {
   };
 }
 
-async function exampleAnalyser(io: Io): Promise<Analyse> {
-  const analyse = await io.postgres();
-  const session = sessionOf(LINE.parse({}));
-  return (engine, sql) => (engine === 'postgres' ? analyse(Buffer.from(sql), session) : null);
+async function postgresAnalysis(): Promise<PostgresAnalysis> {
+  const analyser = await PostgresAnalyser.create();
+  return {
+    analyse: (sql, session) => analyseWithSession(analyser, Buffer.from(sql).toString('latin1'), session),
+    close: () => analyser.close(),
+  };
+}
+
+async function withPostgres<Result>(io: Io, use: (postgres: PostgresAnalysis) => Promise<Result>): Promise<Result> {
+  const postgres = await io.postgres();
+  try {
+    return await use(postgres);
+  } finally {
+    await postgres.close();
+  }
 }
 
 async function loadOrFail(file: string): Promise<LoadedPolicy> {
