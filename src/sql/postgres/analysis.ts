@@ -18,6 +18,7 @@ import { blank, hasNewerNumbers, nameEnd, shape, shiftPosition } from './lexer.t
 import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath } from './names.ts';
 import type { ParseOutcome, Parser, RawStatement, Tree } from './parser.ts';
 import { STATEMENTS } from './statements.ts';
+import { OWN_HELP, OWN_SETTINGS, Refusal, textOf, unwrap } from './tree.ts';
 
 /** Longest text that is analysed, in bytes; a longer one is refused with 54000. */
 export const STATEMENT_BYTES_MAX = 1024 * 1024;
@@ -42,15 +43,6 @@ export interface Frame {
 
 /** What a table row does with its node. */
 export type Visit = (analyst: Analyst, node: Tree, frame: Frame) => void;
-
-/** A text that is refused before or instead of being judged. */
-export class Refusal extends Error {
-  readonly error: AnalysisError;
-  constructor(sqlstate: string, message: string, position = 0) {
-    super(message);
-    this.error = { sqlstate, message, position };
-  }
-}
 
 /** Analyses one message. Text: UTF-8 bytes as latin1. Needs a ready parser. */
 export function analyseText(parser: Parser, text: string, context: AnalysisContext): Analysis {
@@ -331,9 +323,9 @@ export class Analyst {
 
   /** Name of a relation as the server would resolve it. */
   relation(range: Tree): { readonly name: string; readonly unresolved: boolean; readonly temporary: boolean } {
-    const name = decode(range['relname']);
-    const schema = range['schemaname'] === undefined ? null : decode(range['schemaname']);
-    const catalog = range['catalogname'] === undefined ? null : decode(range['catalogname']);
+    const name = textOf(range['relname']);
+    const schema = range['schemaname'] === undefined ? null : textOf(range['schemaname']);
+    const catalog = range['catalogname'] === undefined ? null : textOf(range['catalogname']);
     if (catalog !== null && catalog !== this.context.database) {
       return { name: qualified(catalog, schema ?? '', name), unresolved: true, temporary: false };
     }
@@ -600,10 +592,10 @@ export class Analyst {
   result(more: Pick<Analysis, 'forward' | 'position_shift' | 'shape' | 'reason'>): Analysis {
     return {
       statements: this.#statements,
-      findings: this.findings.sort((a, b) => a.statement - b.statement || a.start - b.start),
-      reads: [...this.#reads].sort(),
-      writes: [...this.#writes].sort(),
-      functions: [...this.#functions].sort(),
+      findings: this.findings.toSorted((a, b) => a.statement - b.statement || a.start - b.start),
+      reads: [...this.#reads].toSorted(),
+      writes: [...this.#writes].toSorted(),
+      functions: [...this.#functions].toSorted(),
       effects: this.effects,
       own: this.own,
       ...more,
@@ -623,16 +615,6 @@ const UNKNOWN_KIND = 'A kind of statement or expression that Holdpoint does not 
 const UNRESOLVED_RELATION = 'The search_path is not known here, so neither is the table.';
 const UNRESOLVED_FUNCTION = 'Not a built-in function: it may run anything.';
 
-/** Said for a holdpoint.* name that does not exist. */
-export const OWN_HELP =
-  'Holdpoint knows SET holdpoint.reason, SET holdpoint.hold, SHOW holdpoint.requests and SHOW holdpoint.request."<id>"';
-
-/** The settings that are Holdpoint's own, lower case. */
-export const OWN_SETTINGS: ReadonlyMap<string, 'reason' | 'hold'> = new Map([
-  ['holdpoint.reason', 'reason'],
-  ['holdpoint.hold', 'hold'],
-]);
-
 /** The call in `SELECT f(...)` with nothing else; null: it is another statement. */
 function plainCall(kind: string, node: Tree): Tree | null {
   const targets = node['targetList'] as { ResTarget?: Tree }[] | undefined;
@@ -640,24 +622,4 @@ function plainCall(kind: string, node: Tree): Tree | null {
   for (const field in node) if (!['targetList', 'limitOption', 'op'].includes(field)) return null;
   const [of, call] = unwrap(targets[0]?.ResTarget?.['val']);
   return of === 'FuncCall' ? call : null;
-}
-
-/** {Kind: fields} taken apart. */
-export function unwrap(wrapped: unknown): [string, Tree] {
-  for (const kind in wrapped as Tree) return [kind, (wrapped as Tree)[kind] as Tree];
-  return ['', {}];
-}
-
-/** Text of the tree: already UTF-16. */
-function decode(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-/** Items of a list of String nodes. */
-export function strings(list: unknown): string[] {
-  const items = Array.isArray(list) ? (list as unknown[]) : [];
-  return items.flatMap((item) => {
-    const [kind, node] = unwrap(item);
-    return kind === 'String' ? [decode(node['sval'])] : [];
-  });
 }

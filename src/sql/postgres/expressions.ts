@@ -1,10 +1,11 @@
 // What every kind of node means that is not a statement: 'walk' (nothing of its own, look inside), 'never' (only the server's later
 // stages make it: seeing one is `unknown`), or a rule. A test compares the table with the grammar's list of kinds.
-import { strings, unwrap, type Analyst, type Frame, type Visit } from './analysis.ts';
+import type { Analyst, Frame, Visit } from './analysis.ts';
 import { FUNCTION_CLASSES, functionClass } from './functions.ts';
 import { quoteIdentifier } from './names.ts';
 import type { Tree } from './parser.ts';
 import { judgeSetting } from './settings.ts';
+import { strings, unwrap } from './tree.ts';
 
 export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   ...all(
@@ -70,7 +71,8 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   JsonArrayAgg: folding,
   JsonObjectAgg: folding,
   JsonArrayQueryConstructor: folding,
-  TableLikeClause: (a, node, frame) => a.reads(node['relation'] as Tree, frame),
+  // Takes a definition, no rows.
+  TableLikeClause: () => {},
   TypeCast: (a, node, frame) => a.children(node, frame),
   TypeName: (a, node, frame) => {
     const names = strings(node['names']);
@@ -112,7 +114,10 @@ function attribute(a: Analyst, name: string, location: unknown): void {
 function functionCall(a: Analyst, node: Tree, frame: Frame): void {
   const args = (node['args'] as unknown[] | undefined) ?? [];
   const spread = node['func_variadic'] === true || node['agg_within_group'] === true;
-  const bare = a.calls(strings(node['funcname']), spread ? -1 : args.length, node['location']);
+  const names = strings(node['funcname']);
+  // FROM unnest(a, b) is several calls of one argument each.
+  const count = spread || names.join('.') === 'unnest' ? -1 : args.length;
+  const bare = a.calls(names, count, node['location']);
   if (bare !== null) SPECIAL[bare]?.(a, args, node, frame);
   a.children(node, frame, ['funcname']);
 }
@@ -198,7 +203,8 @@ export function constantText(wrapped: unknown): string | null | undefined {
       stack.push(node['rexpr'], node['lexpr']);
     } else if (kind === 'A_Const' && node['sval'] !== undefined)
       pieces.push(((node['sval'] as Tree)['sval'] as string | undefined) ?? '');
-    else if (kind === 'A_Const' && node['ival'] !== undefined) pieces.push(String((node['ival'] as Tree)['ival'] ?? 0));
+    else if (kind === 'A_Const' && node['ival'] !== undefined)
+      pieces.push(`${((node['ival'] as Tree)['ival'] as number | undefined) ?? 0}`);
     else if (kind === 'A_Const' && node['fval'] !== undefined) pieces.push((node['fval'] as Tree)['fval'] as string);
     else if (kind === 'A_Const' && node['isnull'] === true && pieces.length === 0 && stack.length === 0) return null;
     else return undefined;

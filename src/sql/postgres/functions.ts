@@ -96,5 +96,5 @@ export const FOLDING_AGGREGATES: ReadonlySet<string> = new Set(
 export function functionTable(): readonly (readonly [string, FunctionClassName])[] {
   const rows = new Map<string, readonly [string, FunctionClassName]>();
   for (const [name, signatures] of BY_NAME) for (const s of signatures) rows.set(`${name} ${s.class}`, [name, s.class]);
-  return [...rows.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  return [...rows.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }

@@ -295,13 +295,13 @@ export function blank(text: string): Blanked {
   const position_shift: (readonly [number, number])[] = [];
   let reason: string | null = null;
   let copied = 0;
-  let tokens = 0;
+  let count = 0;
   let characters_off = 0;
   while (lexer.next()) {
     const kind = lexer.kind;
     if (kind === TokenKind.space) continue;
     if (kind !== TokenKind.line_comment && kind !== TokenKind.block_comment) {
-      tokens += kind === TokenKind.operator ? lexer.end - lexer.start : 1;
+      count += kind === TokenKind.operator ? lexer.end - lexer.start : 1;
       continue;
     }
     const comment = text.slice(lexer.start, lexer.end);
@@ -318,7 +318,7 @@ export function blank(text: string): Blanked {
     }
   }
   const blanked = copied === 0 ? text : pieces.join('') + text.slice(copied);
-  return { text: blanked, position_shift, reason, tokens, joins_strings: lexer.block_comment_between_strings };
+  return { text: blanked, position_shift, reason, tokens: count, joins_strings: lexer.block_comment_between_strings };
 }
 
 function countContinuationBytes(text: string): number {

@@ -1,6 +1,7 @@
 // PostgreSQL's own grammar (libpg_query 18 in WASM): text to raw parse tree. The only file that touches the WASM module.
 // An instance that threw anything but a syntax error is never used again: it has leaked its stack, and after some fifty such
 // accidents it hangs.
+/* oxlint-disable no-underscore-dangle -- emscripten names its exports so */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 

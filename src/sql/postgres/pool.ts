@@ -90,6 +90,7 @@ export class WorkerPool {
         () => void this.#end(thread, '54001', 'statement too complex to analyse'),
         this.#options.deadline_ms,
       );
+      // oxlint-disable-next-line require-post-message-target-origin -- a thread, not a window
       thread.worker.postMessage(job.question);
     }
   }

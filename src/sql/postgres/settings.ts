@@ -74,5 +74,5 @@ function isOn(value: string): boolean {
 
 /** Names and actions, for the printed documentation. */
 export function settingTable(): readonly (readonly [string, string])[] {
-  return [...KNOWN].sort(([a], [b]) => (a < b ? -1 : 1));
+  return [...KNOWN].toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -1,12 +1,13 @@
 // Every statement kind of PostgreSQL's grammar: its command tag, what it does, and how it is looked into. The reference for what
 // Holdpoint makes of a statement; printed into docs/generated/statements.md. A test compares it with the grammar's list of kinds.
 import type { Action } from '../findings.ts';
-import { OWN_HELP, OWN_SETTINGS, Refusal, strings, unwrap, type Analyst, type Frame, type Visit } from './analysis.ts';
+import type { Analyst, Frame, Visit } from './analysis.ts';
 import { constantText } from './expressions.ts';
 import { qualified, quoteIdentifier } from './names.ts';
 import type { Tree } from './parser.ts';
 import { judgePlpgsql } from './plpgsql.ts';
 import { judgeSetting } from './settings.ts';
+import { OWN_HELP, OWN_SETTINGS, Refusal, strings, textOf, unwrap } from './tree.ts';
 
 export interface StatementRow {
   /** The command tag's words. */
@@ -54,7 +55,7 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   ConstraintsSetStmt: plain('SET CONSTRAINTS', ['transaction'], 'Sets when constraints are checked.'),
   VariableSetStmt: {
     ...plain(
-      (n) => (String(n['kind']).startsWith('VAR_RESET') ? 'RESET' : 'SET'),
+      (n) => (textOf(n['kind']).startsWith('VAR_RESET') ? 'RESET' : 'SET'),
       ['settings', 'role', 'admin'],
       'Changes a setting.',
     ),
@@ -62,7 +63,7 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   },
   VariableShowStmt: { ...plain('SHOW', ['settings'], 'Shows a setting.'), visit: show },
   DiscardStmt: {
-    ...plain((n) => String(n['target']).replace('_', ' '), ['settings'], 'Resets parts of the session.'),
+    ...plain((n) => textOf(n['target']).replace('_', ' '), ['settings'], 'Resets parts of the session.'),
     visit: discard,
   },
   ListenStmt: plain('LISTEN', ['settings'], 'Listens on a channel.', channel),
@@ -137,10 +138,10 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
 
   // ---- server ------------------------------------------------------------------------------------------------------------
   AlterSystemStmt: plain('ALTER SYSTEM', ['admin'], "Changes the server's configuration.", (n) =>
-    quoteIdentifier(String((n['setstmt'] as Tree)['name'] ?? '')),
+    quoteIdentifier(textOf((n['setstmt'] as Tree)['name'])),
   ),
   CheckPointStmt: plain('CHECKPOINT', ['admin'], 'Forces a checkpoint.'),
-  ClusterStmt: { ...plain('CLUSTER', ['admin'], 'Rewrites a table under an exclusive lock.'), visit: maintain },
+  ClusterStmt: { ...plain('CLUSTER', ['admin', 'ddl'], 'Rewrites a table under an exclusive lock.'), visit: cluster },
   ReindexStmt: { ...plain('REINDEX', ['admin'], 'Rebuilds indexes.'), visit: maintain },
   VacuumStmt: {
     ...plain((n) => (n['is_vacuumcmd'] === true ? 'VACUUM' : 'ANALYZE'), ['read', 'admin'], 'Maintains tables.'),
@@ -215,7 +216,7 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   RefreshMatViewStmt: relation('REFRESH MATERIALIZED VIEW', 'Runs the query of a materialized view again.'),
   CreateSeqStmt: relation('CREATE SEQUENCE', 'Creates a sequence.', 'sequence'),
   AlterSeqStmt: relation('ALTER SEQUENCE', 'Alters a sequence.', 'sequence'),
-  IndexStmt: relation('CREATE INDEX', 'Creates an index.'),
+  IndexStmt: { ...plain('CREATE INDEX', ['ddl'], 'Creates an index.'), visit: createIndex },
   AlterTableStmt: {
     ...plain((n) => `ALTER ${objectWord(n['objtype'])}`, ['ddl', 'grant'], 'Alters a table.'),
     visit: alterTable,
@@ -317,7 +318,7 @@ function query(tag: string, rest: Action, why: string, visit: Visit): StatementR
 }
 
 function named(field: string): Describe {
-  return (node) => quoteIdentifier(String(node[field] ?? ''));
+  return (node) => quoteIdentifier(textOf(node[field]));
 }
 
 function names(list: unknown): string {
@@ -331,15 +332,13 @@ function rangeName(range: unknown): string {
 }
 
 function channel(node: Tree): string {
-  return quoteIdentifier(String(node['conditionname'] ?? '*'));
+  return quoteIdentifier(textOf(node['conditionname']) || '*');
 }
 
 function roleName(role: unknown): string {
   const node = (role ?? {}) as Tree;
   return node['rolename'] === undefined
-    ? String(node['roletype'] ?? '')
-        .replace('ROLESPEC_', '')
-        .toLowerCase()
+    ? textOf(node['roletype']).replace('ROLESPEC_', '').toLowerCase()
     : quoteIdentifier(node['rolename'] as string);
 }
 
@@ -349,7 +348,7 @@ function roleNames(list: unknown): string {
 
 function accessNames(list: unknown): string {
   return ((list as unknown[] | undefined) ?? [])
-    .map((item) => quoteIdentifier(String(unwrap(item)[1]['priv_name'] ?? '')))
+    .map((item) => quoteIdentifier(textOf(unwrap(item)[1]['priv_name'])))
     .join(', ');
 }
 
@@ -360,7 +359,7 @@ function objectOf(node: Tree): string {
 
 function objectName(wrapped: unknown): string {
   const [kind, node] = unwrap(wrapped ?? {});
-  if (kind === 'String') return quoteIdentifier(String(node['sval'] ?? ''));
+  if (kind === 'String') return quoteIdentifier(textOf(node['sval']));
   if (kind === 'List')
     return ((node['items'] as unknown[] | undefined) ?? [])
       .map(objectName)
@@ -391,7 +390,7 @@ const OBJECT_WORDS: Readonly<Record<string, string>> = {
 };
 
 function objectWord(type: unknown): string {
-  const name = String(type ?? 'OBJECT_TABLE');
+  const name = textOf(type) || 'OBJECT_TABLE';
   return OBJECT_WORDS[name] ?? name.replace('OBJECT_', '').replaceAll('_', ' ');
 }
 
@@ -458,7 +457,7 @@ function explain(a: Analyst, node: Tree, frame: Frame): void {
   let runs = false;
   for (const item of (node['options'] as unknown[] | undefined) ?? []) {
     const [, option] = unwrap(item);
-    if (String(option['defname']).toLowerCase() === 'analyze')
+    if (textOf(option['defname']).toLowerCase() === 'analyze')
       runs = option['arg'] === undefined || isTrue(option['arg']);
   }
   a.push(node['query'], '*', { ...frame, planned: frame.planned || !runs });
@@ -469,21 +468,21 @@ function isTrue(wrapped: unknown): boolean {
   const [kind, node] = unwrap(wrapped);
   if (kind === 'Integer') return (node['ival'] ?? 0) !== 0;
   if (kind === 'Boolean') return node['boolval'] === true;
-  return /^(true|on|1)$/i.test(String(node['sval'] ?? ''));
+  return /^(true|on|1)$/i.test(textOf(node['sval']));
 }
 
 function prepare(a: Analyst, node: Tree, frame: Frame): void {
-  a.prepare(String(node['name']), node['query'] as Tree);
+  a.prepare(textOf(node['name']), node['query'] as Tree);
   a.children(node, frame, ['query']);
 }
 
 function execute(a: Analyst, node: Tree, frame: Frame): void {
-  a.execute(String(node['name']));
+  a.execute(textOf(node['name']));
   a.children(node, frame);
 }
 
 function deallocate(a: Analyst, node: Tree): void {
-  a.deallocate(node['name'] === undefined ? null : String(node['name']));
+  a.deallocate(node['name'] === undefined ? null : textOf(node['name']));
 }
 
 function lock(a: Analyst, node: Tree): void {
@@ -512,11 +511,11 @@ const TRANSACTIONS: Readonly<Record<string, readonly [tag: string, op: Transacti
 };
 
 function transactionTag(node: Tree): string {
-  return TRANSACTIONS[String(node['kind'])]?.[0] ?? 'TRANSACTION';
+  return TRANSACTIONS[textOf(node['kind'])]?.[0] ?? 'TRANSACTION';
 }
 
 function transaction(a: Analyst, node: Tree, frame: Frame): void {
-  const known = TRANSACTIONS[String(node['kind'])];
+  const known = TRANSACTIONS[textOf(node['kind'])];
   if (!known) return a.unknownNode(frame);
   const [, op] = known;
   if (op === null || op === 'prepare-transaction')
@@ -527,12 +526,12 @@ function transaction(a: Analyst, node: Tree, frame: Frame): void {
 }
 
 function set(a: Analyst, node: Tree, frame: Frame): void {
-  const kind = String(node['kind']);
+  const kind = textOf(node['kind']);
   if (kind === 'VAR_RESET_ALL') {
     a.add('settings', '', 'Sets all settings back.');
     return a.resetAll();
   }
-  const name = String(node['name'] ?? '');
+  const name = textOf(node['name']);
   if (kind === 'VAR_SET_MULTI') {
     a.add('transaction', '', 'Sets how the transaction runs.');
     return a.children(node, frame);
@@ -566,7 +565,7 @@ function ownSet(a: Analyst, name: string, value: string | null | undefined): voi
 }
 
 function show(a: Analyst, node: Tree): void {
-  const name = String(node['name'] ?? '');
+  const name = textOf(node['name']);
   if (!/^holdpoint\./i.test(name)) return a.add('settings', quoteIdentifier(name.toLowerCase()), 'Shows a setting.');
   const own = name.toLowerCase();
   const which = OWN_SETTINGS.get(own);
@@ -595,7 +594,7 @@ function doBlock(a: Analyst, node: Tree, frame: Frame): void {
   let location: unknown;
   for (const item of node['args'] as unknown[]) {
     const [, option] = unwrap(item);
-    const text = String(unwrap(option['arg'])[1]['sval'] ?? '');
+    const text = textOf(unwrap(option['arg'])[1]['sval']);
     if (option['defname'] === 'language') language = text.toLowerCase();
     else if (option['defname'] === 'as') [body, location] = [text, option['location']];
   }
@@ -619,7 +618,7 @@ function createFunction(a: Analyst, node: Tree, frame: Frame): void {
   a.add('code', object, 'Stores code to be run later.');
   for (const item of (node['options'] as unknown[] | undefined) ?? []) {
     const [, option] = unwrap(item);
-    const language = option['defname'] === 'language' ? String(unwrap(option['arg'])[1]['sval']).toLowerCase() : '';
+    const language = option['defname'] === 'language' ? textOf(unwrap(option['arg'])[1]['sval']).toLowerCase() : '';
     if (language === 'c' || language === 'internal') a.add('admin', object, 'Binds a function of a shared library.');
   }
   a.children(node, { ...frame, defines: true, planned: true });
@@ -639,8 +638,17 @@ function grantTag(node: Tree): string {
 }
 
 function grant(a: Analyst, node: Tree): void {
-  const objects = ((node['objects'] as unknown[] | undefined) ?? []).map(objectName);
-  for (const object of objects.length > 0 ? objects : ['']) a.add('grant', object, 'Changes privileges.');
+  const objects = (node['objects'] as unknown[] | undefined) ?? [];
+  for (const item of objects) {
+    const [kind, range] = unwrap(item);
+    a.add(
+      'grant',
+      kind === 'RangeVar' ? a.relation(range).name : objectName(item),
+      'Changes privileges.',
+      range['location'],
+    );
+  }
+  if (objects.length === 0) a.add('grant', '', 'Changes privileges.');
 }
 
 // ---- server ------------------------------------------------------------------------------------------------------------------
@@ -649,9 +657,15 @@ function maintain(a: Analyst, node: Tree): void {
   const range = node['relation'] as Tree | undefined;
   a.add(
     'admin',
-    range ? a.relation(range).name : String(node['name'] ?? ''),
+    range ? a.relation(range).name : textOf(node['name']),
     'Rewrites a table or its indexes under a lock.',
   );
+}
+
+function cluster(a: Analyst, node: Tree): void {
+  maintain(a, node);
+  const range = node['relation'] as Tree | undefined;
+  a.add('ddl', range ? a.relation(range).name : '', 'Changes the order a table is kept in.');
 }
 
 function vacuum(a: Analyst, node: Tree, frame: Frame): void {
@@ -673,18 +687,30 @@ function createTable(a: Analyst, node: Tree, frame: Frame): void {
   a.defines(range, frame, 'Creates a table.');
   if (shares) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
   a.children(node, { ...frame, defines: true }, ['relation']);
-  if (range['relpersistence'] === 't') a.temporary.add(String(range['relname']));
+  if (range['relpersistence'] === 't') a.temporary.add(textOf(range['relname']));
+}
+
+/** An index lives in its table's schema. */
+function createIndex(a: Analyst, node: Tree, frame: Frame): void {
+  const range = node['relation'] as Tree;
+  a.defines(range, frame, 'Creates an index on a table.');
+  if (node['idxname'] !== undefined && !a.relation(range).temporary) {
+    a.defines({ ...range, relname: node['idxname'] }, frame, 'Creates an index.');
+  }
+  a.children(node, { ...frame, defines: true }, ['relation']);
 }
 
 function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
   const range = (node['into'] as Tree)['rel'] as Tree;
   a.defines(range, frame, 'Creates a table from a query.');
   a.push(node['query'], '*', { ...frame, defines: false });
-  if (range['relpersistence'] === 't') a.temporary.add(String(range['relname']));
+  if (range['relpersistence'] === 't') a.temporary.add(textOf(range['relname']));
 }
 
 function createView(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['view'] as Tree;
+  // A view of the session's own too: it may shadow a table that a policy names.
+  a.defines(range, frame, 'Creates a view.');
   a.add('ddl', a.relation(range).name, 'Creates a view.', range['location']);
   a.push(node['query'], '*', { ...frame, defines: false, planned: true });
 }
@@ -700,7 +726,7 @@ function alterTable(a: Analyst, node: Tree, frame: Frame): void {
 
 function renameObject(a: Analyst, node: Tree, frame: Frame): void {
   if (node['renameType'] === 'OBJECT_ROLE')
-    return a.add('role', quoteIdentifier(String(node['subname'])), 'Renames a role.');
+    return a.add('role', quoteIdentifier(textOf(node['subname'])), 'Renames a role.');
   relationOrObject('Renames an object.')(a, node, frame);
 }
 
@@ -723,11 +749,11 @@ const RELATION_TYPES = new Set([
 
 function drop(a: Analyst, node: Tree, frame: Frame): void {
   for (const item of (node['objects'] as unknown[] | undefined) ?? []) {
-    if (!RELATION_TYPES.has(String(node['removeType']))) {
+    if (!RELATION_TYPES.has(textOf(node['removeType']))) {
       a.add('ddl', objectName(item), 'Drops an object.');
       continue;
     }
-    const [relname, schemaname, catalogname] = strings(unwrap(item)[1]['items']).reverse();
+    const [relname, schemaname, catalogname] = strings(unwrap(item)[1]['items']).toReversed();
     a.defines(
       { relname, ...(schemaname && { schemaname }), ...(catalogname && { catalogname }) },
       frame,
@@ -737,6 +763,20 @@ function drop(a: Analyst, node: Tree, frame: Frame): void {
 }
 
 function createSchema(a: Analyst, node: Tree, frame: Frame): void {
-  a.add('ddl', quoteIdentifier(String(node['schemaname'] ?? roleName(node['authrole']))), 'Creates a schema.');
-  a.children(node, { ...frame, defines: true });
+  const schema = textOf(node['schemaname'] ?? (node['authrole'] as Tree | undefined)?.['rolename']);
+  a.add('ddl', quoteIdentifier(schema), 'Creates a schema.');
+  for (const item of (node['schemaElts'] as unknown[] | undefined) ?? []) {
+    const [kind, element] = unwrap(item);
+    a.push({ [kind]: inSchema(element, schema) }, '*', { ...frame, defines: true });
+  }
+}
+
+/** The elements of CREATE SCHEMA are created in it. */
+function inSchema(element: Tree, schema: string): Tree {
+  const moved: Record<string, unknown> = { ...element };
+  for (const field of ['relation', 'view', 'sequence']) {
+    const range = element[field] as Tree | undefined;
+    if (range?.['relname'] !== undefined) moved[field] = { schemaname: schema, ...range };
+  }
+  return moved;
 }

@@ -1,0 +1,42 @@
+// Small readers of parse trees, and the refusal that any of the tables may raise.
+import type { AnalysisError } from '../findings.ts';
+import type { Tree } from './parser.ts';
+
+/** {Kind: fields} taken apart. */
+export function unwrap(wrapped: unknown): [string, Tree] {
+  for (const kind in wrapped as Tree) return [kind, (wrapped as Tree)[kind] as Tree];
+  return ['', {}];
+}
+
+/** Items of a list of String nodes. */
+export function strings(list: unknown): string[] {
+  const items = Array.isArray(list) ? (list as unknown[]) : [];
+  return items.flatMap((item) => {
+    const [kind, node] = unwrap(item);
+    return kind === 'String' ? [textOf(node['sval'])] : [];
+  });
+}
+
+/** Text of the tree: already UTF-16. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** A text that is refused before or instead of being judged. */
+export class Refusal extends Error {
+  readonly error: AnalysisError;
+  constructor(sqlstate: string, message: string, position = 0) {
+    super(message);
+    this.error = { sqlstate, message, position };
+  }
+}
+
+/** Said for a holdpoint.* name that does not exist. */
+export const OWN_HELP =
+  'Holdpoint knows SET holdpoint.reason, SET holdpoint.hold, SHOW holdpoint.requests and SHOW holdpoint.request."<id>"';
+
+/** The settings that are Holdpoint's own, lower case. */
+export const OWN_SETTINGS: ReadonlyMap<string, 'reason' | 'hold'> = new Map([
+  ['holdpoint.reason', 'reason'],
+  ['holdpoint.hold', 'hold'],
+]);
