@@ -38,12 +38,12 @@ async function credentials(
   options: LoginOptions,
 ): Promise<{ readonly url: string; readonly by: Parameters<typeof signIn>[1] }> {
   if (options.link !== undefined) {
-    const link = URL.parse(options.link);
+    const link = parsed(options.link);
     const token = /^\/in\/([\w-]+)$/.exec(link?.pathname ?? '')?.[1];
     if (!link || !token) throw new Failure('--link wants the whole link, http.../in/...', EXIT.usage);
     return { url: link.origin, by: { link: token } };
   }
-  const url = URL.parse(options.url)?.origin;
+  const url = parsed(options.url)?.origin;
   if (!url?.startsWith('http')) throw new Failure('--url wants http://host:port or https://host', EXIT.usage);
   if (options.passwordStdin === true) {
     if (options.user === undefined) throw new Failure('--password-stdin needs --user', EXIT.usage);
@@ -68,4 +68,8 @@ async function ask(question: string, output: NodeJS.WritableStream): Promise<str
     lines.close();
     if (!seen) process.stderr.write('\n');
   }
+}
+
+function parsed(text: string): URL | null {
+  return URL.canParse(text) ? new URL(text) : null;
 }

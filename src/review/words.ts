@@ -200,7 +200,9 @@ function indexesOf(bytes: Buffer, offsets: readonly number[]): number[] {
   let at = 0;
   let index = 0;
   return offsets.map((offset) => {
-    const to = Math.min(offset, bytes.length);
+    let to = Math.min(offset, bytes.length);
+    // Inside a character: its start. Continuation bytes are 10xxxxxx.
+    while (to > at && to < bytes.length && ((bytes[to] as number) & 0xc0) === 0x80) to -= 1;
     index += bytes.toString('utf8', at, to).length;
     at = to;
     return index;
