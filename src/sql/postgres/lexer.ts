@@ -368,7 +368,10 @@ export function shape(text: string): string {
       continue;
     }
     const is_string = kind === TokenKind.string;
-    if (is_string && literal) continue;
+    if (is_string && literal) {
+      gap = false;
+      continue;
+    }
     if (gap && out !== '') out += ' ';
     gap = false;
     literal = is_string;

@@ -1,0 +1,93 @@
+// The cache, the workers and their deadline.
+import { afterAll, expect, test } from 'vitest';
+import { analyseWithSession } from '../../../src/sql/explain.ts';
+import { PostgresAnalyser } from '../../../src/sql/postgres/analyser.ts';
+import { Parser } from '../../../src/sql/postgres/parser.ts';
+import { CONTEXT, found } from './helpers.ts';
+
+const analyser = await PostgresAnalyser.create({ workers: 1, deadline_ms: 5000 });
+afterAll(async () => analyser.close());
+
+test('a small text is answered at once, and the same text with the same object', () => {
+  const session = analyser.session(CONTEXT);
+  const first = session.analyse('SELECT * FROM t');
+  expect(first).not.toBeInstanceOf(Promise);
+  expect(session.analyse('SELECT * FROM t')).toBe(first);
+  expect(analyser.session({ ...CONTEXT }).analyse('SELECT * FROM t')).toBe(first);
+  expect(session.cpu_ms).toBeGreaterThan(0);
+});
+
+test('another search_path, role, database or version is another answer', async () => {
+  const session = analyser.session(CONTEXT);
+  const first = session.analyse('SELECT * FROM t');
+  for (const other of [{ search_path: 'x' }, { role: 'r' }, { database: 'd' }, { server_version: 15 }]) {
+    expect(analyser.session({ ...CONTEXT, ...other }).analyse('SELECT * FROM t')).not.toBe(first);
+  }
+  session.context = { ...CONTEXT, search_path: 'x' };
+  expect((await session.analyse('SELECT * FROM t')).reads).toEqual(['x.t']);
+});
+
+test('EXECUTE is never remembered', async () => {
+  const session = analyser.session(CONTEXT);
+  expect(found(await session.analyse('EXECUTE p'))).toEqual(['code p?']);
+  const inner = await session.analyse('DELETE FROM t');
+  session.context = { ...CONTEXT, prepared: (name) => (name === 'p' ? inner : undefined) };
+  expect(found(await session.analyse('EXECUTE p'))).toEqual(['write public.t']);
+});
+
+test('a text with many operators goes to a worker, which knows prepared statements too', async () => {
+  const inner = await analyser.analyse('DELETE FROM t', CONTEXT);
+  const sums = `SELECT ${'1+'.repeat(450)}1; EXECUTE p`;
+  const answer = analyser.analyse(sums, { ...CONTEXT, prepared: () => inner });
+  expect(answer).toBeInstanceOf(Promise);
+  expect(found(await answer)).toEqual(['read', 'write public.t']);
+});
+
+test('what is too deep is refused, and the next text is served', async () => {
+  for (const deep of [
+    `SELECT ${'('.repeat(30_000)}1${')'.repeat(30_000)}`,
+    `SELECT ${'not '.repeat(60_000)}true`,
+    `SELECT ${'1+'.repeat(200_000)}1`,
+  ]) {
+    expect((await analyser.analyse(deep, CONTEXT)).error?.sqlstate).toBe('54001');
+  }
+  expect((await analyser.analyse(`SELECT 1${' '.repeat(3000)}`, CONTEXT)).error).toBeNull();
+}, 30_000);
+
+test('a worker over its deadline is ended, what waits is served by another', async () => {
+  const hasty = await PostgresAnalyser.create({ workers: 1, deadline_ms: 1 });
+  const slow = `SELECT ${Array.from({ length: 20_000 }, (_, i) => `c${i}`).join(', ')} FROM t`;
+  expect((await hasty.analyse(slow, CONTEXT)).error?.sqlstate).toBe('54001');
+  await hasty.close();
+  expect((await hasty.analyse(slow, CONTEXT)).error?.sqlstate).toBeDefined();
+}, 30_000);
+
+test('a parser that failed is replaced', async () => {
+  const parser = await Parser.create();
+  for (let i = 0; i < 60; i += 1) {
+    const outcome = parser.parse(`SELECT ${'1+'.repeat(100_000)}1`);
+    expect(outcome.ok).toBe(false);
+    await parser.load();
+  }
+  expect(parser.discarded).toBeGreaterThan(0);
+  expect(parser.parse('SELECT 1').ok).toBe(true);
+}, 60_000);
+
+test('a function call by oid', () => {
+  expect(found(analyser.functionCall(765, 18))).toEqual(['admin pg_catalog.lo_export', 'export pg_catalog.lo_export']);
+  expect(found(analyser.functionCall(2078, 18))).toEqual(['code pg_catalog.set_config?']);
+  expect(found(analyser.functionCall(4_000_000, 18))).toEqual(['code 4000000?']);
+});
+
+test('earlier statements of a described session change how the last one resolves', async () => {
+  const { analysis } = await analyseWithSession(analyser, 'SELECT * FROM users', {
+    earlier: ['SET search_path = evil'],
+  });
+  expect(analysis.reads).toEqual(['evil.users']);
+  const undone = await analyseWithSession(analyser, 'SELECT * FROM users', {
+    earlier: ['BEGIN', 'SET search_path = evil', 'ROLLBACK'],
+  });
+  expect(undone.analysis.reads).toEqual(['public.users']);
+  const executed = await analyseWithSession(analyser, 'EXECUTE p', { earlier: ['PREPARE p AS DELETE FROM t'] });
+  expect(executed.analysis.writes).toEqual(['public.t']);
+});

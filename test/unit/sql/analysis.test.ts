@@ -1,0 +1,237 @@
+// What single statements and batches are found to do.
+import { describe, expect, test } from 'vitest';
+import type { Analysis } from '../../../src/sql/findings.ts';
+import { analyse, found, heldFor, latin1 } from './helpers.ts';
+
+test.each<[string, string[]]>([
+  ['SELECT 1', ['read']],
+  ['SELECT * FROM users u, pg_class', ['read pg_catalog.pg_class', 'read public.users']],
+  ['WITH x AS (SELECT 1) SELECT * FROM x', ['read']],
+  ['WITH x AS (SELECT * FROM x) SELECT * FROM x', ['read public.x']],
+  ['WITH x AS (SELECT 1), y AS (SELECT * FROM x) INSERT INTO x SELECT * FROM y', ['write public.x']],
+  ['WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d', ['write public.t']],
+  ['COPY t TO STDOUT', ['export public.t', 'read public.t']],
+  ['COPY t FROM STDIN', ['write public.t']],
+  ["COPY t FROM PROGRAM 'x'", ['admin program', 'import public.t', 'write public.t']],
+  ['EXPLAIN DELETE FROM t', ['read public.t']],
+  ['EXPLAIN (ANALYZE off, ANALYZE) DELETE FROM t', ['write public.t']],
+  ['EXPLAIN ANALYZE SELECT 1 INTO x', ['ddl public.x']],
+  [
+    'CREATE TEMP TABLE s(a int); INSERT INTO s VALUES (1); DROP TABLE s',
+    ['write pg_temp.s', 'write pg_temp.s', 'write pg_temp.s'],
+  ],
+  ['CREATE TEMP TABLE s() INHERITS (t)', ['ddl pg_temp.s', 'write pg_temp.s']],
+  ['TRUNCATE a', ['ddl public.a', 'write public.a']],
+  ['SET ROLE dba', ['role role']],
+  ['SET "role" = dba', ['role role']],
+  ['RESET ROLE', ['settings role']],
+  ['SET SESSION AUTHORIZATION DEFAULT', ['settings session_authorization']],
+  ["SELECT set_config('role', 'dba', false)", ['role role']],
+  ["SELECT set_config('ro' || 'le', 'dba', false)", ['role role']],
+  ['SELECT set_config($1, $2, false)', ['code pg_catalog.set_config?']],
+  ["SELECT nextval('public.s')", ['write public.s']],
+  ['SELECT uuid_generate_v4()', ['code uuid_generate_v4?']],
+  ['SELECT pg_catalog.no_such(1)', ['unknown pg_catalog.no_such']],
+  ['SELECT public.lower(1)', ['code public.lower?']],
+  ["SELECT ('/etc/passwd'::text).pg_read_file", ['admin pg_catalog.pg_read_file', 'export pg_catalog.pg_read_file']],
+  ['SELECT 1 OPERATOR(public.+) 2', ['code public.+?']],
+  ["SELECT 'x'::public.dom", ['code public.dom?']],
+  ["SELECT ts_stat('select a from t')", ['code pg_catalog.ts_stat', 'read public.t']],
+  ["DO $$BEGIN EXECUTE 'delete from ' || 'no' || 'tes'; END$$", ['code plpgsql', 'write public.notes']],
+  ["UPDATE pg_settings SET setting = 'x'", ['admin pg_catalog.pg_settings', 'write pg_catalog.pg_settings']],
+  ['SELECT * FROM corpus.hr.salaries', ['read hr.salaries']],
+  ['SELECT * FROM elsewhere.hr.salaries', ['read elsewhere.hr.salaries?']],
+  ['SELECT * FROM "Users"', ['read public."Users"']],
+  ['VACUUM t', ['read public.t']],
+  ['VACUUM FULL t', ['admin', 'read public.t']],
+  ['NOTIFY a', ['settings a']],
+  ["SELECT pg_notify('a', 'b')", ['settings pg_catalog.pg_notify']],
+  [
+    "SELECT pg_notify('a', x) FROM t",
+    ['export pg_catalog.pg_notify', 'read public.t', 'settings pg_catalog.pg_notify'],
+  ],
+  ['LOCK TABLE t', ['transaction public.t']],
+  ["PREPARE TRANSACTION 'x'", ['admin', 'transaction']],
+  ['CREATE SCHEMA s CREATE TABLE t(a int)', ['ddl s', 'ddl s.t']],
+])('%s', (sql, expected) => {
+  const analysis = analyse(sql);
+  expect(analysis.error).toBeNull();
+  expect(found(analysis)).toEqual(expected);
+});
+
+describe('what ordinary clients send is never held', () => {
+  test.each([
+    'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP',
+    "SET client_encoding TO 'unicode'; SET standard_conforming_strings = on; SET client_min_messages TO 'warning'",
+    "set names 'utf8'; SET SESSION timezone TO 'UTC'; SET extra_float_digits = 3; SET application_name = 'x'",
+    "SELECT set_config('jit', 'off', false)",
+    'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; SAVEPOINT a; RELEASE a; COMMIT',
+    "SELECT t.oid, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typname OPERATOR(pg_catalog.~) '^(a)$'",
+    'SELECT pg_catalog.array_agg(x), count(*) FILTER (WHERE x > 1), row_number() OVER (PARTITION BY x) FROM t GROUP BY CUBE (x)',
+    "SELECT a->>'b', a @> '{}', b ~* 'x', c LIKE 'd%', e BETWEEN 1 AND 2, f IN (1, 2), g IS DISTINCT FROM h FROM t",
+    "INSERT INTO t (a) VALUES (gen_random_uuid()), (now() AT TIME ZONE 'utc') ON CONFLICT (a) DO UPDATE SET a = excluded.a RETURNING id",
+    "SELECT * FROM unnest($1::int[], $2::text[]) AS u(a, b), generate_series(1, 3), jsonb_to_recordset('[]') AS r(x int)",
+    "SELECT date_trunc('day', a), extract(epoch FROM b), coalesce(c, d), greatest(1, 2), position('a' IN e), trim(f) FROM t",
+    'DECLARE c CURSOR FOR SELECT * FROM t; FETCH 10 FROM c; MOVE c; CLOSE c',
+    'PREPARE p AS SELECT $1::int; EXECUTE p(1); DEALLOCATE p',
+    "LISTEN a; NOTIFY a, 'b'; UNLISTEN a; ANALYZE t; SHOW search_path; DISCARD PLANS",
+    "SELECT * FROM json_table('[]'::jsonb, '$[*]' COLUMNS (a int PATH '$')) j, xmltable('/a' PASSING '<a/>' COLUMNS b text) x",
+  ])('%s', (sql) => {
+    expect(heldFor(analyse(sql, { search_path_start: '"$user", public' }))).toEqual([]);
+  });
+});
+
+describe('statements of one message', () => {
+  test('a constant search_path holds for what follows', () => {
+    expect(analyse('SET search_path = evil; SELECT * FROM users').reads).toEqual(['evil.users']);
+    expect(analyse("SELECT set_config('search_path', 'evil', false); SELECT * FROM users").reads).toEqual([
+      'evil.users',
+    ]);
+  });
+
+  test.each([
+    'SELECT f(); SELECT * FROM users',
+    'ROLLBACK; SELECT * FROM users',
+    "SELECT set_config('search_path', $1, false); SELECT * FROM users",
+    'DO $$BEGIN END$$; SELECT * FROM users',
+    'RESET search_path; SELECT * FROM users',
+    'BEGIN; SET LOCAL search_path = x; COMMIT; SELECT * FROM users',
+  ])('after %s nothing is certain', (sql) => {
+    expect(found(analyse(sql))).toContain('read users?');
+  });
+
+  test('a path with pg_catalog behind leaves no built-in name certain', () => {
+    expect(found(analyse('SELECT 1 + 2, lower(a) FROM pg_class', { search_path: 'public, pg_catalog' }))).toEqual([
+      'code +?',
+      'code lower?',
+      'read pg_class?',
+    ]);
+  });
+
+  test('an unknown path leaves every name open', () => {
+    expect(found(analyse('SELECT lower(a) FROM t', { search_path: null }))).toEqual(['code lower?', 'read t?']);
+  });
+});
+
+describe('facts', () => {
+  const facts = (sql: string) => analyse(sql).statements[0];
+  test('writes_all_rows', () => {
+    for (const sql of [
+      'DELETE FROM t',
+      'UPDATE t SET a = 1 WHERE 1 = 1',
+      'WITH d AS (DELETE FROM t) SELECT 1',
+      'TRUNCATE t',
+    ]) {
+      expect(facts(sql)?.writes_all_rows, sql).toBe(true);
+    }
+    for (const sql of [
+      'DELETE FROM t WHERE a = 1',
+      'EXPLAIN DELETE FROM t',
+      'UPDATE t SET a = 1 WHERE CURRENT OF c',
+      'INSERT INTO t VALUES (1)',
+    ]) {
+      expect(facts(sql)?.writes_all_rows, sql).toBe(false);
+    }
+  });
+  test('folds_rows', () => {
+    for (const sql of [
+      'SELECT json_agg(t) FROM t',
+      'SELECT ARRAY(SELECT a FROM t)',
+      "SELECT string_agg(a, ',') FROM t",
+      'SELECT json_arrayagg(a) FROM t',
+    ]) {
+      expect(facts(sql)?.folds_rows, sql).toBe(true);
+    }
+    for (const sql of ['SELECT count(*) FROM t', 'SELECT array_agg(a) FROM pg_class', 'SELECT json_agg(1)'])
+      expect(facts(sql)?.folds_rows, sql).toBe(false);
+  });
+  test('parse_is_harmless, copy_in, transaction_control', () => {
+    expect(facts("SELECT '{1}'::int[]")?.parse_is_harmless).toBe(false);
+    expect(facts('SELECT 1')?.parse_is_harmless).toBe(true);
+    expect(facts("COMMENT ON TABLE t IS 'x'")?.parse_is_harmless).toBe(true);
+    expect(facts('COPY t FROM STDIN')?.copy_in).toBe(true);
+    expect(facts('COMMIT')?.transaction_control).toBe(true);
+    expect(facts('  SELECT 1 ; ')).toMatchObject({ kind: 'SELECT', start: 2, end: 10 });
+  });
+});
+
+describe('prepared statements', () => {
+  test('EXECUTE has the findings of what was prepared', () => {
+    expect(found(analyse('PREPARE p AS DELETE FROM t; EXECUTE p'))).toEqual(['write public.t', 'write public.t']);
+    expect(found(analyse('EXECUTE nobody'))).toEqual(['code nobody?']);
+    expect(analyse('EXECUTE nobody').session_bound).toBe(true);
+  });
+  test('under another path it is not the same statement', () => {
+    expect(found(analyse('PREPARE p AS DELETE FROM t; SET search_path = x; EXECUTE p'))).toContain('code p?');
+  });
+});
+
+describe("Holdpoint's own statements", () => {
+  test.each<[string, Analysis['own'][number]]>([
+    ["SET holdpoint.reason = 'why'", { op: 'set', name: 'reason', value: 'why', statement: 0 }],
+    ["SET HOLDPOINT.hold TO '20s'", { op: 'set', name: 'hold', value: '20s', statement: 0 }],
+    ['RESET holdpoint.reason', { op: 'reset', name: 'reason', statement: 0 }],
+    [
+      "SELECT set_config('holdpoint.reason', 'why', false)",
+      { op: 'set_config', name: 'reason', value: 'why', statement: 0 },
+    ],
+    ["SELECT set_config('holdpoint.reason', $1, false)", { op: 'set_config', name: 'reason', value: 1, statement: 0 }],
+    ['SHOW holdpoint.requests', { op: 'show-requests', statement: 0 }],
+    ['SHOW holdpoint.request."HP-7KQ4"', { op: 'show-request', id: 'HP-7KQ4', statement: 0 }],
+    ['SHOW holdpoint.hold', { op: 'show-setting', name: 'hold', statement: 0 }],
+  ])('%s', (sql, own) => {
+    const analysis = analyse(sql);
+    expect(analysis.own).toEqual([own]);
+    expect(analysis.findings).toEqual([]);
+    expect(analysis.forward?.trim()).toBe('');
+  });
+  test('in a batch they are blanked out and the rest stays in place', () => {
+    const analysis = analyse("SELECT 1; SET holdpoint.reason = 'é'; SELECT 2");
+    expect(analysis.forward).toBe(`SELECT 1; ${' '.repeat(latin1("SET holdpoint.reason = 'é'").length)}; SELECT 2`);
+    expect(analysis.statements.length).toBe(3);
+  });
+  test.each([
+    "SET holdpoint.other = 'x'",
+    'SHOW holdpoint.nothing',
+    'SELECT holdpoint.answer(1, 2)',
+    "SELECT set_config('holdpoint.reason', 'x', false), pg_read_file('x')",
+    "SELECT set_config('holdpoint.reason', x, false) FROM t",
+  ])('%s is refused with what there is', (sql) => {
+    expect(analyse(sql).error).toMatchObject({
+      sqlstate: '0A000',
+      message: expect.stringContaining('holdpoint.reason') as string,
+    });
+  });
+});
+
+describe('texts that are refused', () => {
+  test.each<[string, string, number]>([
+    ['SELEC 1', '42601', 1],
+    ["SELECT /* éé */ 'é' frm x y", '42601', 25],
+    ['SELECT 1\0', '42601', 0],
+    ["SELECT 'a' /*\n*/ 'b'", '42601', 0],
+    ['SET standard_conforming_strings = off', '0A000', 0],
+    ["SET client_encoding = 'GBK'", '0A000', 0],
+    ["SELECT set_config('client_encoding', 'BIG5', false)", '0A000', 0],
+  ])('%j', (sql, sqlstate, position) => {
+    expect(analyse(sql).error).toMatchObject({ sqlstate, position });
+    expect(analyse(sql).statements).toEqual([]);
+  });
+  test('a number that the server does not read as the grammar does is unknown', () => {
+    expect(found(analyse('SELECT 1_000', { server_version: 15 }))).toContain('unknown');
+    expect(found(analyse('SELECT 1_000', { server_version: 16 }))).toEqual(['read']);
+  });
+});
+
+test('findings point at the name in the text as received', () => {
+  const sql = 'SELECT é.a FROM public.é';
+  const [finding] = analyse(sql).findings;
+  expect(latin1(sql).slice(finding?.start, finding?.end)).toBe(latin1('public.é'));
+});
+
+test('comments are not forwarded', () => {
+  const analysis = analyse('SELECT 1 /* reason: a look */ -- x');
+  expect(analysis.forward).toBe(`SELECT 1 ${' '.repeat(25)}`);
+  expect(analysis.reason).toBe('a look');
+  expect(analyse('SELECT 1').forward).toBeNull();
+});
