@@ -7,6 +7,8 @@ import type { BlockJson } from './record.ts';
 export const block_entries_max = 256;
 /** UTF-16 units of the strings that one block may gather before it is written early. */
 export const block_chars_max = 256 * 1024;
+/** A longer string is cut there and says by how much: a block must always fit into a record. */
+export const word_chars_max = 64 * 1024;
 
 export class Block {
   entries = 0;
@@ -62,8 +64,14 @@ export class Block {
     const known = this.#words.get(word);
     if (known !== undefined) return known;
     const number = this.#words.size;
+    if (word.length > word_chars_max) return this.#word(cut(word));
     this.#words.set(word, number);
     this.chars += word.length;
     return number;
   }
+}
+
+function cut(word: string): string {
+  const start = word.slice(0, word_chars_max - 64);
+  return `${start}… and ${word.length - start.length} characters more`;
 }

@@ -3,7 +3,7 @@
 // When the disk refuses, all that waits is rejected and `failure` is set until a record is durable again: the caller must stop.
 
 import { performance } from 'node:perf_hooks';
-import { Block } from './block.ts';
+import { Block, word_chars_max } from './block.ts';
 import { AuditError, reason } from './error.ts';
 import { realFs, writeAll, type AuditFile, type AuditFs } from './files.ts';
 import { Keys, tagOf } from './keys.ts';
@@ -182,7 +182,10 @@ class Log implements AuditLog {
   }
 
   session(clear: Readonly<Record<string, unknown>>): SessionLog {
-    return new Session(objectJson(clear, '`clear`'), {
+    const clear_json = objectJson(clear, '`clear`');
+    if (clear_json.length > word_chars_max)
+      throw new AuditError('invalid', `\`clear\` of a session is longer than ${word_chars_max} characters`);
+    return new Session(clear_json, {
       dirty: (session) => this.#markDirty(session),
       write: (clear_json, block) => this.#enqueueBlock(clear_json, block),
       durable: (pending) => this.#durable(pending),
@@ -520,6 +523,7 @@ class Log implements AuditLog {
 
 interface BlockWriter {
   dirty(session: Session): void;
+  /** Null: there was no room, and the entries are counted as lost. */
   write(clear_json: string, block: Block): Pending | null;
   durable(pending: Pending | null): Promise<void>;
 }
@@ -530,6 +534,7 @@ class Session implements SessionLog {
   readonly #writer: BlockWriter;
   #block: Block | null = null;
   #last: Pending | null = null;
+  #lost = false;
 
   constructor(clear_json: string, writer: BlockWriter) {
     this.#clear_json = clear_json;
@@ -554,6 +559,10 @@ class Session implements SessionLog {
 
   async flush(): Promise<void> {
     this.write();
+    if (this.#lost) {
+      this.#lost = false;
+      throw new AuditError('busy', 'allowed statements were not recorded: more was queued than memory may hold');
+    }
     await this.#writer.durable(this.#last);
   }
 
@@ -562,5 +571,6 @@ class Session implements SessionLog {
     if (block === null) return;
     this.#block = null;
     this.#last = this.#writer.write(this.#clear_json, block);
+    this.#lost ||= this.#last === null;
   }
 }

@@ -60,7 +60,7 @@ export interface SessionLog {
 export interface AuditLog {
   /** Resolves with the record's sequence number when it is durable (fsync, group commit). Rejects AuditError when it can't be. */
   append(record: RecordInput): Promise<number>;
-  /** For block records of one session; `clear` (session id, who) is repeated in each block. */
+  /** For block records of one session; `clear` (session id, who) is repeated in each block. Throws AuditError 'invalid' when it is no JSON object or longer than 64 Ki characters. */
   session(clear: Readonly<Record<string, unknown>>): SessionLog;
   /** Null: writable. Else why not, in words for an operator; forwarding must stop (ZH005). Becomes null by itself when space returns. */
   readonly failure: string | null;

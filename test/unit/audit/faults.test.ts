@@ -203,7 +203,7 @@ describe('while the disk refuses', () => {
     await expect(log.append({ type: 'x.y', clear: {} })).rejects.toMatchObject({ kind: 'busy' });
     const session = log.session({ session: 's' });
     session.allowed(1, 'lost', 'r', 'SELECT 1', 1, 1, 1);
-    await session.flush();
+    await expect(session.flush()).rejects.toMatchObject({ kind: 'busy' });
     expect(await Promise.all(queued)).toHaveLength(8);
     expect(log.failure).toBeNull();
     const seq = await log.append({ type: 'x.y', clear: {} });

@@ -196,6 +196,21 @@ describe('blocks of allowed statements', () => {
     expect((await survey(realFs, dir)).problem).toBeNull();
   });
 
+  it('cuts a string that no block could hold, and says so', async () => {
+    const log = await start();
+    const session = log.session({});
+    const shape = '\0'.repeat(40_000_000);
+    session.allowed(1, shape, 'r', 'SELECT 1', 1, 1, 1);
+    session.allowed(1, shape, 'r', 'SELECT 1', 1, 1, 1);
+    await session.flush();
+    const entries = (await all(log.read(2))).flatMap((record) => record.entries);
+    expect(entries.map((entry) => entry.shape.slice(65_000).replaceAll('\0', ''))).toEqual([
+      '… and 39934528 characters more',
+      '… and 39934528 characters more',
+    ]);
+    expect(() => log.session({ who: 'x'.repeat(70_000) })).toThrow(/longer than/);
+  });
+
   it('flush of an idle session resolves', async () => {
     const log = await start();
     await expect(log.session({}).flush()).resolves.toBeUndefined();
