@@ -1,7 +1,6 @@
 // What commands need from the rest of the product. main.ts gives it to them, so that no command imports the gateway.
 import type { Address, Config } from '../config/config.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { PostgresAnalysis } from './policy.ts';
 
 /** The gateway at work, as `serve` and `start` see it. */
 export interface Running {
@@ -24,6 +23,4 @@ export interface ServeOptions {
 
 export interface Deps {
   serve(config: Config, options: ServeOptions): Promise<Running>;
-  /** Loads PostgreSQL's grammar; called only by the commands that judge a text themselves. */
-  readonly analysis: () => Promise<PostgresAnalysis>;
 }

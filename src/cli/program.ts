@@ -1,10 +1,13 @@
 // The command line as a whole: which commands there are, and how each ends. One file per command; this one only lists them.
 import { Command } from 'commander';
 import { checkCommand } from './check.ts';
+import { approveCommand, denyCommand } from './decide.ts';
 import { EXIT, faultText } from './failure.ts';
 import { initCommand } from './init.ts';
+import { loginCommand } from './login.ts';
 import { policyCommand } from './policy.ts';
 import type { Deps } from './ports.ts';
+import { requestsCommand } from './requests.ts';
 import { serveCommand } from './serve.ts';
 import { startCommand } from './start.ts';
 import { userCommand } from './user.ts';
@@ -36,7 +39,11 @@ export function createProgram(deps: Deps): Command {
     checkCommand(),
     serveCommand(deps),
     userCommand(),
-    policyCommand({ postgres: deps.analysis }),
+    loginCommand(),
+    requestsCommand(),
+    approveCommand(),
+    denyCommand(),
+    policyCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   return withUsageStatus(program);

@@ -8,7 +8,7 @@ import type { Limits } from './limits.ts';
 import type { UpstreamAddress } from './references.ts';
 import { configSchema, NOT_IN_THIS_RELEASE, type RawConfig } from './schema.ts';
 
-export { DEFAULT_LIMITS, LIMITS, limitsTable, type LimitName, type Limits } from './limits.ts';
+export { DEFAULT_LIMITS, limitsTable, type Limits } from './limits.ts';
 export type { UpstreamAddress } from './references.ts';
 
 export interface Address {

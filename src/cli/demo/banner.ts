@@ -35,7 +35,7 @@ export function banner(facts: BannerFacts): string {
     row('Console', facts.grace, 'one-time sign-in as grace (reviewer)'),
     row('', facts.ada, "as ada (the agent's sponsor: may not decide);"),
     row('', '', 'both good for 10 minutes'),
-    row('Terminal', 'npx holdpoint login, then npx holdpoint requests'),
+    row('Terminal', 'npx holdpoint login --link <sign-in>, then npx holdpoint requests'),
     '',
     '  Try it: open the console, then in another terminal run',
     '',

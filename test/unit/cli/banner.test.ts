@@ -26,7 +26,7 @@ it('with the sample database', () => {
   Console    http://127.0.0.1:8080/in/Kd83-71mQ             one-time sign-in as grace (reviewer)
              http://127.0.0.1:8080/in/Rw25-40xT             as ada (the agent's sponsor: may not decide);
                                                             both good for 10 minutes
-  Terminal   npx holdpoint login, then npx holdpoint requests
+  Terminal   npx holdpoint login --link <sign-in>, then npx holdpoint requests
 
   Try it: open the console, then in another terminal run
 
