@@ -1,7 +1,7 @@
 // What `policy explain` says of a statement: one JSON line for scripts, or a few lines for a person with a caret under each
 // finding. A statement's text is another's words: control and invisible characters are shown by name, never sent to the terminal.
 import type { Explanation } from '../policy/judge.ts';
-import type { Analysis, Finding } from '../sql/findings.ts';
+import type { Analysis, AnalysisError, Finding } from '../sql/findings.ts';
 
 /** The object of one JSON line, with its fields in the documented order. */
 export function explanationJson(id: unknown, analysis: Analysis, { verdict, rule }: Explanation): unknown {
@@ -43,10 +43,10 @@ export function explanationText(
   const lines = [
     `${verdict}, by ${rules.includes(rule) ? 'rule ' : ''}${rule}`,
     ...(message === '' ? [] : [`  ${message}`]),
+    ...(analysis.error ? unparsedAt(sql, analysis.error) : []),
     ...shown.flatMap((finding) => ['', ...pointed(sql, finding.start, finding.end), `  ${described(finding)}`]),
     '',
   ];
-  if (analysis.error) lines.push(`error      ${analysis.error.sqlstate}: ${visible(analysis.error.message)}`);
   if (verdict === 'allow' && analysis.findings.length > 0)
     lines.push(`found      ${[...new Set(analysis.findings.map(described))].join('\n           ')}`);
   if (ask) {
@@ -68,6 +68,15 @@ export function explanationText(
 
 function described({ action, object, why }: Finding): string {
   return `${action}${object === '' ? '' : ` ${visible(object)}`}${why === '' ? '' : `: ${visible(why)}`}`;
+}
+
+function unparsedAt(sql: Uint8Array, { sqlstate, message, position }: AnalysisError): string[] {
+  // The position counts characters from 1; findings count bytes.
+  const before = Array.from(new TextDecoder().decode(sql))
+    .slice(0, position - 1)
+    .join('');
+  const start = Buffer.byteLength(before);
+  return ['', ...(position > 0 ? pointed(sql, start, start + 1) : []), `  ${sqlstate}: ${visible(message)}`];
 }
 
 /** The line that a byte range starts on, cut to what fits, and a caret line under it. */

@@ -313,7 +313,14 @@ const oneLine = (sql: string): string => {
 
 /** Waits until the reader has taken it, so that a slow one bounds memory. */
 function writeOut(text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  if (!process.stdout.listeners('error').includes(leaveUnread)) process.stdout.on('error', leaveUnread);
+  return new Promise((resolve) => {
+    process.stdout.write(text, () => resolve());
   });
+}
+
+/** `... | head`: nobody reads any more, which is no fault. */
+function leaveUnread(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  throw error;
 }

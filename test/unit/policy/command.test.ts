@@ -48,7 +48,7 @@ async function analyse(sql: Uint8Array, session: ExplainedSession): Promise<Expl
 function analyseText(sql: Uint8Array): Analysis {
   const text = Buffer.from(sql).toString('latin1');
   seen.push(text);
-  if (!/^(COPY|SELECT)/.test(text)) return unparsed();
+  if (!/^(COPY|SELECT)/.test(text)) return unparsed(text.indexOf('nonsense') < 3 ? 1 : 4);
   if (text.startsWith('SELECT')) return analysis([], { functions: ['pg_catalog.now'] });
   const range = { start: 0, end: 4, object: 'public.users' };
   return analysis(
@@ -198,6 +198,12 @@ describe('explain', () => {
 
 asks       any reviewer, within 15 min
 `);
+  });
+
+  it('shows where a text stops to parse, counting characters, on its own line', async () => {
+    const { out } = await run(['explain', '--engine', 'postgres', '--policy', file, 'nö\nnonsense']);
+    expect(out).toContain(`deny, by unparsed`);
+    expect(out).toContain(`\n  nonsense\n  ^\n  42601: syntax error\n`);
   });
 
   it('prints JSON of an argument when asked', async () => {

@@ -47,8 +47,8 @@ export function analysis(
   };
 }
 
-export const unparsed = (): Analysis =>
-  analysis([], { statements: [], error: { sqlstate: '42601', message: 'syntax error', position: 1 } });
+export const unparsed = (position = 1): Analysis =>
+  analysis([], { statements: [], error: { sqlstate: '42601', message: 'syntax error', position } });
 
 export interface Circumstances {
   readonly who?: Partial<Who>;
