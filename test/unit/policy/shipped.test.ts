@@ -1,7 +1,8 @@
 // The policies that ship, proved by their own examples and by what must pass all day, with the real analyser.
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { runExamples } from '../../../src/policy/examples.ts';
-import { type LoadedPolicy, loadPolicy } from '../../../src/policy/load.ts';
+import { compilePolicy, type LoadedPolicy, loadPolicy } from '../../../src/policy/load.ts';
 import { analyseWithSession } from '../../../src/sql/explain.ts';
 import { PostgresAnalyser } from '../../../src/sql/postgres/analyser.ts';
 import { question } from './made.ts';
@@ -109,4 +110,17 @@ it('is judged in less than 30 µs by the starter', async () => {
   const begin = performance.now();
   for (let i = 0; i < 200; i++) for (const asked of questions) policy.judge(asked);
   expect((performance.now() - begin) / 200 / questions.length).toBeLessThan(0.03);
+});
+
+test("the guide's own policies load and pass their examples", async () => {
+  const guide = await readFile('docs/write-a-policy.md', 'utf8');
+  const blocks = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml]) => yaml!);
+  expect(blocks).toHaveLength(2);
+  for (const block of blocks) {
+    const text = `version: 1\n${block.startsWith('default') ? '' : 'default: allow\n'}${block}`;
+    const result = await compilePolicy('guide', Buffer.from(text), async (engine, sql) =>
+      engine === 'postgres' ? analyse(sql) : null,
+    );
+    expect('errors' in result ? result.errors : []).toEqual([]);
+  }
 });
