@@ -187,7 +187,7 @@ class Log implements AuditLog {
       throw new AuditError('invalid', `\`clear\` of a session is longer than ${word_chars_max} characters`);
     return new Session(clear_json, {
       dirty: (session) => this.#markDirty(session),
-      write: (clear_json, block) => this.#enqueueBlock(clear_json, block),
+      write: (json, block) => this.#enqueueBlock(json, block),
       durable: (pending) => this.#durable(pending),
     });
   }

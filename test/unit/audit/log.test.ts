@@ -187,11 +187,11 @@ describe('blocks of allowed statements', () => {
   it('writes early when the strings of a block grow large, and stays JSON whatever the numbers', async () => {
     const log = await start();
     const session = log.session({});
-    for (let i = 0; i < 4; i++)
-      session.allowed(1, `${i}${'x'.repeat(200_000)}`, 'r', 'SELECT 1', Number.NaN, Infinity, -0);
+    for (let i = 0; i < 10; i++)
+      session.allowed(1, `${i}${'x'.repeat(60_000)}`, 'r', 'SELECT 1', Number.NaN, Infinity, -0);
     await session.flush();
     const blocks = await all(log.read(2));
-    expect(blocks.map((block) => block.entries.length)).toEqual([2, 2]);
+    expect(blocks.map((block) => block.entries.length)).toEqual([5, 5]);
     await log.close();
     expect((await survey(realFs, dir)).problem).toBeNull();
   });
