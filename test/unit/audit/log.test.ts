@@ -11,15 +11,17 @@ import { realFs } from '../../../src/audit/files.ts';
 import { survey } from '../../../src/audit/scan.ts';
 import type { AuditLog, ReadRecord } from '../../../src/audit/types.ts';
 
+let root: string;
 let dir: string;
 const open: AuditLog[] = [];
 
 beforeEach(() => {
-  dir = join(mkdtempSync(join(tmpdir(), 'audit-')), 'log');
+  root = mkdtempSync(join(tmpdir(), 'audit-'));
+  dir = join(root, 'log');
 });
 afterEach(async () => {
   for (const log of open.splice(0)) await log.close().catch(() => undefined);
-  rmSync(join(dir, '..'), { recursive: true, force: true });
+  rmSync(root, { recursive: true, force: true });
 });
 
 async function start(more: Partial<Parameters<typeof openAuditLog>[0]> = {}): Promise<AuditLog> {
@@ -147,7 +149,7 @@ describe('records', () => {
     log = await start();
     expect(log.tag('select 1')).toBe(tag);
     await log.close();
-    dir = join(dir, 'other');
+    dir = join(root, 'other');
     expect((await start()).tag('select 1')).not.toBe(tag);
   });
 });
