@@ -63,8 +63,8 @@ interface Entry {
 
 interface Waiter {
   readonly session: string;
-  offered: boolean;
   readonly cancelTimer: () => void;
+  /** Only the first call counts. */
   readonly settle: (end: HoldEnd) => void;
 }
 
@@ -161,7 +161,6 @@ export function createDesk(options: DeskOptions): Desk {
     const end = deferred<HoldEnd>();
     const waiter: Waiter = {
       session,
-      offered: false,
       settle: end.resolve,
       // A refused record is tried again by settle(): the promise has nobody else to tell.
       cancelTimer: clock.after(wait_ms, () => void leave(entry, waiter, 'waited-out').catch(() => {})),
@@ -439,8 +438,7 @@ export function createDesk(options: DeskOptions): Desk {
   /** The oldest waiting connection is told of the approval; the others wait for what it does with it. */
   function offer(entry: Entry): void {
     const first = entry.waiting[0];
-    if (entry.request.state !== 'approved' || first === undefined || first.offered) return;
-    first.offered = true;
+    if (entry.request.state !== 'approved' || first === undefined) return;
     first.cancelTimer();
     first.settle({ type: 'approved', request: entry.request });
   }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ENDED_KEPT_MAX } from '../../../src/approval/desk.ts';
 import type { ApprovalEvent, Held } from '../../../src/approval/types.ts';
 import { decision, DONE, heldOf, idOf, quiet, waiting, world } from './help.ts';
@@ -478,7 +478,7 @@ describe('a journal that fails', () => {
 });
 
 describe('order', () => {
-  test('listeners hear events in the order of the log though appends resolve in another, and a broken one breaks nothing', async () => {
+  test('listeners hear events in the order of the log though appends resolve in another', async () => {
     const gates: (() => void)[] = [];
     let seq = 0;
     const { desk } = world({
@@ -505,6 +505,29 @@ describe('order', () => {
     await quiet();
     expect(heard).toEqual([1, 2]);
   });
+});
+
+test('a listener that throws does not make a decision that counts look as if it had not', async () => {
+  const { desk, journal } = world();
+  const id = idOf(await desk.hold(heldOf(), 0));
+  desk.subscribe(() => {
+    throw new Error('a bug in a listener');
+  });
+  const thrown: unknown[] = [];
+  vi.stubGlobal('queueMicrotask', (callback: () => void) => {
+    try {
+      callback();
+    } catch (error) {
+      thrown.push(error);
+    }
+  });
+  try {
+    expect((await desk.decide(decision(id))).type).toBe('counted');
+  } finally {
+    vi.unstubAllGlobals();
+  }
+  expect(thrown).toHaveLength(1);
+  expect(journal.types()).toEqual(['opened', 'decided']);
 });
 
 describe('restart', () => {

@@ -125,6 +125,8 @@ describe('bearer tokens', () => {
     const second = await openBearerTokens(path, clock);
     expect(second.verify(token, 'review')).toBe('grace');
     expect(second.verify(`${token}x`, 'review')).toBeNull();
+    // Read from a file, so a wrong one can come in spite of the types.
+    expect(second.verify(token, 'database' as 'review')).toBeNull();
     now += BEARER_MS;
     expect(second.verify(token, 'review')).toBeNull();
     now -= 1;
