@@ -92,7 +92,7 @@ function Top() {
         }}
       >
         <svg aria-hidden="true">
-          <use href="#logo" />
+          <use href="#i-logo" />
         </svg>
         Holdpoint
       </a>

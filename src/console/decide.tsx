@@ -16,14 +16,14 @@ import {
   line,
   me,
   narrow,
+  nextOpen,
   now,
+  openCard,
   put,
   recording,
   requests,
-  rows,
   setDraft,
   sheet,
-  step,
 } from './state.ts';
 
 /** After what is shown changes, a click meant for what was shown before does nothing. */
@@ -272,15 +272,15 @@ function ConfirmButton({ request, draft }: { readonly request: RequestView; read
 }
 
 function Next() {
-  const more = rows.value.some(({ request }) => isOpen(request));
-  if (!more) return <span />;
+  const next = nextOpen.value;
+  if (next === null) return <span />;
   return (
     <button
       class="btn"
       type="button"
       onClick={() => {
         if (narrow.value) go('/');
-        else step(1);
+        else openCard(next);
       }}
     >
       {narrow.value ? 'Queue' : 'Next request'}

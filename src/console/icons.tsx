@@ -5,7 +5,7 @@ export function Sprite() {
   return (
     <svg class="sprite" width="0" height="0" aria-hidden="true">
       <defs>
-        <symbol id="logo" viewBox="0 0 20 20">
+        <symbol id="i-logo" viewBox="0 0 20 20">
           <path d="M3 2v16M7.5 2v16" stroke="currentColor" stroke-width="2.4" />
           <path d="M12.5 2v16M17 2v16" stroke="currentColor" stroke-width="2.4" stroke-dasharray="4 2" />
         </symbol>
@@ -23,42 +23,42 @@ export function Sprite() {
         <symbol id="r-low" viewBox="0 0 14 14">
           <circle cx="7" cy="7" r="5" fill="none" stroke="currentColor" stroke-width="1.8" />
         </symbol>
-        <symbol id="check" viewBox="0 0 16 16">
+        <symbol id="i-check" viewBox="0 0 16 16">
           <path d="M3 8.5 6.5 12 13 4.5" />
         </symbol>
-        <symbol id="x" viewBox="0 0 16 16">
+        <symbol id="i-x" viewBox="0 0 16 16">
           <path d="m4 4 8 8m0-8-8 8" />
         </symbol>
-        <symbol id="clock" viewBox="0 0 16 16">
+        <symbol id="i-clock" viewBox="0 0 16 16">
           <circle cx="8" cy="8" r="6" />
           <path d="M8 4.5V8l2.5 1.5" />
         </symbol>
-        <symbol id="dots" viewBox="0 0 16 16">
+        <symbol id="i-dots" viewBox="0 0 16 16">
           <circle cx="8" cy="8" r="6" stroke-dasharray="2.4 2.3" />
         </symbol>
-        <symbol id="search" viewBox="0 0 16 16">
+        <symbol id="i-search" viewBox="0 0 16 16">
           <circle cx="7" cy="7" r="4.2" />
           <path d="m10.2 10.2 3.3 3.3" />
         </symbol>
-        <symbol id="lock" viewBox="0 0 16 16">
+        <symbol id="i-lock" viewBox="0 0 16 16">
           <rect x="3.5" y="7" width="9" height="6.5" rx="1" />
           <path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2" />
         </symbol>
-        <symbol id="copy" viewBox="0 0 16 16">
+        <symbol id="i-copy" viewBox="0 0 16 16">
           <rect x="5.5" y="5.5" width="8" height="8" rx="1" />
           <path d="M10.5 3.5v-1h-8v8h1" />
         </symbol>
-        <symbol id="back" viewBox="0 0 16 16">
+        <symbol id="i-back" viewBox="0 0 16 16">
           <path d="M10 3 5 8l5 5" />
         </symbol>
-        <symbol id="eye" viewBox="0 0 16 16">
+        <symbol id="i-eye" viewBox="0 0 16 16">
           <path d="M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z" />
           <circle cx="8" cy="8" r="1.8" />
         </symbol>
-        <symbol id="menu" viewBox="0 0 16 16">
+        <symbol id="i-menu" viewBox="0 0 16 16">
           <path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h11" />
         </symbol>
-        <symbol id="pause" viewBox="0 0 16 16">
+        <symbol id="i-pause" viewBox="0 0 16 16">
           <path d="M5.5 3v10M10.5 3v10" />
         </symbol>
       </defs>
@@ -82,7 +82,7 @@ export type IconName =
 export function Icon({ name }: { readonly name: IconName }) {
   return (
     <svg class="i" aria-hidden="true">
-      <use href={`#${name}`} />
+      <use href={`#i-${name}`} />
     </svg>
   );
 }

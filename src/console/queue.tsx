@@ -13,7 +13,7 @@ import {
   line,
   mine,
   now,
-  open,
+  openCard,
   openCount,
   rows,
   search,
@@ -154,7 +154,7 @@ function Row({ request, group }: { readonly request: RequestView; readonly group
         onClick={(event) => {
           if (event.metaKey || event.ctrlKey || event.shiftKey) return;
           event.preventDefault();
-          open(request.id);
+          openCard(request.id);
         }}
       >
         <Shape level={request.level} />

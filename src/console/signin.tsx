@@ -42,7 +42,7 @@ export function SignIn() {
         >
           <span class="brand">
             <svg aria-hidden="true">
-              <use href="#logo" />
+              <use href="#i-logo" />
             </svg>
             Holdpoint
           </span>

@@ -169,17 +169,28 @@ export const current = computed<string | null>(() => {
   return place.value.id ?? (narrow.value ? null : first.value);
 });
 
-export function open(id: string): void {
+export function openCard(id: string): void {
   first.value = id;
   go(`/r/${id}`);
 }
 
-/** One step in the list as it is shown. */
+/** The first request that waits for this person, else the first open one; null: none but the one that is shown. */
+export const nextOpen = computed<string | null>(() => {
+  const waiting = rows.value.filter(({ request }) => isOpen(request) && request.id !== current.value);
+  return (waiting.find(({ group }) => group === 'yours-to-decide') ?? waiting[0])?.request.id ?? null;
+});
+
+/** One step in the list as it is shown; down from a request that has ended, the next that waits. */
 export function step(by: 1 | -1): void {
+  const shown = requests.value.get(current.value ?? '');
+  if (by === 1 && shown && !isOpen(shown) && nextOpen.value !== null) {
+    openCard(nextOpen.value);
+    return;
+  }
   const ids = rows.value.map(({ request }) => request.id);
   const at = ids.indexOf(current.value ?? '');
   const next = ids[at < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, at + by))];
-  if (next !== undefined && next !== current.value) open(next);
+  if (next !== undefined && next !== current.value) openCard(next);
 }
 
 // ---- deciding

@@ -1,0 +1,435 @@
+// The page in a real browser, against the real review server. Screenshots go to a temporary folder that is printed, for a
+// person to look at. The build is made here, so that what is tested is what is in src/console.
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createReviewServer, type ReviewServer } from '../../src/review/server.ts';
+import { type FakeDesk, fakeDesk, PASSWORD, request, samples } from './fake-desk.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const WIDE = { width: 1440, height: 900 };
+const NARROW = { width: 390, height: 844 };
+const JS_GZIP_BYTES_MAX = 60 * 1024;
+
+let console_dir: string;
+let shots: string;
+let browser: Browser;
+let axe: string;
+
+beforeAll(async () => {
+  shots = await mkdtemp(join(tmpdir(), 'holdpoint-console-'));
+  console_dir = join(shots, 'build');
+  await build({
+    root: join(import.meta.dirname, '../../src/console'),
+    logLevel: 'error',
+    build: { outDir: console_dir },
+  });
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  process.stdout.write(`screenshots: ${shots}\n`);
+});
+afterAll(() => browser.close());
+
+let desk: FakeDesk;
+let server: ReviewServer;
+let url: string;
+let context: BrowserContext;
+let page: Page;
+let faults: string[];
+/** Lines of the console that a test provokes on purpose. */
+let expected: RegExp | null;
+
+beforeEach(async () => {
+  desk = fakeDesk();
+  server = await serve(0);
+  url = `http://127.0.0.1:${server.address.port}`;
+  context = await browser.newContext({ viewport: WIDE, colorScheme: 'light', reducedMotion: 'reduce' });
+  page = await context.newPage();
+  page.setDefaultTimeout(8_000);
+  faults = [];
+  expected = null;
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text());
+  });
+  page.on('pageerror', (error) => faults.push(error.message));
+});
+afterEach(async () => {
+  await context.close();
+  await server.close();
+  expect(faults.filter((fault) => !expected?.test(fault))).toEqual([]);
+});
+
+const serve = (port: number) =>
+  createReviewServer(desk.ports, {
+    listen: { host: '127.0.0.1', port },
+    url: null,
+    secure: false,
+    console_dir,
+    session_ttl_ms: 3_600_000,
+    version: '0.0.0',
+  });
+
+async function enter(user = 'grace', path = '/'): Promise<void> {
+  await page.goto(`${url}/in/${desk.link(user)}`);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByText('Live', { exact: true }).waitFor();
+  if (path !== '/') {
+    await page.goto(url + path);
+    await card();
+  }
+}
+
+const fill = () => {
+  for (const sample of samples()) desk.add(sample);
+};
+const card = () => page.getByRole('heading', { name: /^Exact statement/ }).waitFor();
+const bar = () => page.locator('section.decide form');
+const rationale = () => page.getByRole('textbox', { name: /^Rationale/ });
+
+async function shoot(name: string): Promise<void> {
+  await page.screenshot({ path: join(shots, `${name}.png`) });
+}
+
+/** No violation in either theme. */
+async function accessible(name: string): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await shoot(`${name}-${colorScheme}-${page.viewportSize()?.width}`);
+    // The page's policy forbids script elements; an evaluated string is not one.
+    await page.evaluate(axe);
+    const violations = await page.evaluate(async () => {
+      const { axe: engine } = globalThis as unknown as {
+        axe: {
+          run(): Promise<{
+            passes: unknown[];
+            violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+          }>;
+        };
+      };
+      const result = await engine.run();
+      // A check that looked at nothing must not pass.
+      if (result.passes.length < 10) throw new Error('axe looked at next to nothing');
+      return result.violations.map(({ id, nodes }) => ({
+        id,
+        nodes: nodes.map((n) => `${n.html}\n${n.failureSummary}`),
+      }));
+    });
+    expect(violations, `${name}, ${colorScheme}`).toEqual([]);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
+/** Nothing sticks out to the side. */
+async function fits(): Promise<void> {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(wide).toBe(0);
+}
+
+test('the first load is small', async () => {
+  const sizes: number[] = [];
+  page.on('response', async (response) => {
+    if (response.url().endsWith('.js')) sizes.push(gzipSync(await response.body()).length);
+  });
+  await page.goto(url);
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  expect(sizes.length).toBeGreaterThan(0);
+  expect(sizes.reduce((a, b) => a + b, 0)).toBeLessThan(JS_GZIP_BYTES_MAX);
+});
+
+test('signs in by password and by a one-time link, and out', async () => {
+  await page.goto(url);
+  await page.getByLabel('User').fill('grace');
+  await page.getByLabel('Password').fill('wrong');
+  expected = /401/;
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').getByText('User or password is wrong.').waitFor();
+  await accessible('sign-in');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByText('Live', { exact: true }).waitFor();
+  await page
+    .getByRole('button', { name: 'GR grace' })
+    .or(page.getByRole('button', { name: 'grace' }))
+    .first()
+    .click();
+  await accessible('menu');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'Sign in to review' }).waitFor();
+
+  const link = `${url}/in/${desk.link('aiko')}`;
+  await page.goto(link);
+  await accessible('link');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByText('Live', { exact: true }).waitFor();
+  expect(page.url()).toBe(`${url}/`);
+  await page.goto(link);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').getByText('This sign-in link is unknown, used or too old.').waitFor();
+});
+
+test('an empty queue teaches', async () => {
+  await enter();
+  await page.getByRole('heading', { name: 'Nothing is held' }).waitFor();
+  expect(await page.getByText('postgres://demo:9f2c@127.0.0.1:6432/app').count()).toBe(1);
+  await accessible('empty');
+  await page.setViewportSize(NARROW);
+  await fits();
+  await accessible('empty');
+  desk.add(request('DROP TABLE public.customers', [['ddl', 'public.customers', 'Drops it.', 'DROP TABLE']]));
+  await page.getByRole('link', { name: 'Drops public.customers' }).waitFor();
+});
+
+test('the ten-second decision fits one screen', async () => {
+  fill();
+  await enter('grace', '/r/HP-7KQ4');
+  expect(await page.title()).toBe('(4) HP-7KQ4 · Holdpoint');
+  const inView = [
+    page.getByRole('heading', { name: 'Exports public.customers and billing.invoices' }),
+    page.getByRole('timer'),
+    page.getByText('TO STDOUT'),
+    page.getByRole('list').getByText('Its rows leave the database.').last(),
+    page.getByText('Month-end dunning run.'),
+    page.getByText('Index scan, off-peak.'),
+    page.getByText('this statement', { exact: true }),
+    page.getByRole('button', { name: 'Confirm' }),
+  ];
+  const barTop = (await bar().boundingBox())?.y ?? 0;
+  for (const [i, part] of inView.entries()) {
+    const box = await part.boundingBox();
+    expect(box, `part ${i}`).not.toBeNull();
+    const bottom = (box?.y ?? 0) + (box?.height ?? 0);
+    expect(bottom, `part ${i}`).toBeLessThanOrEqual(i === inView.length - 1 ? WIDE.height : barTop);
+  }
+  await fits();
+  await accessible('card');
+});
+
+test('approves in two acts, by keyboard, and believes only the server', async () => {
+  fill();
+  await enter('grace', '/r/HP-9C2D');
+  expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
+  await page.keyboard.press('a');
+  await page.getByText('Your approval is enough:').waitFor();
+  await page.keyboard.press('Control+Enter');
+  await bar().getByText('Write why.').waitFor();
+  await page.keyboard.type('agreed with the team');
+  expect(await rationale().inputValue()).toBe('agreed with the team');
+  let answer: () => void = () => undefined;
+  desk.before = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  await page.waitForTimeout(650); // the guard after a card opens
+  await page.keyboard.press('Control+Enter');
+  await bar().getByText('Waiting for the server. Nothing has been decided.').waitFor();
+  expect(await page.getByText('Approved once').count()).toBe(0);
+  await page.keyboard.press('Control+Enter');
+  answer();
+  await bar().getByText('Approved once, waits for its agent').waitFor();
+  expect(desk.ports.requests.get('HP-9C2D')?.decisions).toMatchObject([
+    { decision: 'approve', by: 'grace', rationale: 'agreed with the team', channel: 'console' },
+  ]);
+  desk.change('HP-9C2D', 'executed', {
+    state: 'executed',
+    outcome: { tag: 'ALTER TABLE', sqlstate: null, rows: 0, bytes: 0, duration_ms: 12 },
+  });
+  await bar().getByText('It ran once: ALTER TABLE.').waitFor();
+  await accessible('decided');
+});
+
+test('denies with a rationale, by pointer', async () => {
+  fill();
+  await enter('grace', '/r/HP-3WX9');
+  await page.getByRole('radio', { name: 'Deny' }).check();
+  await rationale().fill('The WHERE is inside a comment.');
+  await page.waitForTimeout(650); // the guard after a card opens
+  await page.getByRole('button', { name: /^Deny as dba/ }).click();
+  await bar().getByText('Denied by grace. The agent was told; nothing ran.').waitFor();
+  await page.getByRole('button', { name: 'Next request' }).click();
+  await page.waitForURL(/\/r\/HP-(?!3WX9)/);
+});
+
+test('your own: disabled, with the reason', async () => {
+  fill();
+  await enter('ada', '/r/HP-7KQ4');
+  await bar().getByText('You are the sponsor of billing-agent, so you cannot decide this.').waitFor();
+  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(2);
+  expect(await rationale().count()).toBe(0);
+  await page.keyboard.press('a');
+  expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
+  await accessible('own');
+});
+
+test('wrong group: disabled, with the reason', async () => {
+  fill();
+  await enter('aiko', '/r/HP-2MVA');
+  await bar().getByText('This needs privacy. You are in dba.').waitFor();
+});
+
+test('hostile text is drawn, and inert', async () => {
+  fill();
+  await enter('grace', '/r/HP-3WX9');
+  await page.getByText('This text does not say what it seems to say.').waitFor();
+  const statement = page.getByRole('group', { name: 'Exact statement' });
+  expect(await statement.locator('.ctl').allTextContents()).toEqual(['RLO', 'LRI', 'PDI', 'LRI']);
+  expect(await statement.locator('.glyph').getAttribute('title')).toBe('U+0441 CYRILLIC LETTER');
+  expect(await statement.textContent()).not.toMatch(/[\u202a-\u202e\u2066-\u2069\u200b]/);
+  expect(await page.locator('main img, main b:text-is("bold"), main a[href*="example.net"]').count()).toBe(0);
+  await page.getByText('<img src=x onerror="document.title=1"><b>bold</b>').waitFor();
+  expect(await page.title()).not.toBe('1');
+  await page.getByText('5 marked characters').click();
+  await page.getByText('4:4 U+202E RIGHT-TO-LEFT OVERRIDE').waitFor();
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.getByRole('button', { name: 'Copy escaped' }).click();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('/*<U+202E> <U+2066>WHERE');
+  await accessible('hostile');
+});
+
+test('somebody else was faster: said, and the words are kept', async () => {
+  fill();
+  await enter('grace', '/r/HP-9C2D');
+  await page.keyboard.press('a');
+  await page.keyboard.type('mine');
+  const asked = desk.ports.requests.get('HP-9C2D');
+  const before = desk.before;
+  // Between our click and the desk's turn another decision lands.
+  desk.before = async () => {
+    desk.before = before;
+    await desk.ports.requests.decide({
+      id: 'HP-9C2D',
+      by: 'aiko',
+      decision: 'deny',
+      digest: asked?.digest_tag ?? '',
+      revision: 1,
+      rationale: 'no',
+      channel: 'api',
+    });
+  };
+  expected = /409/;
+  await page.waitForTimeout(650); // the guard after a card opens
+  await page.keyboard.press('Control+Enter');
+  await bar()
+    .getByText(/aiko denied this \d s ago\. Your decision was not counted\./)
+    .waitFor();
+  await bar().getByText('mine').waitFor();
+  await accessible('faster');
+});
+
+test('a ticket says what an approval means', async () => {
+  fill();
+  await enter('grace', '/r/HP-5TNB');
+  await page.getByText('Agent has gone').first().waitFor();
+  await page.keyboard.press('a');
+  await bar()
+    .getByText(/The agent stopped waiting\. If approved, its next identical try runs, once, until \d\d:\d\d UTC\./)
+    .waitFor();
+  await accessible('ticket');
+});
+
+test('nothing moves under the pointer', async () => {
+  fill();
+  await enter('grace', '/r/HP-9C2D');
+  const rows = page.getByRole('list', { name: 'Requests, riskiest first' }).getByRole('link');
+  const order = () => rows.evaluateAll((all) => all.map((row) => row.getAttribute('href')));
+  await rows.nth(1).hover();
+  const before = await order();
+  desk.add(request('DROP TABLE a', [['ddl', 'a', 'Drops it.', 'DROP TABLE']]));
+  desk.change('HP-5TNB', 'decided', { state: 'denied' });
+  await page.getByText('1 new. The list waits for you.').waitFor();
+  expect(await order()).toEqual(before);
+  expect(await page.locator('.row.gone').getAttribute('href')).toBe('/r/HP-5TNB');
+  expect(page.url()).toContain('HP-9C2D');
+  await shoot('arrivals');
+  await page.keyboard.press('n');
+  await page.getByText('Drops a').first().waitFor();
+  expect(await order()).not.toEqual(before);
+});
+
+test('moves by keys, finds by words', async () => {
+  fill();
+  await enter();
+  await card();
+  await page.keyboard.press('j');
+  await page.waitForURL(/\/r\//);
+  await page.keyboard.press('/');
+  await page.keyboard.type('deploy');
+  await expect.poll(() => page.locator('.row').count()).toBe(1);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('?');
+  await page.getByRole('heading', { name: 'Keys' }).waitFor();
+  await accessible('keys');
+  await page.getByLabel('Single keys act').uncheck();
+  await page.getByRole('button', { name: 'Close' }).click();
+  await page.keyboard.press('a');
+  expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
+});
+
+test('a lost line is said within seconds, deciding is off; then it comes back by itself', async () => {
+  fill();
+  await enter('grace', '/r/HP-9C2D');
+  await page.keyboard.press('a');
+  await page.keyboard.type('kept words');
+  expected = /ERR_CONNECTION|WebSocket|ERR_EMPTY_RESPONSE|Failed to load resource/;
+  const { port } = server.address;
+  await server.close();
+  await bar()
+    .getByText(/Not live since \d\d:\d\d:\d\d\./)
+    .waitFor();
+  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(2);
+  expect(await page.title()).toContain('Not live');
+  await accessible('not-live');
+  server = await serve(port);
+  // A restart signed everybody out; the words stay.
+  await page.getByText('You were signed out.').waitFor({ timeout: 15_000 });
+  await page.getByLabel('User').fill('grace');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect.poll(() => rationale().inputValue()).toBe('kept words');
+});
+
+test('a log that cannot be written turns deciding off', async () => {
+  fill();
+  await enter('grace', '/r/HP-9C2D');
+  desk.breakLog(true);
+  await page.keyboard.press('a');
+  await bar().getByText('The audit log cannot be written.').waitFor();
+  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(2);
+});
+
+test('a telephone: queue, card, sheet, decision', async () => {
+  fill();
+  await page.setViewportSize(NARROW);
+  await enter();
+  await page.getByText('HP-7KQ4').first().waitFor();
+  await fits();
+  await accessible('queue');
+  await page.getByText('HP-7KQ4').first().click();
+  await card();
+  await fits();
+  await accessible('card');
+  await page.getByRole('button', { name: 'Decide…' }).click();
+  const sheet = page.getByRole('dialog');
+  await sheet.getByRole('heading', { name: 'Decide HP-7KQ4' }).waitFor();
+  await sheet.getByRole('radio', { name: 'Approve once' }).check();
+  await accessible('sheet');
+  await rationale().fill('checked');
+  await page.getByRole('button', { name: /^Approve once as/ }).click();
+  await page.getByText('Approved once, waits for its agent').first().waitFor();
+  await shoot('decided-390');
+  await page.setViewportSize({ width: 320, height: 640 });
+  await fits();
+});
