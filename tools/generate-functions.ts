@@ -125,9 +125,11 @@ async function withServer(bin: string, use: (client: pg.Client) => Promise<void>
   if (root)
     chownSync(folder, Number(execFileSync('id', ['-u', 'postgres'])), Number(execFileSync('id', ['-g', 'postgres'])));
   const run = (program: string, ...args: string[]): void => {
-    const command = [join(bin, program), ...args];
-    if (root) execFileSync('runuser', ['-u', 'postgres', '--', ...command], { cwd: folder, stdio: 'ignore' });
-    else execFileSync(command[0], args, { cwd: folder, stdio: 'ignore' });
+    const command = join(bin, program);
+    const [file, all] = root
+      ? (['runuser', ['-u', 'postgres', '--', command, ...args]] as const)
+      : ([command, args] as const);
+    execFileSync(file, all, { cwd: folder, stdio: 'ignore' });
   };
   run('initdb', '-D', data, '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C');
   run(

@@ -116,6 +116,16 @@ export function refusedAnalysis(text: string, error: AnalysisError, reason: stri
 /** What names resolve against: known, or null after something that the text can't tell. */
 type Path = SearchPath | null;
 
+/** A relation's name, and what else it may be. */
+interface ResolvedRelation {
+  readonly name: string;
+  readonly unresolved: boolean;
+  readonly temporary: boolean;
+  /** Its name in later schemas of the path, should the first not have it. */
+  readonly perhaps: readonly string[];
+}
+const RESOLVED: Omit<ResolvedRelation, 'name'> = { unresolved: false, temporary: false, perhaps: [] };
+
 export class Analyst {
   readonly parser: Parser;
   readonly text: string;
@@ -131,7 +141,7 @@ export class Analyst {
   copy_in = false;
   session_bound = false;
   /** Relations that this message has created as temporary ones. */
-  readonly temporary = new Set<string>();
+  readonly #temporary = new Set<string>();
   readonly #statements: StatementFacts[] = [];
   readonly #reads = new Set<string>();
   readonly #writes = new Set<string>();
@@ -144,6 +154,7 @@ export class Analyst {
   #path_text: string | null;
   /** What the statement under way makes of the path for those that follow; null: nothing. */
   #next_path: { readonly text: string | null } | null = null;
+  #forgets = false;
   #path_used = false;
   #path_local = false;
   #start = 0;
@@ -200,6 +211,11 @@ export class Analyst {
       this.#path_text = this.#next_path.text;
       this.#path = readPath(this.#path_text);
       this.#next_path = null;
+    }
+    if (this.#forgets) {
+      this.#prepared.clear();
+      this.#temporary.clear();
+      this.#forgets = false;
     }
     this.statement += 1;
   }
@@ -314,6 +330,7 @@ export class Analyst {
   /** Notes that what the session knows can't be told from here on, in this message and after it. */
   forget(): void {
     this.#next_path = { text: null };
+    this.#forgets = true;
     const last = this.effects.at(-1);
     if (last?.type !== 'unknown' || last.statement !== this.statement)
       this.effects.push({ type: 'unknown', statement: this.statement });
@@ -321,29 +338,28 @@ export class Analyst {
 
   // ---- names ---------------------------------------------------------------------------------------------------------------
 
-  /** Name of a relation as the server would resolve it. */
-  relation(range: Tree): { readonly name: string; readonly unresolved: boolean; readonly temporary: boolean } {
+  /** Name of a relation as the server would resolve it: in the first schema of the path, perhaps in a later one. */
+  relation(range: Tree): ResolvedRelation {
     const name = textOf(range['relname']);
     const schema = range['schemaname'] === undefined ? null : textOf(range['schemaname']);
     const catalog = range['catalogname'] === undefined ? null : textOf(range['catalogname']);
     if (catalog !== null && catalog !== this.context.database) {
-      return { name: qualified(catalog, schema ?? '', name), unresolved: true, temporary: false };
+      return { ...RESOLVED, name: qualified(catalog, schema ?? '', name), unresolved: true };
     }
     if (schema !== null) {
       const temporary = schema === 'pg_temp' || /^pg_temp_\d+$/.test(schema);
-      return { name: qualified(schema, name), unresolved: false, temporary };
+      return { ...RESOLVED, name: qualified(schema, name), temporary };
     }
-    if (range['relpersistence'] === 't' || this.temporary.has(name)) {
-      return { name: qualified('pg_temp', name), unresolved: false, temporary: true };
+    if (range['relpersistence'] === 't' || this.#temporary.has(name)) {
+      return { ...RESOLVED, name: qualified('pg_temp', name), temporary: true };
     }
     this.#path_used = true;
     const path = this.#path;
     const built_in = isBuiltIn('relation', name, this.context.server_version);
-    if (path?.builtins_first && built_in)
-      return { name: qualified('pg_catalog', name), unresolved: false, temporary: false };
-    if (!path || path.schema === null || built_in)
-      return { name: quoteIdentifier(name), unresolved: true, temporary: false };
-    return { name: qualified(path.schema, name), unresolved: false, temporary: false };
+    if (path?.builtins_first && built_in) return { ...RESOLVED, name: qualified('pg_catalog', name) };
+    const [first, ...later] = path?.schemas ?? [];
+    if (first === undefined || built_in) return { ...RESOLVED, name: quoteIdentifier(name), unresolved: true };
+    return { ...RESOLVED, name: qualified(first, name), perhaps: later.map((other) => qualified(other, name)) };
   }
 
   /** A relation that is read, unless a CTE in reach has its name. */
@@ -351,22 +367,41 @@ export class Analyst {
     if (range['schemaname'] === undefined) {
       for (let s = frame.scope; s; s = s.outer) if (s.name === range['relname']) return;
     }
-    const { name, unresolved } = this.relation(range);
+    const { name, unresolved, perhaps } = this.relation(range);
     this.add('read', name, unresolved ? UNRESOLVED_RELATION : 'Reads a table or view.', range['location'], unresolved);
     this.#reads.add(name);
+    for (const other of perhaps) {
+      this.add('read', other, PERHAPS, range['location']);
+      this.#reads.add(other);
+    }
     if (!/^(pg_catalog|information_schema)\./.test(name)) this.#reads_user_relation = true;
   }
 
   /** A relation that is written. */
   writes(range: Tree, frame: Frame, why = 'Changes rows.'): void {
     if (frame.planned) return this.reads(range, { ...frame, scope: null });
-    const { name, unresolved } = this.relation(range);
+    const { name, unresolved, perhaps } = this.relation(range);
     this.add('write', name, unresolved ? UNRESOLVED_RELATION : why, range['location'], unresolved);
     this.#writes.add(name);
+    for (const other of perhaps) {
+      this.add('write', other, PERHAPS, range['location']);
+      this.#writes.add(other);
+    }
     if (/^(pg_catalog|information_schema)\./.test(name)) {
       this.add('admin', name, 'Changes the system catalog or a setting by hand.', range['location']);
       this.forget();
     }
+  }
+
+  /** A temporary table has been created (it shadows others of its name), or is gone. */
+  temporary(range: Tree, exists: boolean): void {
+    const name = textOf(range['relname']);
+    if (exists && this.relation(range).temporary) this.#temporary.add(name);
+    else this.#temporary.delete(name);
+  }
+
+  forgetTemporary(): void {
+    this.#temporary.clear();
   }
 
   /** A relation that is created, altered or dropped; one of the session's own is only a write. */
@@ -475,6 +510,8 @@ export class Analyst {
 
   transaction(op: (Effect & { type: 'transaction' })['op']): void {
     this.effects.push({ type: 'transaction', op, statement: this.statement });
+    // ON COMMIT DROP, or created in what is rolled back.
+    if (op !== 'begin' && op !== 'savepoint' && op !== 'release') this.#temporary.clear();
     const restores =
       op === 'rollback' ||
       op === 'rollback-to' ||
@@ -483,6 +520,11 @@ export class Analyst {
   }
 
   // ---- Holdpoint's own statements and refusals -----------------------------------------------------------------------------
+
+  /** Is a statement in this place one of the client's own, not part of a definition, a plan or a text that a function runs? */
+  isDirect(frame: Frame): boolean {
+    return this.#pinned === null && !frame.defines && !frame.planned;
+  }
 
   refuse(message: string): never {
     throw new Refusal('0A000', message);
@@ -520,9 +562,11 @@ export class Analyst {
       parse_is_harmless: true,
     });
     const analysis = inner.result({ forward: null, position_shift: [], shape: '', reason: null });
+    this.merge(analysis);
+    // Inside of code it may run or not: no name is certain afterwards.
+    if (this.#pinned) return this.deallocate(null);
     this.#prepared.set(name, analysis);
     this.effects.push({ type: 'prepare', name, inner: analysis, statement: this.statement });
-    this.merge(analysis);
   }
 
   /** EXECUTE: what was found when the statement was prepared. */
@@ -561,7 +605,8 @@ export class Analyst {
     this.folds_rows ||= inner.statements.some((s) => s.folds_rows);
   }
 
-  deallocate(name: string | null): void {
+  deallocate(given: string | null): void {
+    const name = this.#pinned ? null : given;
     if (name === null) this.#prepared.clear();
     else this.#prepared.delete(name);
     this.effects.push({ type: 'deallocate', name, statement: this.statement });
@@ -613,6 +658,7 @@ function readPath(text: string | null): Path {
 const SPACES = ' \t\n\r\f\v';
 const UNKNOWN_KIND = 'A kind of statement or expression that Holdpoint does not know.';
 const UNRESOLVED_RELATION = 'The search_path is not known here, so neither is the table.';
+const PERHAPS = 'Perhaps this table: the search_path has several schemas.';
 const UNRESOLVED_FUNCTION = 'Not a built-in function: it may run anything.';
 
 /** The call in `SELECT f(...)` with nothing else; null: it is another statement. */

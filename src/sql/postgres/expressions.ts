@@ -11,15 +11,15 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   ...all(
     'walk',
     `A_ArrayExpr A_Indices A_Star AccessPriv Alias AlterTableCmd ATAlterConstraint BitString BoolExpr Boolean BooleanTest
-     CTECycleClause CTESearchClause CaseExpr CaseWhen CoalesceExpr CollateClause ColumnDef CommonTableExpr Constraint
+     CTECycleClause CTESearchClause CaseWhen CoalesceExpr CollateClause ColumnDef CommonTableExpr Constraint
      CreateOpClassItem CurrentOfExpr DefElem Float FunctionParameter GroupingFunc GroupingSet IndexElem InferClause Integer
-     JoinExpr JsonAggConstructor JsonArgument JsonArrayConstructor JsonBehavior JsonExpr JsonFormat JsonFuncExpr JsonIsPredicate
+     JsonAggConstructor JsonArgument JsonArrayConstructor JsonBehavior JsonExpr JsonFormat JsonFuncExpr JsonIsPredicate
      JsonKeyValue JsonObjectConstructor JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTable
      JsonTableColumn JsonTablePathSpec JsonValueExpr List MergeSupportFunc MergeWhenClause MinMaxExpr MultiAssignRef NamedArgExpr
-     NullTest ObjectWithArgs OnConflictClause ParamRef PartitionBoundSpec PartitionCmd PartitionElem PartitionRangeDatum
+     NullTest ObjectWithArgs OnConflictClause ParamRef PartitionBoundSpec PartitionElem PartitionRangeDatum
      PartitionSpec PublicationObjSpec RangeFunction RangeSubselect RangeTableFunc RangeTableFuncCol ResTarget
-     ReturningClause ReturningOption RoleSpec RowExpr SQLValueFunction SetToDefault SortBy StatsElem String TriggerTransition
-     WindowDef XmlExpr XmlSerialize`,
+     ReturningClause ReturningOption RoleSpec RowExpr SQLValueFunction SetToDefault StatsElem String TriggerTransition
+     PartitionCmd PublicationTable TypeCast VacuumRelation WindowDef XmlExpr XmlSerialize`,
   ),
   ...all(
     'never',
@@ -34,9 +34,9 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
     if (node['sval'] !== undefined) a.literal();
   },
   A_Expr: (a, node, frame) => {
-    // BETWEEN, IN, LIKE and NULLIF print the operator they stand for.
-    const names = strings(node['name']);
-    if (!NAMELESS_EXPRESSIONS.has(node['kind'] as string)) a.operator(names, node['location']);
+    // IN, LIKE and NULLIF print the operator they stand for; BETWEEN prints itself.
+    const between = BETWEENS.has(node['kind'] as string);
+    a.operator(between ? ['<='] : strings(node['name']), node['location']);
     a.children(node, frame, ['name']);
   },
   A_Indirection: (a, node, frame) => {
@@ -48,24 +48,36 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
     const names = strings(node['fields']);
     if (names.length > 1) attribute(a, names.at(-1)!, node['location']);
   },
+  // CASE x WHEN y, x IN (SELECT), USING and NATURAL compare with whatever = the path finds.
+  CaseExpr: (a, node, frame) => {
+    if (node['arg'] !== undefined) a.operator(['='], node['location']);
+    a.children(node, frame);
+  },
   FuncCall: functionCall,
   IntoClause: (a, node, frame) => a.defines(node['rel'] as Tree, frame, 'Creates a table.'),
+  JoinExpr: (a, node, frame) => {
+    if (node['usingClause'] !== undefined || node['isNatural'] === true) a.operator(['='], -1);
+    a.children(node, frame);
+  },
   // Names an alias of the FROM clause.
   LockingClause: () => {},
-  PartitionCmd: (a, node, frame) => a.children(node, frame),
-  PublicationTable: (a, node, frame) => a.children(node, frame),
   RangeVar: (a, node, frame) => {
     if (!frame.defines) a.reads(node, frame);
   },
-  VacuumRelation: (a, node, frame) => a.children(node, frame),
   RangeTableSample: (a, node, frame) => {
     a.calls(strings(node['method']), -1, node['location']);
     a.children(node, frame, ['method']);
+  },
+  SortBy: (a, node, frame) => {
+    const operator = strings(node['useOp']);
+    if (operator.length > 0) a.operator(operator, node['location']);
+    a.children(node, frame, ['useOp']);
   },
   SubLink: (a, node, frame) => {
     if (node['subLinkType'] === 'ARRAY_SUBLINK') a.folds();
     const operator = strings(node['operName']);
     if (operator.length > 0) a.operator(operator, node['location']);
+    else if (node['subLinkType'] === 'ANY_SUBLINK') a.operator(['='], node['location']);
     a.children(node, frame, ['operName']);
   },
   JsonArrayAgg: folding,
@@ -73,7 +85,6 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   JsonArrayQueryConstructor: folding,
   // Takes a definition, no rows.
   TableLikeClause: () => {},
-  TypeCast: (a, node, frame) => a.children(node, frame),
   TypeName: (a, node, frame) => {
     const names = strings(node['names']);
     if (!frame.defines && names.length > 0) a.type(names, node['location']);
@@ -93,12 +104,7 @@ function all(rule: 'walk' | 'never', kinds: string): Record<string, 'walk' | 'ne
   );
 }
 
-const NAMELESS_EXPRESSIONS = new Set([
-  'AEXPR_BETWEEN',
-  'AEXPR_NOT_BETWEEN',
-  'AEXPR_BETWEEN_SYM',
-  'AEXPR_NOT_BETWEEN_SYM',
-]);
+const BETWEENS = new Set(['AEXPR_BETWEEN', 'AEXPR_NOT_BETWEEN', 'AEXPR_BETWEEN_SYM', 'AEXPR_NOT_BETWEEN_SYM']);
 
 function folding(a: Analyst, node: Tree, frame: Frame): void {
   a.folds();

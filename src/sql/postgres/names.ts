@@ -4,8 +4,8 @@ import { OPERATORS, RELATIONS, TYPES } from './generated/catalog.ts';
 
 /** A search_path as far as it matters here. */
 export interface SearchPath {
-  /** First schema that is not "$user", pg_catalog or pg_temp; null: there is none. */
-  readonly schema: string | null;
+  /** Schemas in order without "$user", pg_catalog and pg_temp. Which of them has a table, the text can't tell. */
+  readonly schemas: readonly string[];
   /** Unqualified functions, operators, types and relations find pg_catalog's first. */
   readonly builtins_first: boolean;
 }
@@ -21,9 +21,9 @@ export function parseSearchPath(setting: string): SearchPath | null {
     rest = rest.slice(found[0].length);
     if (rest === '' && found[3] !== '') return null;
   }
-  const schema = names.find((name) => name !== '$user' && name !== 'pg_catalog' && name !== 'pg_temp') ?? null;
+  const schemas = names.filter((name) => name !== '$user' && name !== 'pg_catalog' && name !== 'pg_temp');
   const explicit = names.indexOf('pg_catalog');
-  return { schema, builtins_first: explicit <= 0 };
+  return { schemas, builtins_first: explicit <= 0 };
 }
 
 const PLAIN = /^[a-z_][a-z0-9_$]*$/;

@@ -529,7 +529,8 @@ function set(a: Analyst, node: Tree, frame: Frame): void {
   const kind = textOf(node['kind']);
   if (kind === 'VAR_RESET_ALL') {
     a.add('settings', '', 'Sets all settings back.');
-    return a.resetAll();
+    if (!frame.defines) a.resetAll();
+    return;
   }
   const name = textOf(node['name']);
   if (kind === 'VAR_SET_MULTI') {
@@ -538,11 +539,12 @@ function set(a: Analyst, node: Tree, frame: Frame): void {
   }
   const value =
     kind === 'VAR_SET_VALUE' ? settingText(name, node['args']) : kind === 'VAR_SET_CURRENT' ? undefined : null;
-  if (name.toLowerCase().startsWith('holdpoint.')) return ownSet(a, name.toLowerCase(), value);
+  if (name.toLowerCase().startsWith('holdpoint.')) return ownSet(a, name.toLowerCase(), value, frame);
   const { action, why, refused } = judgeSetting(name, value);
-  if (refused !== undefined) a.refuse(refused);
+  if (refused !== undefined && !frame.defines) a.refuse(refused);
   a.add(action, name.split('.').map(quoteIdentifier).join('.').toLowerCase(), why);
-  a.set(name.toLowerCase(), value, node['is_local'] === true);
+  // ALTER ROLE ... SET, CREATE FUNCTION ... SET change nothing of this session.
+  if (!frame.defines) a.set(name.toLowerCase(), value, node['is_local'] === true);
 }
 
 /** Settings whose values are lists of identifiers: SET quotes each. */
@@ -554,9 +556,9 @@ function settingText(name: string, args: unknown): string | undefined {
   return values.map((value) => (LISTS.has(name.toLowerCase()) ? quoteIdentifier(value!) : value!)).join(', ');
 }
 
-function ownSet(a: Analyst, name: string, value: string | null | undefined): void {
+function ownSet(a: Analyst, name: string, value: string | null | undefined, frame: Frame): void {
   const which = OWN_SETTINGS.get(name);
-  if (!which || value === undefined) throw new Refusal('0A000', OWN_HELP);
+  if (!which || value === undefined || !a.isDirect(frame)) throw new Refusal('0A000', OWN_HELP);
   a.own.push(
     value === null
       ? { op: 'reset', name: which, statement: a.statement }
@@ -564,10 +566,10 @@ function ownSet(a: Analyst, name: string, value: string | null | undefined): voi
   );
 }
 
-function show(a: Analyst, node: Tree): void {
+function show(a: Analyst, node: Tree, frame: Frame): void {
   const name = textOf(node['name']);
   if (!/^holdpoint\./i.test(name)) return a.add('settings', quoteIdentifier(name.toLowerCase()), 'Shows a setting.');
-  const own = name.toLowerCase();
+  const own = a.isDirect(frame) ? name.toLowerCase() : '';
   const which = OWN_SETTINGS.get(own);
   if (which) a.own.push({ op: 'show-setting', name: which, statement: a.statement });
   else if (own === 'holdpoint.requests') a.own.push({ op: 'show-requests', statement: a.statement });
@@ -582,7 +584,7 @@ function discard(a: Analyst, node: Tree): void {
     a.resetAll();
     a.deallocate(null);
   }
-  a.temporary.clear();
+  a.forgetTemporary();
 }
 
 // ---- code --------------------------------------------------------------------------------------------------------------------
@@ -687,7 +689,7 @@ function createTable(a: Analyst, node: Tree, frame: Frame): void {
   a.defines(range, frame, 'Creates a table.');
   if (shares) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
   a.children(node, { ...frame, defines: true }, ['relation']);
-  if (range['relpersistence'] === 't') a.temporary.add(textOf(range['relname']));
+  if (!frame.planned) a.temporary(range, true);
 }
 
 /** An index lives in its table's schema. */
@@ -704,7 +706,7 @@ function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
   const range = (node['into'] as Tree)['rel'] as Tree;
   a.defines(range, frame, 'Creates a table from a query.');
   a.push(node['query'], '*', { ...frame, defines: false });
-  if (range['relpersistence'] === 't') a.temporary.add(textOf(range['relname']));
+  if (!frame.planned) a.temporary(range, true);
 }
 
 function createView(a: Analyst, node: Tree, frame: Frame): void {
@@ -732,8 +734,13 @@ function renameObject(a: Analyst, node: Tree, frame: Frame): void {
 
 function relationOrObject(why: string): Visit {
   return (a, node, frame) => {
-    if (node['relation'] !== undefined) a.defines(node['relation'] as Tree, frame, why);
-    else a.add('ddl', objectName(node['object']), why);
+    const range = node['relation'] as Tree | undefined;
+    if (range === undefined) a.add('ddl', objectName(node['object']), why);
+    else {
+      a.defines(range, frame, why);
+      // Renamed or moved: the old name may mean another table now.
+      a.temporary(range, false);
+    }
     a.children(node, { ...frame, defines: true }, ['relation', 'object']);
   };
 }
@@ -751,14 +758,13 @@ function drop(a: Analyst, node: Tree, frame: Frame): void {
   for (const item of (node['objects'] as unknown[] | undefined) ?? []) {
     if (!RELATION_TYPES.has(textOf(node['removeType']))) {
       a.add('ddl', objectName(item), 'Drops an object.');
+      a.forgetTemporary();
       continue;
     }
     const [relname, schemaname, catalogname] = strings(unwrap(item)[1]['items']).toReversed();
-    a.defines(
-      { relname, ...(schemaname && { schemaname }), ...(catalogname && { catalogname }) },
-      frame,
-      'Drops a table, view, index or sequence.',
-    );
+    const range = { relname, ...(schemaname && { schemaname }), ...(catalogname && { catalogname }) };
+    a.defines(range, frame, 'Drops a table, view, index or sequence.');
+    a.temporary(range, false);
   }
 }
 

@@ -235,3 +235,40 @@ test('comments are not forwarded', () => {
   expect(analysis.reason).toBe('a look');
   expect(analyse('SELECT 1').forward).toBeNull();
 });
+
+describe('what looks like something it is not', () => {
+  test.each([
+    'BEGIN; CREATE TEMP TABLE users(a int); ROLLBACK; DROP TABLE users',
+    'CREATE TEMP TABLE users(a int); DROP TABLE users; DROP TABLE users',
+    'CREATE TEMP TABLE users(a int); ALTER TABLE users RENAME TO x; DROP TABLE users',
+    'EXPLAIN CREATE TEMP TABLE users AS SELECT 1; DROP TABLE users',
+    'DO $$BEGIN IF false THEN CREATE TEMP TABLE users(a int); END IF; END$$; DROP TABLE users',
+  ])('%s drops the real table', (sql) => {
+    expect(found(analyse(sql)).some((f) => /^ddl (public\.)?users/.test(f))).toBe(true);
+  });
+  test.each([
+    "ALTER ROLE bob SET search_path = 'evil'; SELECT * FROM users",
+    "ALTER DATABASE corpus SET search_path = 'evil'; SELECT * FROM users",
+  ])('%s leaves the path of this session', (sql) => {
+    expect(analyse(sql).reads).toEqual(['public.users']);
+    expect(analyse(sql).effects).toEqual([]);
+  });
+  test.each([
+    "DO $$BEGIN SET holdpoint.reason = 'x'; DROP TABLE t; END$$",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET holdpoint.reason = 'x' AS 'select 1'",
+  ])('%s is not one of our own', (sql) => {
+    expect(analyse(sql).own).toEqual([]);
+    expect(analyse(sql).error?.sqlstate).toBe('0A000');
+  });
+  test('a name prepared inside of code is not certain', () => {
+    const sql = "PREPARE p AS DELETE FROM t; DO $$BEGIN EXECUTE 'prepare p as select 1'; END$$; EXECUTE p";
+    expect(found(analyse(sql))).toContain('code p?');
+  });
+  test('ORDER BY USING runs its operator', () => {
+    expect(found(analyse('SELECT * FROM t ORDER BY a USING OPERATOR(evil.<)'))).toContain('code evil.<?');
+  });
+  test('with several schemas in the path a table may be in any', () => {
+    const analysis = analyse('SELECT * FROM users', { search_path: 'nothing, public' });
+    expect(analysis.reads).toEqual(['nothing.users', 'public.users']);
+  });
+});

@@ -7,6 +7,7 @@ import { EXPRESSIONS } from '../../../src/sql/postgres/expressions.ts';
 import { FUNCTION_CLASSES, functionClass, functionName, functionTable } from '../../../src/sql/postgres/functions.ts';
 import { FUNCTIONS } from '../../../src/sql/postgres/generated/functions.ts';
 import { GRAMMAR } from '../../../src/sql/postgres/generated/grammar.ts';
+import { statementsPage } from '../../../src/sql/postgres/page.ts';
 import { judgeSetting } from '../../../src/sql/postgres/settings.ts';
 import { STATEMENTS } from '../../../src/sql/postgres/statements.ts';
 
@@ -90,4 +91,9 @@ test('the two settings that change how text is read pass only to the value they 
     expect(judgeSetting('client_encoding', value).refused).toBeDefined();
   for (const value of ['off', '0', 'o', undefined])
     expect(judgeSetting('standard_conforming_strings', value).refused).toBeDefined();
+});
+
+test('docs/generated/statements.md is what the tables print', () => {
+  const page = readFileSync(new URL('../../../docs/generated/statements.md', import.meta.url), 'utf8');
+  expect(page, 'run: npx tsx tools/print-tables.ts').toBe(statementsPage());
 });
