@@ -141,7 +141,7 @@ function Clocks({ request }: { readonly request: RequestView }) {
 
 function Results({ request }: { readonly request: RequestView }) {
   const { outcome } = request;
-  if (!outcome) return <div />;
+  if (!outcome) return <div class="clocks" />;
   return (
     <div class="clocks">
       <div class="clock">
@@ -310,13 +310,16 @@ function Transaction({ request }: { readonly request: RequestView }) {
           </li>
         </ol>
       )}
-      <p class="q note">
-        {request.in_transaction
-          ? 'A denial rolls all of it back when the agent ends the transaction.'
-          : 'None open. It would commit by itself.'}
-      </p>
+      <p class="q note">{transactionSentence(request)}</p>
     </section>
   );
+}
+
+function transactionSentence(request: RequestView): string {
+  if (!request.in_transaction) return isOpen(request) ? 'None open. It would commit by itself.' : 'None was open.';
+  return isOpen(request)
+    ? 'A denial rolls all of it back when the agent ends the transaction.'
+    : 'It was sent inside this transaction.';
 }
 
 const SIGNED_IN: Readonly<Record<string, string>> = {

@@ -159,6 +159,7 @@ function beat(): void {
   if (was.state !== 'lost') {
     const since = heard + offset;
     line.value = { state: 'lost', since, tries };
+    now.value = Math.floor(since / 1000) * 1000;
     assertive.value = `Not live since ${clock(since)} UTC. Deciding is off until the line is back.`;
     // A socket that is open and silent is dead.
     socket?.close();

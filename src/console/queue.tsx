@@ -26,6 +26,7 @@ const HEADINGS: Readonly<Record<Group, string>> = {
   'yours-to-decide': 'For you',
   own: 'Yours, decided by others',
   others: 'You cannot decide these',
+  ended: 'Just ended',
 };
 
 export function Queue() {
@@ -85,7 +86,9 @@ export function Queue() {
             : [
                 <li class="group" key={group}>
                   <span>{HEADINGS[group]}</span>
-                  <span>{shown.filter((row) => row.group === group && isOpen(row.request)).length}</span>
+                  {group !== 'ended' && (
+                    <span>{shown.filter((row) => row.group === group && isOpen(row.request)).length}</span>
+                  )}
                 </li>,
               ]),
           <Row request={request} group={group} key={request.id} />,

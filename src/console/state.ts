@@ -80,18 +80,19 @@ const THAW_MS = 2_000;
 
 export const isOpen = (request: RequestView) => request.state === 'open' || request.state === 'asked';
 
-export type Group = 'yours-to-decide' | 'own' | 'others';
+export type Group = 'yours-to-decide' | 'own' | 'others' | 'ended';
 export interface Entry {
   readonly id: string;
   readonly group: Group;
 }
 
 function groupOf(request: RequestView): Group {
-  if (request.can_decide.may && isOpen(request)) return 'yours-to-decide';
-  return !request.can_decide.may && request.can_decide.own ? 'own' : 'others';
+  if (!isOpen(request)) return 'ended';
+  if (request.can_decide.may) return 'yours-to-decide';
+  return request.can_decide.own ? 'own' : 'others';
 }
 
-const GROUPS: readonly Group[] = ['yours-to-decide', 'own', 'others'];
+const GROUPS: readonly Group[] = ['yours-to-decide', 'own', 'others', 'ended'];
 
 /** Riskiest first, then oldest, by group. */
 const wanted = computed<readonly Entry[]>(() =>
@@ -147,7 +148,7 @@ export const rows = computed(() => {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   return order.value.flatMap(({ id, group }) => {
     const request = requests.value.get(id);
-    if (!request || (mine.value && group === 'others' && isOpen(request))) return [];
+    if (!request || (mine.value && group === 'others')) return [];
     const text = `${id} ${request.who.id} ${request.who.sponsor ?? ''} ${request.rule} ${request.sentence} ${request.where.database} ${request.where.upstream}`;
     return words.every((word) => text.toLowerCase().includes(word)) ? [{ request, group }] : [];
   });
