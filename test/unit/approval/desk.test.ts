@@ -111,6 +111,16 @@ describe('the identical statement', () => {
     expect(journal.types()).toEqual(['opened', 'held', 'decided', 'released']);
   });
 
+  test('is a ticket when the only connection has gone after the approval', async () => {
+    const { desk, journal } = world();
+    const { hold, id } = waiting(await desk.hold(heldOf(), WAIT));
+    await desk.decide(decision(id));
+    await hold.end('disconnected');
+    expect(desk.get(id)).toMatchObject({ state: 'approved', holds: 'ticket' });
+    expect(await desk.hold(heldOf({ session: 's2' }), WAIT)).toMatchObject({ type: 'run', request: { id } });
+    expect(journal.types()).toEqual(['opened', 'decided', 'ticket', 'released']);
+  });
+
   test('stays held while one of two connections waits', async () => {
     const { desk, journal } = world();
     const first = waiting(await desk.hold(heldOf(), WAIT));
