@@ -26,7 +26,6 @@ import { watchPolicy } from './policy/watch.ts';
 import type { ReviewPorts } from './review/ports.ts';
 import { createReviewServer } from './review/server.ts';
 import type { Gate } from './session/gate.ts';
-import { analyseWithSession } from './sql/explain.ts';
 import type { AnalysisContext } from './sql/findings.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 import { tokens } from './sql/postgres/lexer.ts';
@@ -120,7 +119,7 @@ const build = async (
   desk.subscribe((_, event, request) => tellOperator(log, event, request));
 
   const gates = new Map<string, Gate>();
-  const reviewUrl = config.review.url ?? `http://${config.review.listen.host}:${config.review.listen.port}`;
+  let reviewUrl: string | null = config.review.url;
   for (const upstream of config.postgres)
     gates.set(
       upstream.name,
@@ -133,7 +132,7 @@ const build = async (
         allowed: config.audit.allowed,
         who: (user, authentication, address) => identity.principal(user, authentication, address),
         where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
-        console: reviewUrl,
+        console: () => reviewUrl,
         held_bytes_max: config.limits.held_bytes_max,
         fault,
       }),
@@ -161,6 +160,7 @@ const build = async (
     },
   );
   closers.push(() => review.close());
+  reviewUrl ??= `http://${review.address.host}:${review.address.port}`;
 
   const listeners: Running['postgres'][number][] = [];
   for (const upstream of config.postgres) {
@@ -199,6 +199,7 @@ const DEFAULT_CONTEXT: AnalysisContext = {
   database: 'postgres',
   role: 'postgres',
   search_path: '"$user", public',
+  search_path_start: '"$user", public',
   prepared: () => undefined,
 };
 
@@ -322,17 +323,7 @@ const operatorLine = (event: ApprovalEvent, request: Request): RequestLine | nul
   }
 };
 
-const deps: Deps = {
-  serve,
-  async analysis() {
-    const analyser = await PostgresAnalyser.create();
-    return async (sql, { earlier, ...session }) => {
-      const sent = earlier.map((text) => Buffer.from(text).toString('utf8'));
-      const text = Buffer.from(sql).toString('latin1');
-      return (await analyseWithSession(analyser, text, { ...session, earlier: sent })).analysis;
-    };
-  },
-};
+const deps: Deps = { serve };
 
 // Tests import `serve` from here; only as the program itself does it run a command.
 if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === (await realpath(process.argv[1])))

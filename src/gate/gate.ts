@@ -56,7 +56,7 @@ export interface GateOptions {
   readonly who: (user: string, authentication: string, address: string) => Who | undefined;
   readonly where: (opening: SessionOpening) => Where;
   /** The console's address for agents, without a slash at its end; null: not told. */
-  readonly console: string | null;
+  readonly console: () => string | null;
   readonly held_bytes_max: number;
   readonly fault: (what: string, error: unknown) => void;
 }
@@ -66,6 +66,7 @@ type Context = {
   readonly role: string | null;
   readonly search_path: string | null;
   readonly in_transaction: boolean;
+  readonly local: boolean;
   readonly view: SessionView;
   readonly analyse: (text: string) => Analysis | Promise<Analysis>;
   readonly verdicts: LRUCache<string, Extract<Judgement, { type: 'pass' }>>;
@@ -166,18 +167,36 @@ class Session implements GateSession {
   }
 
   #context(): Context {
-    const { role, search_path, in_transaction } = this.#facts;
+    const { role, search_path, in_transaction, search_path_start, search_path_is_local } = this.#facts;
     const policy = this.#options.policy();
     const last = in_transaction ? this.#inside : this.#outside;
-    if (last && last.policy === policy && last.role === role && last.search_path === search_path) return last;
+    if (
+      last &&
+      last.policy === policy &&
+      last.role === role &&
+      last.search_path === search_path &&
+      last.local === search_path_is_local
+    )
+      return last;
     const { server_version, database, application_name } = this.#opening;
     const view = { in_transaction, application_name, role: role ?? '' };
-    const key = JSON.stringify([this.#who, this.#where, view, search_path, server_version, policy.hash]);
+    const key = JSON.stringify([
+      this.#who,
+      this.#where,
+      view,
+      search_path,
+      search_path_start,
+      search_path_is_local,
+      server_version,
+      policy.hash,
+    ]);
     const analysis: AnalysisContext = {
       server_version,
       database,
       role: role === null || role === 'none' ? (this.#facts.session_authorization ?? '') : role,
       search_path,
+      ...(search_path_start === null ? {} : { search_path_start }),
+      search_path_is_local,
       prepared: (name) => analysisOf(this.#facts.prepared(name)),
     };
     const handle = this.#options.analyser.session(analysis);
@@ -186,6 +205,7 @@ class Session implements GateSession {
       role,
       search_path,
       in_transaction,
+      local: search_path_is_local,
       view,
       analyse: (text) => handle.analyse(text),
       verdicts: this.#verdictsFor(key),
@@ -404,7 +424,7 @@ class Session implements GateSession {
       ruleMessage: verdict.message,
       found: found(grounds(analysis, verdict)),
       needs: needs(ask),
-      console: this.#options.console,
+      console: this.#options.console(),
       waitUntil: until,
       deadline,
       ticket: ask.ticket,
@@ -530,6 +550,7 @@ const NOWHERE: AnalysisContext = {
   database: '',
   role: '',
   search_path: '"$user", public',
+  search_path_start: '"$user", public',
   prepared: () => undefined,
 };
 

@@ -27,6 +27,7 @@ export const planOf = (analysis: Analysis, text: string, rule: string): Plan => 
     transaction_control: statements.length > 0 && statements.every((statement) => statement.transaction_control),
     block: block(effects),
     changes_facts: effects.some(changesFacts),
+    opaque: effects.some((effect) => effect.type === 'unknown'),
     resets: effects.some((effect) => effect.type === 'reset-all'),
     names: effects.flatMap(nameEffect),
     own: analysis.own,

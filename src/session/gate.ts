@@ -6,6 +6,9 @@ import type { WireText } from '../errors/catalogue.ts';
 export interface SessionFacts {
   /** Settings that decide how names resolve; null while they are unknown. */
   search_path: string | null;
+  /** What RESET goes back to, and whether the path of now ends with the transaction. */
+  search_path_start: string | null;
+  search_path_is_local: boolean;
   role: string | null;
   session_authorization: string | null;
   /** An explicit transaction block is open (also a failed one). */
@@ -50,6 +53,8 @@ export interface Plan {
   readonly block: 'open' | 'closed' | null;
   /** Afterwards search_path, role or session_authorization may be others. */
   readonly changes_facts: boolean;
+  /** Code whose doings can't be told: it may have prepared and deallocated names. */
+  readonly opaque: boolean;
   /** DISCARD ALL and RESET ALL end what the agent told Holdpoint, too. */
   readonly resets: boolean;
   readonly names: readonly NameEffect[];

@@ -1,7 +1,7 @@
 // The settings that decide what a statement means, re-read from the server itself whenever they may have changed.
 // Reading uses SHOW through the extended protocol under a name of our own: it takes no snapshot, works in mid-pipeline
 // and leaves the client's unnamed statement alone. A SELECT would break the client's SET TRANSACTION.
-import { bind, closeStatement, execute, parse } from '../../wire/postgres/messages.ts';
+import { bind, closePortal, closeStatement, execute, parse } from '../../wire/postgres/messages.ts';
 
 const OWN_NAME = '_holdpoint';
 
@@ -19,7 +19,7 @@ const SHOWS: readonly { readonly name: string; readonly since: number }[] = [
 
 export interface Reading {
   readonly names: readonly string[];
-  /** Parse, Bind, Execute and Close for each; the caller adds Flush or Sync. */
+  /** Parse, Bind, Execute and two Close for each; the caller adds Flush or Sync. */
   readonly bytes: Buffer;
 }
 
@@ -35,6 +35,8 @@ export const reading = (serverVersion: number): Reading => {
       parse(OWN_NAME, `SHOW ${name}`),
       bind(OWN_NAME, OWN_NAME),
       execute(OWN_NAME),
+      // The server keeps a portal when its statement is closed, whatever the manual says.
+      closePortal(OWN_NAME),
       closeStatement(OWN_NAME),
     ]),
   );

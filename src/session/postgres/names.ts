@@ -53,6 +53,11 @@ export class Names {
     return { map: 'portal', name, before };
   }
 
+  /** Code that nobody could read ran: what SQL PREPARE made may be something else now. */
+  forgetSql(): void {
+    for (const [name, prepared] of this.statements) if (prepared.plan === null) this.statements.delete(name);
+  }
+
   readonly undo = (undo: Undo): void => {
     if (undo.map === 'statement') {
       if (undo.before) this.statements.set(undo.name, undo.before);

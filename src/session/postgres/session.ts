@@ -157,6 +157,7 @@ export interface SessionEvents {
 export class PostgresSession implements SessionFacts {
   // What the gate reads (SessionFacts).
   search_path: string | null = null;
+  search_path_start: string | null = null;
   role: string | null = null;
   session_authorization: string | null = null;
   in_transaction = false;
@@ -225,6 +226,10 @@ export class PostgresSession implements SessionFacts {
     this.#in = new FrameReader('d', Math.max(limits.statement_bytes_max, limits.bind_bytes_max) + 1024);
     // Types whose body nobody reads may pass in parts; the rest is small, or ends the session.
     this.#out = new FrameReader('DdTtGHWVNA', 1024 * 1024);
+  }
+
+  get search_path_is_local(): boolean {
+    return this.#touched;
   }
 
   get in_implicit_transaction(): boolean {
@@ -609,6 +614,7 @@ export class PostgresSession implements SessionFacts {
       this.#barrier = true;
     }
     if (plan.names.length > 0) this.#barrier = true;
+    if (plan.opaque) this.#names.forgetSql();
   }
 
   // ---- extended query protocol
@@ -851,6 +857,7 @@ export class PostgresSession implements SessionFacts {
       this.#replies.push(OWN_BIND, null, null, null, 0);
       this.#replies.push(OWN_EXECUTE, null, null, null, 0);
       this.#replies.push(OWN_CLOSE, null, null, null, 0);
+      this.#replies.push(OWN_CLOSE, null, null, null, 0);
     }
     if (this.#boundSinceSync || this.#executedSinceSync) this.#toServer(FLUSH);
     else this.#ownSync();
@@ -866,6 +873,7 @@ export class PostgresSession implements SessionFacts {
       this.session_authorization !== value('session_authorization');
     if (changed) this.#epoch++;
     this.search_path = value('search_path');
+    this.search_path_start ??= this.search_path;
     this.role = value('role');
     this.session_authorization = value('session_authorization');
     const inBlock = this.#status !== IDLE || this.#executedSinceSync;

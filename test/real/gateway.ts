@@ -1,0 +1,139 @@
+// A whole gateway for tests: the real composition before a real server, with an agent, its sponsor and a reviewer.
+// Reviewers act through the real API. Ends by `stop`; leaves nothing behind.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { readLog } from '../../src/audit/read.ts';
+import type { ReadRecord } from '../../src/audit/types.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { makeScramVerifier } from '../../src/identity/scram.ts';
+import { serve } from '../../src/main.ts';
+import { type RequestView, type ReviewClient, reviewClient, signIn } from '../../src/review/client.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+
+export const AGENT_PASSWORD = 'agent-secret';
+const STARTER = new URL('../../policies/starter.yaml', import.meta.url).pathname;
+
+export interface GatewayOptions {
+  /** Of the upstream, with its password. */
+  readonly upstream: string;
+  /** Policy text; default: the starter policy. */
+  readonly policy?: string;
+  /** Merged into the configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Merged into the listener's part. */
+  readonly listener?: Readonly<Record<string, unknown>>;
+  /** Reuse this folder (a restart). */
+  readonly dir?: string;
+}
+
+export interface TestGateway {
+  readonly dir: string;
+  readonly port: number;
+  readonly reviewUrl: string;
+  /** For the agent `bot`, whose sponsor is ada. */
+  agentUrl(database?: string, query?: string): string;
+  readonly grace: ReviewClient;
+  readonly ada: ReviewClient;
+  /** Resolves with the first open request, `skip` ids left out; waits on the stream. */
+  opened(skip?: readonly string[]): Promise<RequestView>;
+  approve(request: RequestView, rationale?: string): Promise<RequestView>;
+  deny(request: RequestView, rationale?: string): Promise<RequestView>;
+  /** Resolves when the request is in one of these states. */
+  reaches(id: string, ...states: readonly string[]): Promise<RequestView>;
+  /** Lines of the operator's log. */
+  readonly lines: readonly string[];
+  /** Changes the policy file and waits until it is in force. */
+  setPolicy(text: string): Promise<void>;
+  records(): Promise<ReadRecord[]>;
+  stop(keep?: boolean): Promise<void>;
+}
+
+export const startGateway = async (options: GatewayOptions): Promise<TestGateway> => {
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'holdpoint-gw-')));
+  const policy = join(dir, 'policy.yaml');
+  await writeFile(policy, options.policy ?? (await readFile(STARTER, 'utf8')));
+  const postgres = await makeScramVerifier(AGENT_PASSWORD);
+  await writeFile(
+    join(dir, 'users.yaml'),
+    stringify({
+      users: [
+        { id: 'bot', kind: 'agent', groups: ['agents'], sponsor: 'ada', postgres },
+        { id: 'orphan', kind: 'agent', postgres },
+        { id: 'ada', kind: 'human', groups: ['team'], roles: ['reviewer'] },
+        { id: 'grace', kind: 'human', groups: ['team'], roles: ['reviewer'] },
+      ],
+    }),
+  );
+  const file = join(dir, 'holdpoint.yaml');
+  await writeFile(
+    file,
+    stringify({
+      data: 'data',
+      policy: 'policy.yaml',
+      postgres: [
+        { name: 'app', listen: '127.0.0.1:0', upstream: options.upstream, tags: { env: 'test' }, ...options.listener },
+      ],
+      review: { listen: '127.0.0.1:0' },
+      identity: { users: 'users.yaml' },
+      ...options.config,
+    }),
+  );
+  const lines: string[] = [];
+  const running = await serve(await loadConfig(file), {
+    log: createLog({ format: 'json', write: (line) => void lines.push(line) }),
+    agentHint: null,
+  });
+  const port = running.postgres[0]?.listen.port ?? 0;
+  const { url } = running.review;
+  const client = async (user: string): Promise<ReviewClient> =>
+    reviewClient(url, (await signIn(url, { link: running.oneTime(user) })).token);
+  const grace = await client('grace');
+  const wait = async (found: (request: RequestView) => boolean): Promise<RequestView> => {
+    for await (const message of grace.stream()) {
+      if (message.type === 'snapshot') {
+        const request = message.requests.find(found);
+        if (request) return request;
+      } else if ('request' in message && message.request && found(message.request)) return message.request;
+    }
+    throw new Error('the stream ended');
+  };
+  const decide = (decision: 'approve' | 'deny') => (request: RequestView, rationale: string) =>
+    grace.decide(request.id, { decision, digest: request.digest, revision: request.revision, rationale });
+  return {
+    dir,
+    port,
+    reviewUrl: url,
+    agentUrl: (database = 'postgres', query = '') =>
+      `postgres://bot:${AGENT_PASSWORD}@127.0.0.1:${port}/${database}${query}`,
+    grace,
+    ada: await client('ada'),
+    opened: (skip = []) => wait((request) => request.state === 'open' && !skip.includes(request.id)),
+    approve: (request, rationale = 'fine by me') => decide('approve')(request, rationale),
+    deny: (request, rationale = 'not this') => decide('deny')(request, rationale),
+    reaches: async (id, ...states) => {
+      const now = await grace.get(id);
+      return states.includes(now.state) ? now : wait((request) => request.id === id && states.includes(request.state));
+    },
+    lines,
+    async setPolicy(text) {
+      const before = lines.length;
+      await writeFile(policy, text);
+      const deadline = Date.now() + 20_000;
+      while (!lines.slice(before).some((line) => line.includes('in force'))) {
+        if (Date.now() > deadline) throw new Error('the policy was not reloaded');
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    async records() {
+      const records: ReadRecord[] = [];
+      for await (const record of readLog(join(dir, 'data', 'audit'))) records.push(record);
+      return records;
+    },
+    async stop(keep = false) {
+      await running.stop();
+      if (!keep) await rm(dir, { recursive: true, force: true });
+    },
+  };
+};
