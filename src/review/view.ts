@@ -31,37 +31,54 @@ const ACTIONS: Readonly<Record<string, ActionRow>> = {
 };
 const UNLISTED: ActionRow = { level: 'high', verb: 'Does something Holdpoint has no row for:' };
 
-/** `action first-words` where those say it better. The first match counts. */
-const EXACT: readonly (readonly [action: string, start: RegExp, row: Partial<ActionRow>])[] = [
-  ['ddl', /^DROP\b/i, { level: 'critical', verb: 'Drops' }],
-  ['ddl', /^CREATE\b/i, { verb: 'Creates' }],
-  ['ddl', /^ALTER\b/i, { verb: 'Alters' }],
-  ['ddl', /^TRUNCATE\b/i, { level: 'critical', verb: 'Deletes every row of' }],
-  ['ddl', /^COMMENT\b/i, { verb: 'Comments on' }],
-  ['write', /^TRUNCATE\b/i, { level: 'critical', verb: 'Deletes every row of' }],
-  ['write', /^INSERT\b/i, { verb: 'Adds rows to' }],
-  ['write', /^UPDATE\b/i, { verb: 'Updates' }],
-  ['write', /^DELETE\b/i, { verb: 'Deletes rows of' }],
-  ['write', /^MERGE\b/i, { verb: 'Merges into' }],
-  ['grant', /^GRANT\b/i, { verb: 'Grants rights on' }],
-  ['grant', /^REVOKE\b/i, { verb: 'Revokes rights on' }],
-  ['role', /^CREATE\b/i, { verb: 'Creates role' }],
-  ['role', /^ALTER\b/i, { verb: 'Alters role' }],
-  ['role', /^DROP\b/i, { verb: 'Drops role' }],
-  ['role', /^(RESET|SET)\b/i, { verb: 'Changes role to' }],
+/**
+ * Where the finding's own sentence says it better. The first match counts. Findings are Holdpoint's words, so nothing in
+ * a statement can choose its verb.
+ */
+const EXACT: readonly (readonly [action: string, why: RegExp, row: Partial<ActionRow>])[] = [
+  ['write', /^Removes all rows\b/, { level: 'critical', verb: 'Deletes every row of' }],
+  ['write', /^Adds rows/, { verb: 'Adds rows to' }],
+  ['write', /^Changes rows\b/, { verb: 'Updates' }],
+  ['write', /^Removes rows\b/, { verb: 'Deletes rows of' }],
+  ['write', /^Advances or sets a sequence\b/, { verb: 'Advances or sets a sequence with' }],
+  ['ddl', /^Drops\b/, { level: 'critical', verb: 'Drops' }],
+  ['ddl', /^Removes all rows\b/, { level: 'critical', verb: 'Deletes every row of' }],
+  ['ddl', /^Creates\b/, { verb: 'Creates' }],
+  ['ddl', /^Alters\b/, { verb: 'Alters' }],
+  ['ddl', /^Renames\b/, { verb: 'Renames' }],
+  ['export', /files? of the server/, { verb: 'Reads or writes server files with' }],
+  ['import', /file of the server/, { verb: 'Loads a server file with' }],
+  ['role', /^Takes on another role\b/, { verb: 'Changes role' }],
+  ['role', /^Creates\b/, { verb: 'Creates role' }],
+  ['role', /^Alters\b/, { verb: 'Alters role' }],
+  ['role', /^Drops\b/, { level: 'critical', verb: 'Drops role' }],
+  ['role', /^Changes who is a member\b/, { verb: 'Changes the members of role' }],
+  ['code', /^Runs a block of code\b/, { verb: 'Runs a block of code in' }],
+  ['code', /^Stores code\b/, { verb: 'Stores code in' }],
 ];
 
-/** A write whose finding says so reaches the whole table: not to be undone by a person who only meant one row. */
-const EVERY_ROW = /\b(every|all) rows?\b|\bno WHERE\b/i;
-const WHOLE: Readonly<Record<string, string>> = {
-  Updates: 'Updates every row of',
-  'Deletes rows of': 'Deletes every row of',
-  Writes: 'Writes every row of',
+/** The whole table: what a person who meant one row cannot undo. */
+const WHOLE: Readonly<Record<string, ActionRow>> = {
+  Updates: { level: 'critical', verb: 'Updates every row of' },
+  'Deletes rows of': { level: 'critical', verb: 'Deletes every row of' },
 };
 
-function rowOf(action: string, why: string, start: string): ActionRow {
-  const row = { ...(ACTIONS[action] ?? UNLISTED), ...EXACT.find(([a, test]) => a === action && test.test(start))?.[2] };
-  return action === 'write' && EVERY_ROW.test(why) ? { level: 'critical', verb: WHOLE[row.verb] ?? row.verb } : row;
+/** A shape is cut at 4 KiB; near that it can't tell what is missing. */
+const SHAPE_WHOLE_CHARS_MAX = 4_000;
+
+/** UPDATE or DELETE without the word WHERE anywhere. One with it may still reach every row: this never cries wolf. */
+function reachesEveryRow({ shape, findings }: RequestLike): boolean {
+  return (
+    shape.length < SHAPE_WHOLE_CHARS_MAX &&
+    findings.every((finding) => finding.statement === 0) &&
+    /^\s*(UPDATE|DELETE)\b/i.test(shape) &&
+    !/\bWHERE\b/i.test(shape)
+  );
+}
+
+function rowOf(request: RequestLike, { action, why }: { readonly action: string; readonly why: string }): ActionRow {
+  const row = { ...(ACTIONS[action] ?? UNLISTED), ...EXACT.find(([a, test]) => a === action && test.test(why))?.[2] };
+  return (action === 'write' && reachesEveryRow(request) ? WHOLE[row.verb] : undefined) ?? row;
 }
 
 /** The view of `request` for `viewer`; `desk` says who may decide it. */
@@ -158,7 +175,7 @@ function findingsOf(request: RequestLike, decoded: Decoded): FindingView[] {
       action: finding.action,
       object: spell(finding.object),
       why: spell(finding.why),
-      level: rowOf(finding.action, finding.why, startOf(request, finding.statement)).level,
+      level: rowOf(request, finding).level,
       statement: finding.statement,
       start: finding.start,
       end: finding.end,
@@ -171,29 +188,33 @@ function findingsOf(request: RequestLike, decoded: Decoded): FindingView[] {
   });
 }
 
-/** The first words of one statement of the batch; a single one may have no separators in its shape. */
-function startOf(request: RequestLike, statement: number): string {
-  return (request.shape.split(';')[statement] ?? '').trimStart();
-}
-
 function worst(findings: readonly FindingView[]): Level {
   return LEVELS.find((level) => findings.some((finding) => finding.level === level)) ?? 'medium';
 }
+
+/** Names of settings that stand for a change of role; the role itself is a literal. */
+const NOT_OBJECTS = new Set(['role', 'session_authorization']);
 
 /** Verb and objects: "Exports public.customers and billing.invoices". */
 function sentenceOf(request: RequestLike, findings: readonly FindingView[]): string {
   const level = worst(findings);
   const main = findings.find((finding) => finding.level === level);
   if (!main) return 'Runs a statement that Holdpoint found nothing in';
-  const { verb } = rowOf(main.action, main.why, startOf(request, main.statement));
-  let objects = named(findings.filter((finding) => finding.action === main.action && finding.level === level));
-  // COPY ... TO STDOUT leaves with what the statement reads.
+  const { verb } = rowOf(request, main);
+  const same = findings.filter((finding) => finding.level === level && rowOf(request, finding).verb === verb);
+  let objects = named(same);
+  // COPY (SELECT ...) TO STDOUT leaves with what the statement reads.
   if (objects.length === 0 && main.action === 'export') objects = named(findings.filter((f) => f.action === 'read'));
-  return objects.length === 0 ? verb.replace(/:$| (of|on|to|into|the setting)$/, '') : `${verb} ${listed(objects)}`;
+  const told = new Set(objects);
+  const more = findings.some((f) => f.level !== 'low' && !same.includes(f) && f.object !== '' && !told.has(f.object));
+  const sentence = objects.length > 0 ? `${verb} ${listed(objects)}` : main.why.replace(/\.$/, '');
+  return more ? `${sentence}, and more` : sentence;
 }
 
 function named(findings: readonly FindingView[]): string[] {
-  return [...new Set(findings.map((finding) => finding.object).filter((object) => object !== ''))];
+  return [
+    ...new Set(findings.map((finding) => finding.object).filter((object) => object !== '' && !NOT_OBJECTS.has(object))),
+  ];
 }
 
 const OBJECTS_NAMED_MAX = 3;

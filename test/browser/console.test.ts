@@ -189,7 +189,11 @@ test('an empty queue teaches', async () => {
   await page.setViewportSize(NARROW);
   await fits();
   await accessible('empty');
-  desk.add(request('DROP TABLE public.customers', [['ddl', 'public.customers', 'Drops it.', 'DROP TABLE']]));
+  desk.add(
+    request('DROP TABLE public.customers', [
+      ['ddl', 'public.customers', 'Drops a table, view, index or sequence.', 'DROP TABLE'],
+    ]),
+  );
   await page.getByRole('link', { name: 'Drops public.customers' }).waitFor();
 });
 
@@ -201,7 +205,7 @@ test('the ten-second decision fits one screen', async () => {
     page.getByRole('heading', { name: 'Exports public.customers and billing.invoices' }),
     page.getByRole('timer'),
     page.getByText('TO STDOUT'),
-    page.getByRole('list').getByText('Its rows leave the database.').last(),
+    page.getByRole('list').getByText('Reads a table or view.').last(),
     page.getByText('Month-end dunning run.'),
     page.getByText('Index scan, off-peak.'),
     page.getByText('this statement', { exact: true }),
@@ -347,7 +351,7 @@ test('nothing moves under the pointer', async () => {
   const order = () => rows.evaluateAll((all) => all.map((row) => row.getAttribute('href')));
   await rows.nth(1).hover();
   const before = await order();
-  desk.add(request('DROP TABLE a', [['ddl', 'a', 'Drops it.', 'DROP TABLE']]));
+  desk.add(request('DROP TABLE a', [['ddl', 'a', 'Drops a table, view, index or sequence.', 'DROP TABLE']]));
   desk.change('HP-5TNB', 'decided', { state: 'denied' });
   await page.getByText('1 new. The list waits for you.').waitFor();
   expect(await order()).toEqual(before);

@@ -269,10 +269,9 @@ export function samples(): RequestLike[] {
    ORDER BY i.due_on  -- overdue only, FIN-2291
 ) TO STDOUT WITH (FORMAT csv, HEADER true)`,
       [
-        ['export', '', 'Rows leave the database through this connection.', 'COPY'],
-        ['export', 'public.customers', 'Its rows leave the database.', 'public.customers'],
-        ['export', 'billing.invoices', 'Its rows leave the database.', 'billing.invoices'],
-        ['read', 'public.customers', 'Reads it.', 'c.email'],
+        ['export', '', 'Rows leave the database in bulk through this connection.', 'COPY'],
+        ['read', 'public.customers', 'Reads a table or view.', 'public.customers'],
+        ['read', 'billing.invoices', 'Reads a table or view.', 'billing.invoices'],
       ],
       {
         ...ago(198, 702),
@@ -315,8 +314,8 @@ export function samples(): RequestLike[] {
 -- limited to the sandbox tenant, agreed with the DBA team
 `,
       [
-        ['write', 'billing.invoices', 'Writes all rows. The statement has no WHERE.', 'UPDATE'],
-        ['read', 'public.\u0441ustomers', 'Reads it.', 'public.\u0441ustomers'],
+        ['write', 'billing.invoices', 'Changes rows.', 'billing.invoices'],
+        ['read', 'public.\u0441ustomers', 'Reads a table or view.', 'public.\u0441ustomers'],
       ],
       {
         ...ago(51, 849),
@@ -344,7 +343,7 @@ export function samples(): RequestLike[] {
     ),
     request(
       'GRANT SELECT ON ALL TABLES IN SCHEMA billing TO reporting',
-      [['grant', 'all tables in billing', 'Gives rights to reporting.', 'GRANT SELECT']],
+      [['grant', 'billing', 'Changes privileges.', 'GRANT']],
       {
         ...ago(362, 47),
         rule: 'rights',
@@ -362,7 +361,7 @@ export function samples(): RequestLike[] {
     ),
     request(
       'ALTER TABLE public.customers ADD COLUMN vip boolean',
-      [['ddl', 'public.customers', 'Changes a table.', 'ALTER TABLE']],
+      [['ddl', 'public.customers', 'Alters a table.', 'public.customers']],
       {
         ...ago(570, 1_230),
         rule: 'ddl',
@@ -378,7 +377,7 @@ export function samples(): RequestLike[] {
     ),
     request(
       'SELECT * FROM public.customers',
-      [['read', 'public.customers', 'Reads a table of the list sensitive, no row limit.', 'public.customers']],
+      [['read', 'public.customers', 'Reads a table or view.', 'public.customers']],
       {
         ...ago(130, 770),
         rule: 'sensitive-bulk',

@@ -109,7 +109,7 @@ test('resumes after the cursor with exactly what was missed', async () => {
   const first = await connect();
   const { cursor } = (await first.next()) as Snapshot;
   first.socket.terminate();
-  h.desk.add(request('DROP TABLE a', [['ddl', 'a', 'Drops it.', 'DROP']]));
+  h.desk.add(request('DROP TABLE a', [['ddl', 'a', 'Drops a table.', 'DROP']]));
   h.desk.change('HP-9C2D', 'decided', { state: 'denied' });
   const second = await connect('grace', `?since=${cursor}`);
   const missed = [await second.next(), await second.next()];
@@ -274,7 +274,7 @@ test('a peer that does not read is dropped, not buffered for', async () => {
 test("an auditor's stream records what it shows, before it shows it", async () => {
   const peer = await connect('hedy');
   await peer.next();
-  const opened = request('DROP TABLE b', [['ddl', 'b', 'Drops it.', 'DROP']]);
+  const opened = request('DROP TABLE b', [['ddl', 'b', 'Drops a table.', 'DROP']]);
   h.desk.add(opened);
   await peer.next();
   const reads = h.desk.records.filter(({ type }) => type === 'reviewer.read_text').map(({ clear }) => clear.requests);

@@ -94,34 +94,48 @@ const grace: ReviewerIdentity = { id: 'grace', kind: 'human', roles: ['reviewer'
 const view = (asked: RequestLike) => viewOf(asked, grace, { may: () => ({ may: true, group: 'dba' }) });
 
 test.each([
+  ['COPY t TO STDOUT', [['export', 'public.t', 'Rows leave the database.', 'COPY']], 'high', 'Exports public.t'],
   [
-    'COPY t TO STDOUT',
+    'COPY (SELECT * FROM a, b) TO STDOUT',
     [
-      ['export', '', 'x', 'COPY'],
-      ['read', 'public.t', 'x', 't'],
+      ['export', '', 'Rows leave the database.', 'COPY'],
+      ['read', 'a', 'Reads a table or view.', 'a'],
+      ['read', 'b', 'Reads a table or view.', 'b'],
     ],
     'high',
-    'Exports public.t',
+    'Exports a and b',
+  ],
+  [
+    'COPY (SELECT 1) TO STDOUT',
+    [['export', '', 'Rows leave the database.', 'COPY']],
+    'high',
+    'Rows leave the database',
   ],
   [
     'DROP TABLE a, b',
     [
-      ['ddl', 'a', 'x', 'a'],
-      ['ddl', 'b', 'x', 'b'],
+      ['ddl', 'a', 'Drops a table.', 'a'],
+      ['ddl', 'b', 'Drops a table.', 'b'],
     ],
     'critical',
     'Drops a and b',
   ],
   [
-    'UPDATE t SET a = 1',
-    [['write', 't', 'Updates every row: it has no WHERE.', 't']],
+    'DROP TABLE a; UPDATE b SET c = 1',
+    [
+      ['ddl', 'a', 'Drops a table.', 'a'],
+      ['write', 'b', 'Changes rows.', 'b'],
+    ],
     'critical',
-    'Updates every row of t',
+    'Drops a, and more',
   ],
-  ['UPDATE t SET a = 1 WHERE b', [['write', 't', 'Writes it.', 't']], 'medium', 'Updates t'],
-  ['DELETE FROM t WHERE b', [['write', 't', 'Writes it.', 't']], 'medium', 'Deletes rows of t'],
-  ['SET ROLE r', [['role', 'r', 'x', 'r']], 'high', 'Changes role to r'],
-  ['DO $$$$', [['code', '', 'x', 'DO']], 'high', 'Runs code that cannot be read'],
+  ['UPDATE t SET a = 1', [['write', 't', 'Changes rows.', 't']], 'critical', 'Updates every row of t'],
+  ['UPDATE t SET a = 1 WHERE b', [['write', 't', 'Changes rows.', 't']], 'medium', 'Updates t'],
+  ['DELETE FROM t', [['write', 't', 'Removes rows.', 't']], 'critical', 'Deletes every row of t'],
+  ['DELETE FROM t WHERE b', [['write', 't', 'Removes rows.', 't']], 'medium', 'Deletes rows of t'],
+  ['SELECT 1; UPDATE t SET a = 1', [['write', 't', 'Changes rows.', 't']], 'medium', 'Updates t'],
+  ['SET ROLE r', [['role', 'role', 'Takes on another role.', 'SET']], 'high', 'Takes on another role'],
+  ['DO $$$$', [['code', 'plpgsql', 'Runs a block of code.', 'DO']], 'high', 'Runs a block of code in plpgsql'],
   ['SELECT 1', [], 'medium', 'Runs a statement that Holdpoint found nothing in'],
   ['X', [['made-up', 'y', 'x', 'X']], 'high', 'Does something Holdpoint has no row for: y'],
 ] as const)('%s: level and sentence', (sql, findings, level, sentence) => {
