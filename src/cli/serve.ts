@@ -22,5 +22,7 @@ export function serveCommand(deps: Deps): Command {
       log.info('stopping');
       await running.stop();
       log.info('stopped');
+      // As in start.ts: an open request's clock must not keep the process.
+      process.exit();
     });
 }
