@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 // The composition root: the only file that knows everyone. Builds the gateway from a configuration, in the order in which
 // each part needs the one before; takes it down in the opposite order.
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +17,7 @@ import { type Config, ConfigError, type PostgresConfig } from './config/config.t
 import { createGate } from './gate/gate.ts';
 import { auditJournal, fromRecord } from './gate/journal.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
+import { openSecret } from './identity/secret.ts';
 import { openUsers } from './identity/users.ts';
 import { listenPostgres } from './listener/postgres.ts';
 import { loadPolicy } from './policy/load.ts';
@@ -100,7 +100,7 @@ const build = async (
   const identity = createIdentity({
     users: () => users.current(),
     reviewers: () => policy.current().reviewers,
-    secret: await secretOf(config),
+    secret: await openSecret(join(config.data, 'login.secret')),
   });
 
   let present: readonly string[] = [];
@@ -125,7 +125,7 @@ const build = async (
       upstream.name,
       createGate({
         analyser,
-        tokens: (text) => [tokens(text)],
+        tokens,
         policy: () => policy.current(),
         desk,
         audit,
@@ -209,13 +209,6 @@ const CLOCK: Clock = {
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);
   },
-};
-
-/** Kept over restarts, so that an unknown user looks the same each time. */
-const secretOf = async (config: Config): Promise<Buffer> => {
-  const file = join(config.data, 'login.secret');
-  if (!existsSync(file)) await writeFile(file, randomBytes(32), { mode: 0o600 });
-  return readFile(file);
 };
 
 const target = (upstream: PostgresConfig, identity: Identity, user: string, config: Config) => {

@@ -45,7 +45,7 @@ export interface Analyser {
 
 export interface GateOptions {
   readonly analyser: Analyser;
-  /** A text's tokens without comments and white space, for its digest. */
+  /** A text's tokens without comments and white space, in UTF-8, for its digest; the text is latin1. */
   readonly tokens: (text: string) => readonly string[];
   /** The policy in force. */
   readonly policy: () => Policy;
@@ -396,7 +396,10 @@ class Session implements GateSession {
         role,
         search_path,
         in_transaction,
-        tokens: this.#options.tokens(plan.text),
+        tokens: analysis.session_bound
+          ? // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
+            [plan.text, ...facts.preparedTexts()].flatMap(this.#options.tokens)
+          : this.#options.tokens(plan.text),
         parameters,
       }),
     };
@@ -454,7 +457,11 @@ class Session implements GateSession {
       },
       release: async () => {
         try {
-          if (!(await this.#options.desk.release(id, this.#id))) return { type: 'refuse', text: texts.used({ id }) };
+          if (!(await this.#options.desk.release(id, this.#id))) {
+            const lapsed = hold.request().state === 'lapsed';
+            const text = lapsed ? texts.lapsed({ id, why: 'it was not used in time' }) : texts.used({ id });
+            return { type: 'refuse', text };
+          }
         } catch (error) {
           this.#options.fault('a release could not be recorded', error);
           return { type: 'refuse', text: texts.noLog() };

@@ -26,6 +26,8 @@ export interface SessionFacts {
   server_timeout_ms: number | null;
   /** What the gate remembered for a name prepared in this session (`Plan.gate` or `NameEffect.inner`). */
   prepared(name: string): unknown;
+  /** Every text prepared in this session with the name it has, in the order of the names; latin1. */
+  preparedTexts(): readonly string[];
 }
 
 export interface EarlierText {

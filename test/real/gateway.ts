@@ -112,9 +112,14 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     opened: (skip = []) => wait((request) => request.state === 'open' && !skip.includes(request.id)),
     approve: (request, rationale = 'fine by me') => decide('approve')(request, rationale),
     deny: (request, rationale = 'not this') => decide('deny')(request, rationale),
-    reaches: async (id, ...states) => {
-      const now = await grace.get(id);
-      return states.includes(now.state) ? now : wait((request) => request.id === id && states.includes(request.state));
+    async reaches(id, ...states) {
+      for await (const message of grace.stream()) {
+        // Asked once the stream is open: whatever happens later is on it.
+        const request =
+          message.type === 'snapshot' ? await grace.get(id) : 'request' in message ? message.request : null;
+        if (request?.id === id && states.includes(request.state)) return request;
+      }
+      throw new Error('the stream ended');
     },
     lines,
     async setPolicy(text) {

@@ -7,6 +7,8 @@ export interface Prepared {
   /** Null: made by SQL PREPARE, whose meaning the gate keeps in `inner`. */
   readonly plan: Plan | null;
   readonly inner: unknown;
+  /** As the client sent it: the statement, or the SQL PREPARE that made it. latin1. */
+  readonly text: string;
   /** Parameter type OIDs that the client declared, or the server described. */
   types: readonly number[];
   /** Addressed to Holdpoint: never sent. */
@@ -51,6 +53,11 @@ export class Names {
     if (portal) this.portals.set(name, portal);
     else this.portals.delete(name);
     return { map: 'portal', name, before };
+  }
+
+  /** Every text with its name, in the order of the names. */
+  texts(): string[] {
+    return [...this.statements].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { text }]) => `${name} ${text}`);
   }
 
   /** Code that nobody could read ran: what SQL PREPARE made may be something else now. */

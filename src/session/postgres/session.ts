@@ -228,6 +228,10 @@ export class PostgresSession implements SessionFacts {
     this.#out = new FrameReader('DdTtGHWVNA', 1024 * 1024);
   }
 
+  preparedTexts(): readonly string[] {
+    return this.#names.texts();
+  }
+
   get search_path_is_local(): boolean {
     return this.#touched;
   }
@@ -655,7 +659,7 @@ export class PostgresSession implements SessionFacts {
   }
 
   #prepare(plan: Plan, types: readonly number[], local: boolean): Prepared {
-    return { plan, inner: null, types, local, epoch: this.#epoch, granted: null };
+    return { plan, inner: null, text: plan.text, types, local, epoch: this.#epoch, granted: null };
   }
 
   #onBind(): Step {
@@ -1323,6 +1327,7 @@ export class PostgresSession implements SessionFacts {
         this.#names.setStatement(effect.name, {
           plan: null,
           inner: effect.inner,
+          text: plan.text,
           types: [],
           local: false,
           epoch: this.#epoch,

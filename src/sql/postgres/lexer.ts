@@ -341,15 +341,15 @@ export function shiftPosition(position: number, shift: Blanked['position_shift']
   return position - off;
 }
 
-/** The token sequence without comments and white space, one token a line: what makes two texts the same statement. latin1. */
-export function tokens(text: string): string {
+/** The token sequence without comments and white space: what makes two texts (latin1) the same statement. UTF-16. */
+export function tokens(text: string): string[] {
   const lexer = new Lexer(text);
   const found: string[] = [];
   while (lexer.next()) {
     if (lexer.kind === TokenKind.space || isComment(lexer.kind)) continue;
-    found.push(text.slice(lexer.start, lexer.end));
+    found.push(Buffer.from(text.slice(lexer.start, lexer.end), 'latin1').toString('utf8'));
   }
-  return found.join('\n');
+  return found;
 }
 
 /** Longest shape, in bytes of UTF-8. */
