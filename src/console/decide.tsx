@@ -41,7 +41,7 @@ export function choose(request: RequestView, choice: Choice): void {
   const { phase } = draftOf(request.id);
   if (phase.type !== 'writing' && !(phase.type === 'refused' && !phase.final)) return;
   if (narrow.value) sheet.value = true;
-  setDraft(request.id, { choice, phase: { type: 'writing', fault: '' } });
+  setDraft(request.id, { choice, revision: request.revision, phase: { type: 'writing', fault: '' } });
   const focus = () => document.getElementById('rationale')?.focus();
   // The sheet of a narrow screen has to be there first; elsewhere not one key may get lost.
   if (narrow.value) requestAnimationFrame(focus);
@@ -151,7 +151,9 @@ function Bar({ request }: { readonly request: RequestView }) {
               name="decision"
               checked={choice === one}
               disabled={locked}
-              onChange={() => setDraft(request.id, { choice: one, phase: { type: 'writing', fault: '' } })}
+              onChange={() =>
+                setDraft(request.id, { choice: one, revision: request.revision, phase: { type: 'writing', fault: '' } })
+              }
             />
             <span>
               {WORDS[one]}
@@ -316,7 +318,9 @@ function Barred({ text }: { readonly text: string }) {
 function Ended({ request }: { readonly request: RequestView }) {
   const { phase, text } = draftOf(request.id);
   const row = stateRow(request);
-  const notCounted = phase.type === 'refused' || (phase.type !== 'counted' && text !== '');
+  // While an answer is out nothing is claimed; a decision of ours that the server shows was counted, however we learn it.
+  const mine = request.decisions.some(({ by }) => by === me.value?.id);
+  const notCounted = !mine && (phase.type === 'refused' || (phase.type === 'writing' && text !== ''));
   return (
     <div class="ended">
       <p class={`state ${row.look}`}>
@@ -324,8 +328,8 @@ function Ended({ request }: { readonly request: RequestView }) {
         {row.word}
       </p>
       <p class="q">
-        {phase.type === 'refused' ? phase.text : endSentence(request)}
-        {phase.type !== 'refused' && notCounted && ' Your decision was not sent.'}
+        {notCounted && phase.type === 'refused' ? phase.text : endSentence(request)}
+        {notCounted && phase.type === 'writing' && ' Your decision was not sent.'}
       </p>
       {notCounted && text !== '' && (
         <p class="q kept">
@@ -364,8 +368,15 @@ const FINAL = new Set([
 
 /** Sends the chosen decision for exactly what is on screen. */
 export async function confirm(request: RequestView): Promise<void> {
-  const { choice, text, phase } = draftOf(request.id);
-  if (choice === null || phase.type === 'sending' || phase.type === 'unknown' || !deciding.value) return;
+  const { choice, text, phase, revision: chosen } = draftOf(request.id);
+  if (
+    choice === null ||
+    chosen !== request.revision ||
+    phase.type === 'sending' ||
+    phase.type === 'unknown' ||
+    !deciding.value
+  )
+    return;
   if (phase.type === 'refused' && phase.final) return;
   if (request.ask.rationale.includes(choice) && text.trim() === '') {
     const fault = `Write why. Rule ${request.rule} wants it for ${request.ask.rationale.join(' and ')}.`;

@@ -198,6 +198,8 @@ export function step(by: 1 | -1): void {
 
 export interface Draft {
   readonly choice: 'approve' | 'deny' | null;
+  /** The revision that was on screen when it was chosen; a confirmation counts for no other. */
+  readonly revision: number;
   readonly text: string;
   readonly phase:
     | { readonly type: 'writing'; readonly fault: string }
@@ -209,7 +211,7 @@ export interface Draft {
     | { readonly type: 'counted' };
 }
 
-const BLANK: Draft = { choice: null, text: '', phase: { type: 'writing', fault: '' } };
+const BLANK: Draft = { choice: null, revision: 0, text: '', phase: { type: 'writing', fault: '' } };
 const drafts = signal<ReadonlyMap<string, Draft>>(new Map());
 const draftKey = (id: string) => `${me.value?.id ?? ''} ${id}`;
 

@@ -81,6 +81,10 @@ function rowOf(request: RequestLike, { action, why }: { readonly action: string;
   return (action === 'write' && reachesEveryRow(request) ? WHOLE[row.verb] : undefined) ?? row;
 }
 
+function isWhole(request: RequestLike, finding: RequestLike['findings'][number]): boolean {
+  return Object.values(WHOLE).includes(rowOf(request, finding));
+}
+
 /** The view of `request` for `viewer`; `desk` says who may decide it. */
 export function viewOf(request: RequestLike, viewer: ReviewerIdentity, desk: Desk): RequestView {
   const decoded = decode(request.sql);
@@ -174,7 +178,7 @@ function findingsOf(request: RequestLike, decoded: Decoded): FindingView[] {
     return {
       action: finding.action,
       object: spell(finding.object),
-      why: spell(finding.why),
+      why: spell(finding.why) + (isWhole(request, finding) ? ' No WHERE: every row.' : ''),
       level: rowOf(request, finding).level,
       statement: finding.statement,
       start: finding.start,

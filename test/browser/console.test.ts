@@ -237,7 +237,6 @@ test('approves in two acts, by keyboard, and believes only the server', async ()
     new Promise((resolve) => {
       answer = resolve;
     });
-  await page.waitForTimeout(650); // the guard after a card opens
   await page.keyboard.press('Control+Enter');
   await bar().getByText('Waiting for the server. Nothing has been decided.').waitFor();
   expect(await page.getByText('Approved once').count()).toBe(0);
@@ -324,13 +323,54 @@ test('somebody else was faster: said, and the words are kept', async () => {
     });
   };
   expected = /409/;
-  await page.waitForTimeout(650); // the guard after a card opens
   await page.keyboard.press('Control+Enter');
   await bar()
     .getByText(/aiko denied this \d s ago\. Your decision was not counted\./)
     .waitFor();
   await bar().getByText('mine').waitFor();
   await accessible('faster');
+});
+
+test('judged again: the choice is gone, the words are kept', async () => {
+  fill();
+  await enter('grace', '/r/HP-9C2D');
+  await page.keyboard.press('a');
+  await page.keyboard.type('kept');
+  desk.change('HP-9C2D', 'changed', { revision: 2, digest_tag: 'other' });
+  await bar().getByText('Judged again.').waitFor();
+  expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
+  expect(await rationale().inputValue()).toBe('kept');
+  await page.keyboard.press('Control+Enter');
+  expect(desk.ports.requests.get('HP-9C2D')?.decisions).toEqual([]);
+});
+
+test('an unknown outcome is looked up, never sent twice', async () => {
+  fill();
+  await enter('grace', '/r/HP-9C2D');
+  await page.keyboard.press('a');
+  await page.keyboard.type('once');
+  // The decision arrives, its answer does not.
+  await page.route('**/decisions', async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+  expected = /ERR_FAILED/;
+  await page.keyboard.press('Control+Enter');
+  await bar().getByText('Approved once, waits for its agent').waitFor();
+  expect(desk.ports.requests.get('HP-9C2D')?.decisions).toHaveLength(1);
+  expect(await bar().getByText('Your decision was not').count()).toBe(0);
+});
+
+test('a link to a request that is over, and to none', async () => {
+  fill();
+  desk.change('HP-9C2D', 'expired', { state: 'expired' });
+  await enter('grace', '/r/HP-9C2D');
+  await bar()
+    .getByText(/^Nobody decided in \d+ minutes\. The agent was told; nothing ran\./)
+    .waitFor();
+  expected = /404/;
+  await page.goto(`${url}/r/HP-NONE`);
+  await page.getByText('HP-NONE: There is no such thing here.').waitFor();
 });
 
 test('a ticket says what an approval means', async () => {
