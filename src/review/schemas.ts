@@ -211,7 +211,6 @@ export type HealthView = z.infer<typeof healthView>;
 export type ProblemView = z.infer<typeof problemView>;
 export type DownMessage = z.infer<typeof downMessage>;
 export type DecisionBody = z.infer<typeof decisionBody>;
-export type UpMessage = z.infer<typeof upMessage>;
 
 interface Operation {
   readonly method: 'get' | 'post';
