@@ -35,7 +35,8 @@ import { connectUpstream } from './upstream/postgres/connect.ts';
 /** Events kept for reviewers who come back with a cursor. */
 const EVENTS_KEPT_MAX = 2000;
 const SIGN_IN_MS = 12 * 3_600_000;
-const CONSOLE = fileURLToPath(new URL('./console', import.meta.url));
+/** The built page, for the compiled program and for the sources alike. */
+const CONSOLE = fileURLToPath(new URL('../dist/console', import.meta.url));
 
 export const serve = async (config: Config, { log, agentHint }: ServeOptions): Promise<Running> => {
   const closers: (() => Promise<void> | void)[] = [];
@@ -119,6 +120,9 @@ const build = async (
   desk.subscribe((_, event, request) => tellOperator(log, event, request));
 
   const gates = new Map<string, Gate>();
+  closers.push(async () => {
+    for (const gate of gates.values()) await gate.close();
+  });
   let reviewUrl: string | null = config.review.url;
   for (const upstream of config.postgres)
     gates.set(
@@ -153,14 +157,15 @@ const build = async (
     {
       listen: config.review.listen,
       url: config.review.url,
-      secure: config.review.url?.startsWith('https:') ?? false,
+      tls: config.review.tls,
+      secure: config.review.tls !== null || (config.review.url?.startsWith('https:') ?? false),
       console_dir: existsSync(CONSOLE) ? CONSOLE : null,
       session_ttl_ms: SIGN_IN_MS,
       version: VERSION,
     },
   );
   closers.push(() => review.close());
-  reviewUrl ??= `http://${review.address.host}:${review.address.port}`;
+  reviewUrl ??= `${config.review.tls ? 'https' : 'http'}://${review.address.host}:${review.address.port}`;
 
   const listeners: Running['postgres'][number][] = [];
   for (const upstream of config.postgres) {

@@ -13,6 +13,8 @@ export const RECORD_TYPES = {
   'session.closed': 'A session ended, and what it did in numbers.',
   'session.refused': 'A connection was not let in: identity, limit, or upstream failure.',
   statements: 'A block of allowed statements of one session.',
+  'statement.forwarded': 'audit.allowed is sync: an allowed statement is about to be sent.',
+  'statement.observed': 'A rule in observe mode would have held or denied a statement that was allowed.',
   'statement.denied': 'A rule denied a statement; no person was asked.',
   'statement.refused': 'A statement was refused before any rule: not parsed, or a setting that may not change.',
   'request.opened': 'A risky statement became a request: who, what, why, where.',
@@ -28,7 +30,7 @@ export const RECORD_TYPES = {
   'request.outcome_unknown': 'Released, and whether it ran cannot be known.',
   'request.lapsed': 'Approved, but not used in time or no longer what was approved.',
   'reviewer.signed_in': 'A reviewer signed in: who, how, from where.',
-  'reviewer.sign_in_failed': 'A sign-in failed.',
+  'reviewer.sign_in_refused': 'A sign-in was refused: wrong, too many tries, or no right to be here.',
   'reviewer.read_text': 'A reviewer or auditor read a statement’s full text.',
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -87,7 +87,11 @@ export const createGate = (options: GateOptions): Gate => {
     return made;
   };
   let sessions = 0;
+  const ending = new Set<Promise<void>>();
   return {
+    async close() {
+      await Promise.all(ending);
+    },
     async startup(opening, settings) {
       const who = options.who(opening.user, opening.authentication, opening.address);
       if (!who) return texts.notAuthorized({ why: 'this user is gone', hint: '' });
@@ -118,7 +122,11 @@ export const createGate = (options: GateOptions): Gate => {
         type: 'session.opened',
         clear: { session: id, who, where, application_name, upstream_user, server_version, server_pid },
       });
-      return new Session(options, opening, facts, who, where, id, verdictsFor);
+      const ended = (end: Promise<void>): void => {
+        ending.add(end);
+        void end.finally(() => ending.delete(end));
+      };
+      return new Session(options, opening, facts, who, where, id, verdictsFor, ended);
     },
   };
 };
@@ -132,6 +140,7 @@ class Session implements GateSession {
   readonly #id: string;
   readonly #log: SessionLog;
   readonly #verdictsFor: (key: string) => Context['verdicts'];
+  readonly #endOf: (end: Promise<void>) => void;
   /** The context in use, in and out of a transaction. */
   #inside: Context | null = null;
   #outside: Context | null = null;
@@ -144,7 +153,9 @@ class Session implements GateSession {
     where: Where,
     id: string,
     verdictsFor: (key: string) => Context['verdicts'],
+    ended: (end: Promise<void>) => void,
   ) {
+    this.#endOf = ended;
     this.#options = options;
     this.#opening = opening;
     this.#facts = facts;
@@ -542,12 +553,19 @@ class Session implements GateSession {
   }
 
   close(why: string): void {
-    this.#log
-      .flush()
-      .then(() =>
-        this.#options.audit.append({ type: 'session.closed', clear: { session: this.#id, who: this.#who.id, why } }),
-      )
-      .catch((error: unknown) => this.#options.fault('the end of a session could not be recorded', error));
+    this.#endOf(this.#close(why));
+  }
+
+  async #close(why: string): Promise<void> {
+    try {
+      await this.#log.flush();
+      await this.#options.audit.append({
+        type: 'session.closed',
+        clear: { session: this.#id, who: this.#who.id, why },
+      });
+    } catch (error) {
+      this.#options.fault('the end of a session could not be recorded', error);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // The reviewers' server: HTTP API, stream and console on one port. It knows the rest of the product by ports.ts only.
 // Must never listen before it can refuse: everything is in place when the port opens.
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Sessions } from './access.ts';
@@ -14,7 +15,9 @@ export interface ReviewOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** How reviewers reach it. Null: as it listens. */
   readonly url: string | null;
-  /** It is reached over TLS (a proxy in front ends it): cookies are Secure and named __Host-. */
+  /** PEM texts; null: plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** It is reached over TLS (here, or a proxy in front ends it): cookies are Secure and named __Host-. */
   readonly secure: boolean;
   /** The built console; null: API only. */
   readonly console_dir: string | null;
@@ -55,10 +58,11 @@ export async function createReviewServer(ports: ReviewPorts, options: ReviewOpti
     cursor: () => cursor,
     ended: (session) => reviewers.ended(session.key),
   };
-  const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS },
-    getRequestListener(routes(desk).fetch, { overrideGlobalObjects: false }),
-  );
+  const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS };
+  const answer = getRequestListener(routes(desk).fetch, { overrideGlobalObjects: false });
+  const server = options.tls
+    ? createTlsServer({ ...timeouts, ...options.tls, minVersion: 'TLSv1.2' }, answer)
+    : createServer(timeouts, answer);
   server.maxConnections = CONNECTIONS_MAX;
   const reviewers = stream(server, desk);
 
@@ -67,12 +71,12 @@ export async function createReviewServer(ports: ReviewPorts, options: ReviewOpti
     server.listen(options.listen.port, host, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  // On plain HTTP the page is where it listens; behind TLS only the public URL is.
-  if (!options.secure)
+  // Without a proxy in front the page is where it listens; behind one only the public URL is.
+  if (!options.secure || options.tls)
     for (const name of host === '127.0.0.1' || host === '::1' || host === 'localhost'
       ? ['127.0.0.1', 'localhost', '[::1]']
       : [host.includes(':') ? `[${host}]` : host])
-      origins.add(new URL(`http://${name}:${port}`).origin);
+      origins.add(new URL(`${options.tls ? 'https' : 'http'}://${name}:${port}`).origin);
 
   return {
     address: { host, port },

@@ -184,6 +184,8 @@ export interface Gate {
     opening: Pick<SessionOpening, 'user' | 'authentication' | 'address' | 'application_name' | 'database' | 'listener'>,
     settings: Iterable<readonly [string, string]>,
   ): Promise<WireText | null>;
+  /** Resolves when the end of every session that has ended is on record. */
+  close(): Promise<void>;
   /** Records that a session began. Rejects when it can't be recorded: then there is no session. */
   open(opening: SessionOpening, facts: SessionFacts): Promise<GateSession>;
 }

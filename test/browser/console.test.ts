@@ -77,6 +77,7 @@ const serve = (port: number) =>
   createReviewServer(desk.ports, {
     listen: { host: '127.0.0.1', port },
     url: null,
+    tls: null,
     secure: false,
     console_dir,
     session_ttl_ms: 3_600_000,

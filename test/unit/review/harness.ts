@@ -14,6 +14,7 @@ export interface Harness {
 export async function start(options: { readonly secure?: boolean; readonly url?: string } = {}): Promise<Harness> {
   const desk = fakeDesk();
   const server = await createReviewServer(desk.ports, {
+    tls: null,
     listen: { host: '127.0.0.1', port: 0 },
     url: options.url ?? null,
     secure: options.secure ?? false,
