@@ -32,6 +32,7 @@ export class Packets {
     stream.on('end', this.#onGone);
     stream.on('close', this.#onGone);
     stream.on('error', this.#onGone);
+    stream.resume();
   }
 
   /** The first bytes, without taking them: a TLS client hello starts with 0x16. Rejects ClientGone. */

@@ -157,7 +157,7 @@ class Listener implements PostgresListener {
       const text = this.#closing
         ? texts.starting({ what: 'shutting down' })
         : texts.tooManyConnections({ limit: connections_max });
-      socket.end(errorResponse(text));
+      leave(socket, errorResponse(text));
       return;
     }
     const timer = setTimeout(() => socket.destroy(), startup_timeout_ms);
@@ -182,7 +182,7 @@ class Listener implements PostgresListener {
       await this.#options
         .refused({ user: refusal.user, address, sqlstate: refusal.text.sqlstate })
         .catch((failure: unknown) => this.#options.fault('a refused login could not be recorded', failure));
-    stream.end(errorResponse(refusal.text));
+    leave(stream, errorResponse(refusal.text));
   }
 
   async #greet(socket: Socket, line: { stream: Duplex }, address: string): Promise<void> {
@@ -220,7 +220,7 @@ class Listener implements PostgresListener {
     try {
       const session = new PostgresSession(stream, upstream, this.#options.limits, {
         fault: this.#options.fault,
-        closed: () => this.#closed(session, upstream),
+        closed: () => this.#closed(session, upstream, stream),
       });
       await session.ready();
       const gate = await this.#options.gate.open(
@@ -261,19 +261,22 @@ class Listener implements PostgresListener {
     let packets = new Packets(socket);
     const { startup_bytes_max } = this.#options.limits;
     if (this.#context && (await packets.first()) === TLS_HANDSHAKE) {
-      line.stream = await this.#secure(socket, packets.release(), true);
-      packets = new Packets(line.stream);
+      const tls = await this.#secure(socket, packets.release(), true);
+      line.stream = tls;
+      if (tls.alpnProtocol !== ALPN) throw new Refusal(texts.protocolViolation({ what: 'direct TLS without ALPN' }));
+      packets = new Packets(tls);
     }
     for (let asked = 0; ; asked++) {
       const packet = await packets.startup(startup_bytes_max);
       if (packet.type === 'startup') {
-        line.stream.unshift(packets.release());
+        const early = packets.release();
+        if (early.length > 0) line.stream.unshift(early);
         return packet;
       }
       if (packet.type === 'cancel') {
         packets.release();
         this.#cancel(packet.processId, packet.secretKey);
-        line.stream.end();
+        leave(line.stream);
         return null;
       }
       if (packet.type === 'bad') throw new Refusal(texts.protocolViolation({ what: packet.why }));
@@ -306,8 +309,6 @@ class Listener implements PostgresListener {
       tls.once('close', () => reject(new ClientGone('the client left')));
     });
     tls.on('error', () => tls.destroy());
-    if (direct && tls.alpnProtocol !== ALPN)
-      throw new Refusal(texts.protocolViolation({ what: 'direct TLS without ALPN' }));
     return tls;
   }
 
@@ -319,11 +320,9 @@ class Listener implements PostgresListener {
     const { verifier, known } = this.#options.identity.scramUser(user);
     const scram = new ScramServer(verifier);
     stream.write(authenticationSasl(MECHANISM));
-    const initial = await packets.password();
-    const mechanism = initial && cstring(initial, 0, initial.length);
-    if (!initial || mechanism?.text !== MECHANISM || initial.length < mechanism.next + 4)
-      throw new Refusal(texts.protocolViolation({ what: 'expected a SASL response' }), user);
-    const challenge = scram.first(initial.toString('utf8', mechanism.next + 4));
+    const initial = readInitialResponse(await packets.password());
+    if (initial === null) throw new Refusal(texts.protocolViolation({ what: 'expected a SASL response' }), user);
+    const challenge = scram.first(initial);
     if (challenge === null) throw wrong();
     stream.write(authenticationSaslContinue(challenge));
     const final = await packets.password();
@@ -350,7 +349,8 @@ class Listener implements PostgresListener {
       if (sameSecret(secret, secretKey)) session.cancel();
   }
 
-  #closed(session: PostgresSession, upstream: Upstream): void {
+  #closed(session: PostgresSession, upstream: Upstream, stream: Duplex): void {
+    leave(stream);
     this.#live.delete(session);
     const rest = (this.#keys.get(upstream.processId) ?? []).filter((entry) => entry.session !== session);
     if (rest.length === 0) this.#keys.delete(upstream.processId);
@@ -359,6 +359,24 @@ class Listener implements PostgresListener {
 }
 
 const CLOSE_GRACE_MS = 2000;
+/** What a client gets to read its last words and to close; then the connection is closed for it, and counts no more. */
+export const LEAVE_GRACE_MS = 5000;
+
+/** Says goodbye. Nothing more is read, but the end must be: a client that does not go must not keep its place. */
+const leave = (stream: Duplex, lastWords?: Buffer): void => {
+  stream.end(lastWords);
+  stream.resume();
+  const timer = setTimeout(() => stream.destroy(), LEAVE_GRACE_MS).unref();
+  stream.once('close', () => clearTimeout(timer));
+};
+
+/** The data of a SASLInitialResponse for our mechanism, or null. */
+const readInitialResponse = (body: Buffer | null): string | null => {
+  const mechanism = body && cstring(body, 0, body.length);
+  if (!body || mechanism?.text !== MECHANISM || body.length < mechanism.next + 4) return null;
+  const at = mechanism.next + 4;
+  return body.readInt32BE(mechanism.next) === body.length - at ? body.toString('utf8', at) : null;
+};
 
 /** Startup parameters and options as settings, by lower-case name; an explicit parameter wins over `options`. */
 const settingsOf = (parameters: ReadonlyMap<string, string>, user: string): Map<string, string> => {
@@ -377,8 +395,18 @@ const settingsOf = (parameters: ReadonlyMap<string, string>, user: string): Map<
       }),
       user,
     );
-  const settings = new Map(options.settings.map(([name, value]) => [name.toLowerCase(), value]));
-  for (const [name, value] of parameters) if (!NOT_SETTINGS.has(name)) settings.set(name.toLowerCase(), value);
+  const settings = new Map<string, string>();
+  const own = [...parameters].filter(([name]) => !NOT_SETTINGS.has(name));
+  for (const [written, value] of [...options.settings, ...own]) {
+    const name = written.toLowerCase();
+    // They all become startup parameters upstream: there, `user` or `options` from here would be the gateway's own.
+    if (NOT_SETTINGS.has(name) || name.startsWith('_pq_.'))
+      throw new Refusal(
+        texts.notAuthorized({ why: `"${written}" is not a setting`, hint: `Leave it out of the connection string.` }),
+        user,
+      );
+    settings.set(name, value);
+  }
   return settings;
 };
 

@@ -46,6 +46,8 @@ export const MAJOR_MAX = 18;
 
 /** Sockets read into one buffer: each chunk is handled before the next one is read. */
 const READ_BYTES = 64 * 1024;
+/** What the server gets to take what was sent and to close; then the connection is closed for it. */
+const END_GRACE_MS = 10_000;
 const shared = Buffer.allocUnsafe(READ_BYTES);
 
 /** What became known of the server while logging in. */
@@ -77,11 +79,15 @@ export const connectUpstream = async (
     return line.handOver(target, state, serverVersion);
   } catch (error) {
     line.destroy();
-    throw error;
+    // What could not be read breaks the protocol; what it was is for the log.
+    throw error instanceof UpstreamError ? error : broken(error);
   } finally {
     clearTimeout(timer);
   }
 };
+
+const broken = (cause?: unknown): UpstreamError =>
+  new UpstreamError('08P01', 'the database server broke the protocol while logging in', cause);
 
 /** Holdpoint reads statements by the grammar of these versions, in these encodings; anything else could be misread. */
 const supported = (parameters: ReadonlyMap<string, string>): number => {
@@ -99,38 +105,14 @@ const supported = (parameters: ReadonlyMap<string, string>): number => {
 };
 
 const login = async (line: Line, target: UpstreamTarget, state: LoginState): Promise<void> => {
-  let scram: ScramClient | null = null;
+  let step: Step = 'start';
   for (;;) {
     const message = await line.message();
     const { type, body } = message;
     switch (type) {
-      case BACKEND.Authentication: {
-        const method = body.readInt32BE(0);
-        if (method === 0) {
-          if (scram) throw new UpstreamError('08004', 'the database server did not prove that it knows the password');
-          break;
-        }
-        if (method !== 11 && method !== 12 && target.password === null)
-          throw new UpstreamError('08004', 'the database server asks for a password and none is configured');
-        const password = target.password ?? '';
-        if (method === 3) {
-          if (!line.secure)
-            throw new UpstreamError('08004', 'the database server asks for a clear password without TLS');
-          line.write(passwordMessage(password));
-        } else if (method === 5) line.write(passwordMessage(md5(password, target.user, body.subarray(4, 8))));
-        else if (method === 10) {
-          if (!body.toString('latin1', 4).split('\0').includes(MECHANISM))
-            throw new UpstreamError('08004', `the database server offers no ${MECHANISM}`);
-          scram = new ScramClient(password);
-          line.write(saslInitialResponse(MECHANISM, scram.first()));
-        } else if (method === 11 && scram) line.write(saslResponse(await scram.final(body.toString('utf8', 4))));
-        else if (method === 12 && scram) {
-          if (!scram.verify(body.toString('utf8', 4)))
-            throw new UpstreamError('08004', 'the database server did not prove that it knows the password');
-          scram = null;
-        } else throw new UpstreamError('08004', `the database server asks for authentication method ${method}`);
+      case BACKEND.Authentication:
+        step = await authenticate(line, target, step, body);
         break;
-      }
       case BACKEND.ParameterStatus: {
         const name = cstring(body, 0, body.length);
         const value = name && cstring(body, name.next, body.length);
@@ -144,13 +126,60 @@ const login = async (line: Line, target: UpstreamTarget, state: LoginState): Pro
       case BACKEND.NoticeResponse:
         break;
       case BACKEND.ReadyForQuery:
+        if (step !== 'accepted') throw broken(new Error('ready before the login was accepted'));
         return;
       case BACKEND.ErrorResponse:
         throw refused(message.whole);
       default:
-        throw new UpstreamError('08P01', 'the database server broke the protocol while logging in');
+        throw broken(new Error(`message type 0x${type.toString(16)}`));
     }
   }
+};
+
+/** How far the login is. What is asked out of turn is refused: a server that began with SCRAM must end it. */
+type Step =
+  | 'start'
+  /** A password was sent, as asked. */
+  | 'answered'
+  | { readonly scram: ScramClient; readonly proved: boolean }
+  | 'accepted';
+
+const METHOD = { ok: 0, clear: 3, md5: 5, sasl: 10, saslContinue: 11, saslFinal: 12 } as const;
+
+/** Answers one Authentication message; the next step. Rejects UpstreamError. */
+const authenticate = async (line: Line, target: UpstreamTarget, step: Step, body: Buffer): Promise<Step> => {
+  const method = body.readInt32BE(0);
+  const words = body.toString('utf8', 4);
+  if (typeof step === 'object') {
+    const { scram, proved } = step;
+    if (method === METHOD.saslContinue && !proved) {
+      const final = await scram.final(words).catch((error: unknown) => {
+        throw new UpstreamError('08004', "the database server's SCRAM challenge is not one", error);
+      });
+      line.write(saslResponse(final));
+      return { scram, proved: true };
+    }
+    if (method === METHOD.saslFinal && proved && scram.verify(words)) return 'answered';
+    throw new UpstreamError('08004', 'the database server did not prove that it knows the password');
+  }
+  if (method === METHOD.ok && step !== 'accepted') return 'accepted';
+  if (step !== 'start') throw broken(new Error(`authentication method ${method} out of turn`));
+  if (method !== METHOD.clear && method !== METHOD.md5 && method !== METHOD.sasl)
+    throw new UpstreamError('08004', `the database server asks for authentication method ${method}`);
+  const { user, password } = target;
+  if (password === null)
+    throw new UpstreamError('08004', 'the database server asks for a password and none is configured');
+  if (method === METHOD.sasl) {
+    if (!words.split('\0').includes(MECHANISM))
+      throw new UpstreamError('08004', `the database server offers no ${MECHANISM}`);
+    const scram = new ScramClient(password);
+    line.write(saslInitialResponse(MECHANISM, scram.first()));
+    return { scram, proved: false };
+  }
+  if (method === METHOD.clear && !line.secure)
+    throw new UpstreamError('08004', 'the database server asks for a clear password without TLS');
+  line.write(passwordMessage(method === METHOD.clear ? password : md5(password, user, body.subarray(4, 8))));
+  return 'answered';
 };
 
 /** States that say something about the agent's own request; all others are the operator's business. */
@@ -162,7 +191,7 @@ const refused = (message: Buffer): UpstreamError => {
   const words = fields.get('M') ?? '';
   return TELLABLE.has(sqlstate)
     ? new UpstreamError(sqlstate, words)
-    : new UpstreamError('08004', "the database server refused the gateway's login", `${sqlstate}: ${words}`);
+    : new UpstreamError('08004', "the database server refused the gateway's login", new Error(`${sqlstate}: ${words}`));
 };
 
 const md5 = (password: string, user: string, salt: Buffer): string => {
@@ -245,6 +274,8 @@ class Line {
     const { mode, ca } = target.tls;
     const options: ConnectionOptions = {
       socket,
+      // Whom the certificate must name; left out, Node would take it for 'localhost'.
+      host: target.host,
       rejectUnauthorized: mode !== 'require',
       ...(ca === null ? {} : { ca }),
       ...(/^[\d.]+$|:|^\//.test(target.host) ? {} : { servername: target.host }),
@@ -288,8 +319,7 @@ class Line {
   async message(): Promise<Message> {
     for (;;) {
       const found = this.#reader.next();
-      if (found === BAD_LENGTH)
-        throw new UpstreamError('08P01', 'the database server broke the protocol while logging in');
+      if (found === BAD_LENGTH) throw broken(new Error(`a message of length ${this.#reader.length}`));
       if (found !== NEED_MORE) {
         const whole = this.#reader.buffer.subarray(this.#reader.start, this.#reader.end);
         return { type: this.#reader.type, body: whole.subarray(5), whole };
@@ -322,8 +352,11 @@ class Line {
       resume: () => stream.resume(),
       cancel: () => void cancel(target, state),
       end: () => {
-        stream.write(TERMINATE);
-        stream.end();
+        stream.end(TERMINATE);
+        // What it still sends nobody wants; but its end must be read, and a server that hangs must not keep the socket.
+        stream.resume();
+        const timer = setTimeout(() => this.destroy(), END_GRACE_MS).unref();
+        stream.once('close', () => clearTimeout(timer));
       },
       destroy: () => this.destroy(),
     };
