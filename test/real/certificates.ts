@@ -21,12 +21,10 @@ export interface Authority extends Certificate {
 
 export const makeAuthority = async (dir: string, name: string): Promise<Authority> => {
   const file = (suffix: string): string => join(dir, `${name}.${suffix}`);
-  const openssl = (...args: string[]) => run('openssl', args, { cwd: dir });
-  const fresh = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  await openssl(
-    ...['req', '-x509', ...fresh, '-days', '1', '-subj', `/CN=${name}`],
-    ...['-keyout', file('key'), '-out', file('crt')],
-  );
+  /** Words of a command line; our paths have no spaces. */
+  const openssl = (words: string) => run('openssl', words.split(' '), { cwd: dir });
+  const fresh = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
+  await openssl(`req -x509 ${fresh} -days 1 -subj /CN=${name} -keyout ${file('key')} -out ${file('crt')}`);
   return {
     cert: file('crt'),
     key: file('key'),
@@ -34,10 +32,9 @@ export const makeAuthority = async (dir: string, name: string): Promise<Authorit
     async issue(subject, alternatives) {
       const path = (suffix: string): string => join(dir, `${name}-${subject}.${suffix}`);
       await writeFile(path('ext'), `subjectAltName=${alternatives.join(',')}\n`);
-      await openssl('req', ...fresh, '-subj', `/CN=${subject}`, '-keyout', path('key'), '-out', path('csr'));
+      await openssl(`req ${fresh} -subj /CN=${subject} -keyout ${path('key')} -out ${path('csr')}`);
       await openssl(
-        ...['x509', '-req', '-in', path('csr'), '-CA', file('crt'), '-CAkey', file('key'), '-CAcreateserial'],
-        ...['-days', '1', '-extfile', path('ext'), '-out', path('crt')],
+        `x509 -req -in ${path('csr')} -CA ${file('crt')} -CAkey ${file('key')} -CAcreateserial -days 1 -extfile ${path('ext')} -out ${path('crt')}`,
       );
       return { cert: path('crt'), key: path('key') };
     },

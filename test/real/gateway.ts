@@ -7,6 +7,7 @@ import { stringify } from 'yaml';
 import { readLog } from '../../src/audit/read.ts';
 import type { ReadRecord } from '../../src/audit/types.ts';
 import { loadConfig } from '../../src/config/config.ts';
+import { makeScrypt } from '../../src/identity/password.ts';
 import { makeScramVerifier } from '../../src/identity/scram.ts';
 import { serve } from '../../src/main.ts';
 import { type RequestView, type ReviewClient, reviewClient, signIn } from '../../src/review/client.ts';
@@ -34,6 +35,8 @@ export interface TestGateway {
   readonly reviewUrl: string;
   /** For the agent `bot`, whose sponsor is ada. */
   agentUrl(database?: string, query?: string): string;
+  /** Signs in; a bearer token for the reviewers' API. */
+  token(user: string): Promise<string>;
   readonly grace: ReviewClient;
   readonly ada: ReviewClient;
   /** Resolves with the first open request, `skip` ids left out; waits on the stream. */
@@ -50,19 +53,24 @@ export interface TestGateway {
   stop(keep?: boolean): Promise<void>;
 }
 
-export const startGateway = async (options: GatewayOptions): Promise<TestGateway> => {
+/** Writes policy, users and configuration into a folder of its own; passwords of reviewers as given, else none. */
+export const writeGateway = async (
+  options: GatewayOptions,
+  password?: string,
+): Promise<{ readonly dir: string; readonly file: string; readonly policy: string }> => {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'holdpoint-gw-')));
   const policy = join(dir, 'policy.yaml');
   await writeFile(policy, options.policy ?? (await readFile(STARTER, 'utf8')));
   const postgres = await makeScramVerifier(AGENT_PASSWORD);
+  const own = password === undefined ? {} : { password: await makeScrypt(password) };
   await writeFile(
     join(dir, 'users.yaml'),
     stringify({
       users: [
         { id: 'bot', kind: 'agent', groups: ['agents'], sponsor: 'ada', postgres },
         { id: 'orphan', kind: 'agent', postgres },
-        { id: 'ada', kind: 'human', groups: ['team'], roles: ['reviewer'] },
-        { id: 'grace', kind: 'human', groups: ['team'], roles: ['reviewer'] },
+        { id: 'ada', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
+        { id: 'grace', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
       ],
     }),
   );
@@ -80,6 +88,11 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
       ...options.config,
     }),
   );
+  return { dir, file, policy };
+};
+
+export const startGateway = async (options: GatewayOptions): Promise<TestGateway> => {
+  const { dir, file, policy } = await writeGateway(options);
   const lines: string[] = [];
   const running = await serve(await loadConfig(file), {
     log: createLog({ format: 'json', write: (line) => void lines.push(line) }),
@@ -87,8 +100,8 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
   });
   const port = running.postgres[0]?.listen.port ?? 0;
   const { url } = running.review;
-  const client = async (user: string): Promise<ReviewClient> =>
-    reviewClient(url, (await signIn(url, { link: running.oneTime(user) })).token);
+  const token = async (user: string): Promise<string> => (await signIn(url, { link: running.oneTime(user) })).token;
+  const client = async (user: string): Promise<ReviewClient> => reviewClient(url, await token(user));
   const grace = await client('grace');
   const wait = async (found: (request: RequestView) => boolean): Promise<RequestView> => {
     for await (const message of grace.stream()) {
@@ -107,6 +120,7 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     reviewUrl: url,
     agentUrl: (database = 'postgres', query = '') =>
       `postgres://bot:${AGENT_PASSWORD}@127.0.0.1:${port}/${database}${query}`,
+    token,
     grace,
     ada: await client('ada'),
     opened: (skip = []) => wait((request) => request.state === 'open' && !skip.includes(request.id)),

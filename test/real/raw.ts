@@ -33,8 +33,9 @@ export class Raw {
     this.#listen();
   }
 
-  static async connect(port: number): Promise<Raw> {
-    const socket = connect(port, '127.0.0.1');
+  /** `allowHalfOpen`: does not close when the peer does. */
+  static async connect(port: number, { allowHalfOpen = false } = {}): Promise<Raw> {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen });
     await once(socket, 'connect');
     return new Raw(socket);
   }
