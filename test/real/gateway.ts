@@ -33,6 +33,8 @@ export interface TestGateway {
   readonly dir: string;
   readonly port: number;
   readonly reviewUrl: string;
+  /** A one-time sign-in, to open in a browser. */
+  link(user: 'ada' | 'grace'): string;
   /** For the agent `bot`, whose sponsor is ada. */
   agentUrl(database?: string, query?: string): string;
   /** Signs in; a bearer token for the reviewers' API. */
@@ -118,6 +120,7 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     dir,
     port,
     reviewUrl: url,
+    link: (user) => `${url}/in/${running.oneTime(user)}`,
     agentUrl: (database = 'postgres', query = '') =>
       `postgres://bot:${AGENT_PASSWORD}@127.0.0.1:${port}/${database}${query}`,
     token,
