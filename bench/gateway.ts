@@ -45,17 +45,25 @@ const main = async (): Promise<void> => {
   const peers: Peer[] = [{ name: 'direct', port: server.port, child: null }];
   try {
     const env = { ...process.env, PGPASSWORD: server.password };
-    execFileSync(PGBENCH, ['-i', '-q', '-s', '1', '-h', '127.0.0.1', '-p', String(server.port), '-U', server.user, 'postgres'], {
-      env,
-      stdio: 'ignore',
-    });
+    execFileSync(
+      PGBENCH,
+      ['-i', '-q', '-s', '1', '-h', '127.0.0.1', '-p', String(server.port), '-U', server.user, 'postgres'],
+      {
+        env,
+        stdio: 'ignore',
+      },
+    );
     execFileSync('psql', [server.url, '-qc', `CREATE ROLE bench LOGIN SUPERUSER PASSWORD '${PASSWORD}'`]);
     const verifier = await makeScramVerifier(PASSWORD);
     peers.push(await pgbouncer(dir, server.port, verifier));
     peers.push(await holdpoint(dir, server.port, verifier));
     peers.push(await relay(server.port));
-    console.log(`PostgreSQL 15, ${cpus().length} cores, Node ${process.version}, ${ROUNDS} rounds of ${SECONDS} s, medians`);
-    console.log('Holdpoint: starter policy, full inspection, audit on (async); pgbouncer: session pooling, SCRAM on both legs\n');
+    console.log(
+      `PostgreSQL 15, ${cpus().length} cores, Node ${process.version}, ${ROUNDS} rounds of ${SECONDS} s, medians`,
+    );
+    console.log(
+      'Holdpoint: starter policy, full inspection, audit on (async); pgbouncer: session pooling, SCRAM on both legs\n',
+    );
     for (const mode of ['prepared', 'simple', 'extended'] as const) await compare(mode, peers, dir, []);
     await compare('prepared', peers, dir, ['-R', String(RATE)]);
   } finally {
@@ -80,7 +88,8 @@ const compare = async (
   for (const peer of peers) await measure(mode, peer, dir, extra, 1);
   for (let round = 0; round < ROUNDS; round++)
     for (const peer of peers) samples.get(peer.name)?.push(await measure(mode, peer, dir, extra, SECONDS));
-  const middle = (name: string, pick: (sample: Sample) => number): number => median((samples.get(name) ?? []).map(pick));
+  const middle = (name: string, pick: (sample: Sample) => number): number =>
+    median((samples.get(name) ?? []).map(pick));
   const bouncer = middle('pgbouncer', (sample) => sample.cpu_us);
   const direct = middle('direct', (sample) => sample.p50);
   console.log(`${mode}, ${rated ? `8 clients at ${RATE} queries a second` : `${CLIENTS} clients`}`);
@@ -91,11 +100,15 @@ const compare = async (
     console.log(
       [
         `  ${name.padEnd(10)}`,
-        middle(name, (sample) => sample.tps).toFixed(0).padStart(11),
+        middle(name, (sample) => sample.tps)
+          .toFixed(0)
+          .padStart(11),
         (name === 'direct' ? '-' : cpu.toFixed(1)).padStart(15),
         (name === 'direct' ? '-' : `${(cpu / bouncer).toFixed(2)} x`).padStart(19),
         p50.toFixed(3).padStart(9),
-        middle(name, (sample) => sample.p99).toFixed(3).padStart(9),
+        middle(name, (sample) => sample.p99)
+          .toFixed(3)
+          .padStart(9),
         (name === 'direct' ? '-' : ((p50 - direct) * 1000).toFixed(0)).padStart(15),
       ].join(''),
     );
@@ -204,25 +217,37 @@ const holdpoint = async (dir: string, upstream: number, verifier: string): Promi
       data: 'data',
       policy: join(root, 'policies/starter.yaml'),
       postgres: [
-        { name: 'app', listen: `127.0.0.1:${port}`, upstream: `postgres://bench:${PASSWORD}@127.0.0.1:${upstream}/postgres` },
+        {
+          name: 'app',
+          listen: `127.0.0.1:${port}`,
+          upstream: `postgres://bench:${PASSWORD}@127.0.0.1:${upstream}/postgres`,
+        },
       ],
       review: { listen: '127.0.0.1:0' },
       identity: { users: 'users.yaml' },
     }),
   );
-  const child = spawn(process.execPath, [join(root, 'dist/main.js'), 'serve', '--config', join(dir, 'holdpoint.yaml')], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [join(root, 'dist/main.js'), 'serve', '--config', join(dir, 'holdpoint.yaml')],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
   await listening(port);
   return { name: 'holdpoint', port, child };
 };
 
 const relay = async (upstream: number): Promise<Peer> => {
   const port = await freePort(0);
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'bench/relay.ts'), String(port), String(upstream)], {
-    stdio: 'ignore',
-    cwd: root,
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', join(root, 'bench/relay.ts'), String(port), String(upstream)],
+    {
+      stdio: 'ignore',
+      cwd: root,
+    },
+  );
   await listening(port);
   return { name: 'raw relay', port, child };
 };
@@ -230,9 +255,10 @@ const relay = async (upstream: number): Promise<Peer> => {
 const listening = async (port: number): Promise<void> => {
   for (let tries = 0; tries < 200; tries++) {
     const socket = connect(port, '127.0.0.1');
-    const open = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(
-      () => false,
-    );
+    const open = await Promise.race([
+      once(socket, 'connect').then(() => true),
+      once(socket, 'error').then(() => false),
+    ]).catch(() => false);
     socket.destroy();
     if (open) return;
     await new Promise((resolve) => setTimeout(resolve, 50));

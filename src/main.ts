@@ -64,7 +64,10 @@ const build = async (
   const audit = await openAuditLog({ dir: logFolder, node: hostname() });
   closers.push(() => audit.close());
 
-  const analyser = await PostgresAnalyser.create({ deadline_ms: config.limits.analysis_timeout_ms });
+  const analyser = await PostgresAnalyser.create({
+    deadline_ms: config.limits.analysis_timeout_ms,
+    cache_bytes_max: config.limits.analysis_cache_bytes_max,
+  });
   closers.push(() => analyser.close());
   const analyse = (engine: string, sql: string) =>
     engine === 'postgres' ? analyser.analyse(Buffer.from(sql).toString('latin1'), DEFAULT_CONTEXT) : null;
@@ -138,6 +141,7 @@ const build = async (
         where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
         console: () => reviewUrl,
         held_bytes_max: config.limits.held_bytes_max,
+        analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,
         fault,
       }),
     );

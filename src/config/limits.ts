@@ -40,7 +40,7 @@ export const LIMITS = {
   statement_bytes_max: {
     default: MIB,
     min: KIB,
-    max: 64 * MIB,
+    max: MIB,
     text: 'Text of one Query or Parse message; more gets 54000 and nothing runs.',
   },
   bind_bytes_max: {
@@ -73,11 +73,23 @@ export const LIMITS = {
     max: 60_000,
     text: 'Analysis of one statement; one that takes longer gets 54000 and nothing runs.',
   },
+  analysis_ms_per_s_max: {
+    default: 250,
+    min: 1,
+    max: 1000,
+    text: "CPU time that one session's new statements may cost in a second; over it they wait, other sessions' do not.",
+  },
   analysis_cache_bytes_max: {
-    default: 32 * MIB,
-    min: MIB,
+    default: 4 * MIB,
+    min: 64 * KIB,
     max: 1024 * MIB,
-    text: 'Statement texts whose analysis is remembered; the least recently used ones are forgotten.',
+    text: 'Statement texts whose analysis is remembered, for each database, role and search_path; the least recently used go first.',
+  },
+  heartbeat_ms: {
+    default: 15_000,
+    min: 10,
+    max: 3_600_000,
+    text: 'Between two notices to a client whose statement is held.',
   },
   requests_open_per_principal_max: {
     default: 20,

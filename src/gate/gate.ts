@@ -1,6 +1,7 @@
 // May this run? Asks, in order: sql what the text does, policy what to make of it, approval for a person's word, audit to
 // write it down first. Never forwards and never answers the client itself: a session does both.
 // An allowed text that was judged before under the same facts is answered from memory, without a promise.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Desk, Held, HoldEnd, Request } from '../approval/types.ts';
 import { digest } from '../approval/digest.ts';
@@ -34,13 +35,18 @@ export const SERVER_TIMEOUT_MARGIN_MS = 1000;
 const VERDICTS_PER_CONTEXT_MAX = 5000;
 const VERDICT_CHARS_PER_CONTEXT_MAX = 4 * 1024 * 1024;
 const CONTEXTS_MAX = 64;
+const SEEN_MAX = 1024;
 /** Requests that SHOW holdpoint.requests lists. */
 const SHOW_MAX = 50;
 
 /** What the gate needs of an engine's analysis. */
 export interface Analyser {
   /** A handle for one set of facts; asking it for a known text takes no promise. */
-  session(context: AnalysisContext): { analyse(text: string): Analysis | Promise<Analysis> };
+  session(context: AnalysisContext): {
+    analyse(text: string): Analysis | Promise<Analysis>;
+    /** CPU time that its new texts have cost so far, in ms. */
+    readonly cpu_ms: number;
+  };
 }
 
 export interface GateOptions {
@@ -58,6 +64,8 @@ export interface GateOptions {
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
   readonly held_bytes_max: number;
+  /** CPU time that one session's new statements may cost in a second, in ms; over it they wait. */
+  readonly analysis_ms_per_s_max: number;
   readonly fault: (what: string, error: unknown) => void;
 }
 
@@ -68,21 +76,27 @@ type Context = {
   readonly in_transaction: boolean;
   readonly local: boolean;
   readonly view: SessionView;
-  readonly analyse: (text: string) => Analysis | Promise<Analysis>;
+  readonly analysis: ReturnType<Analyser['session']>;
   readonly verdicts: LRUCache<string, Extract<Judgement, { type: 'pass' }>>;
+  /** Texts judged once; only the second time is a verdict kept. */
+  readonly seen: Set<string>;
 };
+type Shared = Pick<Context, 'verdicts' | 'seen'>;
 
 export const createGate = (options: GateOptions): Gate => {
   // Verdicts are shared by sessions of the same principal under the same facts.
-  const shared = new LRUCache<string, Context['verdicts']>({ max: CONTEXTS_MAX });
-  const verdictsFor = (key: string): Context['verdicts'] => {
+  const shared = new LRUCache<string, Shared>({ max: CONTEXTS_MAX });
+  const verdictsFor = (key: string): Shared => {
     const known = shared.get(key);
     if (known) return known;
-    const made: Context['verdicts'] = new LRUCache({
-      max: VERDICTS_PER_CONTEXT_MAX,
-      maxSize: VERDICT_CHARS_PER_CONTEXT_MAX,
-      sizeCalculation: (_, text) => text.length + 64,
-    });
+    const made: Shared = {
+      verdicts: new LRUCache({
+        max: VERDICTS_PER_CONTEXT_MAX,
+        maxSize: VERDICT_CHARS_PER_CONTEXT_MAX,
+        sizeCalculation: (_, text) => text.length + 64,
+      }),
+      seen: new Set(),
+    };
     shared.set(key, made);
     return made;
   };
@@ -139,8 +153,11 @@ class Session implements GateSession {
   readonly #where: Where;
   readonly #id: string;
   readonly #log: SessionLog;
-  readonly #verdictsFor: (key: string) => Context['verdicts'];
+  readonly #verdictsFor: (key: string) => Shared;
   readonly #endOf: (end: Promise<void>) => void;
+  /** The second that the analysis budget is counted in, by performance.now(), and what was spent in it. */
+  #secondStart = 0;
+  #spent_ms = 0;
   /** The context in use, in and out of a transaction. */
   #inside: Context | null = null;
   #outside: Context | null = null;
@@ -152,7 +169,7 @@ class Session implements GateSession {
     who: Who,
     where: Where,
     id: string,
-    verdictsFor: (key: string) => Context['verdicts'],
+    verdictsFor: (key: string) => Shared,
     ended: (end: Promise<void>) => void,
   ) {
     this.#endOf = ended;
@@ -171,10 +188,26 @@ class Session implements GateSession {
     const context = this.#context();
     const known = context.verdicts.get(text);
     if (known) return this.#options.allowed === 'sync' ? this.#recorded(known) : known;
-    const analysis = context.analyse(text);
-    return analysis instanceof Promise
-      ? analysis.then((result) => this.#rule(context, text, result))
-      : this.#rule(context, text, analysis);
+    const wait_ms = this.#overBudget();
+    // Judged anew when its turn comes: facts and policy may be others then.
+    if (wait_ms > 0) return sleep(wait_ms).then(() => this.judge(text));
+    const before = context.analysis.cpu_ms;
+    const ruled = (result: Analysis): Judgement | Promise<Judgement> => {
+      this.#spent_ms += context.analysis.cpu_ms - before;
+      return this.#rule(context, text, result);
+    };
+    const analysis = context.analysis.analyse(text);
+    return analysis instanceof Promise ? analysis.then(ruled) : ruled(analysis);
+  }
+
+  /** How long this session's new texts must wait, in ms: one agent must not take the event loop from the others. */
+  #overBudget(): number {
+    const now = performance.now();
+    if (now >= this.#secondStart + 1000) {
+      this.#secondStart = now;
+      this.#spent_ms = 0;
+    }
+    return this.#spent_ms < this.#options.analysis_ms_per_s_max ? 0 : this.#secondStart + 1000 - now;
   }
 
   #context(): Context {
@@ -218,8 +251,8 @@ class Session implements GateSession {
       in_transaction,
       local: search_path_is_local,
       view,
-      analyse: (text) => handle.analyse(text),
-      verdicts: this.#verdictsFor(key),
+      analysis: handle,
+      ...this.#verdictsFor(key),
     };
     if (in_transaction) this.#inside = made;
     else this.#outside = made;
@@ -241,7 +274,7 @@ class Session implements GateSession {
       case 'allow': {
         const pass: Judgement = { type: 'pass', plan };
         if (verdict.cacheable && !analysis.session_bound && verdict.observed.length === 0)
-          context.verdicts.set(text, pass);
+          remember(context, text, pass);
         if (verdict.observed.length > 0) this.#observed(plan, analysis, verdict, context);
         return this.#options.allowed === 'sync' ? this.#recorded(pass) : pass;
       }
@@ -568,6 +601,16 @@ class Session implements GateSession {
     }
   }
 }
+
+/** A text with its values in it never comes again: what comes a second time is worth keeping. */
+const remember = ({ verdicts, seen }: Shared, text: string, pass: Extract<Judgement, { type: 'pass' }>): void => {
+  if (seen.has(text)) {
+    verdicts.set(text, pass);
+    return;
+  }
+  if (seen.size >= SEEN_MAX) seen.clear();
+  seen.add(text);
+};
 
 /** Where names do not matter. */
 const NOWHERE: AnalysisContext = {

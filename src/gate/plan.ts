@@ -1,4 +1,4 @@
-// What a session needs of an analysis: how to forward it and what it changes. One plan for each analysis, made once.
+// What a session needs of an analysis: how to forward it and what it changes. Immutable, and remembered with the verdict.
 import type { NameEffect, Plan } from '../session/gate.ts';
 import type { Analysis, Effect } from '../sql/findings.ts';
 
@@ -12,14 +12,10 @@ export interface Remembered {
   readonly rule: string;
 }
 
-const plans = new WeakMap<Analysis, Plan>();
-
 /** `text` is the text that was analysed, latin1; `rule` gave its verdict. */
 export const planOf = (analysis: Analysis, text: string, rule: string): Plan => {
-  const known = plans.get(analysis);
-  if (known && (known.gate as Remembered).rule === rule) return known;
   const { effects, statements } = analysis;
-  const plan: Plan = {
+  return {
     text,
     forward: analysis.forward,
     statements: statements.length,
@@ -35,8 +31,6 @@ export const planOf = (analysis: Analysis, text: string, rule: string): Plan => 
     position_shift: analysis.position_shift,
     gate: { analysis, rule } satisfies Remembered,
   };
-  plans.set(analysis, plan);
-  return plan;
 };
 
 const changesFacts = (effect: Effect): boolean =>

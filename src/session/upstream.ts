@@ -19,8 +19,6 @@ export interface Upstream {
   listen(events: UpstreamEvents): void;
   /** False: the server does not keep up; wait for drain. */
   write(bytes: Buffer): boolean;
-  cork(): void;
-  uncork(): void;
   pause(): void;
   resume(): void;
   /** Sends a CancelRequest for this connection, on a connection of its own. Nothing is reported. */

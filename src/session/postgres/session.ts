@@ -89,8 +89,6 @@ import {
 export const EARLIER_MAX = 100;
 /** Messages sent and not yet answered; beyond it the client is not read. */
 export const REPLIES_MAX = 20_000;
-/** Time between two heartbeats to a waiting client, in ms. */
-export const HEARTBEAT_MS = 15_000;
 
 /** What the server is given in the place of a refused statement: its parser can't but reject it. */
 const REFUSED = 'holdpoint_refused';
@@ -103,6 +101,8 @@ export interface SessionLimits {
   readonly held_bytes_max: number;
   readonly backlog_bytes_max: number;
   readonly prepared_statements_max: number;
+  /** Between two notices to a client that waits. */
+  readonly heartbeat_ms: number;
 }
 
 type Wait = Extract<HoldStart, { type: 'wait' }>;
@@ -307,16 +307,12 @@ export class PostgresSession implements SessionFacts {
   #read(): void {
     if (this.#reading) return;
     this.#reading = true;
-    this.#client.cork();
-    this.#upstream.cork();
     try {
       this.#readAll();
     } catch (error) {
       this.#broken('a client message could not be handled', error);
     } finally {
       this.#flushRun();
-      this.#upstream.uncork();
-      this.#client.uncork();
       this.#reading = false;
     }
   }
@@ -541,7 +537,7 @@ export class PostgresSession implements SessionFacts {
       return this.#become({ type: 'run', plan, release: start.release, cancelled: recording.cancelled });
     const timers = [
       setTimeout(() => this.#endHold(holding, 'waited-out'), start.wait_ms),
-      setInterval(() => this.#notice(start.heartbeat()), HEARTBEAT_MS),
+      setInterval(() => this.#notice(start.heartbeat()), this.#limits.heartbeat_ms),
     ];
     const holding: Holding = { name: 'holding', wait: start, timers };
     this.#phase = holding;
@@ -1037,7 +1033,6 @@ export class PostgresSession implements SessionFacts {
     // A lent chunk is overwritten after this call: what remains of it is copied by detach below.
     out.append(chunk);
     this.#lent = lent;
-    this.#client.cork();
     let runStart = -1;
     let runEnd = -1;
     try {
@@ -1064,7 +1059,6 @@ export class PostgresSession implements SessionFacts {
       this.#broken('a server message could not be handled', error);
     } finally {
       if (lent) out.detach();
-      this.#client.uncork();
     }
     this.#afterReplies();
   }

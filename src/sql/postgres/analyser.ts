@@ -29,7 +29,18 @@ export interface AnalyserOptions {
   readonly cache_bytes_max?: number;
 }
 
-type Texts = LRUCache<string, Analysis>;
+/** What is remembered of one context. */
+interface Texts {
+  readonly analyses: LRUCache<string, Analysis>;
+  /**
+   * Texts asked for once. Only the second time is an analysis kept: texts with their values in them never come again, and
+   * keeping theirs would cost more than making them.
+   */
+  readonly seen: Set<string>;
+}
+
+/** Texts of a context that are known to have come once; short ones, as the inline limit has it. */
+const SEEN_MAX = 1024;
 
 const DEFAULTS: Required<AnalyserOptions> = {
   inline_bytes_max: 1024,
@@ -88,11 +99,14 @@ export class PostgresAnalyser {
     ]);
     const known = this.#contexts.get(key);
     if (known) return known;
-    const made: Texts = new LRUCache({
-      max: this.#options.texts_max,
-      maxSize: this.#options.cache_bytes_max,
-      sizeCalculation: weigh,
-    });
+    const made: Texts = {
+      analyses: new LRUCache({
+        max: this.#options.texts_max,
+        maxSize: this.#options.cache_bytes_max,
+        sizeCalculation: weigh,
+      }),
+      seen: new Set(),
+    };
     this.#contexts.set(key, made);
     return made;
   }
@@ -192,7 +206,7 @@ export class AnalysisSession {
 
   /** At once for a remembered or a small text, else a promise that never rejects. Text: UTF-8 bytes as latin1. */
   analyse(text: string): Analysis | Promise<Analysis> {
-    const known = this.#texts.get(text);
+    const known = this.#texts.analyses.get(text);
     if (known !== undefined) return known;
     const texts = this.#texts;
     const analysis = this.#analyser.miss(text, this.#context, (cpu_ms) => {
@@ -206,7 +220,12 @@ export class AnalysisSession {
 /** What a fault of a deadline or a queue says about a text holds for once only. */
 function remember(texts: Texts, text: string, analysis: Analysis): Analysis {
   const passing = analysis.error !== null && analysis.error.sqlstate !== '42601';
-  if (!analysis.session_bound && !passing) texts.set(text, analysis);
+  if (analysis.session_bound || passing) return analysis;
+  if (texts.seen.has(text)) texts.analyses.set(text, analysis);
+  else {
+    if (texts.seen.size >= SEEN_MAX) texts.seen.clear();
+    texts.seen.add(text);
+  }
   return analysis;
 }
 

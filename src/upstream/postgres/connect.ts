@@ -346,8 +346,6 @@ class Line {
         if (this.#error) this.#closed();
       },
       write: (bytes) => stream.write(bytes),
-      cork: () => stream.cork(),
-      uncork: () => stream.uncork(),
       pause: () => stream.pause(),
       resume: () => stream.resume(),
       cancel: () => void cancel(target, state),

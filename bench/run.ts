@@ -1,0 +1,17 @@
+// All benches, one after another, each in its own process; prints their tables. `npm run bench [name]` runs one.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const BENCHES = ['gateway', 'session', 'analysis', 'audit'] as const;
+
+const wanted = process.argv[2];
+if (wanted !== undefined && !(BENCHES as readonly string[]).includes(wanted)) {
+  console.error(`there is no bench ${wanted}: ${BENCHES.join(', ')}`);
+  process.exit(2);
+}
+for (const name of wanted === undefined ? BENCHES : [wanted]) {
+  console.log(`\n== ${name}\n`);
+  const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+  const { status } = spawnSync(process.execPath, ['--import', 'tsx', file], { stdio: 'inherit' });
+  if (status !== 0) process.exitCode = 1;
+}
