@@ -55,7 +55,7 @@ const main = async (): Promise<void> => {
     );
     execFileSync('psql', [server.url, '-qc', `CREATE ROLE bench LOGIN SUPERUSER PASSWORD '${PASSWORD}'`]);
     const verifier = await makeScramVerifier(PASSWORD);
-    peers.push(await pgbouncer(dir, server.port, verifier));
+    peers.push(await pgbouncer(dir, server.port));
     peers.push(await holdpoint(dir, server.port, verifier));
     peers.push(await relay(server.port));
     console.log(
@@ -129,8 +129,25 @@ const measure = async (
   const child = spawn(
     PGBENCH,
     [
-      ...['-S', '-n', '-M', mode, '-c', String(rated ? 8 : CLIENTS), '-j', '2', '-T', String(seconds), ...extra],
-      ...['-l', '--log-prefix', prefix, '-h', '127.0.0.1', '-p', String(peer.port), '-U', 'bench', 'postgres'],
+      '-Snl',
+      '-M',
+      mode,
+      '-c',
+      String(rated ? 8 : CLIENTS),
+      '-j',
+      '2',
+      '-T',
+      String(seconds),
+      ...extra,
+      '--log-prefix',
+      prefix,
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(peer.port),
+      '-U',
+      'bench',
+      'postgres',
     ],
     { env: { ...process.env, PGPASSWORD: PASSWORD } },
   );
@@ -165,12 +182,11 @@ const cpuOf = (peer: Peer): number => {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
-const pgbouncer = async (dir: string, upstream: number, verifier: string): Promise<Peer> => {
+const pgbouncer = async (dir: string, upstream: number): Promise<Peer> => {
   const port = await freePort(0);
   const as = await serverUser();
   const users = join(dir, 'userlist.txt');
   // With SCRAM on both legs pgbouncer needs the clear password for its own login.
-  void verifier;
   await writeFile(users, `"bench" "${PASSWORD}"\n`);
   const ini = join(dir, 'pgbouncer.ini');
   await writeFile(

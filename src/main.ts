@@ -41,7 +41,7 @@ const CONSOLE = fileURLToPath(new URL('../dist/console', import.meta.url));
 export const serve = async (config: Config, { log, agentHint }: ServeOptions): Promise<Running> => {
   const closers: (() => Promise<void> | void)[] = [];
   const stop = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
+    for (const close of closers.splice(0).toReversed()) await close();
   };
   try {
     return await build(config, log, agentHint, closers, stop);

@@ -49,6 +49,7 @@ const stages: readonly Stage[] = [
   vitest('transcripts', 'transcripts'),
   vitest('real servers', 'real'),
   vitest('browser', 'browser'),
+  ...(prove ? [vitest('corpus', 'corpus')] : []),
 ];
 
 console.log(

@@ -251,7 +251,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     const client = await connect();
     await client.query("SET holdpoint.hold = '50ms'");
     const send = () => client.query('CREATE TABLE again (id int)');
-    const error = await send().catch((e: pg.DatabaseError) => e as pg.DatabaseError);
+    const error = await outcome(send());
     expect(error).toMatchObject({ code: 'ZH001' });
     const id = /HP-\w+/.exec((error as Error).message)?.[0] ?? '';
     expect((await client.query(`SHOW holdpoint.request."${id}"`)).rows[0]).toMatchObject({

@@ -15,9 +15,12 @@ export interface Prepared {
   readonly local: boolean;
   /** The facts under which it was judged. */
   readonly epoch: number;
-  /** A release that a Parse with its Bind was given together: the next Bind of exactly these bytes may pass. */
-  granted: { readonly bind: Buffer; readonly release: Release } | null;
+  /** In which it was sent: until that is answered the name may still mean what it meant before. CERTAIN: it exists. */
+  readonly pipeline: number;
 }
+
+/** The pipeline of what the server has said it did. */
+export const CERTAIN = -1;
 
 export interface Portal {
   readonly prepared: Prepared;
@@ -29,6 +32,7 @@ export interface Portal {
   /** Of an own statement: its parameters. */
   readonly values: readonly (string | null)[];
   readonly resultFormat: number;
+  readonly pipeline: number;
 }
 
 /** How to take one entry back. */
@@ -57,7 +61,7 @@ export class Names {
 
   /** Every text with its name, in the order of the names. */
   texts(): string[] {
-    return [...this.statements].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { text }]) => `${name} ${text}`);
+    return [...this.statements].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, { text }]) => `${name} ${text}`);
   }
 
   /** Code that nobody could read ran: what SQL PREPARE made may be something else now. */
