@@ -33,5 +33,3 @@ export const RECORD_TYPES = {
   'reviewer.sign_in_refused': 'A sign-in was refused: wrong, too many tries, or no right to be here.',
   'reviewer.read_text': 'A reviewer or auditor read a statement’s full text.',
 } as const satisfies Readonly<Record<string, string>>;
-
-export type RecordType = keyof typeof RECORD_TYPES;

@@ -376,10 +376,3 @@ const cancel = async (target: UpstreamTarget, state: LoginState): Promise<void> 
     line.destroy();
   }
 };
-
-/** Used by `check`: connects, and says what it found. Rejects with UpstreamError. */
-export const probeUpstream = async (target: UpstreamTarget, database: string): Promise<ReadonlyMap<string, string>> => {
-  const upstream = await connectUpstream(target, new Map([['database', database]]));
-  upstream.end();
-  return upstream.parameters;
-};

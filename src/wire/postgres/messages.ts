@@ -137,7 +137,6 @@ export const PARSE_COMPLETE = finish(BACKEND.ParseComplete, []);
 export const BIND_COMPLETE = finish(BACKEND.BindComplete, []);
 export const CLOSE_COMPLETE = finish(BACKEND.CloseComplete, []);
 export const NO_DATA = finish(BACKEND.NoData, []);
-export const PORTAL_SUSPENDED = finish(BACKEND.PortalSuspended, []);
 
 const TEXT_OID = 25;
 
