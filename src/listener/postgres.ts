@@ -223,15 +223,20 @@ class Listener implements PostgresListener {
         closed: () => this.#closed(session, upstream, stream),
       });
       await session.ready();
-      const gate = await this.#options.gate.open(
-        {
-          ...opening,
-          upstream_user: upstream.user,
-          server_version: upstream.serverVersion,
-          server_pid: upstream.processId,
-        },
-        session,
-      );
+      const gate = await this.#options.gate
+        .open(
+          {
+            ...opening,
+            upstream_user: upstream.user,
+            server_version: upstream.serverVersion,
+            server_pid: upstream.processId,
+          },
+          session,
+        )
+        .catch((error: unknown) => {
+          this.#options.fault('a session could not be recorded', error);
+          throw new Refusal({ ...texts.noLog(), severity: 'FATAL' }, user);
+        });
       if (packets.gone || this.#closing) {
         gate.close('client left');
         throw new ClientGone('the client left');
