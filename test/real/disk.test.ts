@@ -73,7 +73,7 @@ describe.each(['async', 'sync'] as const)('audit.allowed: %s', (allowed) => {
     const held = outcome(waiting.query('CREATE TABLE by_full_disk (id int)'));
     let request: RequestView | undefined;
     await until(async () => {
-      request = (await grace.list({ state: 'open' })).requests[0] as RequestView | undefined;
+      request = (await grace.list({ state: 'open' })).requests[0];
       return request !== undefined;
     });
     const { id } = request as RequestView;
