@@ -228,6 +228,35 @@ describe('agents', () => {
     raw.destroy();
   });
 
+  test('a shutdown is told inside TLS, to idle and held sessions alike', async () => {
+    const other = await startGateway({ upstream: server.url, listener: { tls: own } });
+    const connect = async (): Promise<Raw> => {
+      const raw = await Raw.connect(other.port);
+      await raw.encrypt({ ca: trusted.pem, servername: 'localhost' });
+      await raw.login('bot', AGENT_PASSWORD, { database: 'postgres' });
+      return raw;
+    };
+    const idle = await connect();
+    const held = await connect();
+    held.send(query('CREATE TABLE never (id int)'));
+    await other.opened();
+    const [toldIdle, toldHeld] = [idle.until('E'), held.until('E')];
+    await other.stop();
+    expect([sqlstate(await toldIdle), sqlstate(await toldHeld)]).toEqual(['57P01', '57P01']);
+  });
+
+  test('a client inside TLS that does not read its result gets all of it when it does', async () => {
+    const raw = await Raw.connect(gateway.port);
+    await raw.encrypt({ ca: trusted.pem, servername: 'localhost' });
+    await raw.login('bot', AGENT_PASSWORD, { database: 'postgres' });
+    raw.stream.pause();
+    raw.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 30000)"));
+    await running("SELECT repeat('x', 1000)");
+    raw.stream.resume();
+    expect((await raw.until('Z')).filter(({ type }) => type === 'D')).toHaveLength(30_000);
+    raw.destroy();
+  });
+
   test('garbage instead of a handshake ends the connection alone', async () => {
     const raw = await Raw.connect(gateway.port);
     raw.send(sslRequest());
