@@ -128,7 +128,13 @@ function Clocks({ request }: { readonly request: RequestView }) {
       <div class="clock">
         <span>{waits === null ? 'Agent has gone' : 'Agent waits'}</span>
         <b>{waits === null ? 'a ticket' : countdown(waits)}</b>
-        <span>{waits === null ? 'runs on its next try' : request.ask.ticket ? 'then a ticket' : 'then withdrawn'}</span>
+        <span>
+          {waits === null
+            ? 'if approved, runs on its next try'
+            : request.ask.ticket
+              ? 'then a ticket'
+              : 'then withdrawn'}
+        </span>
       </div>
       <div class="clock">
         <span>Request ends</span>

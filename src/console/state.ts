@@ -12,10 +12,19 @@ export const requests = signal<ReadonlyMap<string, RequestView>>(new Map());
 /** A snapshot has been read: an empty queue is a fact. */
 export const loaded = signal(false);
 
+/** The answer to a call and the stream may cross: what is known to be over is never shown as going on again. */
 export function put(...changed: readonly RequestView[]): void {
   const next = new Map(requests.value);
-  for (const request of changed) next.set(request.id, request);
+  for (const request of changed) {
+    const known = next.get(request.id);
+    if (known === undefined || progress(request) >= progress(known)) next.set(request.id, request);
+  }
   requests.value = next;
+}
+
+function progress({ state }: RequestView): number {
+  const way = ['open', 'approved', 'released'].indexOf(state);
+  return way < 0 ? 3 : way;
 }
 
 // ---- where we are

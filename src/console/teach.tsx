@@ -87,7 +87,7 @@ export function Teach() {
           <li>
             <h2>2. Send something that is held</h2>
             <p>A harmless export, for example: it reads no table. The card appears here at once.</p>
-            {hint && <Copyable text={COPY_ANYWHERE} label="Copy statement" />}
+            <Copyable text={COPY_ANYWHERE} label="Copy statement" />
           </li>
           <li>
             <h2>3. Decide it</h2>
