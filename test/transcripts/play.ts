@@ -51,28 +51,41 @@ export interface Stage {
 
 /** Plays one section; its lines with what was seen. */
 export const play = async (section: Section, stage: Stage): Promise<string[]> => {
-  const { rows } = await stage.server.query('SELECT now()');
   const player = new Player(stage, await WireClient.open(stage.target));
-  void rows;
   const out: string[] = [];
   const acts = section.lines.filter((line) => !isSeen(line));
   try {
     for (let index = 0; index < acts.length; index++) {
       const line = acts[index] as string;
       out.push(line);
-      out.push(...(await player.act(line, acts[index + 1] ?? '')));
+      out.push(...(await within(player.act(line, acts[index + 1] ?? ''))));
     }
     while (out.at(-1) === '') out.pop();
     return [...out, ''];
   } catch (error) {
-    throw new Error(`${section.title}\n${out.join('\n')}\n${player.unread().join('\n')}\n${String(error)}`, { cause: error });
+    throw new Error(`${section.title}\n${out.join('\n')}\n${player.unread().join('\n')}\n${String(error)}`, {
+      cause: error,
+    });
   } finally {
     player.end();
   }
 };
 
+/** Longest that an act may take, in ms: a reply that never comes fails the section and shows what did come. */
+const ACT_MS_MAX = 8000;
+
+const within = async <T>(work: Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('nothing more came')), ACT_MS_MAX);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+};
+
 const expand = (text: string, player: Player): string =>
-  text.replaceAll('{pid}', String(player.processId)).replace(/\{(.)\*(\d+)\}/g, (_, character: string, times: string) => character.repeat(Number(times)));
+  text
+    .replaceAll('{pid}', String(player.processId))
+    .replace(/\{(.)\*(\d+)\}/g, (_, character: string, times: string) => character.repeat(Number(times)));
 
 class Player {
   readonly #stage: Stage;
@@ -155,7 +168,9 @@ class Player {
     if (!make) throw new Error(`no message is called ${name}`);
     const given = rest.replace(/^([SP]) /, '"$1" ');
     const values = JSON.parse(`[${given.replace(/(?<=["\]\d}]) (?=["[{\d-])/g, ', ')}]`) as never[];
-    const expanded = values.map((value: unknown) => (typeof value === 'string' ? expand(value, this) : value)) as never[];
+    const expanded = values.map((value: unknown) =>
+      typeof value === 'string' ? expand(value, this) : value,
+    ) as never[];
     this.#queued.push(make(...expanded));
     if (name === 'Query' || name === 'Sync' || name === 'FunctionCall') this.#owed++;
   }

@@ -7,24 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from '../real/gateway.ts';
 import { available, MAJORS, startServer, type TestServer } from '../real/servers.ts';
 import type { Target } from './client.ts';
+import { FIXTURE, POLICY } from './fixture.ts';
 import { play, readTranscript, type Section, writeTranscript } from './play.ts';
 
 const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith('.txt'));
 const update = process.env['UPDATE'] === '1';
-
-/** Every section starts from this. */
-const FIXTURE = `
-  DO $$ DECLARE name text; BEGIN
-    FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)' LOOP
-      EXECUTE format('DROP SCHEMA %I CASCADE', name);
-    END LOOP;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'reader') THEN CREATE ROLE reader; END IF;
-  END $$;
-  CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO public;
-  CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
-  INSERT INTO customers VALUES (1, 'Ann'), (2, 'Bo'), (3, 'Cy');
-  CREATE TABLE notes (body text);
-  GRANT SELECT ON customers TO reader`;
 
 test('there are transcripts', () => {
   expect(files.length).toBeGreaterThan(0);
@@ -62,8 +49,11 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     }
     return played;
   };
-  const throughGateway = async (sections: readonly Section[], chunk_bytes: (() => number) | null): Promise<Section[]> => {
-    const gateway = await startGateway({ upstream: server.url });
+  const throughGateway = async (
+    sections: readonly Section[],
+    chunk_bytes: (() => number) | null,
+  ): Promise<Section[]> => {
+    const gateway = await startGateway({ upstream: server.url, policy: POLICY });
     try {
       return await playAll(sections, gateway, chunk_bytes);
     } finally {

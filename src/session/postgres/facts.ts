@@ -2,6 +2,7 @@
 // Reading uses SHOW through the extended protocol under a name of our own: it takes no snapshot, works in mid-pipeline
 // and leaves the client's unnamed statement alone. A SELECT would break the client's SET TRANSACTION.
 import { bind, closePortal, closeStatement, execute, parse } from '../../wire/postgres/messages.ts';
+import { type Op, OWN_BIND, OWN_CLOSE, OWN_EXECUTE, OWN_PARSE } from './replies.ts';
 
 const OWN_NAME = '_holdpoint';
 
@@ -19,28 +20,36 @@ const SHOWS: readonly { readonly name: string; readonly since: number }[] = [
 
 export interface Reading {
   readonly names: readonly string[];
-  /** Parse, Bind, Execute and two Close for each; the caller adds Flush or Sync. */
+  /** The messages; the caller adds Flush or Sync. */
   readonly bytes: Buffer;
+  /** What each of them is, for the replies to come. */
+  readonly ops: readonly Op[];
 }
 
 const readings = new Map<number, Reading>();
+
+/** The server keeps a portal when its statement is closed, whatever the manual says. */
+const CLOSE: readonly (readonly [Op, Buffer])[] = [
+  [OWN_CLOSE, closePortal(OWN_NAME)],
+  [OWN_CLOSE, closeStatement(OWN_NAME)],
+];
 
 /** The conversation for a server of this major version. */
 export const reading = (serverVersion: number): Reading => {
   const known = readings.get(serverVersion);
   if (known) return known;
   const names = SHOWS.filter((show) => serverVersion >= show.since).map((show) => show.name);
-  const bytes = Buffer.concat(
-    names.flatMap((name) => [
-      parse(OWN_NAME, `SHOW ${name}`),
-      bind(OWN_NAME, OWN_NAME),
-      execute(OWN_NAME),
-      // The server keeps a portal when its statement is closed, whatever the manual says.
-      closePortal(OWN_NAME),
-      closeStatement(OWN_NAME),
-    ]),
-  );
-  const made = { names, bytes };
+  const messages: (readonly [Op, Buffer])[] = [];
+  for (const name of names)
+    messages.push(
+      // Before, too: a client may have taken the name.
+      ...CLOSE,
+      [OWN_PARSE, parse(OWN_NAME, `SHOW ${name}`)],
+      [OWN_BIND, bind(OWN_NAME, OWN_NAME)],
+      [OWN_EXECUTE, execute(OWN_NAME)],
+    );
+  messages.push(...CLOSE);
+  const made = { names, bytes: Buffer.concat(messages.map(([, bytes]) => bytes)), ops: messages.map(([op]) => op) };
   readings.set(serverVersion, made);
   return made;
 };

@@ -33,6 +33,9 @@ export interface Portal {
   readonly values: readonly (string | null)[];
   readonly resultFormat: number;
   readonly pipeline: number;
+  /** Of a released one that is suspended: what the client has taken so far. */
+  rows: number;
+  bytes: number;
 }
 
 /** How to take one entry back. */

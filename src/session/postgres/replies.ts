@@ -20,6 +20,7 @@ export const OWN_CLOSE = 11;
 export const OWN_SYNC = 12;
 export type Op = number;
 
+const endsPipeline = (op: Op): boolean => op === SYNC || op === QUERY || op === OWN_SYNC;
 export const isOwn = (op: Op): boolean => op >= OWN_PARSE;
 
 /** What belongs to an entry. Fields that an op does not use are null. */
@@ -43,6 +44,10 @@ export class Replies {
   #ring: Entry[] = Array.from({ length: 16 }, blank);
   #head = 0;
   length = 0;
+  /** Counts Syncs and Queries sent. What is sent now stands or falls together up to the next one. */
+  pipeline = 0;
+  /** Counts those answered: of every pipeline before this one it is known what became of it. */
+  answered = 0;
 
   /** The oldest unanswered message; its op is 0 when there is none. The object is reused: do not keep it. */
   get head(): Entry {
@@ -64,12 +69,14 @@ export class Replies {
     entry.refusal = null;
     entry.sent = sent;
     this.length++;
+    if (endsPipeline(op)) this.pipeline++;
     return entry;
   }
 
   /** Forgets the head: it has been answered. */
   pop(): void {
     const entry = this.#ring[this.#head] as Entry;
+    if (endsPipeline(entry.op)) this.answered++;
     entry.op = 0;
     entry.plan = null;
     entry.portal = null;
@@ -78,6 +85,11 @@ export class Replies {
     entry.refusal = null;
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
     this.length--;
+  }
+
+  /** May what was sent in that pipeline be relied on by what is sent now? Either both happen or it has happened. */
+  settled(pipeline: number): boolean {
+    return pipeline === this.pipeline || pipeline < this.answered;
   }
 
   /**

@@ -49,7 +49,7 @@ import type {
 } from '../gate.ts';
 import type { Upstream } from '../upstream.ts';
 import { least, reading, readTimeout } from './facts.ts';
-import { Names, type Portal, type Prepared } from './names.ts';
+import { CERTAIN, Names, type Portal, type Prepared, type Undo } from './names.ts';
 import { describeOwn, reset, runOwn } from './own.ts';
 import {
   BIND,
@@ -87,6 +87,8 @@ import {
 
 /** Statements of an open transaction that a reviewer is shown. */
 export const EARLIER_MAX = 100;
+/** Longest message of the server that must be whole to be read: an error quotes what it is about, a parameter for example. */
+const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 /** Messages sent and not yet answered; beyond it the client is not read. */
 export const REPLIES_MAX = 20_000;
 
@@ -112,6 +114,12 @@ interface Recording {
   readonly name: 'recording';
   cancelled: boolean;
 }
+/** The gate thinks about this text; an object for each, so that a late verdict finds nobody waiting. */
+interface Judging {
+  readonly name: 'judging';
+  readonly text: string;
+  verdict: Judgement | null;
+}
 interface Holding {
   readonly name: 'holding';
   readonly wait: Wait;
@@ -128,7 +136,7 @@ type Phase =
   | { readonly name: 'settling' }
   /** Until the answers to our SHOWs are in. */
   | { readonly name: 'rereading'; readonly names: readonly string[]; readonly values: string[] }
-  | { readonly name: 'judging' }
+  | Judging
   | Recording
   | Holding
   | Releasing
@@ -138,13 +146,16 @@ const OPEN: Phase = { name: 'open' };
 const COPYING: Phase = { name: 'copying' };
 const DISCARDING: Phase = { name: 'discarding' };
 const SETTLING: Phase = { name: 'settling' };
-const JUDGING: Phase = { name: 'judging' };
 const CLOSED: Phase = { name: 'closed' };
 
 /** What became of the message at hand while the session waited; consumed when it is read again. */
 type Ready =
   | { readonly type: 'run'; readonly plan: Plan; readonly release: Release; readonly cancelled: boolean }
   | { readonly type: 'refuse'; readonly text: WireText };
+
+/** What decides how names resolve. */
+type Facts = Readonly<Record<(typeof FACTS)[number], string | null>>;
+const FACTS = ['search_path', 'role', 'session_authorization'] as const;
 
 type Step = 'keep' | 'drop' | 'wait';
 
@@ -156,10 +167,7 @@ export interface SessionEvents {
 
 export class PostgresSession implements SessionFacts {
   // What the gate reads (SessionFacts).
-  search_path: string | null = null;
   search_path_start: string | null = null;
-  role: string | null = null;
-  session_authorization: string | null = null;
   in_transaction = false;
   earlier: EarlierText[] = [];
   reason = '';
@@ -181,12 +189,15 @@ export class PostgresSession implements SessionFacts {
   #phase: Phase = SETTLING;
   /** The server's own, from ReadyForQuery; inside a pipeline, what its last CommandComplete implies. */
   #status = IDLE;
-  /** Set while facts are as last read. */
+  /** As last read, and whether they still are so. */
+  #facts: Facts = { search_path: null, role: null, session_authorization: null };
   #factsKnown = false;
   /** Counts changes of the facts. */
   #epoch = 0;
   /** Facts may have changed inside the transaction: its end changes them back. */
   #touched = false;
+  /** When the first statement since the server was idle was sent (performance.now()); 0: it is. */
+  #begun = 0;
   /** Something sent may change what the next message means: wait for its answer first. */
   #barrier = false;
   /** The facts were read for the message at hand just now. */
@@ -196,8 +207,11 @@ export class PostgresSession implements SessionFacts {
   #executedSinceSync = false;
   #boundSinceSync = false;
 
-  #judged: Judgement | null = null;
+  /** The verdict that was waited for: of the message at hand, and of no other. */
+  #judged: Judging | null = null;
   #ready: Ready | null = null;
+  /** A release that a Parse got, together with its Bind if one follows: exactly that one may pass with it. */
+  #grant: { readonly prepared: Prepared; readonly bind: Buffer | null; readonly release: Release } | null = null;
   #ownError: Buffer | null = null;
   #ownRow: Buffer[] = [];
 
@@ -217,6 +231,8 @@ export class PostgresSession implements SessionFacts {
   #queryRelease: Release | null = null;
   #lent = false;
   #outcome: (() => void) | null = null;
+  /** The server has said good-bye itself. */
+  #fatal = false;
 
   constructor(client: Duplex, upstream: Upstream, limits: SessionLimits, events: SessionEvents) {
     this.#client = client;
@@ -225,11 +241,23 @@ export class PostgresSession implements SessionFacts {
     this.#events = events;
     this.#in = new FrameReader('d', Math.max(limits.statement_bytes_max, limits.bind_bytes_max) + 1024);
     // Types whose body nobody reads may pass in parts; the rest is small, or ends the session.
-    this.#out = new FrameReader('DdTtGHWVNA', 1024 * 1024);
+    this.#out = new FrameReader('DdTtGHWVNA', REPLY_BYTES_MAX);
   }
 
   preparedTexts(): readonly string[] {
     return this.#names.texts();
+  }
+
+  get search_path(): string | null {
+    return this.#factsKnown ? this.#facts.search_path : null;
+  }
+
+  get role(): string | null {
+    return this.#factsKnown ? this.#facts.role : null;
+  }
+
+  get session_authorization(): string | null {
+    return this.#factsKnown ? this.#facts.session_authorization : null;
   }
 
   get search_path_is_local(): boolean {
@@ -240,9 +268,15 @@ export class PostgresSession implements SessionFacts {
     return this.#executedSinceSync && this.#status === IDLE;
   }
 
+  /** Undefined also for what must not be run by SQL EXECUTE, because its effects would be missed. */
   prepared(name: string): unknown {
     const prepared = this.#names.statements.get(name);
-    return prepared ? (prepared.plan ? prepared.plan.gate : prepared.inner) : undefined;
+    if (!prepared || !this.#replies.settled(prepared.pipeline)) return undefined;
+    const { plan } = prepared;
+    if (!plan) return prepared.inner;
+    const plain =
+      plan.names.length === 0 && plan.own.length === 0 && plan.block === null && !plan.resets && !plan.copy_in;
+    return plain ? plan.gate : undefined;
   }
 
   /**
@@ -268,6 +302,12 @@ export class PostgresSession implements SessionFacts {
   /** From here on the client is served. `early` are bytes it sent already. */
   start(gate: GateSession, early: Buffer): void {
     this.#gate = gate;
+    if (this.#isClosed()) {
+      // The server went away meanwhile.
+      gate.close('the server closed the connection');
+      this.#events.closed();
+      return;
+    }
     this.#phase = OPEN;
     const client = this.#client;
     client.on('data', (chunk: Buffer) => this.#fromClient(chunk));
@@ -384,12 +424,12 @@ export class PostgresSession implements SessionFacts {
       case 'function-call':
         return this.#refuseOr('simple', FUNCTION_CALL);
       case 'copy-end':
-        this.#phase = OPEN;
+        this.#phase = this.#copyEnded();
         return 'keep';
       case 'copy-broken':
         this.#flushRun();
         this.#toServer(copyFail(`unexpected message type 0x${hex(this.#in.type)} during COPY from stdin`));
-        this.#phase = OPEN;
+        this.#phase = this.#copyEnded();
         return 'drop';
       case 'drop':
         return 'drop';
@@ -397,6 +437,11 @@ export class PostgresSession implements SessionFacts {
         this.#finish('client said goodbye');
         return 'drop';
     }
+  }
+
+  /** A Query may start another COPY: what the client sends next depends on it. Execute is answered only after a Sync. */
+  #copyEnded(): Phase {
+    return this.#replies.head.op === QUERY ? SETTLING : OPEN;
   }
 
   #onQuery(): Step {
@@ -435,6 +480,7 @@ export class PostgresSession implements SessionFacts {
     this.#ready = null;
     if (ready?.type === 'refuse') return stopped(this.#refuse(mode, ready.text));
     if (ready?.type === 'run') {
+      if (ready.plan.text !== text) throw new Error('a release met another statement than it was given for');
       // Nothing was read from the client since it was judged, so the facts are those that the reviewer saw.
       if (ready.cancelled) setImmediate(() => this.#upstream.cancel());
       return this.#pass(ready.plan, ready.release);
@@ -449,7 +495,7 @@ export class PostgresSession implements SessionFacts {
       // Where parsing runs nothing it may be parsed, and waits at Bind, with its parameters.
       if (judgement.plan.parse_is_harmless) return this.#pass(judgement.plan, null);
       // Else its Bind is judged together with it: the client has to finish the pipeline first.
-      if (!this.#in.ahead(FRONTEND.Sync) && !this.#in.ahead(FRONTEND.Flush)) return WAIT;
+      if (!this.#pipelineEnds()) return WAIT;
     }
     if (this.#replies.length > 0) return stopped(this.#settleStep());
     if (failed && !this.#executedSinceSync && !judgement.plan?.transaction_control)
@@ -458,6 +504,16 @@ export class PostgresSession implements SessionFacts {
     this.#fresh = false;
     this.#record(judgement, judgement.type === 'hold' ? this.#parameters(at, types) : []);
     return WAIT;
+  }
+
+  /** Has the client sent all of what it wants answered, or as much as is kept for it? */
+  #pipelineEnds(): boolean {
+    let ends = this.#in.unread > this.#limits.held_bytes_max;
+    this.#in.peek((type) => {
+      ends ||= ENDS_PIPELINE.has(type);
+      return !ends;
+    });
+    return ends;
   }
 
   /** The parameters of the Bind at hand, or of the one that follows the Parse at hand in its pipeline. */
@@ -491,18 +547,19 @@ export class PostgresSession implements SessionFacts {
 
   #judge(text: string): Judgement | null {
     const judged = this.#judged;
-    if (judged) {
-      this.#judged = null;
-      return judged;
-    }
+    this.#judged = null;
+    if (judged?.text === text) return judged.verdict;
     const judgement = this.#gate.judge(text);
     if (!(judgement instanceof Promise)) return judgement;
-    this.#phase = JUDGING;
+    const judging: Judging = { name: 'judging', text, verdict: null };
+    this.#phase = judging;
     judgement.then(
-      (result) => {
+      (verdict) => {
         // The server may have failed the pipeline meanwhile: then nobody asks any more.
-        if (this.#phase === JUDGING) this.#judged = result;
-        this.#resume(JUDGING);
+        if (this.#phase !== judging) return;
+        judging.verdict = verdict;
+        this.#judged = judging;
+        this.#resume(judging);
       },
       (error) => this.#broken('a statement could not be judged', error),
     );
@@ -607,10 +664,13 @@ export class PostgresSession implements SessionFacts {
 
   /** Bookkeeping for a text that is on its way. */
   #sent(plan: Plan): void {
+    this.#fresh = false;
+    if (this.#begun === 0) this.#begun = performance.now();
     if (plan.block !== null) this.in_transaction = plan.block === 'open';
-    if (plan.changes_facts) {
+    if (plan.changes_facts) this.#touched = true;
+    // The end of a transaction, and ROLLBACK TO, take back what was set in it.
+    if (plan.changes_facts || (plan.block !== null && this.#touched)) {
       this.#factsKnown = false;
-      this.#touched = true;
       this.#barrier = true;
     }
     if (plan.names.length > 0) this.#barrier = true;
@@ -642,11 +702,7 @@ export class PostgresSession implements SessionFacts {
       return 'drop';
     }
     const prepared = this.#prepare(plan, message.types, false);
-    if (release) {
-      const bind = this.#bindAhead()?.bytes;
-      if (bind) prepared.granted = { bind, release };
-      else release.finished({ ...NEVER_SENT, tag: 'PARSE', sqlstate: null });
-    }
+    if (release) this.#grant = { prepared, bind: this.#bindAhead()?.bytes ?? null, release };
     if (plan.forward !== null) buffer.write(plan.forward, message.textStart, 'latin1');
     const undo = this.#names.setStatement(message.name, prepared);
     this.#replies.push(PARSE, plan, null, undo, 0);
@@ -655,7 +711,8 @@ export class PostgresSession implements SessionFacts {
   }
 
   #prepare(plan: Plan, types: readonly number[], local: boolean): Prepared {
-    return { plan, inner: null, text: plan.text, types, local, epoch: this.#epoch, granted: null };
+    const pipeline = local ? CERTAIN : this.#replies.pipeline;
+    return { plan, inner: null, text: plan.text, types, local, epoch: this.#epoch, pipeline };
   }
 
   #onBind(): Step {
@@ -670,13 +727,14 @@ export class PostgresSession implements SessionFacts {
     if (!this.#names.portals.has(portalName.text) && this.#names.portals.size >= this.#limits.prepared_statements_max)
       return this.#refuseOr('extended', tooMany('portals', this.#limits.prepared_statements_max));
     if (prepared.local) return this.#bindOwn(prepared, portalName.text);
+    if (!this.#replies.settled(prepared.pipeline)) return this.#settleStep();
     let release: Release | null = null;
     let plan: Plan;
-    const granted = this.#ready ? null : prepared.granted;
-    if (granted && prepared.epoch === this.#epoch && granted.bind.equals(buffer.subarray(start, end))) {
+    const grant = this.#grant;
+    if (grant?.bind && grant.prepared === prepared && grant.bind.equals(buffer.subarray(start, end))) {
       plan = prepared.plan as Plan;
-      release = granted.release;
-      prepared.granted = null;
+      release = grant.release;
+      this.#grant = null;
     } else {
       // Made by SQL PREPARE: executing it means what EXECUTE of that name means.
       const text = prepared.plan ? prepared.plan.text : `EXECUTE "${statementName.text.replaceAll('"', '""')}"`;
@@ -684,17 +742,24 @@ export class PostgresSession implements SessionFacts {
       if ('step' in decided) return decided.step;
       ({ plan, release } = decided);
     }
-    const known = this.#names.portals.get(portalName.text);
-    if (release || known?.prepared !== prepared || known.epoch !== this.#epoch || known.release)
-      this.#names.setPortal(portalName.text, {
+    let portal = this.#names.portals.get(portalName.text);
+    let undo: Undo | null = null;
+    if (!portal || release || portal.prepared !== prepared || portal.epoch !== this.#epoch || portal.release) {
+      const { pipeline } = this.#replies;
+      portal = {
         prepared,
         plan,
         epoch: this.#epoch,
         release,
         values: [],
         resultFormat: 0,
-      });
-    this.#replies.push(BIND, plan, null, null, 0);
+        pipeline,
+        rows: 0,
+        bytes: 0,
+      };
+      undo = this.#names.setPortal(portalName.text, portal);
+    }
+    this.#replies.push(BIND, plan, portal, undo, 0);
     this.#sentSinceSync = true;
     this.#boundSinceSync = true;
     return 'keep';
@@ -708,6 +773,7 @@ export class PostgresSession implements SessionFacts {
     if (!portal) return this.#refuseOr('extended', noSuch('34000', 'portal', name.text));
     if (portal.prepared.local) return this.#executeOwn(portal);
     const plan = portal.plan;
+    if (!this.#replies.settled(portal.pipeline)) return this.#settleStep();
     if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
     if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
     // Bound under other facts: names and rights may be others now. Such a portal has to be bound again.
@@ -769,7 +835,8 @@ export class PostgresSession implements SessionFacts {
       this.#client.write(CLOSE_COMPLETE);
       return 'drop';
     }
-    const undo = kind === 0x53 ? this.#names.setStatement(name.text, undefined) : null;
+    const undo =
+      kind === 0x53 ? this.#names.setStatement(name.text, undefined) : this.#names.setPortal(name.text, undefined);
     this.#replies.push(CLOSE, null, null, undo, 0);
     this.#sentSinceSync = true;
     return 'keep';
@@ -778,6 +845,8 @@ export class PostgresSession implements SessionFacts {
   #onSync(): Step {
     this.#phase = OPEN;
     this.#replies.push(SYNC_OP, null, null, null, 0);
+    // It may end a transaction and take back what was set in it.
+    if (this.#touched) this.#barrier = true;
     this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
     return 'keep';
   }
@@ -803,7 +872,9 @@ export class PostgresSession implements SessionFacts {
     const values = message.values.map((value) => value?.toString('utf8') ?? null);
     const plan = prepared.plan as Plan;
     const resultFormat = message.resultFormats[0] ?? 0;
-    this.#names.setPortal(portal, { prepared, plan, epoch: this.#epoch, release: null, values, resultFormat });
+    const epoch = this.#epoch;
+    const known = { prepared, plan, epoch, release: null, values, resultFormat, pipeline: CERTAIN, rows: 0, bytes: 0 };
+    this.#names.setPortal(portal, known);
     this.#client.write(BIND_COMPLETE);
     return 'drop';
   }
@@ -849,16 +920,10 @@ export class PostgresSession implements SessionFacts {
   }
 
   #reread(): void {
-    const { names, bytes } = reading(this.#upstream.serverVersion);
+    const { names, bytes, ops } = reading(this.#upstream.serverVersion);
     this.#flushRun();
     this.#toServer(bytes);
-    for (const _ of names) {
-      this.#replies.push(OWN_PARSE, null, null, null, 0);
-      this.#replies.push(OWN_BIND, null, null, null, 0);
-      this.#replies.push(OWN_EXECUTE, null, null, null, 0);
-      this.#replies.push(OWN_CLOSE, null, null, null, 0);
-      this.#replies.push(OWN_CLOSE, null, null, null, 0);
-    }
+    for (const op of ops) this.#replies.push(op, null, null, null, 0);
     if (this.#boundSinceSync || this.#executedSinceSync) this.#toServer(FLUSH);
     else this.#ownSync();
     this.#phase = { name: 'rereading', names, values: [] };
@@ -867,19 +932,18 @@ export class PostgresSession implements SessionFacts {
   /** The answers are in. */
   #rereadDone(phase: Extract<Phase, { name: 'rereading' }>): void {
     const value = (name: string): string | null => phase.values[phase.names.indexOf(name)] ?? null;
-    const changed =
-      this.search_path !== value('search_path') ||
-      this.role !== value('role') ||
-      this.session_authorization !== value('session_authorization');
-    if (changed) this.#epoch++;
-    this.search_path = value('search_path');
-    this.search_path_start ??= this.search_path;
-    this.role = value('role');
-    this.session_authorization = value('session_authorization');
+    const facts: Facts = {
+      search_path: value('search_path'),
+      role: value('role'),
+      session_authorization: value('session_authorization'),
+    };
+    if (FACTS.some((name) => facts[name] !== this.#facts[name])) this.#epoch++;
+    this.#facts = facts;
+    this.search_path_start ??= facts.search_path;
     const inBlock = this.#status !== IDLE || this.#executedSinceSync;
     this.server_timeout_ms = least(
       inBlock ? readTimeout(value('idle_in_transaction_session_timeout') ?? '0') : null,
-      inBlock ? readTimeout(value('transaction_timeout') ?? '0') : null,
+      inBlock ? this.#leftOf(readTimeout(value('transaction_timeout') ?? '0')) : null,
       inBlock ? null : readTimeout(value('idle_session_timeout') ?? '0'),
     );
     if (value('standard_conforming_strings') !== 'on' || value('client_encoding') !== 'UTF8')
@@ -889,6 +953,11 @@ export class PostgresSession implements SessionFacts {
     this.#barrier = false;
     if (this.#outcome) return this.#outcome();
     this.#resume(phase);
+  }
+
+  /** Of a time that runs since the transaction began. */
+  #leftOf(timeout_ms: number | null): number | null {
+    return timeout_ms === null ? null : Math.max(0, timeout_ms - (performance.now() - this.#begun));
   }
 
   /** Our own SHOW failed (a cancel hit it, the transaction was ended): the client's message gets that error. */
@@ -923,7 +992,8 @@ export class PostgresSession implements SessionFacts {
    * to fail in its place and reports the status; only where it has nothing to lose is it answered here.
    */
   #refuse(mode: 'simple' | 'extended', text: WireText): Step {
-    const nothingToLose = this.#status !== IN_BLOCK && !this.#executedSinceSync;
+    const nothingToLose = this.#status !== IN_BLOCK && !this.#executedSinceSync && !this.#boundSinceSync;
+    this.#endGrant(NEVER_SENT);
     if (mode === 'simple') {
       if (nothingToLose && !this.#sentSinceSync) {
         this.#client.write(Buffer.concat([errorResponse(text), readyForQuery(this.#status)]));
@@ -1128,6 +1198,7 @@ export class PostgresSession implements SessionFacts {
         );
       case BACKEND.PortalSuspended:
         if (head.op !== EXECUTE) return this.#unexpected(type);
+        this.#suspended(head);
         this.#replies.pop();
         return true;
       case BACKEND.ReadyForQuery:
@@ -1138,7 +1209,7 @@ export class PostgresSession implements SessionFacts {
         if (head.op !== QUERY && head.op !== EXECUTE) return this.#unexpected(type);
         // Only a plan with copy_in gets here, and it was sent alone: nothing else is under way.
         if (!head.plan?.copy_in) return this.#unexpected(type);
-        if (this.#phase === SETTLING) this.#phase = COPYING;
+        this.#phase = COPYING;
         return head.op === QUERY ? this.#withOwnBefore(head, true) : true;
       case BACKEND.CopyOutResponse:
       case BACKEND.CopyDone:
@@ -1156,8 +1227,19 @@ export class PostgresSession implements SessionFacts {
 
   #expect(fits: boolean, own: boolean, type: number): boolean {
     if (!fits) return this.#unexpected(type);
+    const { op, undo } = this.#replies.head;
+    if (op === PARSE && this.#grant?.bind === null) this.#endGrant({ ...NEVER_SENT, tag: 'PARSE', sqlstate: null });
+    // A portal that was closed, or bound anew.
+    if (undo?.map === 'portal' && undo.before) endPortal(undo.before);
     this.#replies.pop();
     return !own;
+  }
+
+  /** The release of a Parse does not reach its Bind. */
+  #endGrant(outcome: StatementOutcome): void {
+    const grant = this.#grant;
+    this.#grant = null;
+    grant?.release.finished(outcome);
   }
 
   #completed(head: Entry, tag: string): boolean | Buffer {
@@ -1225,6 +1307,7 @@ export class PostgresSession implements SessionFacts {
       this.#barrier = false;
     }
     if (status === IDLE) {
+      this.#begun = 0;
       if (this.#touched) {
         this.#touched = false;
         this.#factsKnown = false;
@@ -1238,10 +1321,7 @@ export class PostgresSession implements SessionFacts {
 
   /** A transaction's end closes its portals; one that was released and never executed is reported so. */
   #portalsEnded(): void {
-    for (const portal of this.#names.portals.values()) {
-      portal.release?.finished({ ...NEVER_SENT, tag: 'BIND', sqlstate: null });
-      portal.release = null;
-    }
+    for (const portal of this.#names.portals.values()) endPortal(portal);
     this.#names.portals.clear();
   }
 
@@ -1251,7 +1331,12 @@ export class PostgresSession implements SessionFacts {
     const sqlstate = fields.get('C') ?? 'XX000';
     const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC';
     if (this.#touched) this.#factsKnown = false;
-    if (head.op === 0 || fatal) return true;
+    if (fatal) this.#fatal = true;
+    if (head.op === 0 || fatal) {
+      // Between two messages (a timeout of the server): what the client sends before its Sync is skipped there.
+      if (!fatal && this.#sentSinceSync) this.#discard();
+      return true;
+    }
     if (isOwn(head.op)) {
       this.#ownError = Buffer.from(buffer.subarray(start, end));
       this.#replies.skipToSync(this.#names.undo);
@@ -1266,11 +1351,11 @@ export class PostgresSession implements SessionFacts {
     } else {
       const synced = this.#replies.skipToSync(this.#names.undo);
       // The server skips what follows until a Sync: nothing the client sends before that is judged or sent.
-      if (!synced || this.#replies.head.op === OWN_SYNC) this.#phase = DISCARDING;
+      if (!synced || this.#replies.head.op === OWN_SYNC) this.#discard();
       if (this.#status === IN_BLOCK) this.#status = FAILED_BLOCK;
     }
     if (refusal) return errorResponse(refusal);
-    if (shift.length === 0) return true;
+    if (shift.length === 0 || !fields.has('P')) return true;
     return movePosition(buffer, start, end, (position) => {
       let off = 0;
       for (const [from, characters] of shift) if (position >= from) off = characters;
@@ -1278,11 +1363,25 @@ export class PostgresSession implements SessionFacts {
     });
   }
 
+  /** The server skips to the next Sync: so does what was waited for. */
+  #discard(): void {
+    const phase = this.#phase;
+    this.#phase = DISCARDING;
+    if (phase.name === 'holding') {
+      stopTimers(phase);
+      void phase.wait
+        .end('upstream-gone')
+        .catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
+    }
+    this.#endGrant(NEVER_SENT);
+  }
+
   /** A statement has ended: accounts for it. Exactly one of tag and sqlstate is set. */
   #ended(head: Entry, tag: string | null, sqlstate: string | null): void {
     const { plan, portal } = head;
-    const rows = tag === null ? this.#rows : Math.max(this.#rows, rowsOf(tag));
-    const bytes = this.#bytes;
+    const before = head.op === EXECUTE && portal?.release ? portal : NOTHING_YET;
+    const rows = before.rows + (tag === null ? this.#rows : Math.max(this.#rows, rowsOf(tag)));
+    const bytes = before.bytes + this.#bytes;
     this.#rows = this.#bytes = 0;
     if (!plan) return;
     const now = performance.now();
@@ -1290,10 +1389,7 @@ export class PostgresSession implements SessionFacts {
     const sent = head.sent || now;
     const duration = now - sent;
     const started = performance.timeOrigin + sent;
-    let release = head.op === QUERY ? this.#queryRelease : (portal?.release ?? null);
-    if (head.op === BIND) release = this.#releaseOfBind(plan);
-    if (head.op === QUERY) this.#queryRelease = null;
-    else if (portal) portal.release = null;
+    const release = this.#releaseOf(head);
     const outcome: StatementOutcome = { tag, sqlstate, rows, bytes, duration_ms: duration };
     if (release) release.finished(outcome);
     else this.#gate.ran(plan, started, sqlstate ?? tag ?? '', rows, bytes, duration * 1000);
@@ -1302,14 +1398,45 @@ export class PostgresSession implements SessionFacts {
       this.earlier.push({ sql: plan.text, at: started, outcome: sqlstate ?? tag ?? '' });
   }
 
-  #releaseOfBind(plan: Plan): Release | null {
-    for (const portal of this.#names.portals.values())
-      if (portal.plan === plan && portal.release) {
-        const release = portal.release;
-        portal.release = null;
-        return release;
-      }
-    return null;
+  /** The connection ends before its answer came. */
+  #abandoned(head: Entry): void {
+    const { op, plan, sent } = head;
+    if (!plan || (op !== QUERY && op !== EXECUTE)) return;
+    const release = this.#releaseOf(head);
+    const duration_us = (performance.now() - sent) * 1000;
+    if (release) release.finished(null);
+    else this.#gate.ran(plan, performance.timeOrigin + sent, UNKNOWN_TAG, this.#rows, this.#bytes, duration_us);
+    this.#rows = this.#bytes = 0;
+  }
+
+  /** Rows that a client took are on record even if it never takes the rest. */
+  #suspended(head: Entry): void {
+    const { plan, portal, sent } = head;
+    if (portal?.release) {
+      portal.rows += this.#rows;
+      portal.bytes += this.#bytes;
+    } else if (plan) {
+      const duration_us = (performance.now() - sent) * 1000;
+      this.#gate.ran(plan, performance.timeOrigin + sent, SUSPENDED_TAG, this.#rows, this.#bytes, duration_us);
+    }
+    this.#rows = this.#bytes = 0;
+  }
+
+  /** Takes the release that this message ran under, if it did. */
+  #releaseOf(head: Entry): Release | null {
+    const { portal } = head;
+    let release: Release | null = null;
+    if (head.op === QUERY) {
+      release = this.#queryRelease;
+      this.#queryRelease = null;
+    } else if (head.op === PARSE) {
+      release = this.#grant?.release ?? null;
+      this.#grant = null;
+    } else if (portal) {
+      ({ release } = portal);
+      portal.release = null;
+    }
+    return release;
   }
 
   /** What a finished statement changed: names of SQL PREPARE, settings told to Holdpoint, the block. */
@@ -1325,7 +1452,7 @@ export class PostgresSession implements SessionFacts {
           types: [],
           local: false,
           epoch: this.#epoch,
-          granted: null,
+          pipeline: CERTAIN,
         });
       else if (effect.name !== null) this.#names.setStatement(effect.name, undefined);
       else this.#names.statements.clear();
@@ -1333,7 +1460,6 @@ export class PostgresSession implements SessionFacts {
     if (tag === null) return;
     if (plan.resets) reset(this, 'all');
     if (op === EXECUTE && plan.block !== null) this.#status = plan.block === 'open' ? IN_BLOCK : IDLE;
-    if (this.#touched && (plan.block === 'closed' || tag === 'ROLLBACK')) this.#factsKnown = false;
   }
 
   /** After a chunk of replies: whoever waited for the server may go on. */
@@ -1393,7 +1519,7 @@ export class PostgresSession implements SessionFacts {
         .end('upstream-gone')
         .catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
     }
-    if (!this.#clientGone) this.#client.write(errorResponse(UPSTREAM_GONE));
+    if (!this.#clientGone && !this.#fatal) this.#client.write(errorResponse(UPSTREAM_GONE));
     this.#finish('the server closed the connection');
   }
 
@@ -1408,11 +1534,14 @@ export class PostgresSession implements SessionFacts {
     }
     this.#flushRun();
     this.#phase = CLOSED;
-    // Statements that were released and have not ended: nobody can say what becomes of them.
-    this.#queryRelease?.finished(null);
+    // Statements that were sent and have not ended: nobody can say what becomes of them.
+    while (this.#replies.length > 0) {
+      this.#abandoned(this.#replies.head);
+      this.#replies.pop();
+    }
     for (const portal of this.#names.portals.values())
       portal.release?.finished(this.#boundSinceSync ? null : NEVER_SENT);
-    for (const prepared of this.#names.statements.values()) prepared.granted?.release.finished(NEVER_SENT);
+    this.#endGrant(NEVER_SENT);
     if (this.#ready?.type === 'run') this.#ready.release.finished(NEVER_SENT);
     this.#upstream.end();
     this.#client.end();
@@ -1420,6 +1549,15 @@ export class PostgresSession implements SessionFacts {
     this.#events.closed();
   }
 }
+
+/** After these the server answers, whatever comes next. */
+const ENDS_PIPELINE: ReadonlySet<number> = new Set([
+  FRONTEND.Sync,
+  FRONTEND.Flush,
+  FRONTEND.Query,
+  FRONTEND.FunctionCall,
+  FRONTEND.Terminate,
+]);
 
 type MessageAtHand = 'query' | 'parse' | 'bind';
 type Passed = typeof PASSED;
@@ -1432,6 +1570,19 @@ const PASSED: { plan: Plan; release: Release | null } = { plan: null as unknown 
 const ERROR_TAG = '(error)';
 /** The outcome of a statement that was let through and never reached the server. */
 const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
+
+/** The tag of rows that a client took with Execute, leaving others. */
+const SUSPENDED_TAG = 'PortalSuspended';
+/** The tag of a statement whose client or server went away before its end. */
+const UNKNOWN_TAG = 'unknown';
+const NOTHING_YET = { rows: 0, bytes: 0 };
+
+/** A portal that is no more: if it was let through and never ran to its end, that is its outcome. */
+const endPortal = (portal: Portal): void => {
+  const { release, rows, bytes } = portal;
+  portal.release = null;
+  release?.finished({ tag: rows > 0 ? SUSPENDED_TAG : 'BIND', sqlstate: null, rows, bytes, duration_ms: 0 });
+};
 
 const WAITING: ReadonlySet<Phase['name']> = new Set([
   'settling',

@@ -1,0 +1,24 @@
+// What every section of a transcript finds: in the database one table with rows, one without, and a role that may read the first; as policy
+// the starter policy and a rule of its own, that nothing is read from the schema `evil`.
+import { readFileSync } from 'node:fs';
+
+export const FIXTURE = `
+  DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)' LOOP
+      EXECUTE format('DROP SCHEMA %I CASCADE', name);
+    END LOOP;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'reader') THEN CREATE ROLE reader; END IF;
+  END $$;
+  CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO public;
+  CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
+  INSERT INTO customers VALUES (1, 'Ann'), (2, 'Bo'), (3, 'Cy');
+  CREATE TABLE notes (body text);
+  GRANT SELECT ON customers TO reader`;
+
+const starter = readFileSync(new URL('../../policies/starter.yaml', import.meta.url), 'utf8');
+
+export const POLICY = `${starter.replace('\nlists:', '\nlists:\n  evil: [evil.*]')}
+  - id: evil
+    when: stmt.does("read", "evil")
+    then: hold
+`;
