@@ -82,6 +82,16 @@ const loaded = async (): Promise<string> => {
   return rows[0]?.at ?? '';
 };
 
+/** Resolves when the server runs a statement that begins so. */
+const running = async (text: string): Promise<void> => {
+  for (;;) {
+    const { rowCount } = await admin.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE $1 AND state = 'active'", [
+      `${text}%`,
+    ]);
+    if (rowCount) return;
+  }
+};
+
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdpoint-tls-'));
   [trusted, stranger] = await Promise.all([makeAuthority(dir, 'trusted'), makeAuthority(dir, 'stranger')]);
@@ -265,16 +275,6 @@ describe('agents', () => {
     await raw.ended();
     expect((await psql(connection('sslmode=require'), 'SELECT 1')).out).toBe('1\n');
   });
-
-  const running = async (text: string): Promise<void> => {
-    for (;;) {
-      const { rowCount } = await admin.query(
-        "SELECT 1 FROM pg_stat_activity WHERE query LIKE $1 AND state = 'active'",
-        [`${text}%`],
-      );
-      if (rowCount) return;
-    }
-  };
 });
 
 describe('SCRAM with agents', () => {
@@ -554,6 +554,16 @@ describe('upstream', () => {
       const { rows } = await client.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
       expect(rows).toEqual([{ ssl: true }]);
       await client.end();
+      // A cancel is dialled anew, and verified as the session was.
+      const raw = await Raw.connect(gateway.port);
+      await raw.encrypt({ ca: trusted.pem, servername: 'localhost' });
+      const key = keyOf(await raw.login('bot', AGENT_PASSWORD, { database: 'postgres' }));
+      raw.send(query('SELECT pg_sleep(59)'));
+      await running('SELECT pg_sleep(59)');
+      const cancel = await Raw.connect(gateway.port);
+      cancel.send(cancelRequest(key.processId, key.secret));
+      expect(sqlstate(await raw.until('Z'))).toBe('57014');
+      raw.destroy();
     } finally {
       await gateway.stop();
     }
