@@ -18,8 +18,10 @@ export interface Finding {
   readonly text: string;
 }
 
-/** Oldest major that is tested; older ones are out of support and lack messages the gateway relies on. */
-const MAJOR_MIN = 13;
+/** What the gateway connects to; src/upstream/postgres/connect.ts refuses any other server. */
+const MAJOR_MIN = 15;
+const MAJOR_MAX = 18;
+const ENCODINGS = ['UTF8', 'SQL_ASCII'];
 const DISK_FREE_BYTES_MIN = 1e9;
 const CLOCK_SKEW_MS_MAX = 2000;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -224,11 +226,18 @@ function judge(config: PostgresConfig, facts: ServerFacts): Finding[] {
   const found: Finding[] = [
     { level: 'ok', about, text: `${user}@${host}:${port}/${database}, PostgreSQL ${facts.version}` },
   ];
-  if (facts.major < MAJOR_MIN)
-    found.push({ level: 'fail', about, text: `PostgreSQL ${facts.version} is older than ${MAJOR_MIN}` });
-  if (facts.encoding !== 'UTF8') {
-    found.push({ level: 'fail', about, text: `server_encoding is ${facts.encoding}; only UTF8 can be judged safely` });
-  }
+  if (facts.major < MAJOR_MIN || facts.major > MAJOR_MAX)
+    found.push({
+      level: 'fail',
+      about,
+      text: `PostgreSQL ${facts.version} is not one of ${MAJOR_MIN} to ${MAJOR_MAX}; the gateway does not connect to it`,
+    });
+  if (!ENCODINGS.includes(facts.encoding))
+    found.push({
+      level: 'fail',
+      about,
+      text: `server_encoding is ${facts.encoding}; the gateway connects to ${ENCODINGS.join(' and ')} only`,
+    });
   if (powers.length > 0) {
     found.push({
       level: 'warn',

@@ -101,9 +101,9 @@ export function Decision({ request }: { readonly request: RequestView }) {
               class="btn primary"
               type="button"
               ref={opener}
-              aria-disabled={!may.may}
+              aria-disabled={!may.may || !deciding.value}
               onClick={() => {
-                if (may.may) sheet.value = true;
+                if (may.may && deciding.value) sheet.value = true;
               }}
             >
               Decide…

@@ -294,6 +294,9 @@ test('the gateway restarts under an open page: said, deciding off, and the reque
     .waitFor();
   expect(await page.getByRole('radio', { disabled: true }).count()).toBe(2);
   await shoot('not-live');
+  await page.setViewportSize(NARROW);
+  expect(await page.getByRole('button', { name: 'Decide…', disabled: true }).count()).toBe(1);
+  await page.setViewportSize(WIDE);
   expect((await held.ended).err).toMatch(/FATAL: .*shutting down|server closed the connection/);
   gateway = await start(gateway.dir);
   // Sessions of reviewers are not kept over a restart; what was typed is.

@@ -56,7 +56,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
 
   it('an encoding that cannot be judged fails', async () => {
     expect(await findings(`postgres://plain:p@127.0.0.1:${server.port}/latin`)).toContain(
-      'fail server_encoding is LATIN1; only UTF8 can be judged safely',
+      'fail server_encoding is LATIN1; the gateway connects to UTF8 and SQL_ASCII only',
     );
   });
 

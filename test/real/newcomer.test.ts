@@ -207,6 +207,13 @@ describe('docs/review.md', () => {
 });
 
 describe('start', () => {
+  test('its log has one writer: another one says so in one line, and goes', async () => {
+    const config = join(dir, 'data/demo/holdpoint.yaml');
+    const { err, exit } = await new Run('node', ['dist/main.js', 'serve', '--config', config]).end();
+    expect(err).toMatch(/^the audit log in .* has a writer already: process \d+ is running\n$/);
+    expect(exit).toBe(1);
+  });
+
   test('Ctrl-C ends all of it; a second start finds its data', async () => {
     const leftover = () => processesOf(dir);
     expect(leftover().length).toBeGreaterThan(1);
