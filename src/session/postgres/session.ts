@@ -221,6 +221,8 @@ export class PostgresSession implements SessionFacts {
   #reading = false;
   #partKept = false;
   #clientPaused = false;
+  /** The server does not keep up: only its drain resumes the client. */
+  #serverFull = false;
   #clientGone = false;
 
   /** Of the statement whose rows are passing. */
@@ -399,7 +401,9 @@ export class PostgresSession implements SessionFacts {
   }
 
   #toServer(bytes: Buffer): void {
-    if (!this.#upstream.write(bytes)) this.#pauseClient();
+    if (this.#upstream.write(bytes)) return;
+    this.#serverFull = true;
+    this.#pauseClient();
   }
 
   #handle(handling: Handling): Step {
@@ -1051,7 +1055,7 @@ export class PostgresSession implements SessionFacts {
     if (phase.name === 'holding') this.#watchHeld();
     else if (phase.name !== 'closed' && this.#in.unread > this.#limits.backlog_bytes_max && isWaiting(phase))
       this.#pauseClient();
-    else if (this.#clientPaused && !isWaiting(phase)) this.#resumeClient();
+    else if (this.#clientPaused && !this.#serverFull && !isWaiting(phase)) this.#resumeClient();
   }
 
   /** While its statement is held the client is still read: it may leave, or send more than it should. */
@@ -1081,6 +1085,7 @@ export class PostgresSession implements SessionFacts {
   }
 
   #serverDrained(): void {
+    this.#serverFull = false;
     if (this.#clientPaused && !isWaiting(this.#phase)) this.#resumeClient();
   }
 

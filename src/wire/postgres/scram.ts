@@ -35,10 +35,10 @@ export class ScramServer {
     this.#verifier = verifier;
   }
 
-  /** Answers client-first-message; null if it is malformed or asks for channel binding. */
+  /** Answers client-first-message; null if it is malformed, asks for channel binding or to act for somebody else. */
   first(message: string): string | null {
     // 'y': the client could bind channels but saw no -PLUS offered, which is true here.
-    const match = /^([ny]),(?:a=[^,]*)?,((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+))$/.exec(message);
+    const match = /^([ny]),,((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+))$/.exec(message);
     if (!match) return null;
     const [, , bare, clientNonce] = match as unknown as [string, string, string, string];
     this.#gs2 = message.slice(0, message.length - bare.length);
@@ -103,7 +103,7 @@ export class ScramClient {
   verify(serverFinal: string): boolean {
     const given = Buffer.from(attributes(serverFinal).get('v') ?? '', 'base64');
     const expected = Buffer.from(this.#serverSignature, 'base64');
-    return given.length === expected.length && timingSafeEqual(given, expected);
+    return expected.length > 0 && given.length === expected.length && timingSafeEqual(given, expected);
   }
 }
 
