@@ -25,6 +25,7 @@ interface Outcome {
 const NEEDS = [
   { what: 'PostgreSQL 15', path: ['/usr/lib/postgresql/15/bin/postgres'], packages: ['postgresql-15'] },
   { what: 'psql', path: ['psql'], packages: ['postgresql-client'] },
+  { what: 'curl', path: ['curl'], packages: ['curl'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
 ];
 

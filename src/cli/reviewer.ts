@@ -66,11 +66,17 @@ export async function told<T>(calls: Promise<T>): Promise<T> {
     return await calls;
   } catch (error) {
     if (error instanceof Unreachable)
-      throw new Failure(`${error.message}. Whether anything happened is unknown.`, REVIEW_EXIT.notLive);
+      throw new Failure(`${error.message}${cause(error)}. Whether anything happened is unknown.`, REVIEW_EXIT.notLive);
     if (!(error instanceof Refused)) throw error;
     if (error.why === 'not-signed-in') throw new Failure('The login has ended. Run: holdpoint login');
     throw new Failure(error.message, EXITS[error.why] ?? EXIT.failed);
   }
+}
+
+/** ' (ECONNREFUSED)', ' (DEPTH_ZERO_SELF_SIGNED_CERT)': fetch hides it two causes deep. */
+function cause(error: Unreachable): string {
+  const inner = error.cause instanceof Error ? error.cause.cause : undefined;
+  return inner instanceof Error && 'code' in inner ? ` (${String(inner.code)})` : '';
 }
 
 /** "executed", "approved 1 of 2": one word or three for lists. */

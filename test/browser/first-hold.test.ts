@@ -1,5 +1,5 @@
 // The whole thing in one picture: psql and node-postgres as agents, a real PostgreSQL, the real gateway, and the console in a real browser.
-// Screenshots go to a temporary folder that is printed, for a person to look at; UPDATE=1 writes the README's picture anew.
+// Screenshots go to a temporary folder that is printed, for a person to look at; UPDATE=picture writes the README's picture anew.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, readFile } from 'node:fs/promises';
@@ -334,7 +334,7 @@ test('a queue with work in it', async () => {
   await page.getByRole('radio', { name: 'Approve once' }).check();
   await rationale().fill('Checked FIN-2291 with Finance: month-end dunning, same as October.');
   await shoot('work');
-  if (process.env['UPDATE'] === '1') {
+  if (process.env['UPDATE'] === 'picture') {
     await copyFile(join(shots, 'work-1440.png'), join(import.meta.dirname, '../../docs/images/console.png'));
   }
   await page.setViewportSize(NARROW);

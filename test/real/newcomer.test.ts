@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 const root = resolve(import.meta.dirname, '../..');
 const README = commands('README.md');
 const REVIEW = commands('docs/review.md');
+const CONNECT = commands('docs/connect-an-agent.md');
 const curl = (process.env['PATH'] ?? '').split(delimiter).some((dir) => existsSync(join(dir, 'curl')));
 
 /** A program at work; its output as it comes. */
@@ -203,6 +204,19 @@ describe('docs/review.md', () => {
     expect(out).toContain('"state":"approved"');
     const done = await copy.end();
     expect(done.out.trimEnd().split('\n')).toHaveLength(1200);
+  });
+});
+
+describe('docs/connect-an-agent.md', () => {
+  test('what an agent can say to Holdpoint is answered', async () => {
+    const said = CONNECT.filter((line) => /^(SET|SHOW) holdpoint\.\w+( |;)/.test(line));
+    expect(said).toHaveLength(3);
+    const psql = new Run('psql', [printed.agent, '-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1']);
+    psql.child.stdin?.end(`${said.join('\n')}\nSHOW holdpoint.reason;\nSHOW holdpoint.hold;\n`);
+    const { out, err, exit } = await psql.end();
+    expect({ err, exit }).toEqual({ err: '', exit: 0 });
+    expect(out).toMatch(/^HP-\w{8}\|executed\|1 of 1\|/m);
+    expect(out).toMatch(/^month-end dunning, FIN-2291\n20000ms\n$/m);
   });
 });
 
