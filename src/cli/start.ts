@@ -10,6 +10,7 @@ import { stringify } from 'yaml';
 import { type Config, loadConfig } from '../config/config.ts';
 import { makeScramVerifier } from '../identity/scram.ts';
 import { createLog } from '../telemetry/log.ts';
+import { check } from './check.ts';
 import { banner } from './demo/banner.ts';
 import { freePort } from './demo/cluster.ts';
 import { DemoError, startDemoDatabase } from './demo/postgres.ts';
@@ -193,12 +194,13 @@ async function configure(at: {
   });
   const file = join(at.dir, 'holdpoint.yaml');
   await writeFile(file, `# Written anew by each 'holdpoint start'.\n${text}`, { mode: 0o600 });
-  return {
-    config: await loadConfig(file),
-    notes: wanted
-      .filter((one) => one.wanted !== 0 && one.got !== one.wanted)
-      .map((one) => `port ${one.wanted} is taken, ${one.got} it is`),
-  };
+  const ports = wanted
+    .filter((one) => one.wanted !== 0 && one.got !== one.wanted)
+    .map((one) => `port ${one.wanted} is taken, ${one.got} it is`);
+  const config = await loadConfig(file);
+  if (at.upstream.sample) return { config, notes: ports };
+  const found = (await check(file)).filter(({ level, about }) => level !== 'ok' && about === 'app');
+  return { config, notes: [...ports, ...found.map(({ text: what }) => what)] };
 }
 
 /** The address without its password, and the password, decoded; PGPASSWORD where the address has none. */

@@ -250,6 +250,15 @@ describe('start', () => {
     expect(leftover()).toEqual([]);
   });
 
+  test('Ctrl-C ends all of it also when nobody reads its output any more', async () => {
+    const command = `node dist/main.js start --data ${join(dir, 'data')} --port 0 --console-port 0 | head -n 2`;
+    const piped = new Run('bash', ['-c', command]);
+    await piped.until(/Holdpoint \d/);
+    await piped.interrupt();
+    expect(piped.err).toBe('');
+    await expect.poll(() => processesOf(dir), { timeout: 10_000 }).toEqual([]);
+  });
+
   test('a stray address is refused with the way to give it', async () => {
     const { err, exit } = await new Run('npm', ['start', 'postgres://me:secret@db.example/app']).end();
     expect(exit).toBe(2);
