@@ -191,10 +191,7 @@ const build = async (
   }
   return {
     postgres: listeners,
-    review: {
-      listen: review.address,
-      url: config.review.url ?? `http://${review.address.host}:${review.address.port}`,
-    },
+    review: { listen: review.address, url: reviewUrl },
     policy: first,
     log: logFolder,
     oneTime: (user) => identity.issueOneTime(user),

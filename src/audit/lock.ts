@@ -72,6 +72,8 @@ function stateOf(writer: Writer): 'alive' | 'dead' | 'elsewhere' {
     // EPERM: it lives and belongs to another user.
     if (errorCode(error) === 'ESRCH') return 'dead';
   }
+  // Killed, and its parent has not asked for its status yet: it holds no file any more.
+  if (ENDED.has(fieldOf(writer.pid, 3))) return 'dead';
   // The number lives on in another process.
   return writer.start === here.start ? 'alive' : 'dead';
 }
@@ -89,10 +91,18 @@ function bootId(): string {
 }
 
 function startOf(pid: number): string {
+  return fieldOf(pid, 22);
+}
+
+/** States of a process that runs no more, field 3: zombie and dead. */
+const ENDED: ReadonlySet<string> = new Set(['Z', 'X']);
+
+/** A field of /proc/<pid>/stat by its number in proc(5), from 3; '0' where there is none. */
+function fieldOf(pid: number, number: number): string {
   const stat = readOr(`/proc/${pid}/stat`, '');
   // The command name, in parentheses, may hold spaces and parentheses itself; field 3 follows the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[19] ?? '0';
+  return fields[number - 3] || '0';
 }
 
 function readOr(path: string, fallback: string): string {

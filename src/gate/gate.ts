@@ -111,6 +111,11 @@ export const createGate = (options: GateOptions): Gate => {
       if (!who) return texts.notAuthorized({ why: 'this user is gone', hint: '' });
       const handle = options.analyser.session({ ...NOWHERE, database: opening.database });
       for (const [name, value] of settings) {
+        if (name.toLowerCase().startsWith('holdpoint.'))
+          return texts.notAuthorized({
+            why: `${name} is told in the session, not in the connection string`,
+            hint: `After connecting: SET ${name} = '...';`,
+          });
         const text = Buffer.from(`SET ${identifier(name.toLowerCase())} TO ${literal(value)}`).toString('latin1');
         const analysis = await handle.analyse(text);
         const session = { in_transaction: false, application_name: opening.application_name, role: '' };
@@ -326,13 +331,16 @@ class Session implements GateSession {
   #unparsed(text: string, error: NonNullable<Analysis['error']>, verdict: Verdict): Judgement {
     const refuse = async (): Promise<WireText> => {
       const { sqlstate, message, position } = error;
-      const told = texts.doesNotParse({ message, position });
+      const told: WireText =
+        sqlstate === '42601'
+          ? texts.doesNotParse({ message, position })
+          : { severity: 'ERROR', sqlstate, message, detail: 'The statement did not run.' };
       const done = await this.#write({
         type: 'statement.refused',
         clear: { session: this.#id, who: this.#who, where: this.#where, sqlstate, rule: verdict.rule },
         sealed: { sql: text, message },
       });
-      return done ? { ...told, sqlstate } : texts.noLog();
+      return done ? told : texts.noLog();
     };
     return { type: 'refuse', plan: null, refuse };
   }

@@ -41,7 +41,9 @@ const ALLOWS_NO: Readonly<Record<Action, string>> = {
   unknown: 'statement of a kind that Holdpoint does not know',
 };
 
-const touchesServer = (finding: Finding): boolean => /server (file|program)/.test(finding.object + finding.why);
+/** As the analysis words it for COPY and for the functions that reach files. */
+const touchesServer = (finding: Finding): boolean =>
+  finding.object === 'program' || finding.object === 'file' || finding.why.includes("server's machine");
 
 export const allowsNo = (findings: readonly Finding[]): string => {
   const first = findings[0];

@@ -74,7 +74,7 @@ export const FIELDS: readonly FieldFact[] = [
     of: 'who',
     name: 'groups',
     type: 'list<string>',
-    doc: 'Its groups, with their source (`ldap:dba`), local ones bare.',
+    doc: 'Its groups, as users.yaml has them.',
   },
   { of: 'who', name: 'sponsor', type: 'string', doc: 'The human who answers for it; empty: nobody.' },
   { of: 'who', name: 'authentication', type: 'string', doc: 'How it proved who it is: `scram-sha-256`, `trust` ...' },

@@ -131,9 +131,7 @@ export const policySchema = strict({
       strict({ groups: z.array(text).min(1, 'at least one group') }),
     )
     .default({})
-    .describe(
-      'Who may decide: names for sets of directory groups, written with their source (`ldap:dba`), local ones bare.',
-    ),
+    .describe('Who may decide: names for sets of groups, as users.yaml has them.'),
   rules: z
     .array(rule)
     .default([])

@@ -9,7 +9,7 @@ import { BACK_OFF_MAX_MS, createFailureLimiter, FORGET_MS, FREE_TRIES } from '..
 import { CHECKS_WAITING_MAX, makeScrypt, parseScrypt, verifyScrypt } from '../../../src/identity/password.ts';
 import { makeScramVerifier, mockScramVerifier, parseScramVerifier } from '../../../src/identity/scram.ts';
 import { openSecret } from '../../../src/identity/secret.ts';
-import { BEARER_MS, createOneTimeTokens, ONE_TIME_MS, openBearerTokens } from '../../../src/identity/tokens.ts';
+import { createOneTimeTokens, ONE_TIME_MS } from '../../../src/identity/tokens.ts';
 import { parseUsers } from '../../../src/identity/users.ts';
 
 let dir = '';
@@ -111,43 +111,6 @@ describe('one-time sign-ins', () => {
     const late = tokens.issue('grace');
     now += ONE_TIME_MS;
     expect(tokens.use(late)).toBeNull();
-  });
-});
-
-describe('bearer tokens', () => {
-  test('survive a restart as hashes only, end after 12 hours, and can be revoked', async () => {
-    const path = join(dir, 'tokens.json');
-    const first = await openBearerTokens(path, clock);
-    const { token, until } = await first.issue('grace', 'review');
-    expect(until).toBe(now + BEARER_MS);
-    expect(readFileSync(path, 'utf8')).not.toContain(token.slice(3));
-    expect(statSync(path).mode & 0o777).toBe(0o600);
-    const second = await openBearerTokens(path, clock);
-    expect(second.verify(token, 'review')).toBe('grace');
-    expect(second.verify(`${token}x`, 'review')).toBeNull();
-    // Read from a file, so a wrong one can come in spite of the types.
-    expect(second.verify(token, 'database' as 'review')).toBeNull();
-    now += BEARER_MS;
-    expect(second.verify(token, 'review')).toBeNull();
-    now -= 1;
-    await second.revoke(token);
-    expect(second.verify(token, 'review')).toBeNull();
-    expect((await openBearerTokens(path, clock)).verify(token, 'review')).toBeNull();
-  });
-
-  test('of one user are at most 20, the oldest goes', async () => {
-    const tokens = await openBearerTokens(join(dir, 'many.json'), clock);
-    const made = [];
-    for (let i = 0; i < 21; i += 1) made.push((await tokens.issue('grace', 'review')).token);
-    expect(tokens.verify(made[0]!, 'review')).toBeNull();
-    expect(tokens.verify(made[1]!, 'review')).toBe('grace');
-    expect(tokens.verify(made[20]!, 'review')).toBe('grace');
-  });
-
-  test('a file that cannot be understood is not taken for an empty one', async () => {
-    const path = join(dir, 'bad.json');
-    writeFileSync(path, '{"tokens": [{}]}');
-    await expect(openBearerTokens(path)).rejects.toThrow('not a list of tokens');
   });
 });
 
