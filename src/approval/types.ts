@@ -273,7 +273,7 @@ export interface DecideInput {
   readonly channel: string;
 }
 
-/** Why a decision was not counted. `text` is the exact sentence for the reviewer (the mock's words). */
+/** Why a decision was not counted. `text` is the exact sentence for the reviewer. */
 export type DecideRefusal =
   | 'not-found'
   | 'own'

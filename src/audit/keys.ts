@@ -7,7 +7,7 @@ import { AuditError } from './error.ts';
 import { errorCode, readRange, writeNewFile, type AuditFs } from './files.ts';
 
 export const key_bytes = 32;
-/** Long enough that the commitment of a one-bit text tells nothing (pitfalls: unsalted digests can be searched). */
+/** Long enough that the commitment of a one-bit text tells nothing. */
 export const salt_bytes = 32;
 /** NIST SP 800-38D: 96-bit nonces. */
 const nonce_bytes = 12;

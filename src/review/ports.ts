@@ -114,7 +114,7 @@ export interface RequestsPort {
     readonly rationale: string;
     readonly channel: string;
   }): Promise<DecidePortResult>;
-  /** May this person decide this request? text: the mock's sentence when not. */
+  /** May this person decide this request? text: the sentence for the reviewer when not. */
   may(
     request: RequestLike,
     reviewer: string,

@@ -1,4 +1,4 @@
-// The words that agents get, against the mock's: what the mock says of later features is left out, the rest is the same to the letter.
+// The words that agents get, to the letter, with each part's limit in bytes.
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { errorsTable, type Row, texts, type WireText } from '../../../src/errors/catalogue.ts';
@@ -161,7 +161,7 @@ const golden: readonly (readonly [string, WireText, WireText])[] = [
   ],
 ];
 
-describe('the mock, to the letter', () => {
+describe('to the letter', () => {
   it.each(golden)('%s', (_, built, wanted) => {
     expect(built).toEqual(wanted);
   });
