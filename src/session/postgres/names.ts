@@ -38,10 +38,10 @@ export interface Portal {
   bytes: number;
 }
 
-/** How to take one entry back. */
+/** How to take one change of a name back. */
 export type Undo =
-  | { readonly map: 'statement'; readonly name: string; readonly before: Prepared | undefined }
-  | { readonly map: 'portal'; readonly name: string; readonly before: Portal | undefined };
+  | { readonly map: 'statement'; readonly name: string; before: Prepared | undefined }
+  | { readonly map: 'portal'; readonly name: string; before: Portal | undefined };
 
 export class Names {
   readonly statements = new Map<string, Prepared>();
@@ -72,11 +72,16 @@ export class Names {
     for (const [name, prepared] of this.statements) if (prepared.plan === null) this.statements.delete(name);
   }
 
-  readonly undo = (undo: Undo): void => {
-    if (undo.map === 'statement') {
-      if (undo.before) this.statements.set(undo.name, undo.before);
-      else this.statements.delete(undo.name);
-    } else if (undo.before) this.portals.set(undo.name, undo.before);
-    else this.portals.delete(undo.name);
-  };
+  /**
+   * The server did not make this change. `newer`: the change of the same name that it has yet to make, whose past is now
+   * another one. Returns the portal that is none, if it was one.
+   */
+  undo(undo: Undo, newer: Undo | undefined): Portal | undefined {
+    let taken: Portal | undefined;
+    if (undo.map === 'portal') taken = newer?.map === 'portal' ? newer.before : this.portals.get(undo.name);
+    if (newer) newer.before = undo.before;
+    else if (undo.map === 'statement') this.setStatement(undo.name, undo.before);
+    else this.setPortal(undo.name, undo.before);
+    return taken;
+  }
 }

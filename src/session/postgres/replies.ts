@@ -20,6 +20,8 @@ export const OWN_CLOSE = 11;
 export const OWN_SYNC = 12;
 export type Op = number;
 
+const endsSkip = (op: Op): boolean => op === SYNC || op === OWN_SYNC;
+const key = ({ map, name }: Undo): string => `${map} ${name}`;
 const endsPipeline = (op: Op): boolean => op === SYNC || op === QUERY || op === OWN_SYNC;
 export const isOwn = (op: Op): boolean => op >= OWN_PARSE;
 
@@ -55,12 +57,12 @@ export class Replies {
   }
 
   get last(): Op {
-    return this.length === 0 ? 0 : (this.#ring[(this.#head + this.length - 1) & (this.#ring.length - 1)] as Entry).op;
+    return this.length === 0 ? 0 : this.#at(this.length - 1).op;
   }
 
   push(op: Op, plan: Plan | null, portal: Portal | null, undo: Undo | null, sent: number): Entry {
     if (this.length === this.#ring.length) this.#grow();
-    const entry = this.#ring[(this.#head + this.length) & (this.#ring.length - 1)] as Entry;
+    const entry = this.#at(this.length);
     entry.op = op;
     entry.plan = plan;
     entry.portal = portal;
@@ -94,29 +96,42 @@ export class Replies {
 
   /**
    * After an error in the extended protocol the server skips to the next Sync. Takes everything before it out, newest
-   * first where it has to be undone. False: no Sync has been sent yet.
+   * first where it has to be undone; `newer` is the next change of the same name behind that Sync. False: no Sync has
+   * been sent yet.
    */
-  skipToSync(undo: (undo: Undo) => void): boolean {
+  skipToSync(undo: (undo: Undo, newer: Undo | undefined) => void): boolean {
     let count = 0;
-    const mask = this.#ring.length - 1;
-    while (count < this.length) {
-      const op = (this.#ring[(this.#head + count) & mask] as Entry).op;
-      if (op === SYNC || op === OWN_SYNC) break;
-      count++;
-    }
+    while (count < this.length && !endsSkip(this.#at(count).op)) count++;
     const found = count < this.length;
+    let newer: Map<string, Undo> | null = null;
     for (let index = count - 1; index >= 0; index--) {
-      const entry = this.#ring[(this.#head + index) & mask] as Entry;
-      if (entry.undo) undo(entry.undo);
+      const taken = this.#at(index).undo;
+      if (!taken) continue;
+      newer ??= this.#changesFrom(count);
+      undo(taken, newer.get(key(taken)));
     }
     for (; count > 0; count--) this.pop();
     return found;
   }
 
+  /** The first change of each name from this entry on. */
+  #changesFrom(index: number): Map<string, Undo> {
+    const changes = new Map<string, Undo>();
+    for (; index < this.length; index++) {
+      const { undo } = this.#at(index);
+      if (undo && !changes.has(key(undo))) changes.set(key(undo), undo);
+    }
+    return changes;
+  }
+
+  #at(index: number): Entry {
+    return this.#ring[(this.#head + index) & (this.#ring.length - 1)] as Entry;
+  }
+
   #grow(): void {
     const size = this.#ring.length;
     const ring = Array.from({ length: size * 2 }, blank);
-    for (let index = 0; index < size; index++) ring[index] = this.#ring[(this.#head + index) & (size - 1)] as Entry;
+    for (let index = 0; index < size; index++) ring[index] = this.#at(index);
     this.#ring = ring;
     this.#head = 0;
   }

@@ -463,8 +463,11 @@ export class PostgresSession implements SessionFacts {
     this.#replies.push(QUERY, plan, null, null, performance.now());
     this.#queryRelease = decided.release;
     this.#sent(plan);
+    this.#pipelineEnds();
     // A simple Query drops the unnamed statement and portal.
     this.#names.statements.delete('');
+    const unnamed = this.#names.portals.get('');
+    if (unnamed) endPortal(unnamed);
     this.#names.portals.delete('');
     if (plan.copy_in) {
       this.#keep();
@@ -499,7 +502,7 @@ export class PostgresSession implements SessionFacts {
       // Where parsing runs nothing it may be parsed, and waits at Bind, with its parameters.
       if (judgement.plan.parse_is_harmless) return this.#pass(judgement.plan, null);
       // Else its Bind is judged together with it: the client has to finish the pipeline first.
-      if (!this.#pipelineEnds()) return WAIT;
+      if (!this.#askedWhole()) return WAIT;
     }
     if (this.#replies.length > 0) return stopped(this.#settleStep());
     if (failed && !this.#executedSinceSync && !judgement.plan?.transaction_control)
@@ -511,7 +514,7 @@ export class PostgresSession implements SessionFacts {
   }
 
   /** Has the client sent all of what it wants answered, or as much as is kept for it? */
-  #pipelineEnds(): boolean {
+  #askedWhole(): boolean {
     let ends = this.#in.unread > this.#limits.held_bytes_max;
     this.#in.peek((type) => {
       ends ||= ENDS_PIPELINE.has(type);
@@ -849,10 +852,14 @@ export class PostgresSession implements SessionFacts {
   #onSync(): Step {
     this.#phase = OPEN;
     this.#replies.push(SYNC_OP, null, null, null, 0);
-    // It may end a transaction and take back what was set in it.
+    this.#pipelineEnds();
+    return 'keep';
+  }
+
+  /** A Sync or a Query was sent: outside a block it ends the transaction, which takes back what was set in it. */
+  #pipelineEnds(): void {
     if (this.#touched) this.#barrier = true;
     this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
-    return 'keep';
   }
 
   // ---- own statements
@@ -975,7 +982,7 @@ export class PostgresSession implements SessionFacts {
         this.#toServer(SYNC);
         this.#replies.push(SYNC_OP, null, null, null, 0);
       } else this.#client.write(readyForQuery(this.#status));
-      this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
+      this.#pipelineEnds();
       this.#phase = OPEN;
     } else {
       this.#in.unread_last();
@@ -1006,7 +1013,7 @@ export class PostgresSession implements SessionFacts {
       this.#flushRun();
       this.#toServer(REFUSED_QUERY);
       this.#replies.push(QUERY, null, null, null, 0).refusal = text;
-      this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
+      this.#pipelineEnds();
       return 'drop';
     }
     if (nothingToLose) this.#client.write(errorResponse(text));
@@ -1307,15 +1314,13 @@ export class PostgresSession implements SessionFacts {
     const own = head.op === OWN_SYNC;
     this.#replies.pop();
     this.#status = status;
-    if (this.#replies.length === 0) {
-      this.in_transaction = status !== IDLE;
-      this.#barrier = false;
-    }
+    if (this.#replies.length === 0) this.#barrier = false;
     if (status === IDLE) {
-      this.#begun = 0;
-      if (this.#touched) {
+      if (this.#touched) this.#factsKnown = false;
+      // What is under way already may have touched them again.
+      if (this.#replies.length === 0) {
         this.#touched = false;
-        this.#factsKnown = false;
+        this.#begun = 0;
       }
       if (this.earlier.length > 0) this.earlier = [];
       if (!own && this.#names.portals.size > 0 && this.#replies.length === 0) this.#portalsEnded();
@@ -1344,7 +1349,7 @@ export class PostgresSession implements SessionFacts {
     }
     if (isOwn(head.op)) {
       this.#ownError = Buffer.from(buffer.subarray(start, end));
-      this.#replies.skipToSync(this.#names.undo);
+      this.#skipToSync(sqlstate);
       return false;
     }
     const refusal = head.refusal;
@@ -1354,7 +1359,7 @@ export class PostgresSession implements SessionFacts {
       this.#tag = ERROR_TAG;
       if (this.#phase === COPYING) this.#phase = OPEN;
     } else {
-      const synced = this.#replies.skipToSync(this.#names.undo);
+      const synced = this.#skipToSync(sqlstate);
       // The server skips what follows until a Sync: nothing the client sends before that is judged or sent.
       if (!synced || this.#replies.head.op === OWN_SYNC) this.#discard();
       if (this.#status === IN_BLOCK) this.#status = FAILED_BLOCK;
@@ -1365,6 +1370,15 @@ export class PostgresSession implements SessionFacts {
       let off = 0;
       for (const [from, characters] of shift) if (position >= from) off = characters;
       return position - off;
+    });
+  }
+
+  /** Takes back what the server skips. False: no Sync has been sent yet. */
+  #skipToSync(sqlstate: string): boolean {
+    return this.#replies.skipToSync((undo, newer) => {
+      const portal = this.#names.undo(undo, newer);
+      // Let through with its Parse, which failed.
+      portal?.release?.finished({ ...NEVER_SENT, sqlstate });
     });
   }
 
@@ -1470,6 +1484,8 @@ export class PostgresSession implements SessionFacts {
   /** After a chunk of replies: whoever waited for the server may go on. */
   #afterReplies(): void {
     const phase = this.#phase;
+    // What was sent may not have been done: nothing is under way any more, so the server's word counts.
+    if (this.#replies.length === 0) this.in_transaction = this.#status !== IDLE;
     if (phase === COPYING || phase === DISCARDING) return this.#readOn();
     if (this.#replies.length > 0) return;
     if (phase.name === 'rereading') {

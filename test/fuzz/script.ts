@@ -1,0 +1,90 @@
+// What a fuzzed client says: any messages in any order, with few names, so that they meet.
+import { SAY } from '../transcripts/client.ts';
+
+export interface Said {
+  readonly type: string;
+  readonly bytes: Buffer;
+  readonly text: string;
+}
+
+type Chance = () => number;
+
+/** 'plain': what is allowed only. */
+export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')[] => {
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(chance() * from.length)] as T;
+  let unique = 0;
+  /** Conversations differ in what they are about: settings, COPY, anything. */
+  const mood = chance();
+  const aboutNames = kind === 'all' && mood > 0.6 && mood < 0.85;
+  const statement = (nested = false): string => {
+    const n = ++unique;
+    const name = pick(['s', 't', 'u']);
+    const simple = [`SELECT ${n}`, `WRITE ${n}`, 'READ 1', `READ ${n}`];
+    const controls = ['BEGIN', 'COMMIT', 'ROLLBACK'];
+    const settings = ['SET evil', 'SET public', 'SETL evil', 'SETL public', `FLIP ${n}`];
+    const failing = [`ERR ${n}`, `PERR ${n}`];
+    const risky = [`HOLD ${n}`, 'HOLD 1', `HARD ${n}`, `DENY ${n}`];
+    const names = nested ? [] : [`PREP ${name} ${statement(true)}`, `DEAL ${name}`, `EXEC ${name}`, `EXEC ${name}`];
+    if (nested) return pick(simple);
+    if (aboutNames) return pick([...simple, ...risky, ...risky, ...failing, `EXEC ${name}`]);
+    return pick([
+      ...simple,
+      ...simple,
+      ...controls,
+      ...failing,
+      ...(mood < 0.4 ? [...settings, ...settings, ...simple] : []),
+      ...(kind === 'all' ? [...risky, ...risky, 'garbage'] : []),
+      ...(chance() < 0.5 && kind === 'all' ? names : []),
+      ...(mood > 0.9 ? [`COPYIN ${n}`, `COPYIN ${n}`] : []),
+      ...(chance() < 0.2 && kind === 'all' ? [`OWN w${n}`] : []),
+    ]);
+  };
+  const said = (type: string, text: string, bytes: Buffer): Said => ({ type, text, bytes });
+  const query = (): Said => {
+    const count = chance() < 0.7 ? 1 : 1 + Math.floor(chance() * 3);
+    const text = [...new Set(Array.from({ length: count }, () => statement()))].join('; ');
+    return said('Q', `Query ${text}`, SAY.Query(text));
+  };
+  const name = (): string => pick(['', '', 's', 't']);
+  const portal = (): string => pick(['', '', 'p']);
+  const one = (): Said[] => {
+    const s = name();
+    const p = portal();
+    const text = statement();
+    const parse = said('P', `Parse ${s} ${text}`, SAY.Parse(s, text));
+    const bind = said('B', `Bind ${p} ${s}`, SAY.Bind(p, s));
+    const execute = said('E', `Execute ${p}`, SAY.Execute(p));
+    const describe = said('D', `Describe S ${s}`, SAY.Describe('S', s));
+    const close = said('C', `Close S ${s}`, SAY.Close('S', s));
+    if (aboutNames) return pick<Said[]>([[parse], [parse], [close, parse], [bind, execute], [bind, execute], [bind]]);
+    const copy = [said('d', 'CopyData', SAY.CopyData('1')), said('c', 'CopyDone', SAY.CopyDone())];
+    return pick<Said[]>([
+      ...Array.from({ length: mood < 0.6 ? 6 : 2 }, () => [parse, bind, execute]),
+      [parse, describe, bind, execute],
+      [parse],
+      [parse, describe],
+      [bind],
+      [bind, execute],
+      [execute],
+      [describe],
+      [said('D', `Describe P ${p}`, SAY.Describe('P', p))],
+      [close],
+      [said('C', `Close P ${p}`, SAY.Close('P', p))],
+      [said('H', 'Flush', SAY.Flush())],
+      copy,
+      [said('f', 'CopyFail', SAY.CopyFail('no'))],
+    ]);
+  };
+  const script: (Said | 'wait')[] = [];
+  const units = 2 + Math.floor(chance() * 10);
+  for (let unit = 0; unit < units; unit++) {
+    if (chance() < 0.4) script.push(query());
+    else {
+      for (let left = 1 + Math.floor(chance() * 4); left > 0; left--) script.push(...one());
+      if (chance() < 0.9) script.push(said('S', 'Sync', SAY.Sync()));
+    }
+    if (chance() < 0.3) script.push('wait');
+  }
+  script.push(said('S', 'Sync', SAY.Sync()));
+  return script;
+};
