@@ -190,7 +190,8 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     forward: own.length > 0 ? text.replaceAll(/OWN \w+/g, (found) => ' '.repeat(found.length)) : null,
     statements: statements.length,
     copy_in: statements.some(({ verb }) => verb === 'COPYIN'),
-    transaction_control: statements.length > 0 && statements.every((one) => isControl(statementText(one)) || one.verb === 'BEGIN'),
+    transaction_control:
+      statements.length > 0 && statements.every((one) => isControl(statementText(one)) || one.verb === 'BEGIN'),
     block,
     // What EXEC runs may be a SET.
     changes_facts: opaque || executed || statements.some(({ verb }) => verb === 'SET' || verb === 'SETL'),

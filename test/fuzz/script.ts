@@ -7,15 +7,16 @@ export interface Said {
   readonly text: string;
 }
 
+/** Conversations differ in what they are about, so that what belongs together meets. */
+const ABOUT = ['anything', 'anything', 'names', 'settings', 'settings', 'copy'] as const;
+
 type Chance = () => number;
 
 /** 'plain': what is allowed only. */
 export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')[] => {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(chance() * from.length)] as T;
   let unique = 0;
-  /** Conversations differ in what they are about: settings, COPY, anything. */
-  const mood = chance();
-  const aboutNames = kind === 'all' && mood > 0.6 && mood < 0.85;
+  const about = pick(kind === 'all' ? ABOUT : ABOUT.filter((one) => one !== 'names'));
   const statement = (nested = false): string => {
     const n = ++unique;
     const name = pick(['s', 't', 'u']);
@@ -26,16 +27,18 @@ export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')
     const risky = [`HOLD ${n}`, 'HOLD 1', `HARD ${n}`, `DENY ${n}`];
     const names = nested ? [] : [`PREP ${name} ${statement(true)}`, `DEAL ${name}`, `EXEC ${name}`, `EXEC ${name}`];
     if (nested) return pick(simple);
-    if (aboutNames) return pick([...simple, ...risky, ...risky, ...failing, `EXEC ${name}`]);
+    if (about === 'names') return pick([...simple, ...risky, ...risky, ...failing, `EXEC ${name}`]);
+    if (about === 'settings') return pick([`READ ${n}`, `READ ${n}`, ...controls, ...settings, failing[0] as string]);
+    if (about === 'copy') return pick([...simple, `COPYIN ${n}`, `COPYIN ${n}`, failing[0] as string]);
     return pick([
       ...simple,
       ...simple,
       ...controls,
       ...failing,
-      ...(mood < 0.4 ? [...settings, ...settings, ...simple] : []),
+      ...(chance() < 0.5 ? settings : []),
       ...(kind === 'all' ? [...risky, ...risky, 'garbage'] : []),
       ...(chance() < 0.5 && kind === 'all' ? names : []),
-      ...(mood > 0.9 ? [`COPYIN ${n}`, `COPYIN ${n}`] : []),
+      ...(chance() < 0.2 ? [`COPYIN ${n}`] : []),
       ...(chance() < 0.2 && kind === 'all' ? [`OWN w${n}`] : []),
     ]);
   };
@@ -56,10 +59,13 @@ export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')
     const execute = said('E', `Execute ${p}`, SAY.Execute(p));
     const describe = said('D', `Describe S ${s}`, SAY.Describe('S', s));
     const close = said('C', `Close S ${s}`, SAY.Close('S', s));
-    if (aboutNames) return pick<Said[]>([[parse], [parse], [close, parse], [bind, execute], [bind, execute], [bind]]);
+    if (about === 'names')
+      return pick<Said[]>([[parse], [parse], [close, parse], [bind, execute], [bind, execute], [bind]]);
+    if (about === 'settings') return [parse, bind, execute];
     const copy = [said('d', 'CopyData', SAY.CopyData('1')), said('c', 'CopyDone', SAY.CopyDone())];
     return pick<Said[]>([
-      ...Array.from({ length: mood < 0.6 ? 6 : 2 }, () => [parse, bind, execute]),
+      [parse, bind, execute],
+      [parse, bind, execute],
       [parse, describe, bind, execute],
       [parse],
       [parse, describe],
@@ -72,6 +78,7 @@ export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')
       [said('C', `Close P ${p}`, SAY.Close('P', p))],
       [said('H', 'Flush', SAY.Flush())],
       copy,
+      ...(about === 'copy' ? [copy, copy, copy, copy, copy, copy] : []),
       [said('f', 'CopyFail', SAY.CopyFail('no'))],
     ]);
   };

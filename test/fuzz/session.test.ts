@@ -70,7 +70,8 @@ const converse = async (seed: number, plain: boolean): Promise<void> => {
     const key = `${what} ${keyOf(text)} at ${place}`;
     const times = (runs.get(key) ?? 0) + 1;
     runs.set(key, times);
-    if (times > releasesOf(keyOf(text))) wrong.push(`${key} under ${path}: ${times} times, ${releasesOf(keyOf(text))} releases`);
+    if (times > releasesOf(keyOf(text)))
+      wrong.push(`${key} under ${path}: ${times} times, ${releasesOf(keyOf(text))} releases`);
   };
   const server = new ModelServer(ran);
   let shared = 0;
@@ -78,15 +79,21 @@ const converse = async (seed: number, plain: boolean): Promise<void> => {
   let toServer: Buffer[] = [];
   let fromServer: Buffer = Buffer.alloc(0);
   const replies: Buffer[] = [];
-  const client = new Line((bytes) => {
-    replies.push(bytes);
-    // A refusal that the server did not share: it must have nothing that it could still commit.
-    if (!bytes.includes('Mrefused')) return;
-    if (server.refusals > shared) shared++;
-    else if (server.open) wrong.push('a refusal was told and the server has open work');
-  }, () => chance() > 0.05);
+  const client = new Line(
+    (bytes) => {
+      replies.push(bytes);
+      // A refusal that the server did not share: it must have nothing that it could still commit.
+      if (!bytes.includes('Mrefused')) return;
+      if (server.refusals > shared) shared++;
+      else if (server.open) wrong.push('a refusal was told and the server has open work');
+    },
+    () => chance() > 0.05,
+  );
   let events = null as UpstreamEvents | null;
-  const upstreamLine = new Line((bytes) => toServer.push(bytes), () => chance() > 0.05);
+  const upstreamLine = new Line(
+    (bytes) => toServer.push(bytes),
+    () => chance() > 0.05,
+  );
   const upstream: Upstream = {
     processId: 1,
     serverVersion: 18,
@@ -129,7 +136,8 @@ const converse = async (seed: number, plain: boolean): Promise<void> => {
     later: (what) => (plain ? what() : waiting.push(what)),
     holds: (text) => {
       log.push(`holds ${JSON.stringify(text)} under ${session.search_path}`);
-      if (session.search_path !== server.path) wrong.push(`held under ${session.search_path}, the server is under ${server.path}`);
+      if (session.search_path !== server.path)
+        wrong.push(`held under ${session.search_path}, the server is under ${server.path}`);
       if (session.in_transaction !== (server.status !== 'I')) wrong.push('the session is wrong about the transaction');
     },
   });
@@ -184,7 +192,9 @@ const converse = async (seed: number, plain: boolean): Promise<void> => {
   const dies = !plain && chance() < 0.05 ? Math.floor(chance() * 100) : -1;
   let idle = 0;
   const fail = (what: string): never => {
-    throw new Error(`seed ${seed}${plain ? ' (plain)' : ''}: ${what}\n${log.slice(-LOG_LINES).join('\n')}\n${faults.join('\n')}`);
+    throw new Error(
+      `seed ${seed}${plain ? ' (plain)' : ''}: ${what}\n${log.slice(-LOG_LINES).join('\n')}\n${faults.join('\n')}`,
+    );
   };
   for (let step = 0; ; step++) {
     if (step > STEPS_MAX) fail('it does not end');
@@ -197,7 +207,8 @@ const converse = async (seed: number, plain: boolean): Promise<void> => {
       events?.closed();
     }
     const steps: (() => void)[] = [];
-    if (script[0] !== undefined && unsent.length < 400 && !(script[0] === 'wait' && !tracker.quiet)) steps.push(sayNext);
+    if (script[0] !== undefined && unsent.length < 400 && !(script[0] === 'wait' && !tracker.quiet))
+      steps.push(sayNext);
     if (unsent.length > 0 && !client.paused)
       steps.push(() => {
         const length = 1 + Math.floor(chance() * unsent.length * 1.5);
@@ -239,7 +250,8 @@ const converse = async (seed: number, plain: boolean): Promise<void> => {
     if (faults.length > 0) fail('a fault');
     if (closed && leaves < 0 && dies < 0) fail('the session ended by itself');
   }
-  if (!closed && tracker.status !== server.status) fail(`the client believes ${tracker.status}, the server is in ${server.status}`);
+  if (!closed && tracker.status !== server.status)
+    fail(`the client believes ${tracker.status}, the server is in ${server.status}`);
   client.emit('close');
   while (waiting.length > 0) {
     waiting.shift()?.();
