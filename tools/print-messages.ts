@@ -18,7 +18,8 @@ const HANDLINGS: Readonly<Record<Handling, string>> = {
   parse: 'The text is judged, and kept under its name for each later execution.',
   bind: 'The statement is judged again, with its parameters.',
   execute: 'Judged before it runs; a suspended portal is judged again before it goes on.',
-  describe: 'Passed on; answered here where the statement is one that Holdpoint answers itself.',
+  describe:
+    'Passed on; judged again where the settings have changed since Parse; answered here for statements of Holdpoint itself.',
   close: 'Passed on, and the name is forgotten.',
   flush: 'Passed on.',
   sync: "Ends the pipeline; passed on, and its ReadyForQuery is the server's.",
