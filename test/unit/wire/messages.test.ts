@@ -336,6 +336,16 @@ describe('cstring', () => {
     expect(wire.cstring(buffer, 99, 6)).toBeNull();
   });
 
+  test.each([0, 1, 63, 64, 65, 128, 1000])('of %i bytes, wherever the bounds are', (length) => {
+    const sent = Buffer.concat([Buffer.from('xyz'), Buffer.alloc(length, 0xe9), Buffer.from([0])]);
+    const text = '\u00e9'.repeat(length);
+    for (const buffer of surroundings(sent)) {
+      expect(wire.cstring(buffer, 3, sent.length)).toEqual({ text, next: sent.length });
+      expect(wire.cstring(buffer, 3, sent.length + 600), 'more behind it').toEqual({ text, next: sent.length });
+      for (let end = 3; end < sent.length; end++) expect(wire.cstring(buffer, 3, end)).toBeNull();
+    }
+  });
+
   test('one character a byte', () => {
     const all = Buffer.from(Array.from({ length: 256 }, (_, index) => (index + 1) % 256));
     expect(wire.cstring(all, 0, 256)?.text).toBe(all.subarray(0, 255).toString('latin1'));

@@ -159,19 +159,39 @@ describe('the server refuses', () => {
   });
 });
 
-test("a client that could bind channels and was offered none says 'y'", () => {
-  const server = new ScramServer(verifier);
-  const challenge = server.first('y,,n=,r=abc') as string;
-  const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
-  const salted = pbkdf2Sync(PASSWORD, verifier.salt, verifier.iterations, 32, 'sha256');
-  const key = hmac(salted, 'Client Key');
-  const finalWith = (flag: string): string => {
-    const bare = `c=${Buffer.from(flag).toString('base64')},${challenge.slice(0, challenge.indexOf(','))}`;
+describe('a client that knows the password, and signs', () => {
+  /** The server's answer to a right proof over this flag and nonce. */
+  const answer = (flag: string, nonce: (right: string) => string): string | null => {
+    const server = new ScramServer(verifier);
+    const challenge = server.first('y,,n=,r=abc') as string;
+    const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+    const salted = pbkdf2Sync(PASSWORD, verifier.salt, verifier.iterations, 32, 'sha256');
+    const key = hmac(salted, 'Client Key');
+    const right = challenge.slice(2, challenge.indexOf(','));
+    const bare = `c=${Buffer.from(flag).toString('base64')},r=${nonce(right)}`;
     const signature = hmac(createHash('sha256').update(key).digest(), `n=,r=abc,${challenge},${bare}`);
-    return `${bare},p=${Buffer.from(key.map((byte, at) => byte ^ (signature[at] as number))).toString('base64')}`;
+    return server.final(
+      `${bare},p=${Buffer.from(key.map((byte, at) => byte ^ (signature[at] as number))).toString('base64')}`,
+    );
   };
-  expect(server.final(finalWith('n,,')), 'a downgrade').toBeNull();
-  expect(server.final(finalWith('y,,'))).toMatch(/^v=/);
+
+  test("the flag 'y' it began with, is let in: it could bind channels and was offered none", () => {
+    expect(answer('y,,', (right) => right)).toMatch(/^v=/);
+  });
+
+  test.each(['n,,', 'y,a=root,', 'p=tls-unique,,', ''])('the flag %j after y, is refused', (flag) => {
+    expect(answer(flag, (right) => right)).toBeNull();
+  });
+
+  test.each<[string, (right: string) => string]>([
+    ['its own part alone', () => 'abc'],
+    ['a longer one', (right) => `${right}x`],
+    ['a shorter one', (right) => right.slice(0, -1)],
+    ['another', (right) => right.toUpperCase()],
+    ['none', () => ''],
+  ])('as nonce %s, is refused', (_, nonce) => {
+    expect(answer('y,,', nonce)).toBeNull();
+  });
 });
 
 describe('the client', () => {
