@@ -73,10 +73,12 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       else expect(text).toBe(readFileSync(path, 'utf8'));
     });
 
-    test.runIf(both.length > 0)('the server alone says the same', async () => {
-      const expected = readTranscript(readFileSync(path, 'utf8')).sections.filter(({ where }) => where === 'both');
-      expect(writeTranscript([], await playAll(both, null, null))).toBe(writeTranscript([], expected));
-    });
+    // Not runIf: a skipped test counts as a failure in CI.
+    if (both.length > 0)
+      test('the server alone says the same', async () => {
+        const expected = readTranscript(readFileSync(path, 'utf8')).sections.filter(({ where }) => where === 'both');
+        expect(writeTranscript([], await playAll(both, null, null))).toBe(writeTranscript([], expected));
+      });
 
     test('cut anywhere', async () => {
       let seed = Number(process.env['HOLDPOINT_SEED'] ?? 1);
