@@ -6,11 +6,9 @@ import type {
   HoldStart,
   Judgement,
   NameEffect,
-  OwnCommand,
   Plan,
   Release,
   SessionFacts,
-  StatementOutcome,
 } from '../../src/session/gate.ts';
 import { isControl, parseText, type Statement, statementText } from './language.ts';
 
@@ -95,8 +93,7 @@ export class ModelGate implements GateSession {
         return 'allow';
       case 'EXEC': {
         const inner = this.#inner(statement.name);
-        // What is not known could change names unseen: not let through here.
-        return inner && depth < 4 ? this.#verdict(inner, path, depth + 1) : 'deny';
+        return inner && depth < 4 ? this.#verdict(inner, path, depth + 1) : 'hold';
       }
       default:
         return 'allow';
@@ -113,7 +110,7 @@ export class ModelGate implements GateSession {
     const index = this.finished.push(0) - 1;
     return {
       request: String(index),
-      finished: (_: StatementOutcome | null) => {
+      finished: () => {
         this.finished[index] = (this.finished[index] as number) + 1;
       },
     };
@@ -164,7 +161,7 @@ export class ModelGate implements GateSession {
     return new Promise((resolve) => later(() => resolve(start())));
   }
 
-  show(_: OwnCommand): WireText {
+  show(): WireText {
     return REFUSAL;
   }
 

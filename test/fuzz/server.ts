@@ -49,6 +49,8 @@ export class ModelServer {
   #buffered: Buffer[] = [];
   #flushed: Buffer[] = [];
   readonly #statements = new Map<string, string>();
+  /** Names of those that PREP made. */
+  readonly #sql = new Set<string>();
   readonly #portals = new Map<string, Portal>();
   status: 'I' | 'T' | 'E' = 'I';
   #skipping = false;
@@ -160,8 +162,10 @@ export class ModelServer {
         return this.#execute(strings[0] as string);
       case 'C': {
         const name = body.toString('latin1', 1, body.length - 1);
-        if (body[0] === 0x53) this.#statements.delete(name);
-        else this.#portals.delete(name);
+        if (body[0] === 0x53) {
+          this.#statements.delete(name);
+          this.#sql.delete(name);
+        } else this.#portals.delete(name);
         return this.#say('3');
       }
       case 'H':
@@ -172,6 +176,7 @@ export class ModelServer {
   }
 
   #read(text: string): Statement[] {
+    if (text.startsWith('SELECT pg_catalog.json_agg(name)')) return [{ verb: 'SHOW', name: 'names' }];
     if (text === 'holdpoint_refused') this.refusals++;
     return parseText(text) ?? fail('42601');
   }
@@ -194,7 +199,7 @@ export class ModelServer {
     if (this.status === 'E' && !isControl(text)) fail('25P02');
     if (portal !== '' && this.#portals.has(portal)) fail('42P03');
     this.#begin();
-    this.#portals.set(portal, { text, statement: parseText(text)?.[0] ?? null, done: false });
+    this.#portals.set(portal, { text, statement: this.#read(text)[0] ?? null, done: false });
     this.#say('2');
   }
 
@@ -270,9 +275,11 @@ export class ModelServer {
       case 'PREP':
         if (this.#statements.has(name)) fail('42P05');
         this.#statements.set(name, statementText(statement.inner as Statement));
+        this.#sql.add(name);
         return complete('PREPARE');
       case 'DEAL':
         if (!this.#statements.delete(name)) fail('26000');
+        this.#sql.delete(name);
         return complete('DEALLOCATE');
       case 'EXEC': {
         const inner = parseText(this.#statements.get(name) ?? fail('26000'))?.[0];
@@ -280,7 +287,7 @@ export class ModelServer {
         return this.#run(text, inner, `${place} x`, then, extended);
       }
       case 'SHOW':
-        this.#row(SHOWN[name] ?? this.path);
+        this.#row(name === 'names' ? JSON.stringify([...this.#sql]) : (SHOWN[name] ?? this.path));
         return complete('SHOW');
       case 'COPYIN':
         this.#say('G', Buffer.from([0, 0, 0]));

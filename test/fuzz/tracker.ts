@@ -11,6 +11,7 @@ export class Tracker {
   #buffer: Buffer = Buffer.alloc(0);
   #failed = false;
   copying = false;
+  broken = false;
   status = 'I';
   /** What a server may not do. */
   wrong: string | null = null;
@@ -41,8 +42,9 @@ export class Tracker {
         const next = this.#owed[1] as string;
         this.#owed.splice(1, 1);
         if (next === 'd' || next === 'H' || next === 'S') continue;
-        // Done, failed, or something that does not belong here and breaks the COPY.
         this.copying = false;
+        // What does not belong into a COPY ends the connection.
+        this.broken ||= next !== 'c' && next !== 'f';
         break;
       }
       if (this.copying) return;

@@ -26,6 +26,11 @@ export const readTranscript = (text: string): Transcript => {
     if (match) sections.push({ where: match[1] as 'both' | 'gateway', title: match[2] as string, lines: [] });
     else (sections.at(-1)?.lines ?? head).push(line);
   }
+  // Each section ends with one empty line, as it is written.
+  for (const { lines } of sections) {
+    while (lines.at(-1) === '') lines.pop();
+    lines.push('');
+  }
   return { head, sections };
 };
 
@@ -125,7 +130,7 @@ class Player {
       this.#say(line.slice(2));
       if (next.startsWith('> ')) return [];
       await this.#send();
-      return next.startsWith('until ') || next === 'cancel' || next === 'leave' ? [] : this.#untilReady();
+      return /^(until|reviewer|cancel|leave)\b/.test(next) ? [] : this.#untilReady();
     }
     const [, verb = '', rest = ''] = /^(\w+) ?(.*)$/.exec(line) ?? [];
     switch (verb) {
@@ -272,4 +277,5 @@ const normalise = (text: string): string =>
     .replace(/HP-[0-9A-Z]{4,}/g, 'HP-X')
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( UTC)?/g, 'DATE')
     .replace(/\b\d\d:\d\d(:\d\d)?( UTC)?\b/g, 'TIME')
+    .replace(/(.)\1{40,}/g, (run, character: string) => `{${character}*${run.length}}`)
     .replace(/http:\/\/127\.0\.0\.1:\d+/g, 'http://CONSOLE');

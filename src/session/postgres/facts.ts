@@ -18,7 +18,11 @@ const SHOWS: readonly { readonly name: string; readonly since: number }[] = [
   { name: 'transaction_timeout', since: 17 },
 ];
 
+/** Names that SQL PREPARE made, as a JSON array; without an operator or a type that search_path could replace. */
+const SQL_NAMES = 'SELECT pg_catalog.json_agg(name) FROM pg_catalog.pg_prepared_statements WHERE from_sql';
+
 export interface Reading {
+  /** What is asked; the names in SQL_NAMES, if they are, come last. */
   readonly names: readonly string[];
   /** The messages; the caller adds Flush or Sync. */
   readonly bytes: Buffer;
@@ -26,7 +30,7 @@ export interface Reading {
   readonly ops: readonly Op[];
 }
 
-const readings = new Map<number, Reading>();
+const readings = new Map<string, Reading>();
 
 /** The server keeps a portal when its statement is closed, whatever the manual says. */
 const CLOSE: readonly (readonly [Op, Buffer])[] = [
@@ -34,23 +38,24 @@ const CLOSE: readonly (readonly [Op, Buffer])[] = [
   [OWN_CLOSE, closeStatement(OWN_NAME)],
 ];
 
-/** The conversation for a server of this major version. */
-export const reading = (serverVersion: number): Reading => {
-  const known = readings.get(serverVersion);
+/** The conversation for a server of this major version; `with_names` only where a snapshot has been taken already. */
+export const reading = (serverVersion: number, with_names: boolean): Reading => {
+  const key = `${serverVersion} ${with_names}`;
+  const known = readings.get(key);
   if (known) return known;
   const names = SHOWS.filter((show) => serverVersion >= show.since).map((show) => show.name);
   const messages: (readonly [Op, Buffer])[] = [];
-  for (const name of names)
+  for (const sql of [...names.map((name) => `SHOW ${name}`), ...(with_names ? [SQL_NAMES] : [])])
     messages.push(
       // Before, too: a client may have taken the name.
       ...CLOSE,
-      [OWN_PARSE, parse(OWN_NAME, `SHOW ${name}`)],
+      [OWN_PARSE, parse(OWN_NAME, sql)],
       [OWN_BIND, bind(OWN_NAME, OWN_NAME)],
       [OWN_EXECUTE, execute(OWN_NAME)],
     );
   messages.push(...CLOSE);
   const made = { names, bytes: Buffer.concat(messages.map(([, bytes]) => bytes)), ops: messages.map(([op]) => op) };
-  readings.set(serverVersion, made);
+  readings.set(key, made);
   return made;
 };
 

@@ -32,7 +32,8 @@ export interface Portal {
   /** Of an own statement: its parameters. */
   readonly values: readonly (string | null)[];
   readonly resultFormat: number;
-  readonly pipeline: number;
+  /** Of its last Bind. */
+  pipeline: number;
   /** Of a released one that is suspended: what the client has taken so far. */
   rows: number;
   bytes: number;
@@ -67,9 +68,21 @@ export class Names {
     return [...this.statements].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, { text }]) => `${name} ${text}`);
   }
 
-  /** Code that nobody could read ran: what SQL PREPARE made may be something else now. */
-  forgetSql(): void {
+  /**
+   * Code that nobody could read runs: what SQL PREPARE made may be something else afterwards. True if what Parse made may
+   * be, too.
+   */
+  forgetSql(): boolean {
     for (const [name, prepared] of this.statements) if (prepared.plan === null) this.statements.delete(name);
+    return this.statements.size > 1 || (this.statements.size === 1 && !this.statements.has(''));
+  }
+
+  /** These names are made by SQL PREPARE now (a JSON array, '' for none): one that Parse made is no more. */
+  replaced(json: string): void {
+    for (const name of json === '' ? [] : (JSON.parse(json) as string[])) {
+      const latin1 = Buffer.from(name, 'utf8').toString('latin1');
+      if (this.statements.get(latin1)?.plan) this.statements.delete(latin1);
+    }
   }
 
   /**

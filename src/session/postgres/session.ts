@@ -15,7 +15,6 @@ import {
   BIND_COMPLETE,
   type BindMessage,
   CLOSE_COMPLETE,
-  copyFail,
   cstring,
   errorResponse,
   FAILED_BLOCK,
@@ -23,6 +22,7 @@ import {
   FRONTEND,
   IDLE,
   IN_BLOCK,
+  latin1,
   movePosition,
   noticeResponse,
   PARSE_COMPLETE,
@@ -78,6 +78,7 @@ import {
   INTERNAL,
   MALFORMED,
   noSuch,
+  notInCopy,
   ONE_COMMAND,
   TOO_LONG,
   tooLarge,
@@ -198,6 +199,8 @@ export class PostgresSession implements SessionFacts {
   #touched = false;
   /** When the first statement since the server was idle was sent (performance.now()); 0: it is. */
   #begun = 0;
+  /** Code ran that may have put other statements under the names of some. */
+  #namesDoubted = false;
   /** Something sent may change what the next message means: wait for its answer first. */
   #barrier = false;
   /** The facts were read for the message at hand just now. */
@@ -395,7 +398,9 @@ export class PostgresSession implements SessionFacts {
 
   #flushRun(): void {
     if (this.#runStart < 0) return;
-    const bytes = this.#in.buffer.subarray(this.#runStart, this.#runEnd);
+    const { buffer } = this.#in;
+    const whole = this.#runStart === 0 && this.#runEnd === buffer.length;
+    const bytes = whole ? buffer : buffer.subarray(this.#runStart, this.#runEnd);
     this.#runStart = this.#runEnd = -1;
     this.#toServer(bytes);
   }
@@ -431,9 +436,8 @@ export class PostgresSession implements SessionFacts {
         this.#phase = this.#copyEnded();
         return 'keep';
       case 'copy-broken':
-        this.#flushRun();
-        this.#toServer(copyFail(`unexpected message type 0x${hex(this.#in.type)} during COPY from stdin`));
-        this.#phase = this.#copyEnded();
+        this.#client.write(errorResponse(notInCopy(`0x${hex(this.#in.type)}`)));
+        this.#violation('terminating connection because protocol synchronization was lost');
         return 'drop';
       case 'drop':
         return 'drop';
@@ -454,7 +458,7 @@ export class PostgresSession implements SessionFacts {
     if (end - start - 6 > this.#limits.statement_bytes_max)
       return this.#refuseOr('simple', tooLarge('statement', this.#limits.statement_bytes_max));
     if (buffer.indexOf(0, start + 5) !== end - 1) return this.#refuseOr('simple', MALFORMED);
-    const text = buffer.toString('latin1', start + 5, end - 1);
+    const text = latin1(buffer, start + 5, end - 1);
     const decided = this.#decide('query', text, []);
     if ('step' in decided) return decided.step;
     const plan = decided.plan;
@@ -681,7 +685,7 @@ export class PostgresSession implements SessionFacts {
       this.#barrier = true;
     }
     if (plan.names.length > 0) this.#barrier = true;
-    if (plan.opaque) this.#names.forgetSql();
+    if (plan.opaque && this.#names.forgetSql()) this.#namesDoubted = true;
   }
 
   // ---- extended query protocol
@@ -765,7 +769,7 @@ export class PostgresSession implements SessionFacts {
         bytes: 0,
       };
       undo = this.#names.setPortal(portalName.text, portal);
-    }
+    } else portal.pipeline = this.#replies.pipeline;
     this.#replies.push(BIND, plan, portal, undo, 0);
     this.#sentSinceSync = true;
     this.#boundSinceSync = true;
@@ -931,7 +935,7 @@ export class PostgresSession implements SessionFacts {
   }
 
   #reread(): void {
-    const { names, bytes, ops } = reading(this.#upstream.serverVersion);
+    const { names, bytes, ops } = reading(this.#upstream.serverVersion, this.#namesDoubted);
     this.#flushRun();
     this.#toServer(bytes);
     for (const op of ops) this.#replies.push(op, null, null, null, 0);
@@ -959,6 +963,10 @@ export class PostgresSession implements SessionFacts {
     );
     if (value('standard_conforming_strings') !== 'on' || value('client_encoding') !== 'UTF8')
       return this.#violation('a setting that Holdpoint depends on was changed behind its back', GUARDED_SETTING);
+    if (phase.values.length > phase.names.length) {
+      this.#names.replaced(phase.values.at(-1) as string);
+      this.#namesDoubted = false;
+    }
     this.#factsKnown = true;
     this.#fresh = true;
     this.#barrier = false;
@@ -1113,7 +1121,7 @@ export class PostgresSession implements SessionFacts {
     if (this.#phase.name === 'closed') return;
     const out = this.#out;
     // A lent chunk is overwritten after this call: what remains of it is copied by detach below.
-    out.append(chunk);
+    out.append(chunk, lent);
     this.#lent = lent;
     let runStart = -1;
     let runEnd = -1;
@@ -1131,12 +1139,12 @@ export class PostgresSession implements SessionFacts {
           runEnd = out.end;
           continue;
         }
-        if (runStart >= 0) this.#toClient(out.buffer.subarray(runStart, runEnd));
+        if (runStart >= 0) this.#toClient(out.buffer, runStart, runEnd);
         runStart = -1;
         if (pass !== false) this.#client.write(pass);
         if (this.#isClosed()) return;
       }
-      if (runStart >= 0) this.#toClient(out.buffer.subarray(runStart, runEnd));
+      if (runStart >= 0) this.#toClient(out.buffer, runStart, runEnd);
     } catch (error) {
       this.#broken('a server message could not be handled', error);
     } finally {
@@ -1149,9 +1157,14 @@ export class PostgresSession implements SessionFacts {
     return this.#phase.name === 'closed';
   }
 
-  #toClient(bytes: Buffer): void {
+  #toClient(buffer: Buffer, start: number, end: number): void {
     if (this.#clientGone) return;
-    if (!this.#client.write(this.#lent ? Buffer.from(bytes) : bytes)) this.#upstream.pause();
+    let bytes: Buffer;
+    if (this.#lent) {
+      bytes = Buffer.allocUnsafe(end - start);
+      buffer.copy(bytes, 0, start, end);
+    } else bytes = start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);
+    if (!this.#client.write(bytes)) this.#upstream.pause();
   }
 
   /** A later part of a long message: what its first part was decides. */
@@ -1204,10 +1217,7 @@ export class PostgresSession implements SessionFacts {
         return this.#expect(head.op === CLOSE || head.op === OWN_CLOSE, own, type);
       case BACKEND.CommandComplete:
       case BACKEND.EmptyQueryResponse:
-        return this.#completed(
-          head,
-          type === BACKEND.CommandComplete ? buffer.toString('latin1', start + 5, end - 1) : '',
-        );
+        return this.#completed(head, type === BACKEND.CommandComplete ? latin1(buffer, start + 5, end - 1) : '');
       case BACKEND.PortalSuspended:
         if (head.op !== EXECUTE) return this.#unexpected(type);
         this.#suspended(head);
@@ -1323,16 +1333,19 @@ export class PostgresSession implements SessionFacts {
         this.#begun = 0;
       }
       if (this.earlier.length > 0) this.earlier = [];
-      if (!own && this.#names.portals.size > 0 && this.#replies.length === 0) this.#portalsEnded();
+      if (this.#names.portals.size > 0) this.#portalsEnded();
     }
     if (own) return false;
     return before && before.length > 0 ? Buffer.concat([before, readyForQuery(status)]) : true;
   }
 
-  /** A transaction's end closes its portals; one that was released and never executed is reported so. */
+  /** A transaction's end closes its portals, all but those that a later one has made already. */
   #portalsEnded(): void {
-    for (const portal of this.#names.portals.values()) endPortal(portal);
-    this.#names.portals.clear();
+    for (const [name, portal] of this.#names.portals)
+      if (portal.pipeline < this.#replies.answered) {
+        endPortal(portal);
+        this.#names.portals.delete(name);
+      }
   }
 
   #error(head: Entry): boolean | Buffer {
@@ -1419,7 +1432,8 @@ export class PostgresSession implements SessionFacts {
 
   /** The connection ends before its answer came. */
   #abandoned(head: Entry): void {
-    const { op, plan, sent } = head;
+    const { op, plan, sent, undo } = head;
+    if (undo?.map === 'portal' && undo.before) endPortal(undo.before);
     if (!plan || (op !== QUERY && op !== EXECUTE)) return;
     const release = this.#releaseOf(head);
     const duration_us = (performance.now() - sent) * 1000;

@@ -20,7 +20,7 @@ export type Handling =
   /** Data of a COPY that was let through. */
   | 'copy-data'
   | 'copy-end'
-  /** Not during COPY FROM STDIN: the COPY fails, as the server would make it. */
+  /** Not during COPY FROM STDIN: the session ends, as the server would end it. */
   | 'copy-broken'
   /** Taken and not sent on, as the server ignores it here. */
   | 'drop'

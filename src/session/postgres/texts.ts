@@ -70,6 +70,11 @@ export const tooMany = (what: string, count_max: number): WireText => ({
   message: `this session has ${count_max} ${what} already`,
   hint: 'Close those that are not used any more.',
 });
+export const notInCopy = (type: string): WireText => ({
+  severity: 'ERROR',
+  sqlstate: '08P01',
+  message: `unexpected message type ${type} during COPY from stdin`,
+});
 export const noSuch = (sqlstate: string, what: string, name: string): WireText => ({
   severity: 'ERROR',
   sqlstate,
