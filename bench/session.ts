@@ -10,6 +10,8 @@ import { openAuditLog } from '../src/audit/log.ts';
 import { DEFAULT_LIMITS } from '../src/config/config.ts';
 import { createGate } from '../src/gate/gate.ts';
 import { loadPolicy } from '../src/policy/load.ts';
+import { reading } from '../src/session/postgres/facts.ts';
+import { OWN_BIND, OWN_CLOSE, OWN_PARSE } from '../src/session/postgres/replies.ts';
 import { PostgresSession } from '../src/session/postgres/session.ts';
 import type { Upstream, UpstreamEvents } from '../src/session/upstream.ts';
 import { PostgresAnalyser } from '../src/sql/postgres/analyser.ts';
@@ -35,7 +37,14 @@ const message = (type: string, body = ''): Buffer => {
   return bytes;
 };
 
-const SETTINGS = ['"$user", public', 'none', 'bench', 'on', 'UTF8', '0', '0', '0'];
+/** What a server says to the session's own questions. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  search_path: '"$user", public',
+  role: 'none',
+  session_authorization: 'bench',
+  standard_conforming_strings: 'on',
+  client_encoding: 'UTF8',
+};
 
 const dir = await mkdtemp(join(tmpdir(), 'holdpoint-bench-'));
 const audit = await openAuditLog({ dir, node: 'bench' });
@@ -99,14 +108,14 @@ const upstream = {
 const limits = { ...DEFAULT_LIMITS };
 const session = new PostgresSession(client, upstream, limits, { fault: () => {}, closed: () => {} });
 const ready = session.ready();
-const shows = SETTINGS.flatMap((value) => [
-  message('1'),
-  message('2'),
-  dataRowOfText([value]),
-  message('C', 'SHOW\0'),
-  message('3'),
-  message('3'),
-]);
+const { names, ops } = reading(18, false);
+const values = names.map((setting) => SETTINGS[setting] ?? '0');
+const shows = ops.map((op) => {
+  if (op === OWN_PARSE) return message('1');
+  if (op === OWN_BIND) return message('2');
+  if (op === OWN_CLOSE) return message('3');
+  return Buffer.concat([dataRowOfText([values.shift() ?? '']), message('C', 'SHOW\0')]);
+});
 const from = (bytes: Buffer): void => events?.data(bytes, true);
 from(Buffer.concat([...shows, readyForQuery(0x49)]));
 await ready;

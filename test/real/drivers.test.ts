@@ -195,6 +195,15 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     expect(big.rows[199].x).toHaveLength(100000);
   });
 
+  test('an error of hundreds of KB arrives as the server wrote it', async () => {
+    const client = await connect();
+    const long = "SELECT (SELECT string_agg(g::text, ',') FROM generate_series(1, 60000) g)::int";
+    const expected = await direct.query(long).catch((error: Error) => error.message);
+    const received = await client.query(long).catch((error: Error) => error.message);
+    expect(received === expected).toBe(true);
+    expect((expected as string).length).toBeGreaterThan(300_000);
+  });
+
   test('node-postgres: LISTEN and NOTIFY', async () => {
     const client = await connect();
     await client.query('LISTEN news');

@@ -48,11 +48,14 @@ export class FrameReader {
     return this.buffer.length - this.#position + this.#waitingBytes;
   }
 
-  /** Takes a chunk over. What `next` has not consumed is kept; the chunk itself is referenced until then. */
-  append(chunk: Buffer): void {
+  /**
+   * Takes a chunk over. What `next` has not consumed is kept; the chunk itself is referenced until then. `lent`: its
+   * owner overwrites it afterwards; then `detach` has to follow, before that.
+   */
+  append(chunk: Buffer, lent = false): void {
     if (this.#need > 0) {
       // A long message: collect until it is whole, so that its bytes are copied once and not once a chunk.
-      this.#waiting.push(chunk);
+      this.#waiting.push(lent ? Buffer.from(chunk) : chunk);
       this.#waitingBytes += chunk.length;
       if (this.#waitingBytes < this.#need) return;
       const rest = this.buffer.subarray(this.#position);
@@ -124,20 +127,10 @@ export class FrameReader {
     this.#position = 0;
   }
 
-  /** Is there a whole message of this type among the unread ones? Stops at the first incomplete one. */
-  ahead(type: number): boolean {
-    let position = this.#position;
-    while (this.buffer.length - position >= HEADER_BYTES) {
-      const length = this.buffer.readInt32BE(position + 1);
-      if (length < 4 || position + 1 + length > this.buffer.length) return false;
-      if (this.buffer[position] === type) return true;
-      position += 1 + length;
-    }
-    return false;
-  }
-
   /** Visits the whole unread messages without consuming them, until the visitor returns false. */
   peek(visit: (type: number, start: number, end: number) => boolean): void {
+    // What follows a part is more of the same message, not a header.
+    if (this.#streamLeft > 0) return;
     let position = this.#position;
     while (this.buffer.length - position >= HEADER_BYTES) {
       const length = this.buffer.readInt32BE(position + 1);

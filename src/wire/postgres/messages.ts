@@ -97,7 +97,6 @@ export const bind = (portal: string, statement: string): Buffer =>
 export const execute = (portal: string): Buffer => finish(FRONTEND.Execute, [portal, 0]);
 export const closeStatement = (name: string): Buffer => finish(FRONTEND.Close, [Buffer.from('S'), name]);
 export const closePortal = (name: string): Buffer => finish(FRONTEND.Close, [Buffer.from('P'), name]);
-export const copyFail = (why: string): Buffer => finish(FRONTEND.CopyFail, [why]);
 export const passwordMessage = (password: string): Buffer => finish(FRONTEND.Password, [password]);
 export const saslInitialResponse = (mechanism: string, data: string): Buffer =>
   finish(FRONTEND.Password, [mechanism, Buffer.byteLength(data), Buffer.from(data)]);
@@ -177,10 +176,26 @@ export const noticeResponse = (fields: Fields): Buffer => finish(BACKEND.NoticeR
 
 // ---- readers
 
+/** Node's own, without the detour through an encoding's name: strings of the hot path are short and many. */
+interface Latin1 {
+  latin1Slice(start: number, end: number): string;
+}
+
+/** Bytes [start, end) as latin1: one character a byte. */
+export const latin1 = (buffer: Buffer, start: number, end: number): string =>
+  start === end ? '' : (buffer as unknown as Latin1).latin1Slice(start, end);
+
+const NAME_BYTES = 64;
+
 /** A zero-terminated string inside [at, end), as latin1, or null if it does not end there. `next` is where reading goes on. */
 export const cstring = (buffer: Buffer, at: number, end: number): { text: string; next: number } | null => {
-  const stop = buffer.indexOf(0, at);
-  return stop < 0 || stop >= end ? null : { text: buffer.toString('latin1', at, stop), next: stop + 1 };
+  const limit = end < buffer.length ? end : buffer.length;
+  // A loop for the first bytes: names are short, and a native search costs more than that.
+  const near = at + NAME_BYTES < limit ? at + NAME_BYTES : limit;
+  let stop = at;
+  while (stop < near && buffer[stop] !== 0) stop++;
+  if (stop === near && near < limit) stop = buffer.indexOf(0, near);
+  return stop < 0 || stop >= limit ? null : { text: latin1(buffer, at, stop), next: stop + 1 };
 };
 
 /** Fields of an ErrorResponse or NoticeResponse by their letter, as the server sent them. */
@@ -197,19 +212,27 @@ export const readFields = (buffer: Buffer, start: number, end: number): Map<stri
   return fields;
 };
 
-/** The same message with its P field moved by `move`; the message itself where it has none. */
+/** The same message with its P field moved by `move`, every other byte as it was; the message itself where it has none. */
 export const movePosition = (
   buffer: Buffer,
   start: number,
   end: number,
   move: (position: number) => number,
 ): Buffer => {
-  const fields = readFields(buffer, start, end);
-  const position = Number(fields.get('P'));
-  if (!position) return buffer.subarray(start, end);
-  fields.set('P', String(move(position)));
-  const parts = [...fields].map(([letter, value]) => letter + value);
-  return finish(buffer[start] as number, [...parts, Buffer.from([0])]);
+  let at = start + 5;
+  while (at < end && buffer[at] !== 0) {
+    const stop = buffer.indexOf(0, at + 1);
+    if (stop < 0 || stop >= end) break;
+    const position = buffer[at] === 0x50 ? Number(buffer.toString('latin1', at + 1, stop)) : 0;
+    if (position > 0)
+      return finish(buffer[start] as number, [
+        buffer.subarray(start + 5, at + 1),
+        String(move(position)),
+        buffer.subarray(stop + 1, end),
+      ]);
+    at = stop + 1;
+  }
+  return buffer.subarray(start, end);
 };
 
 export interface BindMessage {
@@ -284,6 +307,7 @@ export const readParse = (buffer: Buffer, start: number, end: number): ParseMess
 
 /** The type OIDs of a whole ParameterDescription. */
 export const readParameterTypes = (buffer: Buffer, start: number, end: number): number[] => {
+  if (end < start + 7) return [];
   const count = buffer.readUInt16BE(start + 5);
   return start + 7 + count * 4 === end
     ? Array.from({ length: count }, (_, index) => buffer.readUInt32BE(start + 7 + index * 4))

@@ -1,6 +1,7 @@
 // Bound parameters as a person reads them: text as it is, the common binary formats decoded, the rest as hex.
 // Never fails and never shortens: a value that does not fit its type's format is shown as hex.
 // Formats: the *send functions of the server; type OIDs: pg_type.dat.
+import { isUtf8 } from 'node:buffer';
 import type { BindMessage } from './messages.ts';
 
 export interface ReadParameter {
@@ -15,8 +16,19 @@ interface TypeRow {
   readonly read: (value: Buffer) => string;
 }
 
-const text = (value: Buffer): string => value.toString('utf8');
 const hex = (value: Buffer): string => `\\x${value.toString('hex')}`;
+/** What is no UTF-8 is shown as hex: replaced characters would make different values look alike. */
+const text = (value: Buffer): string => (isUtf8(value) ? value.toString('utf8') : hex(value));
+
+/** As the server prints it: the fewest digits that give the same four bytes. */
+const float4 = (value: number): string => {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return float8(short);
+  }
+  return float8(value);
+};
+const float8 = (value: number): string => (Object.is(value, -0) ? '-0' : String(value));
 
 const TYPES: Readonly<Record<number, TypeRow>> = {
   16: { name: 'bool', bytes: 1, read: (value) => (value[0] ? 'true' : 'false') },
@@ -30,8 +42,8 @@ const TYPES: Readonly<Record<number, TypeRow>> = {
   26: { name: 'oid', bytes: 4, read: (value) => String(value.readUInt32BE()) },
   114: { name: 'json', bytes: null, read: text },
   142: { name: 'xml', bytes: null, read: text },
-  700: { name: 'float4', bytes: 4, read: (value) => String(value.readFloatBE()) },
-  701: { name: 'float8', bytes: 8, read: (value) => String(value.readDoubleBE()) },
+  700: { name: 'float4', bytes: 4, read: (value) => float4(value.readFloatBE()) },
+  701: { name: 'float8', bytes: 8, read: (value) => float8(value.readDoubleBE()) },
   705: { name: 'unknown', bytes: null, read: text },
   1042: { name: 'bpchar', bytes: null, read: text },
   1043: { name: 'varchar', bytes: null, read: text },
@@ -57,16 +69,21 @@ const TYPES: Readonly<Record<number, TypeRow>> = {
     read: (value) => value.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
   },
   // A version byte, then the text.
-  3802: { name: 'jsonb', bytes: null, read: (value) => (value[0] === 1 ? value.toString('utf8', 1) : hex(value)) },
+  3802: {
+    name: 'jsonb',
+    bytes: null,
+    read: (value) => (value[0] === 1 && isUtf8(value) ? value.toString('utf8', 1) : hex(value)),
+  },
 };
 
 const EPOCH_2000_MS = 946_684_800_000n;
 
-/** Throws RangeError beyond what a date can hold ('infinity' among them): shown as hex then. */
+/** Throws RangeError outside the years 1 to 9999 ('infinity' among them): shown as hex then. */
 const timestamp = (microseconds: bigint): string => {
   const whole = new Date(
     Number(EPOCH_2000_MS + (microseconds - (((microseconds % 1000n) + 1000n) % 1000n)) / 1000n),
   ).toISOString();
+  if (!/^(?!0000)\d{4}-/.test(whole)) throw new RangeError('year');
   const rest = ((microseconds % 1000n) + 1000n) % 1000n;
   return rest === 0n ? whole : whole.replace('Z', `${rest.toString().padStart(3, '0')}Z`);
 };

@@ -53,7 +53,8 @@ export class ScramServer {
     const fields = attributes(message);
     const cut = message.lastIndexOf(',p=');
     const proof = Buffer.from(fields.get('p') ?? '', 'base64');
-    if (cut < 0 || proof.length !== 32 || fields.get('r') !== this.#nonce) return null;
+    if (cut < 0 || message.indexOf(',', cut + 1) >= 0 || proof.length !== 32 || fields.get('r') !== this.#nonce)
+      return null;
     if (fields.get('c') !== Buffer.from(this.#gs2).toString('base64')) return null;
     const authMessage = `${this.#clientFirstBare},${this.#serverFirst},${message.slice(0, cut)}`;
     const clientKey = xor(proof, hmac(this.#verifier.storedKey, authMessage));
@@ -86,7 +87,7 @@ export class ScramClient {
     const nonce = fields.get('r') ?? '';
     const salt = fields.get('s') ?? '';
     const iterations = Number(fields.get('i'));
-    if (!nonce.startsWith(this.#nonce) || nonce.length === this.#nonce.length || salt === '')
+    if (fields.has('m') || !nonce.startsWith(this.#nonce) || nonce.length === this.#nonce.length || salt === '')
       throw new Error('the server broke the SCRAM exchange');
     if (!(iterations >= 1 && iterations <= ITERATIONS_MAX))
       throw new Error(`the server asks for ${iterations} SCRAM iterations`);

@@ -1,6 +1,7 @@
 // What a client says before it is anybody: the startup packet and its `options`, decoded by the server's own rules.
 // Never guesses: an option that these rules do not cover is returned as refused, not passed on.
 // Source of the rules: manual 55.2.1 and 55.7 (StartupMessage); pg_split_opts and process_postgres_switches of the server.
+import { isUtf8 } from 'node:buffer';
 import { CANCEL_REQUEST, GSSENC_REQUEST, PROTOCOL_3_2, SSL_REQUEST } from './messages.ts';
 
 export type StartupPacket =
@@ -46,6 +47,8 @@ const decode = (packet: Buffer): StartupPacket => {
       type: 'bad',
       why: `unsupported frontend protocol ${major}.${request & 0xffff}: Holdpoint speaks 3.0 to 3.2`,
     };
+  // Names that differ in bytes must not become the same name.
+  if (!isUtf8(packet.subarray(8))) return { type: 'bad', why: 'startup packet is not UTF-8' };
   const parameters = new Map<string, string>();
   const unrecognised: string[] = [];
   let at = 8;

@@ -232,8 +232,6 @@ describe('looking ahead', () => {
           return true;
         });
         expect(seen).toEqual(complete.slice(skipped));
-        for (const type of ['Q', 'X', 'P', 'S'])
-          expect(reader.ahead(code(type))).toBe(seen.some((frame) => frame[0] === code(type)));
         expect(reader.unread).toBe(before);
       }),
     );
@@ -253,6 +251,5 @@ describe('looking ahead', () => {
     const seen: string[] = [];
     reader.peek((type) => seen.push(String.fromCharCode(type)) > 0);
     expect(seen).toEqual(['S']);
-    expect([reader.ahead(code('S')), reader.ahead(code('Q')), reader.ahead(code('X'))]).toEqual([true, false, false]);
   });
 });
