@@ -369,13 +369,18 @@ export class PostgresSession implements SessionFacts {
       if (this.#replies.length > REPLIES_MAX) return this.#settle();
       const found = this.#in.next();
       if (found === NEED_MORE) return;
-      if (found === BAD_LENGTH) return this.#tooLong();
+      // What was asked before is answered first, as the server does.
+      if (found === BAD_LENGTH) return this.#answering() ? this.#settle() : this.#tooLong();
       if (found === PART && !this.#in.first) {
         if (this.#partKept) this.#keep();
         continue;
       }
       const handling = HANDLING[phase][this.#in.type];
-      if (handling === undefined) return this.#violation(`unexpected message type 0x${hex(this.#in.type)}`);
+      if (handling === undefined) {
+        if (!this.#answering()) return this.#violation(`unexpected message type 0x${hex(this.#in.type)}`);
+        this.#in.unread_last();
+        return this.#settle();
+      }
       const step = this.#handle(handling);
       this.#partKept = step === 'keep';
       if (step === 'keep') this.#keep();
@@ -384,6 +389,11 @@ export class PostgresSession implements SessionFacts {
         return;
       } else if (this.#isClosed()) return;
     }
+  }
+
+  /** Replies are still to come that do not wait for the client. */
+  #answering(): boolean {
+    return this.#phase === OPEN && this.#replies.length > 0;
   }
 
   #keep(): void {
@@ -442,6 +452,7 @@ export class PostgresSession implements SessionFacts {
       case 'drop':
         return 'drop';
       case 'terminate':
+        if (this.#answering()) return this.#settleStep();
         this.#finish('client said goodbye');
         return 'drop';
     }
@@ -961,7 +972,7 @@ export class PostgresSession implements SessionFacts {
       inBlock ? this.#leftOf(readTimeout(value('transaction_timeout') ?? '0')) : null,
       inBlock ? null : readTimeout(value('idle_session_timeout') ?? '0'),
     );
-    if (value('standard_conforming_strings') !== 'on' || value('client_encoding') !== 'UTF8')
+    if (value('standard_conforming_strings') !== 'on' || !isUtf8Name(value('client_encoding') ?? ''))
       return this.#violation('a setting that Holdpoint depends on was changed behind its back', GUARDED_SETTING);
     if (phase.values.length > phase.names.length) {
       this.#names.replaced(phase.values.at(-1) as string);
@@ -1367,6 +1378,8 @@ export class PostgresSession implements SessionFacts {
     }
     const refusal = head.refusal;
     const shift = head.plan?.position_shift ?? [];
+    // Own statements that stand before the one that failed are done, and stay done.
+    const before = head.op === QUERY && head.plan && head.plan.own.length > 0 ? this.#ownUpTo(head.plan) : NO_BYTES;
     this.#ended(head, null, sqlstate);
     if (head.op === QUERY) {
       this.#tag = ERROR_TAG;
@@ -1378,7 +1391,13 @@ export class PostgresSession implements SessionFacts {
       if (this.#status === IN_BLOCK) this.#status = FAILED_BLOCK;
     }
     if (refusal) return errorResponse(refusal);
-    if (shift.length === 0 || !fields.has('P')) return true;
+    if (before.length > 0) return Buffer.concat([before, this.#moved(shift)]);
+    return shift.length === 0 ? true : this.#moved(shift);
+  }
+
+  /** The server's error at hand with its position in the text as the client sent it. */
+  #moved(shift: Plan['position_shift']): Buffer {
+    const { buffer, start, end } = this.#out;
     return movePosition(buffer, start, end, (position) => {
       let off = 0;
       for (const [from, characters] of shift) if (position >= from) off = characters;
@@ -1525,7 +1544,7 @@ export class PostgresSession implements SessionFacts {
     if (!value) return this.#unexpected(BACKEND.ParameterStatus);
     const guarded =
       (name.text === 'standard_conforming_strings' && value.text !== 'on') ||
-      (name.text === 'client_encoding' && value.text !== 'UTF8');
+      (name.text === 'client_encoding' && !isUtf8Name(value.text));
     if (!guarded) return true;
     this.#violation(`${name.text} was changed`, GUARDED_SETTING);
     return false;
@@ -1603,6 +1622,7 @@ const stopped = (step: Step): Stopped => (step === 'wait' ? WAIT : DROP);
 /** Reused for each message, and read at once: nothing is allocated on the allowed path. */
 const PASSED: { plan: Plan; release: Release | null } = { plan: null as unknown as Plan, release: null };
 const ERROR_TAG = '(error)';
+const NO_BYTES = Buffer.alloc(0);
 /** The outcome of a statement that was let through and never reached the server. */
 const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
 
@@ -1632,6 +1652,9 @@ const isWaiting = (phase: Phase): boolean => WAITING.has(phase.name);
 const stopTimers = (holding: Holding): void => {
   for (const timer of holding.timers) clearTimeout(timer);
 };
+
+/** The server keeps the name as it was written: 'UTF8', 'utf-8' and 'UNICODE' are one encoding. */
+const isUtf8Name = (name: string): boolean => /^(UTF8|UNICODE)$/i.test(name.replace(/[^A-Za-z0-9]/g, ''));
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
 
