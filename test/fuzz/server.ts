@@ -283,7 +283,8 @@ export class ModelServer {
         return complete('DEALLOCATE');
       case 'EXEC': {
         const inner = parseText(this.#statements.get(name) ?? fail('26000'))?.[0];
-        if (!inner || place.length > 8) return fail('0A000');
+        // PostgreSQL would start a COPY here; a session that did not know of it ends.
+        if (!inner || inner.verb === 'COPYIN' || place.length > 8) return fail('0A000');
         return this.#run(text, inner, `${place} x`, then, extended);
       }
       case 'SHOW':

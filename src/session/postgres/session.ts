@@ -36,19 +36,11 @@ import {
   SYNC,
 } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
-import type {
-  BoundParameter,
-  EarlierText,
-  GateSession,
-  HoldStart,
-  Judgement,
-  Plan,
-  Release,
-  SessionFacts,
-  StatementOutcome,
-} from '../gate.ts';
+import type { BoundParameter, EarlierText, GateSession, Judgement, Plan, Release, SessionFacts } from '../gate.ts';
 import type { Upstream } from '../upstream.ts';
+import { Accounts, NEVER_SENT } from './accounts.ts';
 import { least, reading, readTimeout } from './facts.ts';
+import { type Answer, Hold } from './hold.ts';
 import { CERTAIN, Names, type Portal, type Prepared, type Undo } from './names.ts';
 import { describeOwn, reset, runOwn } from './own.ts';
 import {
@@ -108,28 +100,11 @@ export interface SessionLimits {
   readonly heartbeat_ms: number;
 }
 
-type Wait = Extract<HoldStart, { type: 'wait' }>;
-
-/** A request is being opened, or a refusal recorded. */
-interface Recording {
-  readonly name: 'recording';
-  cancelled: boolean;
-}
 /** The gate thinks about this text; an object for each, so that a late verdict finds nobody waiting. */
 interface Judging {
   readonly name: 'judging';
   readonly text: string;
   verdict: Judgement | null;
-}
-interface Holding {
-  readonly name: 'holding';
-  readonly wait: Wait;
-  readonly timers: readonly NodeJS.Timeout[];
-}
-/** A durable release is on its way; a cancel now reaches the server after the statement. */
-interface Releasing {
-  readonly name: 'releasing';
-  cancelled: boolean;
 }
 type Phase =
   | { readonly name: ReadingPhase }
@@ -138,9 +113,8 @@ type Phase =
   /** Until the answers to our SHOWs are in. */
   | { readonly name: 'rereading'; readonly names: readonly string[]; readonly values: string[] }
   | Judging
-  | Recording
-  | Holding
-  | Releasing
+  /** Until somebody has decided, or nobody waits any more. */
+  | Hold
   | { readonly name: 'closed' };
 
 const OPEN: Phase = { name: 'open' };
@@ -148,11 +122,6 @@ const COPYING: Phase = { name: 'copying' };
 const DISCARDING: Phase = { name: 'discarding' };
 const SETTLING: Phase = { name: 'settling' };
 const CLOSED: Phase = { name: 'closed' };
-
-/** What became of the message at hand while the session waited; consumed when it is read again. */
-type Ready =
-  | { readonly type: 'run'; readonly plan: Plan; readonly release: Release; readonly cancelled: boolean }
-  | { readonly type: 'refuse'; readonly text: WireText };
 
 /** What decides how names resolve. */
 type Facts = Readonly<Record<(typeof FACTS)[number], string | null>>;
@@ -212,9 +181,8 @@ export class PostgresSession implements SessionFacts {
 
   /** The verdict that was waited for: of the message at hand, and of no other. */
   #judged: Judging | null = null;
-  #ready: Ready | null = null;
-  /** A release that a Parse got, together with its Bind if one follows: exactly that one may pass with it. */
-  #grant: { readonly prepared: Prepared; readonly bind: Buffer | null; readonly release: Release } | null = null;
+  /** What became of the message at hand while it was held. */
+  #ready: Answer | null = null;
   #ownError: Buffer | null = null;
   #ownRow: Buffer[] = [];
 
@@ -228,12 +196,10 @@ export class PostgresSession implements SessionFacts {
   #serverFull = false;
   #clientGone = false;
 
-  /** Of the statement whose rows are passing. */
-  #rows = 0;
-  #bytes = 0;
+  readonly #accounts = new Accounts();
+  /** Of the Query under way: its last command tag, and how many of its statements have ended. */
   #tag = '';
   #ownNext = 0;
-  #queryRelease: Release | null = null;
   #lent = false;
   #outcome: (() => void) | null = null;
   /** The server has said good-bye itself. */
@@ -307,6 +273,7 @@ export class PostgresSession implements SessionFacts {
   /** From here on the client is served. `early` are bytes it sent already. */
   start(gate: GateSession, early: Buffer): void {
     this.#gate = gate;
+    this.#accounts.gate = gate;
     if (this.#isClosed()) {
       // The server went away meanwhile.
       gate.close('the server closed the connection');
@@ -327,15 +294,13 @@ export class PostgresSession implements SessionFacts {
   /** The client asked to cancel: ends a hold, else it is the server's to cancel. */
   cancel(): void {
     const phase = this.#phase;
-    if (phase.name === 'holding') this.#endHold(phase, 'cancelled');
-    else if (phase.name === 'recording' || phase.name === 'releasing') phase.cancelled = true;
+    if (phase.name === 'held') phase.cancel();
     else this.#upstream.cancel();
   }
 
   /** Ends the session from the outside, with a word to the client. */
   close(text: WireText): void {
     if (this.#phase.name === 'closed') return;
-    if (this.#phase.name === 'holding') this.#endHold(this.#phase, 'shutdown');
     this.#client.write(errorResponse(text));
     this.#finish('closed by Holdpoint');
   }
@@ -476,13 +441,13 @@ export class PostgresSession implements SessionFacts {
     if (plan.own.length === plan.statements && plan.statements > 0) return this.#ownQuery(plan);
     if (plan.forward !== null) buffer.write(plan.forward, start + 5, 'latin1');
     this.#replies.push(QUERY, plan, null, null, performance.now());
-    this.#queryRelease = decided.release;
+    this.#accounts.query(decided.release);
     this.#sent(plan);
     this.#pipelineEnds();
     // A simple Query drops the unnamed statement and portal.
     this.#names.statements.delete('');
     const unnamed = this.#names.portals.get('');
-    if (unnamed) endPortal(unnamed);
+    if (unnamed) this.#accounts.endPortal(unnamed);
     this.#names.portals.delete('');
     if (plan.copy_in) {
       this.#keep();
@@ -588,89 +553,24 @@ export class PostgresSession implements SessionFacts {
     return null;
   }
 
-  /** Records a refusal, or opens a request; goes on when that is durable. */
+  /** Records a refusal, or opens a request; goes on when it is known what becomes of it. */
   #record(judgement: Exclude<Judgement, { type: 'pass' }>, parameters: readonly BoundParameter[]): void {
-    const recording: Recording = { name: 'recording', cancelled: false };
-    this.#phase = recording;
-    const started: Promise<HoldStart> =
-      judgement.type === 'hold'
-        ? judgement.hold(parameters)
-        : judgement.refuse().then((text) => ({ type: 'refuse', text }));
-    started.then(
-      (start) => this.#held(start, recording, judgement.plan),
-      (error) => this.#broken('a statement could not be recorded', error),
-    );
-  }
-
-  #held(start: HoldStart, recording: Recording, plan: Plan | null): void {
-    if (this.#phase !== recording) {
-      // The client or the server went away meanwhile.
-      if (start.type === 'wait') void start.end(this.#clientGone ? 'disconnected' : 'upstream-gone');
-      if (start.type === 'run') start.release.finished(NEVER_SENT);
-      return;
-    }
-    if (start.type === 'refuse') return this.#become({ type: 'refuse', text: start.text });
-    this.#notice(start.notice);
-    if (plan === null) throw new Error('a statement without a plan was held');
-    if (start.type === 'run')
-      return this.#become({ type: 'run', plan, release: start.release, cancelled: recording.cancelled });
-    const timers = [
-      setTimeout(() => this.#endHold(holding, 'waited-out'), start.wait_ms),
-      setInterval(() => this.#notice(start.heartbeat()), this.#limits.heartbeat_ms),
-    ];
-    const holding: Holding = { name: 'holding', wait: start, timers };
-    this.#phase = holding;
-    start.ended.then(
-      (ended) => {
-        if (this.#phase !== holding) return;
-        if (ended.type === 'approved') this.#release(holding, plan);
-        else {
-          stopTimers(holding);
-          this.#become({ type: 'refuse', text: ended.text });
-        }
+    this.#phase = new Hold(judgement, parameters, this.#limits.heartbeat_ms, {
+      notice: (text) => {
+        if (!this.#clientGone) this.#client.write(noticeResponse(text));
       },
-      (error) => this.#broken('a hold failed', error),
-    );
-    if (this.#clientPaused) this.#resumeClient();
-    if (recording.cancelled) this.#endHold(holding, 'cancelled');
-    else this.#watchHeld();
-  }
-
-  #release(holding: Holding, plan: Plan): void {
-    stopTimers(holding);
-    const releasing: Releasing = { name: 'releasing', cancelled: false };
-    this.#phase = releasing;
-    holding.wait.release().then(
-      (result) => {
-        if (this.#phase !== releasing) {
-          if (result.type === 'run') result.release.finished(NEVER_SENT);
-          return;
-        }
-        if (result.type === 'refuse') return this.#become({ type: 'refuse', text: result.text });
-        this.#notice(result.notice);
-        this.#become({ type: 'run', plan, release: result.release, cancelled: releasing.cancelled });
+      waiting: () => {
+        if (this.#clientPaused) this.#resumeClient();
+        this.#watchHeld();
       },
-      (error) => this.#broken('a release could not be recorded', error),
-    );
-  }
-
-  /** The client stops waiting: cancel, time out, too much data. What it is told depends on who was first. */
-  #endHold(
-    holding: Holding,
-    why: 'waited-out' | 'cancelled' | 'disconnected' | 'overflow' | 'upstream-gone' | 'shutdown',
-  ): void {
-    holding.wait.end(why).then(
-      (text) => {
-        if (text === null || this.#phase !== holding) return;
-        stopTimers(holding);
-        this.#become({ type: 'refuse', text });
-      },
-      (error) => this.#broken('the end of a hold could not be recorded', error),
-    );
+      answered: (answer) => this.#become(answer),
+      failed: (what, error) => this.#broken(what, error),
+      fault: (what, error) => this.#events.fault(what, error),
+    });
   }
 
   /** Reads the message at hand again, now that it is known what becomes of it. */
-  #become(ready: Ready): void {
+  #become(ready: Answer): void {
     this.#ready = ready;
     this.#phase = OPEN;
     this.#read();
@@ -724,7 +624,7 @@ export class PostgresSession implements SessionFacts {
       return 'drop';
     }
     const prepared = this.#prepare(plan, message.types, false);
-    if (release) this.#grant = { prepared, bind: this.#bindAhead()?.bytes ?? null, release };
+    if (release) this.#accounts.parse(prepared, this.#bindAhead()?.bytes ?? null, release);
     if (plan.forward !== null) buffer.write(plan.forward, message.textStart, 'latin1');
     const undo = this.#names.setStatement(message.name, prepared);
     this.#replies.push(PARSE, plan, null, undo, 0);
@@ -750,14 +650,10 @@ export class PostgresSession implements SessionFacts {
       return this.#refuseOr('extended', tooMany('portals', this.#limits.prepared_statements_max));
     if (prepared.local) return this.#bindOwn(prepared, portalName.text);
     if (!this.#replies.settled(prepared.pipeline)) return this.#settleStep();
-    let release: Release | null = null;
+    let release = this.#accounts.takeGrant(prepared, buffer.subarray(start, end));
     let plan: Plan;
-    const grant = this.#grant;
-    if (grant?.bind && grant.prepared === prepared && grant.bind.equals(buffer.subarray(start, end))) {
-      plan = prepared.plan as Plan;
-      release = grant.release;
-      this.#grant = null;
-    } else {
+    if (release) plan = prepared.plan as Plan;
+    else {
       // Made by SQL PREPARE: executing it means what EXECUTE of that name means.
       const text = prepared.plan ? prepared.plan.text : `EXECUTE "${statementName.text.replaceAll('"', '""')}"`;
       const decided = this.#decide('bind', text, prepared.types);
@@ -1023,7 +919,7 @@ export class PostgresSession implements SessionFacts {
    */
   #refuse(mode: 'simple' | 'extended', text: WireText): Step {
     const nothingToLose = this.#status !== IN_BLOCK && !this.#executedSinceSync && !this.#boundSinceSync;
-    this.#endGrant(NEVER_SENT);
+    this.#accounts.dropGrant();
     if (mode === 'simple') {
       if (nothingToLose && !this.#sentSinceSync) {
         this.#client.write(Buffer.concat([errorResponse(text), readyForQuery(this.#status)]));
@@ -1044,10 +940,6 @@ export class PostgresSession implements SessionFacts {
     }
     this.#phase = DISCARDING;
     return 'drop';
-  }
-
-  #notice(text: WireText): void {
-    if (!this.#clientGone) this.#client.write(noticeResponse(text));
   }
 
   #tooLong(): void {
@@ -1078,7 +970,7 @@ export class PostgresSession implements SessionFacts {
 
   #watchBacklog(): void {
     const phase = this.#phase;
-    if (phase.name === 'holding') this.#watchHeld();
+    if (phase.name === 'held' && phase.waiting) this.#watchHeld();
     else if (phase.name !== 'closed' && this.#in.unread > this.#limits.backlog_bytes_max && isWaiting(phase))
       this.#pauseClient();
     else if (this.#clientPaused && !this.#serverFull && !isWaiting(phase)) this.#resumeClient();
@@ -1087,7 +979,7 @@ export class PostgresSession implements SessionFacts {
   /** While its statement is held the client is still read: it may leave, or send more than it should. */
   #watchHeld(): void {
     const phase = this.#phase;
-    if (phase.name !== 'holding') return;
+    if (phase.name !== 'held' || !phase.waiting) return;
     let terminate = false;
     let first = true;
     this.#in.peek((type, start, end) => {
@@ -1097,7 +989,7 @@ export class PostgresSession implements SessionFacts {
       return !terminate;
     });
     if (terminate) return this.#clientLeft();
-    if (this.#in.unread - (this.#in.length + 1) > this.#limits.held_bytes_max) this.#endHold(phase, 'overflow');
+    if (this.#in.unread - (this.#in.length + 1) > this.#limits.held_bytes_max) phase.end('overflow');
   }
 
   #pauseClient(): void {
@@ -1117,12 +1009,6 @@ export class PostgresSession implements SessionFacts {
 
   #clientLeft(): void {
     this.#clientGone = true;
-    if (this.#phase.name === 'holding') {
-      stopTimers(this.#phase);
-      void this.#phase.wait
-        .end('disconnected')
-        .catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
-    }
     this.#finish('client left');
   }
 
@@ -1184,7 +1070,7 @@ export class PostgresSession implements SessionFacts {
       this.#ownRow.push(Buffer.from(this.#out.buffer.subarray(this.#out.start, this.#out.end)));
       return false;
     }
-    this.#bytes += this.#out.end - this.#out.start;
+    this.#accounts.data(this.#out.end - this.#out.start);
     return true;
   }
 
@@ -1200,11 +1086,10 @@ export class PostgresSession implements SessionFacts {
           this.#ownRow = [Buffer.from(buffer.subarray(start, end))];
           return false;
         }
-        this.#rows++;
-        this.#bytes += end - start;
+        this.#accounts.row(end - start);
         return head.op === QUERY ? this.#withOwnBefore(head, true) : true;
       case BACKEND.CopyData:
-        this.#bytes += end - start;
+        this.#accounts.data(end - start);
         return true;
       case BACKEND.RowDescription:
         if (own) return false;
@@ -1231,7 +1116,7 @@ export class PostgresSession implements SessionFacts {
         return this.#completed(head, type === BACKEND.CommandComplete ? latin1(buffer, start + 5, end - 1) : '');
       case BACKEND.PortalSuspended:
         if (head.op !== EXECUTE) return this.#unexpected(type);
-        this.#suspended(head);
+        this.#accounts.suspended(head);
         this.#replies.pop();
         return true;
       case BACKEND.ReadyForQuery:
@@ -1261,18 +1146,11 @@ export class PostgresSession implements SessionFacts {
   #expect(fits: boolean, own: boolean, type: number): boolean {
     if (!fits) return this.#unexpected(type);
     const { op, undo } = this.#replies.head;
-    if (op === PARSE && this.#grant?.bind === null) this.#endGrant({ ...NEVER_SENT, tag: 'PARSE', sqlstate: null });
+    if (op === PARSE) this.#accounts.parsed();
     // A portal that was closed, or bound anew.
-    if (undo?.map === 'portal' && undo.before) endPortal(undo.before);
+    if (undo?.map === 'portal' && undo.before) this.#accounts.endPortal(undo.before);
     this.#replies.pop();
     return !own;
-  }
-
-  /** The release of a Parse does not reach its Bind. */
-  #endGrant(outcome: StatementOutcome): void {
-    const grant = this.#grant;
-    this.#grant = null;
-    grant?.release.finished(outcome);
   }
 
   #completed(head: Entry, tag: string): boolean | Buffer {
@@ -1354,7 +1232,7 @@ export class PostgresSession implements SessionFacts {
   #portalsEnded(): void {
     for (const [name, portal] of this.#names.portals)
       if (portal.pipeline < this.#replies.answered) {
-        endPortal(portal);
+        this.#accounts.endPortal(portal);
         this.#names.portals.delete(name);
       }
   }
@@ -1418,77 +1296,18 @@ export class PostgresSession implements SessionFacts {
   #discard(): void {
     const phase = this.#phase;
     this.#phase = DISCARDING;
-    if (phase.name === 'holding') {
-      stopTimers(phase);
-      void phase.wait
-        .end('upstream-gone')
-        .catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
-    }
-    this.#endGrant(NEVER_SENT);
+    if (phase.name === 'held') phase.leave('upstream-gone');
+    this.#accounts.dropGrant();
   }
 
   /** A statement has ended: accounts for it. Exactly one of tag and sqlstate is set. */
   #ended(head: Entry, tag: string | null, sqlstate: string | null): void {
-    const { plan, portal } = head;
-    const before = head.op === EXECUTE && portal?.release ? portal : NOTHING_YET;
-    const rows = before.rows + (tag === null ? this.#rows : Math.max(this.#rows, rowsOf(tag)));
-    const bytes = before.bytes + this.#bytes;
-    this.#rows = this.#bytes = 0;
+    const { plan, op } = head;
     if (!plan) return;
-    const now = performance.now();
-    // Parse and Bind carry no time of their own: nothing ran.
-    const sent = head.sent || now;
-    const duration = now - sent;
-    const started = performance.timeOrigin + sent;
-    const release = this.#releaseOf(head);
-    const outcome: StatementOutcome = { tag, sqlstate, rows, bytes, duration_ms: duration };
-    if (release) release.finished(outcome);
-    else this.#gate.ran(plan, started, sqlstate ?? tag ?? '', rows, bytes, duration * 1000);
-    this.#follow(plan, head.op, tag, sqlstate);
+    const at = this.#accounts.ended(head, plan, tag, sqlstate);
+    this.#follow(plan, op, tag, sqlstate);
     if ((this.in_transaction || this.#status !== IDLE) && this.earlier.length < EARLIER_MAX)
-      this.earlier.push({ sql: plan.text, at: started, outcome: sqlstate ?? tag ?? '' });
-  }
-
-  /** The connection ends before its answer came. */
-  #abandoned(head: Entry): void {
-    const { op, plan, sent, undo } = head;
-    if (undo?.map === 'portal' && undo.before) endPortal(undo.before);
-    if (!plan || (op !== QUERY && op !== EXECUTE)) return;
-    const release = this.#releaseOf(head);
-    const duration_us = (performance.now() - sent) * 1000;
-    if (release) release.finished(null);
-    else this.#gate.ran(plan, performance.timeOrigin + sent, UNKNOWN_TAG, this.#rows, this.#bytes, duration_us);
-    this.#rows = this.#bytes = 0;
-  }
-
-  /** Rows that a client took are on record even if it never takes the rest. */
-  #suspended(head: Entry): void {
-    const { plan, portal, sent } = head;
-    if (portal?.release) {
-      portal.rows += this.#rows;
-      portal.bytes += this.#bytes;
-    } else if (plan) {
-      const duration_us = (performance.now() - sent) * 1000;
-      this.#gate.ran(plan, performance.timeOrigin + sent, SUSPENDED_TAG, this.#rows, this.#bytes, duration_us);
-    }
-    this.#rows = this.#bytes = 0;
-  }
-
-  /** Takes the release that this message ran under, if it did. */
-  #releaseOf(head: Entry): Release | null {
-    const { portal } = head;
-    let release: Release | null = null;
-    if (head.op === QUERY) {
-      release = this.#queryRelease;
-      this.#queryRelease = null;
-    } else if (head.op === PARSE) {
-      release = this.#grant?.release ?? null;
-      this.#grant = null;
-    } else if (portal) {
-      ({ release } = portal);
-      portal.release = null;
-    }
-    return release;
+      this.earlier.push({ sql: plan.text, at, outcome: sqlstate ?? tag ?? '' });
   }
 
   /** What a finished statement changed: names of SQL PREPARE, settings told to Holdpoint, the block. */
@@ -1567,35 +1386,24 @@ export class PostgresSession implements SessionFacts {
     const phase = this.#phase;
     if (phase.name === 'closed') return;
     if (this.#outcome) return this.#outcome();
-    if (phase.name === 'holding') {
-      stopTimers(phase);
-      void phase.wait
-        .end('upstream-gone')
-        .catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
-    }
     if (!this.#clientGone && !this.#fatal) this.#client.write(errorResponse(UPSTREAM_GONE));
-    this.#finish('the server closed the connection');
+    this.#finish('the server closed the connection', 'upstream-gone');
   }
 
-  #finish(why: string): void {
-    if (this.#phase.name === 'closed') return;
+  #finish(why: string, left: 'upstream-gone' | 'shutdown' = 'shutdown'): void {
     const phase = this.#phase;
-    if (phase.name === 'holding') {
-      stopTimers(phase);
-      void phase.wait
-        .end(this.#clientGone ? 'disconnected' : 'shutdown')
-        .catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
-    }
+    if (phase.name === 'closed') return;
+    if (phase.name === 'held') phase.leave(this.#clientGone ? 'disconnected' : left);
     this.#flushRun();
     this.#phase = CLOSED;
     // Statements that were sent and have not ended: nobody can say what becomes of them.
     while (this.#replies.length > 0) {
-      this.#abandoned(this.#replies.head);
+      this.#accounts.abandoned(this.#replies.head);
       this.#replies.pop();
     }
     for (const portal of this.#names.portals.values())
       portal.release?.finished(this.#boundSinceSync ? null : NEVER_SENT);
-    this.#endGrant(NEVER_SENT);
+    this.#accounts.dropGrant();
     if (this.#ready?.type === 'run') this.#ready.release.finished(NEVER_SENT);
     this.#upstream.end();
     this.#client.end();
@@ -1623,46 +1431,13 @@ const stopped = (step: Step): Stopped => (step === 'wait' ? WAIT : DROP);
 const PASSED: { plan: Plan; release: Release | null } = { plan: null as unknown as Plan, release: null };
 const ERROR_TAG = '(error)';
 const NO_BYTES = Buffer.alloc(0);
-/** The outcome of a statement that was let through and never reached the server. */
-const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
-
-/** The tag of rows that a client took with Execute, leaving others. */
-const SUSPENDED_TAG = 'PortalSuspended';
-/** The tag of a statement whose client or server went away before its end. */
-const UNKNOWN_TAG = 'unknown';
-const NOTHING_YET = { rows: 0, bytes: 0 };
-
-/** A portal that is no more: if it was let through and never ran to its end, that is its outcome. */
-const endPortal = (portal: Portal): void => {
-  const { release, rows, bytes } = portal;
-  portal.release = null;
-  release?.finished({ tag: rows > 0 ? SUSPENDED_TAG : 'BIND', sqlstate: null, rows, bytes, duration_ms: 0 });
-};
-
-const WAITING: ReadonlySet<Phase['name']> = new Set([
-  'settling',
-  'rereading',
-  'judging',
-  'recording',
-  'holding',
-  'releasing',
-]);
+const WAITING: ReadonlySet<Phase['name']> = new Set(['settling', 'rereading', 'judging', 'held']);
 const isWaiting = (phase: Phase): boolean => WAITING.has(phase.name);
-
-const stopTimers = (holding: Holding): void => {
-  for (const timer of holding.timers) clearTimeout(timer);
-};
 
 /** The server keeps the name as it was written: 'UTF8', 'utf-8' and 'UNICODE' are one encoding. */
 const isUtf8Name = (name: string): boolean => /^(UTF8|UNICODE)$/i.test(name.replace(/[^A-Za-z0-9]/g, ''));
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
-
-/** Rows that a command tag counts: its last word, if that is a number. */
-const rowsOf = (tag: string): number => {
-  const count = Number(tag.slice(tag.lastIndexOf(' ') + 1));
-  return Number.isInteger(count) ? count : 0;
-};
 
 /** The text of the first column of a DataRow; '' for NULL. */
 const firstColumn = (row: Buffer): string => {

@@ -1,0 +1,166 @@
+// One statement's wait for somebody's word: from the request that is opened, or the refusal that is recorded, to what becomes of it.
+// Whoever is first counts: the decision, the clock, the client, the server. It must never lose a release: one that comes when nobody
+// waits any more is reported as never sent.
+//
+//   recording --> waiting --> releasing --> over: `answered` is called, once
+//        \----------\------------\---------> over: `leave` was called, nobody is told
+import type { WireText } from '../../errors/catalogue.ts';
+import type { BoundParameter, HoldStart, Judgement, Plan, Release } from '../gate.ts';
+import { NEVER_SENT } from './accounts.ts';
+
+type Wait = Extract<HoldStart, { type: 'wait' }>;
+type Why = Parameters<Wait['end']>[0];
+
+/** What became of the message at hand; consumed when it is read again. */
+export type Answer =
+  /** `cancelled`: the client asked for it too late; the server may still hear of it. */
+  | { readonly type: 'run'; readonly plan: Plan; readonly release: Release; readonly cancelled: boolean }
+  | { readonly type: 'refuse'; readonly text: WireText };
+
+export interface HoldEvents {
+  /** A word to the client that still waits. */
+  notice(text: WireText): void;
+  /** The request is open and the client waits. */
+  waiting(): void;
+  answered(answer: Answer): void;
+  /** The gate failed: nothing may be sent. */
+  failed(what: string, error: unknown): void;
+  /** The gate failed when nobody waited any more. */
+  fault(what: string, error: unknown): void;
+}
+
+export class Hold {
+  readonly name = 'held';
+  #state: 'recording' | 'waiting' | 'releasing' | 'over' = 'recording';
+  readonly #plan: Plan | null;
+  readonly #heartbeat_ms: number;
+  readonly #events: HoldEvents;
+  #wait: Wait | null = null;
+  #left: Why = 'shutdown';
+  #cancelled = false;
+  #timers: readonly NodeJS.Timeout[] = [];
+
+  constructor(
+    judgement: Exclude<Judgement, { type: 'pass' }>,
+    parameters: readonly BoundParameter[],
+    heartbeat_ms: number,
+    events: HoldEvents,
+  ) {
+    this.#plan = judgement.plan;
+    this.#heartbeat_ms = heartbeat_ms;
+    this.#events = events;
+    const started: Promise<HoldStart> =
+      judgement.type === 'hold'
+        ? judgement.hold(parameters)
+        : judgement.refuse().then((text) => ({ type: 'refuse', text }));
+    started.then(
+      (start) => this.#started(start),
+      (error) => this.#failed('a statement could not be recorded', error),
+    );
+  }
+
+  /** The client waits for a person now, and may send more or leave. */
+  get waiting(): boolean {
+    return this.#state === 'waiting';
+  }
+
+  /** A CancelRequest came. While a release is on its way it reaches the server after the statement. */
+  cancel(): void {
+    if (this.#state === 'waiting') this.end('cancelled');
+    else this.#cancelled = true;
+  }
+
+  /** The client stops waiting and is told so; what it is told depends on who was first. */
+  end(why: Why): void {
+    this.#wait?.end(why).then(
+      (text) => {
+        if (text !== null && this.#state === 'waiting') this.#answer({ type: 'refuse', text });
+      },
+      (error) => this.#failed('the end of a hold could not be recorded', error),
+    );
+  }
+
+  /** Nobody waits for an answer any more. The request lives on as the gate sees fit. */
+  leave(why: Why): void {
+    const wait = this.#state === 'waiting' ? this.#wait : null;
+    this.#over();
+    this.#left = why;
+    if (wait) this.#endUnheard(wait);
+  }
+
+  #started(start: HoldStart): void {
+    if (this.#state === 'over') {
+      if (start.type === 'wait') this.#endUnheard(start);
+      if (start.type === 'run') start.release.finished(NEVER_SENT);
+      return;
+    }
+    if (start.type === 'refuse') return this.#answer(start);
+    this.#events.notice(start.notice);
+    if (start.type === 'run') return this.#run(start.release);
+    this.#wait = start;
+    this.#state = 'waiting';
+    this.#timers = [
+      setTimeout(() => this.end('waited-out'), start.wait_ms),
+      setInterval(() => this.#events.notice(start.heartbeat()), this.#heartbeat_ms),
+    ];
+    start.ended.then(
+      (ended) => {
+        if (this.#state !== 'waiting') return;
+        if (ended.type === 'approved') this.#release(start);
+        else this.#answer(ended);
+      },
+      (error) => this.#failed('a hold failed', error),
+    );
+    if (this.#cancelled) this.end('cancelled');
+    else this.#events.waiting();
+  }
+
+  #release(wait: Wait): void {
+    this.#stopTimers();
+    this.#state = 'releasing';
+    wait.release().then(
+      (result) => {
+        if (this.#state === 'over') {
+          if (result.type === 'run') result.release.finished(NEVER_SENT);
+          return;
+        }
+        if (result.type === 'refuse') return this.#answer(result);
+        this.#events.notice(result.notice);
+        this.#run(result.release);
+      },
+      (error) => this.#failed('a release could not be recorded', error),
+    );
+  }
+
+  #run(release: Release): void {
+    if (this.#plan !== null)
+      return this.#answer({ type: 'run', plan: this.#plan, release, cancelled: this.#cancelled });
+    release.finished(NEVER_SENT);
+    this.#failed('a statement without a plan was let through', undefined);
+  }
+
+  #answer(answer: Answer): void {
+    this.#over();
+    this.#events.answered(answer);
+  }
+
+  #endUnheard(wait: Wait): void {
+    wait.end(this.#left).catch((error: unknown) => this.#events.fault('a hold could not be ended', error));
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (this.#state === 'over') return this.#events.fault(what, error);
+    this.#over();
+    this.#events.failed(what, error);
+  }
+
+  #over(): void {
+    this.#stopTimers();
+    this.#state = 'over';
+  }
+
+  #stopTimers(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers = [];
+  }
+}
