@@ -14,7 +14,7 @@ import { generate, type Said } from './script.ts';
 import { Tracker } from './tracker.ts';
 
 const PROVE = process.env['HOLDPOINT_PROVE'] === '1';
-const CONVERSATIONS = PROVE ? 300_000 : 3000;
+const CONVERSATIONS = PROVE ? 200_000 : 3000;
 const STEPS_MAX = 20_000;
 const LOG_LINES = 200;
 

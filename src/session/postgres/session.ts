@@ -796,6 +796,8 @@ export class PostgresSession implements SessionFacts {
     const resultFormat = message.resultFormats[0] ?? 0;
     const epoch = this.#epoch;
     const known = { prepared, plan, epoch, release: null, values, resultFormat, pipeline: CERTAIN, rows: 0, bytes: 0 };
+    const before = this.#names.portals.get(portal);
+    if (before) this.#accounts.endPortal(before);
     this.#names.setPortal(portal, known);
     this.#client.write(BIND_COMPLETE);
     return 'drop';
