@@ -16,6 +16,7 @@ import { startServer } from '../test/real/servers.ts';
 
 const ROUNDS = Number(process.env['HOLDPOINT_BENCH_ROUNDS'] ?? 5);
 const SECONDS = Number(process.env['HOLDPOINT_BENCH_SECONDS'] ?? 4);
+const WANTED = (process.env['HOLDPOINT_BENCH_MODES'] ?? 'prepared,simple,extended,rate').split(',');
 const CLIENTS = 32;
 const RATE = 2000;
 const PASSWORD = 'bench';
@@ -64,8 +65,9 @@ const main = async (): Promise<void> => {
     console.log(
       'Holdpoint: starter policy, full inspection, audit on (async); pgbouncer: session pooling, SCRAM on both legs\n',
     );
-    for (const mode of ['prepared', 'simple', 'extended'] as const) await compare(mode, peers, dir, []);
-    await compare('prepared', peers, dir, ['-R', String(RATE)]);
+    for (const mode of ['prepared', 'simple', 'extended'] as const)
+      if (WANTED.includes(mode)) await compare(mode, peers, dir, []);
+    if (WANTED.includes('rate')) await compare('prepared', peers, dir, ['-R', String(RATE)]);
   } finally {
     for (const { child } of peers)
       if (child) {
