@@ -102,7 +102,6 @@ class Player {
   #owed = 0;
   #request: RequestView | null = null;
   #pending: string[] = [];
-  #recordsBefore = 0;
 
   constructor(stage: Stage, client: WireClient) {
     this.#stage = stage;
@@ -255,17 +254,17 @@ class Player {
     ];
   }
 
-  /** Record types since the last `audit` line, once one of type `last` is among them. */
+  /** What the log says of the request at hand, once a record of type `last` is there. */
   async #audit(last: string): Promise<string[]> {
     const gateway = this.#stage.gateway;
-    if (!gateway) throw new Error('nobody keeps a log here');
+    if (!gateway || !this.#request) throw new Error('there is no request in a log');
+    const { id } = this.#request;
     for (;;) {
-      const records = (await gateway.records()).filter(({ type }) => /^(request|statement)\./.test(type));
-      const types = records.slice(this.#recordsBefore).map(({ type }) => type);
-      if (types.includes(last)) {
-        this.#recordsBefore = records.length;
-        return [`= ${types.join(' ')}`];
-      }
+      const records = await gateway.records();
+      const types = records
+        .filter(({ clear }) => (clear['id'] ?? Object(clear['request']).id) === id)
+        .map(({ type }) => type);
+      if (types.includes(last)) return [`= ${types.join(' ')}`];
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
