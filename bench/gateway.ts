@@ -1,5 +1,5 @@
 // The gateway beside pgbouncer and beside a raw relay, in one run: the same pgbench against the same server, taking turns
-// (A B C A B C ...), medians of the rounds, ratios. CPU is user and system time of the proxy's process by /proc, per query;
+// (A B C A B C ...), medians of the rounds. A ratio is the median of the rounds' ratios: the machine's moods last longer than a round. CPU is user and system time of the proxy's process by /proc, per query;
 // throughput is printed too, but the machine that runs the load shares it.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,6 +16,8 @@ import { startServer } from '../test/real/servers.ts';
 
 const ROUNDS = Number(process.env['HOLDPOINT_BENCH_ROUNDS'] ?? 5);
 const SECONDS = Number(process.env['HOLDPOINT_BENCH_SECONDS'] ?? 4);
+/** A runtime that compiles what is used often needs some seconds to know it. */
+const WARM_UP_SECONDS = 10;
 const WANTED = (process.env['HOLDPOINT_BENCH_MODES'] ?? 'prepared,simple,extended,rate').split(',');
 const CLIENTS = 32;
 const RATE = 2000;
@@ -87,12 +89,14 @@ const compare = async (
 ): Promise<void> => {
   const rated = extra.length > 0;
   const samples = new Map<string, Sample[]>(peers.map(({ name }) => [name, []]));
-  for (const peer of peers) await measure(mode, peer, dir, extra, 1);
+  for (const peer of peers) await measure(mode, peer, dir, extra, WARM_UP_SECONDS);
   for (let round = 0; round < ROUNDS; round++)
     for (const peer of peers) samples.get(peer.name)?.push(await measure(mode, peer, dir, extra, SECONDS));
   const middle = (name: string, pick: (sample: Sample) => number): number =>
     median((samples.get(name) ?? []).map(pick));
-  const bouncer = middle('pgbouncer', (sample) => sample.cpu_us);
+  const bouncer = samples.get('pgbouncer') ?? [];
+  const ratio = (name: string): number =>
+    median((samples.get(name) ?? []).map((sample, round) => sample.cpu_us / (bouncer[round]?.cpu_us ?? Number.NaN)));
   const direct = middle('direct', (sample) => sample.p50);
   console.log(`${mode}, ${rated ? `8 clients at ${RATE} queries a second` : `${CLIENTS} clients`}`);
   console.log('  peer        queries/s   CPU µs/query   CPU vs pgbouncer   p50 ms   p99 ms   added p50 µs');
@@ -106,7 +110,7 @@ const compare = async (
           .toFixed(0)
           .padStart(11),
         (name === 'direct' ? '-' : cpu.toFixed(1)).padStart(15),
-        (name === 'direct' ? '-' : `${(cpu / bouncer).toFixed(2)} x`).padStart(19),
+        (name === 'direct' ? '-' : `${ratio(name).toFixed(2)} x`).padStart(19),
         p50.toFixed(3).padStart(9),
         middle(name, (sample) => sample.p99)
           .toFixed(3)

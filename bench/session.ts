@@ -116,7 +116,7 @@ const shows = ops.map((op) => {
   if (op === OWN_CLOSE) return message('3');
   return Buffer.concat([dataRowOfText([values.shift() ?? '']), message('C', 'SHOW\0')]);
 });
-const from = (bytes: Buffer): void => events?.data(bytes, true);
+const from = (bytes: Buffer): void => events?.data(bytes);
 from(Buffer.concat([...shows, readyForQuery(0x49)]));
 await ready;
 session.start(

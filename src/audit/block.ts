@@ -34,13 +34,13 @@ export class Block {
     duration_us: number,
   ): boolean {
     if (this.entries === 0) this.#from = time;
-    this.#ms.push(time - this.#from);
+    this.#ms.push(Math.round(time - this.#from));
     this.#shape.push(this.#word(shape));
     this.#rule.push(this.#word(rule));
     this.#outcome.push(this.#word(outcome));
     this.#rows.push(rows);
     this.#bytes.push(bytes);
-    this.#us.push(duration_us);
+    this.#us.push(Math.round(duration_us));
     this.entries++;
     return this.entries >= block_entries_max || this.chars >= block_chars_max;
   }

@@ -1,6 +1,7 @@
 // May this run? Asks, in order: sql what the text does, policy what to make of it, approval for a person's word, audit to
 // write it down first. Never forwards and never answers the client itself: a session does both.
 // An allowed text that was judged before under the same facts is answered from memory, without a promise.
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Desk, Held, HoldEnd, Request } from '../approval/types.ts';

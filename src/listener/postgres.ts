@@ -79,6 +79,11 @@ export interface PostgresListener {
   close(): Promise<void>;
 }
 
+/** A connection. */
+interface Line {
+  stream: Duplex;
+}
+
 /** Ends the connection with words for the client. */
 class Refusal extends Error {
   readonly text: WireText;
@@ -100,7 +105,8 @@ class Listener implements PostgresListener {
   readonly #options: PostgresListenerOptions;
   readonly #server: Server;
   readonly #context: SecureContext | null;
-  readonly #sockets = new Set<Socket>();
+  /** Every connection, and what is written to: inside TLS another stream than the socket. */
+  readonly #sockets = new Map<Socket, Line>();
   /** Live sessions by process id and secret key, for CancelRequest. */
   readonly #keys = new Map<number, { readonly secret: Buffer; readonly session: PostgresSession }[]>();
   readonly #live = new Set<PostgresSession>();
@@ -139,17 +145,19 @@ class Listener implements PostgresListener {
     this.#closing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const session of this.#live) session.close(texts.shutdown({ id: null }));
-    for (const socket of this.#sockets) socket.end();
+    // Not the socket under TLS: what is still to be encrypted would be lost.
+    for (const { stream } of this.#sockets.values()) stream.end();
     // A client that does not read its good-bye must not keep the process.
     const timer = setTimeout(() => {
-      for (const socket of this.#sockets) socket.destroy();
+      for (const socket of this.#sockets.keys()) socket.destroy();
     }, CLOSE_GRACE_MS);
     await closed;
     clearTimeout(timer);
   }
 
   #accept(socket: Socket): void {
-    this.#sockets.add(socket);
+    const line: Line = { stream: socket };
+    this.#sockets.set(socket, line);
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('error', () => socket.destroy());
     const { connections_max, startup_timeout_ms } = this.#options.limits;
@@ -162,7 +170,6 @@ class Listener implements PostgresListener {
     }
     const timer = setTimeout(() => socket.destroy(), startup_timeout_ms);
     const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-    const line: { stream: Duplex } = { stream: socket };
     this.#greet(socket, line, address)
       .catch((error: unknown) => this.#refuse(line.stream, address, error))
       .finally(() => clearTimeout(timer));
@@ -185,7 +192,7 @@ class Listener implements PostgresListener {
     leave(stream, errorResponse(refusal.text));
   }
 
-  async #greet(socket: Socket, line: { stream: Duplex }, address: string): Promise<void> {
+  async #greet(socket: Socket, line: Line, address: string): Promise<void> {
     const packet = await this.#encryption(socket, line);
     if (packet === null) return;
     const { stream } = line;
@@ -259,10 +266,7 @@ class Listener implements PostgresListener {
   }
 
   /** Settles encryption; the startup message that follows, or null when the connection was for a cancel. */
-  async #encryption(
-    socket: Socket,
-    line: { stream: Duplex },
-  ): Promise<Extract<StartupPacket, { type: 'startup' }> | null> {
+  async #encryption(socket: Socket, line: Line): Promise<Extract<StartupPacket, { type: 'startup' }> | null> {
     let packets = new Packets(socket);
     const { startup_bytes_max } = this.#options.limits;
     if (this.#context && (await packets.first()) === TLS_HANDSHAKE) {

@@ -1,8 +1,8 @@
 // The port that upstream/ implements: one logged-in connection to the real server. Types only.
 
 export interface UpstreamEvents {
-  /** Bytes from the server. `lent`: the memory is reused after the call returns; copy what must stay. */
-  data(chunk: Buffer, lent: boolean): void;
+  /** Bytes from the server, the receiver's from now on. */
+  data(chunk: Buffer): void;
   drain(): void;
   /** The connection is gone; no more data comes. Once. */
   closed(): void;

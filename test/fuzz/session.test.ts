@@ -149,10 +149,7 @@ const converse = async (seed: number, plain: boolean): Promise<void> => {
     const length = 1 + Math.floor(chance() * fromServer.length * 1.5);
     const bytes = fromServer.subarray(0, length);
     fromServer = fromServer.subarray(length);
-    if (chance() < 0.5) return events?.data(Buffer.from(bytes), false);
-    const lent = Buffer.from(bytes);
-    events?.data(lent, true);
-    lent.fill(0xee);
+    events?.data(Buffer.from(bytes));
   };
   const serve = (): void => {
     const input = Buffer.concat(toServer);

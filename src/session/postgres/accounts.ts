@@ -1,5 +1,6 @@
 // What became of each statement: rows and bytes that passed, releases that were given, and the one report that each of them gets.
 // Must never report a release twice, nor forget one: what nobody can tell is reported as unknown.
+import { performance } from 'node:perf_hooks';
 import type { GateSession, Plan, Release, StatementOutcome } from '../gate.ts';
 import type { Portal, Prepared } from './names.ts';
 import { BIND, type Entry, EXECUTE, PARSE, QUERY } from './replies.ts';
@@ -10,6 +11,8 @@ export const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows
 const SUSPENDED_TAG = 'PortalSuspended';
 /** The tag of a statement whose client or server went away before its end. */
 const UNKNOWN_TAG = 'unknown';
+/** performance.now() of the epoch, in ms; the getter is not free. */
+const { timeOrigin } = performance;
 const NOTHING_YET = { rows: 0, bytes: 0 };
 
 /** A release that a Parse got, together with its Bind if one follows: exactly that one may pass with it. */
@@ -47,6 +50,11 @@ export class Accounts {
     this.#grant = { prepared, bind, release };
   }
 
+  /** Some Parse has a release that its Bind may take. */
+  get granted(): boolean {
+    return this.#grant !== null;
+  }
+
   /** The release that this Bind got together with its Parse; null: none. It is the Bind's from here on. */
   takeGrant(prepared: Prepared, bind: Buffer): Release | null {
     const grant = this.#grant;
@@ -75,7 +83,7 @@ export class Accounts {
     const now = performance.now();
     // Parse and Bind carry no time of their own: nothing ran.
     const sent = head.sent || now;
-    const started = performance.timeOrigin + sent;
+    const started = timeOrigin + sent;
     const release = this.#releaseOf(head);
     if (release) release.finished({ tag, sqlstate, rows, bytes, duration_ms: now - sent });
     else this.gate.ran(plan, started, sqlstate ?? tag ?? '', rows, bytes, (now - sent) * 1000);
@@ -112,7 +120,7 @@ export class Accounts {
   #ran(head: Entry, plan: Plan, tag: string): void {
     const { sent } = head;
     const duration_us = (performance.now() - sent) * 1000;
-    this.gate.ran(plan, performance.timeOrigin + sent, tag, this.#rows, this.#bytes, duration_us);
+    this.gate.ran(plan, timeOrigin + sent, tag, this.#rows, this.#bytes, duration_us);
     this.#rows = this.#bytes = 0;
   }
 
@@ -142,6 +150,14 @@ export class Accounts {
 
 /** Rows that a command tag counts: its last word, if that is a number. */
 const rowsOf = (tag: string): number => {
-  const count = Number(tag.slice(tag.lastIndexOf(' ') + 1));
-  return Number.isInteger(count) ? count : 0;
+  let count = 0;
+  let unit = 1;
+  for (let at = tag.length - 1; at >= 0; at--) {
+    const digit = tag.charCodeAt(at) - 0x30;
+    if (digit === -16) return count;
+    if (digit < 0 || digit > 9) return 0;
+    count += digit * unit;
+    unit *= 10;
+  }
+  return 0;
 };

@@ -7,6 +7,8 @@
 //                          |                \-> wait: settle, re-read facts, judge, hold; then read the same message again
 //                          \--> refuse: the server is made to fail too, its error text is replaced by ours
 //   server --> #reply: matched with Replies --> kept in the run, one write a chunk
+import { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import type { WireText } from '../../errors/catalogue.ts';
 import { BAD_LENGTH, FRAME, FrameReader, NEED_MORE, PART } from '../../wire/postgres/frame.ts';
@@ -33,11 +35,13 @@ import {
   readParameterTypes,
   readParse,
   readyForQuery,
+  shortLatin1,
   SYNC,
 } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { BoundParameter, EarlierText, GateSession, Judgement, Plan, Release, SessionFacts } from '../gate.ts';
 import type { Upstream } from '../upstream.ts';
+import { Outbox } from '../outbox.ts';
 import { Accounts, NEVER_SENT } from './accounts.ts';
 import { least, reading, readTimeout } from './facts.ts';
 import { type Answer, Hold } from './hold.ts';
@@ -151,6 +155,8 @@ export class PostgresSession implements SessionFacts {
   readonly #events: SessionEvents;
   #gate!: GateSession;
 
+  readonly #toClient: Outbox;
+  readonly #toServer: Outbox;
   readonly #in: FrameReader;
   readonly #out: FrameReader;
   readonly #replies = new Replies();
@@ -200,7 +206,6 @@ export class PostgresSession implements SessionFacts {
   /** Of the Query under way: its last command tag, and how many of its statements have ended. */
   #tag = '';
   #ownNext = 0;
-  #lent = false;
   #outcome: (() => void) | null = null;
   /** The server has said good-bye itself. */
   #fatal = false;
@@ -210,6 +215,11 @@ export class PostgresSession implements SessionFacts {
     this.#upstream = upstream;
     this.#limits = limits;
     this.#events = events;
+    this.#toClient = new Outbox(client, () => upstream.pause());
+    this.#toServer = new Outbox(upstream, () => {
+      this.#serverFull = true;
+      this.#pauseClient();
+    });
     this.#in = new FrameReader('d', Math.max(limits.statement_bytes_max, limits.bind_bytes_max) + 1024);
     // Types whose body nobody reads may pass in parts; the rest is small, or ends the session.
     this.#out = new FrameReader('DdTtGHWVNA', REPLY_BYTES_MAX);
@@ -262,7 +272,7 @@ export class PostgresSession implements SessionFacts {
         else reject(new Error('the server did not tell its settings'));
       };
       this.#upstream.listen({
-        data: (chunk, lent) => this.#fromServer(chunk, lent),
+        data: (chunk) => this.#fromServer(chunk),
         drain: () => this.#serverDrained(),
         closed: () => this.#serverClosed(),
       });
@@ -295,13 +305,16 @@ export class PostgresSession implements SessionFacts {
   cancel(): void {
     const phase = this.#phase;
     if (phase.name === 'held') phase.cancel();
-    else this.#upstream.cancel();
+    else {
+      this.#toServer.flush();
+      this.#upstream.cancel();
+    }
   }
 
   /** Ends the session from the outside, with a word to the client. */
   close(text: WireText): void {
     if (this.#phase.name === 'closed') return;
-    this.#client.write(errorResponse(text));
+    this.#toClient.write(errorResponse(text));
     this.#finish('closed by Holdpoint');
   }
 
@@ -323,6 +336,7 @@ export class PostgresSession implements SessionFacts {
       this.#broken('a client message could not be handled', error);
     } finally {
       this.#flushRun();
+      this.#in.release();
       this.#reading = false;
     }
   }
@@ -377,13 +391,7 @@ export class PostgresSession implements SessionFacts {
     const whole = this.#runStart === 0 && this.#runEnd === buffer.length;
     const bytes = whole ? buffer : buffer.subarray(this.#runStart, this.#runEnd);
     this.#runStart = this.#runEnd = -1;
-    this.#toServer(bytes);
-  }
-
-  #toServer(bytes: Buffer): void {
-    if (this.#upstream.write(bytes)) return;
-    this.#serverFull = true;
-    this.#pauseClient();
+    this.#toServer.write(bytes);
   }
 
   #handle(handling: Handling): Step {
@@ -411,7 +419,7 @@ export class PostgresSession implements SessionFacts {
         this.#phase = this.#copyEnded();
         return 'keep';
       case 'copy-broken':
-        this.#client.write(errorResponse(notInCopy(`0x${hex(this.#in.type)}`)));
+        this.#toClient.write(errorResponse(notInCopy(`0x${hex(this.#in.type)}`)));
         this.#violation('terminating connection because protocol synchronization was lost');
         return 'drop';
       case 'drop':
@@ -440,9 +448,10 @@ export class PostgresSession implements SessionFacts {
     const plan = decided.plan;
     if (plan.own.length === plan.statements && plan.statements > 0) return this.#ownQuery(plan);
     if (plan.forward !== null) buffer.write(plan.forward, start + 5, 'latin1');
-    this.#replies.push(QUERY, plan, null, null, performance.now());
+    const now = performance.now();
+    this.#replies.push(QUERY, plan, null, null, now);
     this.#accounts.query(decided.release);
-    this.#sent(plan);
+    this.#sent(plan, now);
     this.#pipelineEnds();
     // A simple Query drops the unnamed statement and portal.
     this.#names.statements.delete('');
@@ -557,7 +566,7 @@ export class PostgresSession implements SessionFacts {
   #record(judgement: Exclude<Judgement, { type: 'pass' }>, parameters: readonly BoundParameter[]): void {
     this.#phase = new Hold(judgement, parameters, this.#limits.heartbeat_ms, {
       notice: (text) => {
-        if (!this.#clientGone) this.#client.write(noticeResponse(text));
+        if (!this.#clientGone) this.#toClient.write(noticeResponse(text));
       },
       waiting: () => {
         if (this.#clientPaused) this.#resumeClient();
@@ -585,9 +594,9 @@ export class PostgresSession implements SessionFacts {
   }
 
   /** Bookkeeping for a text that is on its way. */
-  #sent(plan: Plan): void {
+  #sent(plan: Plan, now: number): void {
     this.#fresh = false;
-    if (this.#begun === 0) this.#begun = performance.now();
+    if (this.#begun === 0) this.#begun = now;
     if (plan.block !== null) this.in_transaction = plan.block === 'open';
     if (plan.changes_facts) this.#touched = true;
     // The end of a transaction, and ROLLBACK TO, take back what was set in it.
@@ -620,7 +629,7 @@ export class PostgresSession implements SessionFacts {
       if (plan.statements !== 1) return this.#refuse('extended', ONE_COMMAND);
       if (this.#status === FAILED_BLOCK) return this.#refuse('extended', FAILED_TRANSACTION);
       this.#names.setStatement(message.name, this.#prepare(plan, [], true));
-      this.#client.write(PARSE_COMPLETE);
+      this.#toClient.write(PARSE_COMPLETE);
       return 'drop';
     }
     const prepared = this.#prepare(plan, message.types, false);
@@ -650,7 +659,7 @@ export class PostgresSession implements SessionFacts {
       return this.#refuseOr('extended', tooMany('portals', this.#limits.prepared_statements_max));
     if (prepared.local) return this.#bindOwn(prepared, portalName.text);
     if (!this.#replies.settled(prepared.pipeline)) return this.#settleStep();
-    let release = this.#accounts.takeGrant(prepared, buffer.subarray(start, end));
+    let release = this.#accounts.granted ? this.#accounts.takeGrant(prepared, buffer.subarray(start, end)) : null;
     let plan: Plan;
     if (release) plan = prepared.plan as Plan;
     else {
@@ -700,14 +709,15 @@ export class PostgresSession implements SessionFacts {
       if (judgement === null) return 'wait';
       if (judgement.type !== 'pass' || portal.release) return this.#refuseOr('extended', CHANGED);
     }
-    this.#replies.push(EXECUTE, plan, portal, null, performance.now());
+    const now = performance.now();
+    this.#replies.push(EXECUTE, plan, portal, null, now);
     this.#sentSinceSync = true;
     this.#executedSinceSync = true;
-    this.#sent(plan);
+    this.#sent(plan, now);
     if (plan.copy_in) {
       this.#keep();
       this.#flushRun();
-      this.#toServer(FLUSH);
+      this.#toServer.write(FLUSH);
       this.#phase = SETTLING;
       return 'drop';
     }
@@ -724,7 +734,7 @@ export class PostgresSession implements SessionFacts {
     if (prepared?.local) {
       if (this.#replies.length > 0) return this.#settleStep();
       const command = (prepared.plan as Plan).own[0] as Plan['own'][number];
-      this.#client.write(describeOwn(command, portal ? 'portal' : 'statement', portal?.resultFormat ?? 0));
+      this.#toClient.write(describeOwn(command, portal ? 'portal' : 'statement', portal?.resultFormat ?? 0));
       return 'drop';
     }
     // Describing a statement analyses it again under the settings of now, which may run what parsing runs.
@@ -750,7 +760,7 @@ export class PostgresSession implements SessionFacts {
       if (this.#replies.length > 0) return this.#settleStep();
       if (kind === 0x53) this.#names.setStatement(name.text, undefined);
       else this.#names.setPortal(name.text, undefined);
-      this.#client.write(CLOSE_COMPLETE);
+      this.#toClient.write(CLOSE_COMPLETE);
       return 'drop';
     }
     const undo =
@@ -780,10 +790,10 @@ export class PostgresSession implements SessionFacts {
     for (const command of plan.own) {
       const result = runOwn(command, this, this.#gate, [], false);
       if (!Buffer.isBuffer(result)) return this.#refuse('simple', result);
-      this.#client.write(result);
+      this.#toClient.write(result);
     }
     // Nothing is open: every message before was settled.
-    this.#client.write(readyForQuery(this.#status));
+    this.#toClient.write(readyForQuery(this.#status));
     return 'drop';
   }
 
@@ -799,7 +809,7 @@ export class PostgresSession implements SessionFacts {
     const before = this.#names.portals.get(portal);
     if (before) this.#accounts.endPortal(before);
     this.#names.setPortal(portal, known);
-    this.#client.write(BIND_COMPLETE);
+    this.#toClient.write(BIND_COMPLETE);
     return 'drop';
   }
 
@@ -808,7 +818,7 @@ export class PostgresSession implements SessionFacts {
     if (this.#status === FAILED_BLOCK) return this.#refuse('extended', FAILED_TRANSACTION);
     const result = runOwn(portal.plan.own[0] as Plan['own'][number], this, this.#gate, portal.values, true);
     if (!Buffer.isBuffer(result)) return this.#refuse('extended', result);
-    this.#client.write(result);
+    this.#toClient.write(result);
     return 'drop';
   }
 
@@ -825,14 +835,14 @@ export class PostgresSession implements SessionFacts {
     if (last !== QUERY && last !== SYNC_OP && last !== OWN_SYNC) {
       this.#flushRun();
       // Without bound or executed work a Sync of ours loses nothing, and leaves no lock while somebody thinks.
-      if (this.#boundSinceSync || this.#executedSinceSync) this.#toServer(FLUSH);
+      if (this.#boundSinceSync || this.#executedSinceSync) this.#toServer.write(FLUSH);
       else this.#ownSync();
     }
     this.#phase = SETTLING;
   }
 
   #ownSync(): void {
-    this.#toServer(SYNC);
+    this.#toServer.write(SYNC);
     this.#replies.push(OWN_SYNC, null, null, null, 0);
     this.#sentSinceSync = false;
   }
@@ -846,9 +856,9 @@ export class PostgresSession implements SessionFacts {
   #reread(): void {
     const { names, bytes, ops } = reading(this.#upstream.serverVersion, this.#namesDoubted);
     this.#flushRun();
-    this.#toServer(bytes);
+    this.#toServer.write(bytes);
     for (const op of ops) this.#replies.push(op, null, null, null, 0);
-    if (this.#boundSinceSync || this.#executedSinceSync) this.#toServer(FLUSH);
+    if (this.#boundSinceSync || this.#executedSinceSync) this.#toServer.write(FLUSH);
     else this.#ownSync();
     this.#phase = { name: 'rereading', names, values: [] };
   }
@@ -891,14 +901,14 @@ export class PostgresSession implements SessionFacts {
   /** Our own SHOW failed (a cancel hit it, the transaction was ended): the client's message gets that error. */
   #rereadFailed(error: Buffer): void {
     if (this.#outcome) return this.#outcome();
-    this.#client.write(error);
+    this.#toClient.write(error);
     const simple = this.#in.next() === FRAME && this.#in.type === FRONTEND.Query;
     if (simple) {
       // The server waits for a Sync; its answer ends the client's Query.
       if (this.#replies.length === 0 && this.#sentSinceSync) {
-        this.#toServer(SYNC);
+        this.#toServer.write(SYNC);
         this.#replies.push(SYNC_OP, null, null, null, 0);
-      } else this.#client.write(readyForQuery(this.#status));
+      } else this.#toClient.write(readyForQuery(this.#status));
       this.#pipelineEnds();
       this.#phase = OPEN;
     } else {
@@ -924,20 +934,20 @@ export class PostgresSession implements SessionFacts {
     this.#accounts.dropGrant();
     if (mode === 'simple') {
       if (nothingToLose && !this.#sentSinceSync) {
-        this.#client.write(Buffer.concat([errorResponse(text), readyForQuery(this.#status)]));
+        this.#toClient.write(Buffer.concat([errorResponse(text), readyForQuery(this.#status)]));
         return 'drop';
       }
       this.#flushRun();
-      this.#toServer(REFUSED_QUERY);
+      this.#toServer.write(REFUSED_QUERY);
       this.#replies.push(QUERY, null, null, null, 0).refusal = text;
       this.#pipelineEnds();
       return 'drop';
     }
-    if (nothingToLose) this.#client.write(errorResponse(text));
+    if (nothingToLose) this.#toClient.write(errorResponse(text));
     else {
       this.#flushRun();
-      this.#toServer(REFUSED_PARSE);
-      this.#toServer(FLUSH);
+      this.#toServer.write(REFUSED_PARSE);
+      this.#toServer.write(FLUSH);
       this.#replies.push(PARSE, null, null, null, 0).refusal = text;
     }
     this.#phase = DISCARDING;
@@ -956,7 +966,7 @@ export class PostgresSession implements SessionFacts {
 
   /** The client broke the protocol: it is told, and the session ends. */
   #violation(what: string, text?: WireText): void {
-    this.#client.write(errorResponse(text ?? { severity: 'FATAL', sqlstate: '08P01', message: what }));
+    this.#toClient.write(errorResponse(text ?? { severity: 'FATAL', sqlstate: '08P01', message: what }));
     this.#finish(what);
   }
 
@@ -964,7 +974,7 @@ export class PostgresSession implements SessionFacts {
   #broken(what: string, error: unknown): void {
     if (this.#phase.name === 'closed') return;
     this.#events.fault(what, error);
-    this.#client.write(errorResponse(INTERNAL));
+    this.#toClient.write(errorResponse(INTERNAL));
     this.#finish(what);
   }
 
@@ -1016,12 +1026,10 @@ export class PostgresSession implements SessionFacts {
 
   // ---------------------------------------------------------------- server to client
 
-  #fromServer(chunk: Buffer, lent: boolean): void {
+  #fromServer(chunk: Buffer): void {
     if (this.#phase.name === 'closed') return;
     const out = this.#out;
-    // A lent chunk is overwritten after this call: what remains of it is copied by detach below.
-    out.append(chunk, lent);
-    this.#lent = lent;
+    out.append(chunk);
     let runStart = -1;
     let runEnd = -1;
     try {
@@ -1038,16 +1046,16 @@ export class PostgresSession implements SessionFacts {
           runEnd = out.end;
           continue;
         }
-        if (runStart >= 0) this.#toClient(out.buffer, runStart, runEnd);
+        if (runStart >= 0) this.#forward(out.buffer, runStart, runEnd);
         runStart = -1;
-        if (pass !== false) this.#client.write(pass);
+        if (pass !== false) this.#toClient.write(pass);
         if (this.#isClosed()) return;
       }
-      if (runStart >= 0) this.#toClient(out.buffer, runStart, runEnd);
+      if (runStart >= 0) this.#forward(out.buffer, runStart, runEnd);
     } catch (error) {
       this.#broken('a server message could not be handled', error);
     } finally {
-      if (lent) out.detach();
+      out.release();
     }
     this.#afterReplies();
   }
@@ -1056,14 +1064,9 @@ export class PostgresSession implements SessionFacts {
     return this.#phase.name === 'closed';
   }
 
-  #toClient(buffer: Buffer, start: number, end: number): void {
+  #forward(buffer: Buffer, start: number, end: number): void {
     if (this.#clientGone) return;
-    let bytes: Buffer;
-    if (this.#lent) {
-      bytes = Buffer.allocUnsafe(end - start);
-      buffer.copy(bytes, 0, start, end);
-    } else bytes = start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);
-    if (!this.#client.write(bytes)) this.#upstream.pause();
+    this.#toClient.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
   }
 
   /** A later part of a long message: what its first part was decides. */
@@ -1115,7 +1118,7 @@ export class PostgresSession implements SessionFacts {
         return this.#expect(head.op === CLOSE || head.op === OWN_CLOSE, own, type);
       case BACKEND.CommandComplete:
       case BACKEND.EmptyQueryResponse:
-        return this.#completed(head, type === BACKEND.CommandComplete ? latin1(buffer, start + 5, end - 1) : '');
+        return this.#completed(head, type === BACKEND.CommandComplete ? shortLatin1(buffer, start + 5, end - 1) : '');
       case BACKEND.PortalSuspended:
         if (head.op !== EXECUTE) return this.#unexpected(type);
         this.#accounts.suspended(head);
@@ -1232,6 +1235,9 @@ export class PostgresSession implements SessionFacts {
 
   /** A transaction's end closes its portals, all but those that a later one has made already. */
   #portalsEnded(): void {
+    const unnamed = this.#names.portals.size === 1 ? this.#names.portals.get('') : undefined;
+    // Drivers bind the same again and again, so its entry stays: the server refuses to execute a portal that it has not.
+    if (unnamed?.release === null && !unnamed.prepared.local) return;
     for (const [name, portal] of this.#names.portals)
       if (portal.pipeline < this.#replies.answered) {
         this.#accounts.endPortal(portal);
@@ -1380,7 +1386,7 @@ export class PostgresSession implements SessionFacts {
   #desync(what: string): void {
     if (this.#phase.name === 'closed') return;
     this.#events.fault(`the server sent ${what}`);
-    this.#client.write(errorResponse(DESYNC));
+    this.#toClient.write(errorResponse(DESYNC));
     this.#finish('the server broke the protocol');
   }
 
@@ -1388,7 +1394,7 @@ export class PostgresSession implements SessionFacts {
     const phase = this.#phase;
     if (phase.name === 'closed') return;
     if (this.#outcome) return this.#outcome();
-    if (!this.#clientGone && !this.#fatal) this.#client.write(errorResponse(UPSTREAM_GONE));
+    if (!this.#clientGone && !this.#fatal) this.#toClient.write(errorResponse(UPSTREAM_GONE));
     this.#finish('the server closed the connection', 'upstream-gone');
   }
 
@@ -1407,7 +1413,9 @@ export class PostgresSession implements SessionFacts {
       portal.release?.finished(this.#boundSinceSync ? null : NEVER_SENT);
     this.#accounts.dropGrant();
     if (this.#ready?.type === 'run') this.#ready.release.finished(NEVER_SENT);
+    this.#toServer.flush();
     this.#upstream.end();
+    this.#toClient.flush();
     this.#client.end();
     this.#gate?.close(why);
     this.#events.closed();

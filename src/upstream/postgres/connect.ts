@@ -44,11 +44,16 @@ export class UpstreamError extends Error {
 export const MAJOR_MIN = 15;
 export const MAJOR_MAX = 18;
 
-/** Sockets read into one buffer: each chunk is handled before the next one is read. */
+/** All sockets read into one buffer, out of which each chunk is copied. */
 const READ_BYTES = 64 * 1024;
 /** What the server gets to take what was sent and to close; then the connection is closed for it. */
 const END_GRACE_MS = 10_000;
 const shared = Buffer.allocUnsafe(READ_BYTES);
+const copied = (bytes: number): Buffer => {
+  const chunk = Buffer.allocUnsafe(bytes);
+  shared.copy(chunk, 0, 0, bytes);
+  return chunk;
+};
 
 /** What became known of the server while logging in. */
 interface LoginState {
@@ -243,7 +248,7 @@ class Line {
     const address = target.host.startsWith('/')
       ? { path: `${target.host}/.s.PGSQL.${target.port}` }
       : { host: target.host, port: target.port };
-    const onread = { buffer: shared, callback: (bytes: number) => this.#read(shared.subarray(0, bytes), true) };
+    const onread = { buffer: shared, callback: (bytes: number) => this.#read(copied(bytes)) };
     await new Promise<void>((resolve, reject) => {
       this.#wake = () => this.#error && reject(this.#error);
       const socket = dialTcp(wanted ? { ...address, noDelay: true } : { ...address, noDelay: true, onread });
@@ -291,7 +296,7 @@ class Line {
     });
     this.secure = true;
     this.#wake = null;
-    this.#tls?.on('data', (chunk: Buffer) => this.#read(chunk, false));
+    this.#tls?.on('data', (chunk: Buffer) => this.#read(chunk));
     this.#watch();
   }
 
@@ -306,10 +311,10 @@ class Line {
     events?.closed();
   }
 
-  #read(chunk: Buffer, lent: boolean): boolean {
-    if (this.#events) this.#events.data(chunk, lent);
+  #read(chunk: Buffer): boolean {
+    if (this.#events) this.#events.data(chunk);
     else {
-      this.#reader.append(lent ? Buffer.from(chunk) : chunk);
+      this.#reader.append(chunk);
       this.#wake?.();
     }
     return true;
@@ -341,8 +346,8 @@ class Line {
       user: target.user,
       listen: (events) => {
         this.#events = events;
-        this.#reader.detach();
-        if (this.#reader.buffer.length > 0) events.data(this.#reader.buffer, false);
+        const early = this.#reader.takeRest();
+        if (early.length > 0) events.data(early);
         if (this.#error) this.#closed();
       },
       write: (bytes) => stream.write(bytes),

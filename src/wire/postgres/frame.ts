@@ -48,14 +48,11 @@ export class FrameReader {
     return this.buffer.length - this.#position + this.#waitingBytes;
   }
 
-  /**
-   * Takes a chunk over. What `next` has not consumed is kept; the chunk itself is referenced until then. `lent`: its
-   * owner overwrites it afterwards; then `detach` has to follow, before that.
-   */
-  append(chunk: Buffer, lent = false): void {
+  /** Takes a chunk over. What `next` has not consumed is kept; the chunk itself is referenced until then. */
+  append(chunk: Buffer): void {
     if (this.#need > 0) {
       // A long message: collect until it is whole, so that its bytes are copied once and not once a chunk.
-      this.#waiting.push(lent ? Buffer.from(chunk) : chunk);
+      this.#waiting.push(chunk);
       this.#waitingBytes += chunk.length;
       if (this.#waitingBytes < this.#need) return;
       const rest = this.buffer.subarray(this.#position);
@@ -117,14 +114,20 @@ export class FrameReader {
     this.#position = this.start;
   }
 
-  /** Copies what is unread out of a chunk that its owner is going to overwrite. */
-  detach(): void {
-    if (this.#position >= this.buffer.length) {
-      this.buffer = NOTHING;
-    } else {
-      this.buffer = Buffer.from(this.buffer.subarray(this.#position));
-    }
+  /** Lets go of a buffer that has been read to its end: a session that idles must not keep its last chunk. */
+  release(): void {
+    if (this.#position < this.buffer.length) return;
+    this.buffer = NOTHING;
     this.#position = 0;
+  }
+
+  /** Hands over what was not read. */
+  takeRest(): Buffer {
+    const rest = Buffer.concat([this.buffer.subarray(this.#position), ...this.#waiting]);
+    this.buffer = NOTHING;
+    this.#position = this.#need = this.#waitingBytes = 0;
+    this.#waiting = [];
+    return rest;
   }
 
   /** Visits the whole unread messages without consuming them, until the visitor returns false. */

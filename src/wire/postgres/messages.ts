@@ -187,6 +187,26 @@ export const latin1 = (buffer: Buffer, start: number, end: number): string =>
 
 const NAME_BYTES = 64;
 
+/** Short texts seen, by a hash of their bytes: names and command tags come again and again, and one string serves them all. */
+const SHORT_SLOTS = 1024;
+const shortTexts = Array.from({ length: SHORT_SLOTS }, () => '');
+
+/** latin1 for what is short and comes often. */
+export const shortLatin1 = (buffer: Buffer, start: number, end: number): string => {
+  const length = end - start;
+  if (length > NAME_BYTES) return latin1(buffer, start, end);
+  let hash = length;
+  for (let at = start; at < end; at++) hash = (hash * 31 + (buffer[at] as number)) & 0xffffff;
+  const slot = hash & (SHORT_SLOTS - 1);
+  const known = shortTexts[slot] as string;
+  if (known.length === length) {
+    let at = 0;
+    while (at < length && known.charCodeAt(at) === buffer[start + at]) at++;
+    if (at === length) return known;
+  }
+  return (shortTexts[slot] = latin1(buffer, start, end));
+};
+
 /** A zero-terminated string inside [at, end), as latin1, or null if it does not end there. `next` is where reading goes on. */
 export const cstring = (buffer: Buffer, at: number, end: number): { text: string; next: number } | null => {
   const limit = end < buffer.length ? end : buffer.length;
@@ -195,7 +215,7 @@ export const cstring = (buffer: Buffer, at: number, end: number): { text: string
   let stop = at;
   while (stop < near && buffer[stop] !== 0) stop++;
   if (stop === near && near < limit) stop = buffer.indexOf(0, near);
-  return stop < 0 || stop >= limit ? null : { text: latin1(buffer, at, stop), next: stop + 1 };
+  return stop < 0 || stop >= limit ? null : { text: shortLatin1(buffer, at, stop), next: stop + 1 };
 };
 
 /** Fields of an ErrorResponse or NoticeResponse by their letter, as the server sent them. */

@@ -1,6 +1,6 @@
 // What once went wrong in the wire layer, in its smallest form.
 import { expect, test } from 'vitest';
-import { FRAME, FrameReader, NEED_MORE } from '../../../src/wire/postgres/frame.ts';
+import { FrameReader } from '../../../src/wire/postgres/frame.ts';
 import { movePosition, readParameterTypes } from '../../../src/wire/postgres/messages.ts';
 import { decodeParameters } from '../../../src/wire/postgres/parameters.ts';
 import { readStartupPacket } from '../../../src/wire/postgres/startup.ts';
@@ -9,24 +9,6 @@ const binary = (oid: number, hex: string) =>
   decodeParameters({ portal: '', statement: '', formats: [1], values: [Buffer.from(hex, 'hex')], resultFormats: [] }, [
     oid,
   ])[0]?.value;
-
-test('a lent chunk of a long message that still waits for its end is copied', () => {
-  const sent = Buffer.concat([Buffer.from('4500000013', 'hex'), Buffer.from('abcdefghijklmno')]);
-  const reader = new FrameReader('', 400);
-  const shared = Buffer.alloc(8);
-  for (let at = 0; at < sent.length; at += 8) {
-    const chunk = sent.subarray(at, at + 8);
-    chunk.copy(shared);
-    reader.append(shared.subarray(0, chunk.length), true);
-    if (at < 16) expect(reader.next()).toBe(NEED_MORE);
-    else {
-      expect(reader.next()).toBe(FRAME);
-      expect(reader.buffer.subarray(reader.start, reader.end).toString('latin1')).toBe(sent.toString('latin1'));
-    }
-    reader.detach();
-    shared.fill(0x58);
-  }
-});
 
 test.each(['7400000004', '740000000500'])('ParameterDescription %s without its count', (hex) => {
   const message = Buffer.from(hex, 'hex');

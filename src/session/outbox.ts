@@ -1,0 +1,54 @@
+// What goes to one peer, gathered over one turn of the event loop: whatever the sockets have to tell is read first, then everything is
+// written. Pieces for one socket leave in one write, and a peer that serves many of our connections is woken once: about an eighth of the
+// CPU of a query. It must keep the order, and never hold more than a turn's bytes.
+
+/** Gathered bytes that are not kept for the turn's end: a stream gains nothing by it. */
+const AT_ONCE_BYTES = 16 * 1024;
+
+interface Sink {
+  /** False: it does not keep up. */
+  write(bytes: Buffer): boolean;
+}
+
+export class Outbox {
+  readonly #sink: Sink;
+  readonly #full: () => void;
+  #first: Buffer | null = null;
+  #more: Buffer[] = [];
+  #bytes = 0;
+
+  /** `full` is called after each write that the sink could not take at once. */
+  constructor(sink: Sink, full: () => void) {
+    this.#sink = sink;
+    this.#full = full;
+  }
+
+  /** The bytes must not change any more. */
+  write(bytes: Buffer): void {
+    if (this.#first === null) {
+      this.#first = bytes;
+      if (waiting.push(this) === 1) setImmediate(flushAll);
+    } else this.#more.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#bytes >= AT_ONCE_BYTES) this.flush();
+  }
+
+  flush(): void {
+    const first = this.#first;
+    if (first === null) return;
+    const bytes = this.#more.length === 0 ? first : Buffer.concat([first, ...this.#more]);
+    this.#first = null;
+    if (this.#more.length > 0) this.#more = [];
+    this.#bytes = 0;
+    if (!this.#sink.write(bytes)) this.#full();
+  }
+}
+
+/** Those with something to write in this turn; one that was flushed early may stand here in vain. */
+let waiting: Outbox[] = [];
+
+const flushAll = (): void => {
+  const outboxes = waiting;
+  waiting = [];
+  for (const outbox of outboxes) outbox.flush();
+};
