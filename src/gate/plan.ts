@@ -26,6 +26,7 @@ export const planOf = (analysis: Analysis, text: string, rule: string): Plan => 
     opaque: effects.some((effect) => effect.type === 'unknown'),
     resets: effects.some((effect) => effect.type === 'reset-all'),
     names: effects.flatMap(nameEffect),
+    by_name: analysis.session_bound,
     own: analysis.own,
     parse_is_harmless: statements.every((statement) => statement.parse_is_harmless),
     position_shift: analysis.position_shift,

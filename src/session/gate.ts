@@ -60,6 +60,8 @@ export interface Plan {
   /** DISCARD ALL and RESET ALL end what the agent told Holdpoint, too. */
   readonly resets: boolean;
   readonly names: readonly NameEffect[];
+  /** It means what names prepared in this session mean when it runs. */
+  readonly by_name: boolean;
   readonly own: readonly OwnCommand[];
   /** The server runs no code while parsing it. */
   readonly parse_is_harmless: boolean;

@@ -195,6 +195,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     opaque,
     resets: false,
     names,
+    by_name: executed,
     own,
     parse_is_harmless: !statements.some(({ verb }) => verb === 'HARD'),
     position_shift: [],

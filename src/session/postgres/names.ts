@@ -25,8 +25,9 @@ export const CERTAIN = -1;
 export interface Portal {
   readonly prepared: Prepared;
   readonly plan: Plan;
-  /** The facts under which it was judged. */
+  /** The facts under which it was judged, and how often names had changed by then. */
   readonly epoch: number;
+  names: number;
   /** Set when somebody let it through; its one run is reported there. */
   release: Release | null;
   /** Of an own statement: its parameters. */
@@ -47,13 +48,21 @@ export type Undo =
 export class Names {
   readonly statements = new Map<string, Prepared>();
   readonly portals = new Map<string, Portal>();
+  /** Counts changes of statements: what a name means now, it need not have meant before. */
+  changes = 0;
 
   /** Enters (or, with undefined, removes) a statement; returns how to take that back. */
   setStatement(name: string, prepared: Prepared | undefined): Undo {
+    this.changes++;
     const before = this.statements.get(name);
     if (prepared) this.statements.set(name, prepared);
     else this.statements.delete(name);
     return { map: 'statement', name, before };
+  }
+
+  forgetAll(): void {
+    this.changes++;
+    this.statements.clear();
   }
 
   setPortal(name: string, portal: Portal | undefined): Undo {
@@ -73,12 +82,14 @@ export class Names {
    * be, too.
    */
   forgetSql(): boolean {
+    this.changes++;
     for (const [name, prepared] of this.statements) if (prepared.plan === null) this.statements.delete(name);
     return this.statements.size > 1 || (this.statements.size === 1 && !this.statements.has(''));
   }
 
   /** These names are made by SQL PREPARE now (a JSON array, '' for none): one that Parse made is no more. */
   replaced(json: string): void {
+    this.changes++;
     for (const name of json === '' ? [] : (JSON.parse(json) as string[])) {
       const latin1 = Buffer.from(name, 'utf8').toString('latin1');
       if (this.statements.get(latin1)?.plan) this.statements.delete(latin1);

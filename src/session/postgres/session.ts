@@ -454,7 +454,7 @@ export class PostgresSession implements SessionFacts {
     this.#sent(plan, now);
     this.#pipelineEnds();
     // A simple Query drops the unnamed statement and portal.
-    this.#names.statements.delete('');
+    if (this.#names.statements.has('')) this.#names.setStatement('', undefined);
     const unnamed = this.#names.portals.get('');
     if (unnamed) this.#accounts.endPortal(unnamed);
     this.#names.portals.delete('');
@@ -677,6 +677,7 @@ export class PostgresSession implements SessionFacts {
         prepared,
         plan,
         epoch: this.#epoch,
+        names: this.#names.changes,
         release,
         values: [],
         resultFormat: 0,
@@ -685,7 +686,10 @@ export class PostgresSession implements SessionFacts {
         bytes: 0,
       };
       undo = this.#names.setPortal(portalName.text, portal);
-    } else portal.pipeline = this.#replies.pipeline;
+    } else {
+      portal.pipeline = this.#replies.pipeline;
+      portal.names = this.#names.changes;
+    }
     this.#replies.push(BIND, plan, portal, undo, 0);
     this.#sentSinceSync = true;
     this.#boundSinceSync = true;
@@ -703,8 +707,8 @@ export class PostgresSession implements SessionFacts {
     if (!this.#replies.settled(portal.pipeline)) return this.#settleStep();
     if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
     if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
-    // Bound under other facts: names and rights may be others now. Such a portal has to be bound again.
-    if (portal.epoch !== this.#epoch) {
+    // Bound under other facts, or before a name that it executes was made anew: such a portal has to be bound again.
+    if (portal.epoch !== this.#epoch || (plan.by_name && portal.names !== this.#names.changes)) {
       const judgement = this.#judge(plan.text);
       if (judgement === null) return 'wait';
       if (judgement.type !== 'pass' || portal.release) return this.#refuseOr('extended', CHANGED);
@@ -805,7 +809,18 @@ export class PostgresSession implements SessionFacts {
     const plan = prepared.plan as Plan;
     const resultFormat = message.resultFormats[0] ?? 0;
     const epoch = this.#epoch;
-    const known = { prepared, plan, epoch, release: null, values, resultFormat, pipeline: CERTAIN, rows: 0, bytes: 0 };
+    const known: Portal = {
+      prepared,
+      plan,
+      epoch,
+      names: this.#names.changes,
+      release: null,
+      values,
+      resultFormat,
+      pipeline: CERTAIN,
+      rows: 0,
+      bytes: 0,
+    };
     const before = this.#names.portals.get(portal);
     if (before) this.#accounts.endPortal(before);
     this.#names.setPortal(portal, known);
@@ -1334,7 +1349,7 @@ export class PostgresSession implements SessionFacts {
           pipeline: CERTAIN,
         });
       else if (effect.name !== null) this.#names.setStatement(effect.name, undefined);
-      else this.#names.statements.clear();
+      else this.#names.forgetAll();
     }
     if (tag === null) return;
     if (plan.resets) reset(this, 'all');
