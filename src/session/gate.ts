@@ -24,7 +24,10 @@ export interface SessionFacts {
   hold_ms: number | null;
   /** The least of the server's timeouts that could end the connection during a hold, in ms; null: none. */
   server_timeout_ms: number | null;
-  /** What the gate remembered for a name prepared in this session (`Plan.gate` or `NameEffect.inner`). */
+  /**
+   * What the gate remembered for a name prepared in this session (`Plan.gate` or `NameEffect.inner`). Null: there is no such
+   * name. Undefined: it can't be told.
+   */
   prepared(name: string): unknown;
   /** Every text prepared in this session with the name it has, in the order of the names; latin1. */
   preparedTexts(): readonly string[];

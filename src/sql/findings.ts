@@ -136,6 +136,9 @@ export interface AnalysisContext {
   readonly search_path_start?: string | null;
   /** The search_path in force was set by SET LOCAL in the open transaction: COMMIT takes it back. Absent: no. */
   readonly search_path_is_local?: boolean;
-  /** Analyses of statements prepared by SQL PREPARE or by the protocol under a name; for EXECUTE. */
-  readonly prepared: (name: string) => Analysis | undefined;
+  /**
+   * Analyses of statements prepared by SQL PREPARE or by the protocol under a name; for EXECUTE. Null: there is none, and the
+   * server will say so. Undefined: it can't be told.
+   */
+  readonly prepared: (name: string) => Analysis | null | undefined;
 }

@@ -50,6 +50,10 @@ export class Names {
   readonly portals = new Map<string, Portal>();
   /** Counts changes of statements: what a name means now, it need not have meant before. */
   changes = 0;
+  /** No code ran that may have made names which are not here. */
+  sure = true;
+  /** In which pipeline a Close took a name away; the server may have skipped it. */
+  removedIn = CERTAIN;
 
   /** Enters (or, with undefined, removes) a statement; returns how to take that back. */
   setStatement(name: string, prepared: Prepared | undefined): Undo {
@@ -62,6 +66,7 @@ export class Names {
 
   forgetAll(): void {
     this.changes++;
+    this.sure = true;
     this.statements.clear();
   }
 
@@ -83,6 +88,7 @@ export class Names {
    */
   forgetSql(): boolean {
     this.changes++;
+    this.sure = false;
     for (const [name, prepared] of this.statements) if (prepared.plan === null) this.statements.delete(name);
     return this.statements.size > 1 || (this.statements.size === 1 && !this.statements.has(''));
   }

@@ -249,10 +249,14 @@ export class PostgresSession implements SessionFacts {
     return this.#executedSinceSync && this.#status === IDLE;
   }
 
-  /** Undefined also for what must not be run by SQL EXECUTE, because its effects would be missed. */
+  /** Null: there is none. Undefined also for what must not be run by SQL EXECUTE, because its effects would be missed. */
   prepared(name: string): unknown {
     const prepared = this.#names.statements.get(name);
-    if (!prepared || !this.#replies.settled(prepared.pipeline)) return undefined;
+    if (!prepared) {
+      const sure = this.#names.sure && this.#replies.settled(this.#names.removedIn);
+      return sure && PLAIN_NAME.test(name) ? null : undefined;
+    }
+    if (!this.#replies.settled(prepared.pipeline)) return undefined;
     const { plan } = prepared;
     if (!plan) return prepared.inner;
     const plain =
@@ -767,6 +771,7 @@ export class PostgresSession implements SessionFacts {
       this.#toClient.write(CLOSE_COMPLETE);
       return 'drop';
     }
+    if (kind === 0x53) this.#names.removedIn = this.#replies.pipeline;
     const undo =
       kind === 0x53 ? this.#names.setStatement(name.text, undefined) : this.#names.setPortal(name.text, undefined);
     this.#replies.push(CLOSE, null, null, undo, 0);
@@ -1461,6 +1466,9 @@ const isWaiting = (phase: Phase): boolean => WAITING.has(phase.name);
 
 /** The server keeps the name as it was written: 'UTF8', 'utf-8' and 'UNICODE' are one encoding. */
 const isUtf8Name = (name: string): boolean => /^(UTF8|UNICODE)$/i.test(name.replace(/[^A-Za-z0-9]/g, ''));
+
+/** A name that the server can't take for another one, whatever its encoding. */
+const PLAIN_NAME = /^[\x20-\x7e]{1,62}$/;
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
 

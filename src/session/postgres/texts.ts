@@ -25,7 +25,8 @@ export const FUNCTION_CALL: WireText = {
 export const CHANGED: WireText = {
   severity: 'ERROR',
   sqlstate: 'ZH006',
-  message: 'role, search_path or a prepared name changed between Bind and Execute, so the statement may mean something else now',
+  message:
+    'role, search_path or a prepared name changed between Bind and Execute, so the statement may mean something else now',
   hint: 'Nothing ran. Bind it again; it is then judged as things are.',
 };
 export const GUARDED_SETTING: WireText = {

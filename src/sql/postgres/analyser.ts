@@ -135,7 +135,7 @@ export class PostgresAnalyser {
     const names = executedNames(text);
     const known = names.flatMap((name) => {
       const analysis = prepared(name);
-      return analysis ? [[name, analysis] as const] : [];
+      return analysis === undefined ? [] : [[name, analysis] as const];
     });
     const answer = await this.#pool.run({ text, context: plain, prepared: known });
     spent(answer.cpu_ms);

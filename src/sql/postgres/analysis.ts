@@ -147,6 +147,8 @@ export class Analyst {
   readonly #writes = new Set<string>();
   readonly #functions = new Set<string>();
   readonly #prepared = new Map<string, Analysis>();
+  /** Code of an earlier statement of this text may have prepared other statements than the session knows. */
+  #names_doubted = false;
   readonly #stack: Frame[] = [];
   readonly #seen = new Set<string>();
   #own_ranges: (readonly [number, number])[] = [];
@@ -215,6 +217,7 @@ export class Analyst {
     if (this.#forgets) {
       this.#prepared.clear();
       this.#temporary.clear();
+      this.#names_doubted = true;
       this.#forgets = false;
     }
     this.statement += 1;
@@ -573,7 +576,9 @@ export class Analyst {
   execute(name: string, location?: unknown): void {
     const here = this.#prepared.get(name);
     if (!here) this.session_bound = true;
-    const inner = here ?? this.context.prepared(name);
+    const inner = here ?? (this.#names_doubted ? undefined : this.context.prepared(name));
+    // The server answers 26000.
+    if (inner === null) return;
     if (!inner) {
       this.add('code', quoteIdentifier(name), 'A prepared statement that is not known.', location, true);
       this.forget();

@@ -12,7 +12,7 @@ port.postMessage('ready');
 
 port.on('message', (question: WorkerQuestion) => {
   const started = process.cpuUsage();
-  const prepared = new Map<string, Analysis>(question.prepared);
+  const prepared = new Map(question.prepared);
   const analysis = analyseText(parser, question.text, { ...question.context, prepared: (name) => prepared.get(name) });
   const used = process.cpuUsage(started);
   const answer: WorkerAnswer = { analysis, cpu_ms: (used.user + used.system) / 1000 };
