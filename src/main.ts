@@ -61,7 +61,8 @@ const build = async (
   const fault = (what: string, error?: unknown): void => log.error({ err: error }, what);
   await mkdir(config.data, { recursive: true, mode: 0o700 });
   const logFolder = join(config.data, 'audit');
-  const audit = await openAuditLog({ dir: logFolder, node: hostname() });
+  const node = hostname();
+  const audit = await openAuditLog({ dir: logFolder, node });
   closers.push(() => audit.close());
 
   const analyser = await PostgresAnalyser.create({
@@ -176,6 +177,7 @@ const build = async (
     const listener = await listenPostgres({
       name: upstream.name,
       listen: upstream.listen,
+      place: { node, worker: 0 },
       tls: upstream.tls,
       identity,
       gate: gates.get(upstream.name) as Gate,

@@ -2,8 +2,7 @@
 // Nobody who has not proved who it is costs an upstream connection, and no refusal says which part was wrong.
 //
 //   accept --> [SSLRequest, TLS] --> StartupMessage --> SCRAM-SHA-256 --> upstream login --> facts --> session
-//          \-> CancelRequest: to the session that owns the key; no reply
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+//          \-> CancelRequest: to the session that owns the key (cancel-keys.ts); no reply
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
@@ -27,6 +26,7 @@ import {
 } from '../wire/postgres/messages.ts';
 import { MECHANISM, ScramServer, type Verifier } from '../wire/postgres/scram.ts';
 import { readOptions, type StartupPacket } from '../wire/postgres/startup.ts';
+import { CancelKeys, type Place } from './cancel-keys.ts';
 import { ClientGone, Packets } from './packets.ts';
 
 /** Startup parameters that are not settings. */
@@ -36,8 +36,6 @@ const FORCED: ReadonlyMap<string, string> = new Map([
   ['client_encoding', 'UTF8'],
   ['standard_conforming_strings', 'on'],
 ]);
-const SECRET_BYTES_3_0 = 4;
-const SECRET_BYTES_3_2 = 32;
 /** TLS record type of a ClientHello: direct TLS, without SSLRequest. */
 const TLS_HANDSHAKE = 0x16;
 const ALPN = 'postgresql';
@@ -56,6 +54,8 @@ export interface ListenerLimits extends SessionLimits {
 export interface PostgresListenerOptions {
   readonly name: string;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where its sessions live, for their cancel keys. */
+  readonly place: Place;
   /** Set: every client must use TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly identity: LoginIdentity;
@@ -107,13 +107,13 @@ class Listener implements PostgresListener {
   readonly #context: SecureContext | null;
   /** Every connection, and what is written to: inside TLS another stream than the socket. */
   readonly #sockets = new Map<Socket, Line>();
-  /** Live sessions by process id and secret key, for CancelRequest. */
-  readonly #keys = new Map<number, { readonly secret: Buffer; readonly session: PostgresSession }[]>();
+  readonly #keys: CancelKeys<PostgresSession>;
   readonly #live = new Set<PostgresSession>();
   #closing = false;
 
   constructor(options: PostgresListenerOptions) {
     this.#options = options;
+    this.#keys = new CancelKeys(options.place);
     this.#context = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' });
     this.#server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: false }, (socket) =>
       this.#accept(socket),
@@ -206,8 +206,9 @@ class Listener implements PostgresListener {
         texts.notAuthorized({ why: 'this address takes TLS connections only', hint: 'Add sslmode=require.' }),
         user,
       );
+    const version = Math.min((3 << 16) + packet.minor, PROTOCOL_3_2);
     if (packet.minor > (PROTOCOL_3_2 & 0xffff) || packet.unrecognised.length > 0)
-      stream.write(negotiateProtocolVersion(PROTOCOL_3_2, packet.unrecognised));
+      stream.write(negotiateProtocolVersion(version, packet.unrecognised));
     await this.#authenticate(stream, packets, user, address);
     const database = parameters.get('database') || user;
     const settings = settingsOf(parameters, user);
@@ -248,9 +249,8 @@ class Listener implements PostgresListener {
         gate.close('client left');
         throw new ClientGone('the client left');
       }
-      const secret = randomBytes(packet.minor >= 2 ? SECRET_BYTES_3_2 : SECRET_BYTES_3_0);
       this.#live.add(session);
-      this.#keys.set(upstream.processId, [...(this.#keys.get(upstream.processId) ?? []), { secret, session }]);
+      const secret = this.#keys.add(upstream.processId, packet.minor, session);
       stream.write(
         Buffer.concat([
           ...[...upstream.parameters].map(([name, value]) => parameterStatus(name, value)),
@@ -284,10 +284,13 @@ class Listener implements PostgresListener {
       }
       if (packet.type === 'cancel') {
         packets.release();
-        this.#cancel(packet.processId, packet.secretKey);
+        this.#keys.find(packet.processId, packet.secretKey)?.cancel();
         leave(line.stream);
         return null;
       }
+      // The SQLSTATE is the server's.
+      if (packet.type === 'unsupported')
+        throw new Refusal({ severity: 'FATAL', sqlstate: '0A000', message: packet.why });
       if (packet.type === 'bad') throw new Refusal(texts.protocolViolation({ what: packet.why }));
       // One question for each kind of encryption, and none inside TLS.
       if (asked >= 2 || line.stream !== socket)
@@ -353,17 +356,10 @@ class Listener implements PostgresListener {
     }
   }
 
-  #cancel(processId: number, secretKey: Buffer): void {
-    for (const { secret, session } of this.#keys.get(processId) ?? [])
-      if (sameSecret(secret, secretKey)) session.cancel();
-  }
-
   #closed(session: PostgresSession, upstream: Upstream, stream: Duplex): void {
     leave(stream);
     this.#live.delete(session);
-    const rest = (this.#keys.get(upstream.processId) ?? []).filter((entry) => entry.session !== session);
-    if (rest.length === 0) this.#keys.delete(upstream.processId);
-    else this.#keys.set(upstream.processId, rest);
+    this.#keys.delete(upstream.processId, session);
   }
 }
 
@@ -417,9 +413,4 @@ const settingsOf = (parameters: ReadonlyMap<string, string>, user: string): Map<
     settings.set(name, value);
   }
   return settings;
-};
-
-const sameSecret = (a: Buffer, b: Buffer): boolean => {
-  const hash = (value: Buffer): Buffer => createHash('sha256').update(value).digest();
-  return timingSafeEqual(hash(a), hash(b));
 };

@@ -16,6 +16,8 @@ export type StartupPacket =
       /** In the order sent, names as sent, `_pq_.` ones left out. */
       readonly parameters: ReadonlyMap<string, string>;
     }
+  /** A protocol that is not 3: no answer can be sure to be understood. */
+  | { readonly type: 'unsupported'; readonly why: string }
   | { readonly type: 'bad'; readonly why: string };
 
 /** Reads the packet at the start of `buffer`; null while it is not whole. `bytes_max` bounds its length field. */
@@ -44,7 +46,7 @@ const decode = (packet: Buffer): StartupPacket => {
   const major = request >>> 16;
   if (major !== PROTOCOL_3_2 >>> 16)
     return {
-      type: 'bad',
+      type: 'unsupported',
       why: `unsupported frontend protocol ${major}.${request & 0xffff}: Holdpoint speaks 3.0 to 3.2`,
     };
   // Names that differ in bytes must not become the same name.

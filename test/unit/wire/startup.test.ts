@@ -6,6 +6,7 @@ import { bytes } from './bytes.ts';
 
 const BYTES_MAX = 10_000;
 const bad = (why: RegExp): StartupPacket => ({ type: 'bad', why: expect.stringMatching(why) as string });
+const unsupported = (why: RegExp): StartupPacket => ({ ...bad(why), type: 'unsupported' }) as StartupPacket;
 const LAYOUT = /^invalid startup packet layout: expected terminator as last byte$/;
 
 const startup = (
@@ -59,11 +60,15 @@ const PACKETS: readonly (readonly [string, string, StartupPacket])[] = [
     '00000011 00030000 "a" 00 "1" 00 "a" 00 "2" 00 00',
     startup(0, { a: '2' }),
   ],
-  ['protocol 2.0', '00000009 00020000 00', bad(/^unsupported frontend protocol 2\.0: /)],
-  ['protocol 4.0', '00000009 00040000 00', bad(/^unsupported frontend protocol 4\.0: /)],
-  ['protocol 0.0', '00000008 00000000', bad(/^unsupported frontend protocol 0\.0: /)],
-  ['a protocol whose number is negative', '00000008 ffffffff', bad(/^unsupported frontend protocol 65535\.65535: /)],
-  ['an unknown request', '00000008 04d21631', bad(/^unsupported frontend protocol 1234\.5681: /)],
+  ['protocol 2.0', '00000009 00020000 00', unsupported(/^unsupported frontend protocol 2\.0: /)],
+  ['protocol 4.0', '00000009 00040000 00', unsupported(/^unsupported frontend protocol 4\.0: /)],
+  ['protocol 0.0', '00000008 00000000', unsupported(/^unsupported frontend protocol 0\.0: /)],
+  [
+    'a protocol whose number is negative',
+    '00000008 ffffffff',
+    unsupported(/^unsupported frontend protocol 65535\.65535: /),
+  ],
+  ['an unknown request', '00000008 04d21631', unsupported(/^unsupported frontend protocol 1234\.5681: /)],
   ['SSLRequest with more behind it', '00000009 04d2162f 00', bad(/^invalid length of an encryption request$/)],
   ['GSSENCRequest with more behind it', '00000009 04d21630 00', bad(/^invalid length of an encryption request$/)],
   ['CancelRequest without a key', '0000000c 04d2162e 00001234', bad(/^invalid length of a cancel request$/)],
