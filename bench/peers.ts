@@ -1,0 +1,192 @@
+// Proxies under measurement, each a process of its own, and how they are weighed: user and system time by /proc, memory by the process
+// itself after a full collection. Must never end a process that it did not start.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { freePort, own, serverUser } from '../src/cli/demo/cluster.ts';
+
+export interface Peer {
+  readonly name: string;
+  readonly port: number;
+  /** null: the server itself. */
+  readonly child: ChildProcess | null;
+}
+
+export const PASSWORD = 'bench';
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const MAIN = join(root, 'dist/main.js');
+const TICK_US = 1_000_000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+/** User and system time of the process so far, in µs. */
+export const cpuOf = ({ child }: Peer): number => {
+  if (!child?.pid) return 0;
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+};
+
+export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+
+export const stop = async ({ child }: Peer): Promise<void> => {
+  if (!child) return;
+  child.kill('SIGTERM');
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+};
+
+export const pgbouncer = async (dir: string, upstream: number): Promise<Peer> => {
+  const port = await freePort(0);
+  const as = await serverUser();
+  const users = join(dir, 'userlist.txt');
+  // With SCRAM on both legs pgbouncer needs the clear password for its own login.
+  await writeFile(users, `"bench" "${PASSWORD}"\n`);
+  const ini = join(dir, 'pgbouncer.ini');
+  await writeFile(
+    ini,
+    [
+      '[databases]',
+      `postgres = host=127.0.0.1 port=${upstream} dbname=postgres`,
+      '[pgbouncer]',
+      'listen_addr = 127.0.0.1',
+      `listen_port = ${port}`,
+      'unix_socket_dir =',
+      'auth_type = scram-sha-256',
+      `auth_file = ${users}`,
+      'pool_mode = session',
+      'default_pool_size = 100',
+      'max_client_conn = 200',
+      'ignore_startup_parameters = extra_float_digits',
+      'log_connections = 0',
+      'log_disconnections = 0',
+      '',
+    ].join('\n'),
+  );
+  for (const path of [dir, users, ini]) own(path, as);
+  chmodSync(dir, 0o755);
+  const child = spawn('/usr/sbin/pgbouncer', [ini], { ...as, stdio: 'ignore' });
+  await listening(port);
+  return { name: 'pgbouncer', port, child };
+};
+
+export const holdpoint = async (dir: string, upstream: number, verifier: string): Promise<Peer> => {
+  const port = await freePort(0);
+  await writeFile(
+    join(dir, 'users.yaml'),
+    stringify({
+      users: [
+        { id: 'bench', kind: 'agent', sponsor: 'ada', postgres: verifier },
+        { id: 'ada', kind: 'human', roles: ['reviewer'] },
+      ],
+    }),
+  );
+  const config = join(dir, 'holdpoint.yaml');
+  await writeFile(
+    config,
+    stringify({
+      data: 'data',
+      policy: join(root, 'policies/starter.yaml'),
+      postgres: [
+        {
+          name: 'app',
+          listen: `127.0.0.1:${port}`,
+          upstream: `postgres://bench:${PASSWORD}@127.0.0.1:${upstream}/postgres`,
+        },
+      ],
+      review: { listen: '127.0.0.1:0' },
+      identity: { users: 'users.yaml' },
+    }),
+  );
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', config], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  await listening(port);
+  return { name: 'holdpoint', port, child };
+};
+
+export const relay = async (upstream: number): Promise<Peer> => {
+  const port = await freePort(0);
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', join(root, 'bench/relay.ts'), String(port), String(upstream)],
+    { stdio: 'ignore', cwd: root },
+  );
+  await listening(port);
+  return { name: 'raw relay', port, child };
+};
+
+/** A server that speaks what Holdpoint asks of one, without being a database: for more connections than a real one can have. */
+export const standIn = async (verifier: string): Promise<Peer> => {
+  const port = await freePort(0);
+  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'bench/stand-in.ts'), String(port), verifier], {
+    // It ends with the process that started it.
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    cwd: root,
+  });
+  await listening(port);
+  return { name: 'stand-in', port, child };
+};
+
+export interface Memory {
+  /** Resident, of the whole process. */
+  readonly rss: number;
+  readonly heapUsed: number;
+  /** Buffers outside of the heap. */
+  readonly external: number;
+}
+
+export interface Weighed extends Peer {
+  readonly reviewUrl: string;
+  /** After a full collection, in bytes. */
+  weigh(): Promise<Memory>;
+}
+
+/** Answers each message with the memory in use after two collections: the second takes what the first one's finalizers let go. */
+const SCALES = `process.on('message', () => {
+  gc(); setImmediate(() => { gc(); process.send(process.memoryUsage()); }); });
+  process.channel.unref();`;
+
+/** A gateway with this configuration file, whose memory can be asked for. Resolves when it serves. */
+export const weighed = async (config: string): Promise<Weighed> => {
+  const preload = `data:text/javascript,${encodeURIComponent(SCALES)}`;
+  const child = spawn(process.execPath, ['--expose-gc', '--import', preload, MAIN, 'serve', '--config', config], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  const { port, reviewUrl } = await new Promise<{ port: number; reviewUrl: string }>((resolve, reject) => {
+    let text = '';
+    child.once('exit', (code) => reject(new Error(`the gateway ended (${code}): ${text}`)));
+    child.stdout?.setEncoding('utf8').on('data', (more: string) => {
+      text = text.length < 100_000 ? text + more : text;
+      const agents = /agents connect to [\d.]+:(\d+)/.exec(text)?.[1];
+      const review = /console: (http:[^"\s]+)/.exec(text)?.[1];
+      if (agents && review) resolve({ port: Number(agents), reviewUrl: review });
+    });
+  });
+  return {
+    name: 'holdpoint',
+    port,
+    child,
+    reviewUrl,
+    async weigh() {
+      child.send('weigh');
+      const [memory] = (await once(child, 'message')) as [Memory];
+      return memory;
+    },
+  };
+};
+
+const listening = async (port: number): Promise<void> => {
+  for (let tries = 0; tries < 200; tries++) {
+    const socket = connect(port, '127.0.0.1');
+    const open = await Promise.race([
+      once(socket, 'connect').then(() => true),
+      once(socket, 'error').then(() => false),
+    ]).catch(() => false);
+    socket.destroy();
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`nothing listens on ${port}`);
+};
