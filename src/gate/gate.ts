@@ -48,6 +48,8 @@ export interface Analyser {
     /** CPU time that its new texts have cost so far, in ms. */
     readonly cpu_ms: number;
   };
+  /** A function called by its oid, without SQL. */
+  functionCall(oid: number, server_version: number): Analysis;
 }
 
 export interface GateOptions {
@@ -206,6 +208,13 @@ class Session implements GateSession {
     return analysis instanceof Promise ? analysis.then(ruled) : ruled(analysis);
   }
 
+  judgeCall(oid: number): Judgement | Promise<Judgement> {
+    if (this.#options.audit.failure !== null) return UNRECORDED;
+    const analysis = this.#options.analyser.functionCall(oid, this.#opening.server_version);
+    // Not remembered: the text is none that SQL could be compared with.
+    return this.#rule(this.#context(), `FunctionCall ${oid}`, analysis, false);
+  }
+
   /** How long this session's new texts must wait, in ms: one agent must not take the event loop from the others. */
   #overBudget(): number {
     const now = performance.now();
@@ -265,7 +274,7 @@ class Session implements GateSession {
     return made;
   }
 
-  #rule(context: Context, text: string, analysis: Analysis): Judgement | Promise<Judgement> {
+  #rule(context: Context, text: string, analysis: Analysis, known = true): Judgement | Promise<Judgement> {
     const verdict = context.policy.judge({
       analysis,
       who: this.#who,
@@ -279,7 +288,7 @@ class Session implements GateSession {
     switch (verdict.verdict) {
       case 'allow': {
         const pass: Judgement = { type: 'pass', plan };
-        if (verdict.cacheable && !analysis.session_bound && verdict.observed.length === 0)
+        if (known && verdict.cacheable && !analysis.session_bound && verdict.observed.length === 0)
           remember(context, text, pass);
         if (verdict.observed.length > 0) this.#observed(plan, analysis, verdict, context);
         return this.#options.allowed === 'sync' ? this.#recorded(pass) : pass;

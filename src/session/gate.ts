@@ -161,6 +161,8 @@ export interface OwnAnswer {
 export interface GateSession {
   /** Synchronous when the answer is remembered. `text` is latin1. */
   judge(text: string): Judgement | Promise<Judgement>;
+  /** A FunctionCall message; its plan's text is `FunctionCall <oid>`. */
+  judgeCall(oid: number): Judgement | Promise<Judgement>;
   /** SHOW holdpoint.requests, SHOW holdpoint.request."<id>". */
   show(command: OwnCommand): OwnAnswer | WireText;
   /** An allowed statement ended. Times: start in ms since the epoch, duration in µs. */

@@ -52,6 +52,10 @@ export class ModelGate implements GateSession {
       : new Promise((resolve) => this.#options.later(() => resolve(judgement)));
   }
 
+  judgeCall(): Judgement {
+    return { type: 'refuse', plan: null, refuse: () => this.#text() };
+  }
+
   #judge(text: string): Judgement {
     const statements = parseText(text);
     if (!statements) return { type: 'refuse', plan: null, refuse: () => this.#text() };

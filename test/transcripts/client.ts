@@ -59,7 +59,9 @@ export const SAY = {
   CopyData: (data: string) => message('d', Buffer.from(data, 'utf8')),
   CopyDone: () => message('c'),
   CopyFail: (why: string) => message('f', cstr(why)),
-  FunctionCall: (oid: number) => message('F', i32(oid), i16(0), i16(0), i16(0)),
+  /** Arguments and result as text. */
+  FunctionCall: (oid: number, values: readonly string[] = []) =>
+    message('F', i32(oid), i16(0), list(values.map(value)), i16(0)),
   Terminate: () => message('X'),
   Raw: (hex: string) => Buffer.from(hex.replaceAll(' ', ''), 'hex'),
 };

@@ -32,6 +32,7 @@ import {
   query,
   readBind,
   readFields,
+  readFunctionCall,
   readParameterTypes,
   readParse,
   readyForQuery,
@@ -69,7 +70,6 @@ import {
   CHANGED,
   DESYNC,
   FAILED_TRANSACTION,
-  FUNCTION_CALL,
   GUARDED_SETTING,
   INTERNAL,
   MALFORMED,
@@ -418,7 +418,7 @@ export class PostgresSession implements SessionFacts {
       case 'sync':
         return this.#onSync();
       case 'function-call':
-        return this.#refuseOr('simple', FUNCTION_CALL);
+        return this.#onFunctionCall();
       case 'copy-end':
         this.#phase = this.#copyEnded();
         return 'keep';
@@ -470,12 +470,29 @@ export class PostgresSession implements SessionFacts {
     return 'keep';
   }
 
+  #onFunctionCall(): Step {
+    const { buffer, start, end } = this.#in;
+    if (this.#replies.length > 0) return this.#settleStep();
+    if (end - start > this.#limits.bind_bytes_max)
+      return this.#refuseOr('simple', tooLarge('FunctionCall message', this.#limits.bind_bytes_max));
+    const call = readFunctionCall(buffer, start, end);
+    if (!call) return this.#violationStep('invalid message format: FunctionCall');
+    const decided = this.#decide('call', `FunctionCall ${call.oid}`, [], call.oid);
+    if ('step' in decided) return decided.step;
+    const now = performance.now();
+    this.#replies.push(QUERY, decided.plan, null, null, now);
+    this.#accounts.query(decided.release);
+    this.#sent(decided.plan, now);
+    this.#pipelineEnds();
+    return 'keep';
+  }
+
   /**
-   * The one way to a verdict on SQL text: everything before is answered where it matters, the facts are known, the gate
+   * The one way to a verdict on SQL text, or on a function: everything before is answered where it matters, the facts are known, the gate
    * has said yes, or somebody has. Returns the plan that may be sent, or what to do instead.
    */
-  #decide(at: MessageAtHand, text: string, types: readonly number[]): Passed | Stopped {
-    const mode = at === 'query' ? 'simple' : 'extended';
+  #decide(at: MessageAtHand, text: string, types: readonly number[], oid: number | null = null): Passed | Stopped {
+    const mode = at === 'query' || at === 'call' ? 'simple' : 'extended';
     const ready = this.#ready;
     this.#ready = null;
     if (ready?.type === 'refuse') return stopped(this.#refuse(mode, ready.text));
@@ -488,7 +505,7 @@ export class PostgresSession implements SessionFacts {
     if (this.#barrier && this.#replies.length > 0) return stopped(this.#settleStep());
     const failed = this.#status === FAILED_BLOCK;
     if (!this.#factsKnown && !failed) return stopped(this.#rereadStep());
-    const judgement = this.#judge(text);
+    const judgement = this.#judge(text, oid);
     if (judgement === null) return WAIT;
     if (judgement.type === 'pass') return this.#pass(judgement.plan, null);
     if (at === 'parse' && judgement.type === 'hold') {
@@ -520,6 +537,8 @@ export class PostgresSession implements SessionFacts {
   #parameters(at: MessageAtHand, types: readonly number[]): readonly BoundParameter[] {
     const { buffer, start, end } = this.#in;
     if (at === 'query') return [];
+    const call = at === 'call' ? readFunctionCall(buffer, start, end) : null;
+    if (call) return decodeParameters(call, []);
     const bound = at === 'bind' ? readBind(buffer, start, end) : (this.#bindAhead()?.message ?? null);
     return bound ? decodeParameters(bound, types) : [];
   }
@@ -545,11 +564,11 @@ export class PostgresSession implements SessionFacts {
     return PASSED;
   }
 
-  #judge(text: string): Judgement | null {
+  #judge(text: string, oid: number | null = null): Judgement | null {
     const judged = this.#judged;
     this.#judged = null;
     if (judged?.text === text) return judged.verdict;
-    const judgement = this.#gate.judge(text);
+    const judgement = oid === null ? this.#gate.judge(text) : this.#gate.judgeCall(oid);
     if (!(judgement instanceof Promise)) return judgement;
     const judging: Judging = { name: 'judging', text, verdict: null };
     this.#phase = judging;
@@ -1158,6 +1177,10 @@ export class PostgresSession implements SessionFacts {
       case BACKEND.CopyDone:
         if (head.op !== QUERY && head.op !== EXECUTE) return this.#unexpected(type);
         return head.op === QUERY ? this.#withOwnBefore(head, true) : true;
+      case BACKEND.FunctionCallResponse:
+        if (head.op !== QUERY) return this.#unexpected(type);
+        this.#tag = 'FunctionCall';
+        return true;
       case BACKEND.NoticeResponse:
       case BACKEND.NotificationResponse:
         return true;
@@ -1451,7 +1474,7 @@ const ENDS_PIPELINE: ReadonlySet<number> = new Set([
   FRONTEND.Terminate,
 ]);
 
-type MessageAtHand = 'query' | 'parse' | 'bind';
+type MessageAtHand = 'query' | 'call' | 'parse' | 'bind';
 type Passed = typeof PASSED;
 type Stopped = { readonly step: Step };
 const WAIT: Stopped = { step: 'wait' };

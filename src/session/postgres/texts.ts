@@ -16,12 +16,6 @@ export const MALFORMED: WireText = {
   sqlstate: '08P01',
   message: 'invalid message format: Query must be one string and its terminator',
 };
-export const FUNCTION_CALL: WireText = {
-  severity: 'ERROR',
-  sqlstate: '0A000',
-  message: 'Holdpoint does not let FunctionCall messages through: it cannot tell which function they name',
-  hint: 'Call the function in a SELECT instead.',
-};
 export const CHANGED: WireText = {
   severity: 'ERROR',
   sqlstate: 'ZH006',
@@ -80,7 +74,7 @@ export const noSuch = (sqlstate: string, what: string, name: string): WireText =
   severity: 'ERROR',
   sqlstate,
   message:
-    name === ''
+    name === '' && what !== 'portal'
       ? `unnamed ${what} does not exist`
       : `${what} "${Buffer.from(name, 'latin1').toString('utf8')}" does not exist`,
 });

@@ -269,21 +269,47 @@ export interface BindMessage {
 export const readBind = (buffer: Buffer, start: number, end: number): BindMessage | null => {
   const portal = cstring(buffer, start + 5, end);
   const statement = portal && cstring(buffer, portal.next, end);
-  if (!statement) return null;
-  let at = statement.next;
-  const codes = (): number[] | null => {
-    if (at + 2 > end) return null;
-    const count = buffer.readUInt16BE(at);
-    at += 2;
-    if (at + count * 2 > end) return null;
-    const list = Array.from({ length: count }, (_, index) => buffer.readUInt16BE(at + index * 2));
-    at += count * 2;
-    return list;
+  const given = statement && readArguments(buffer, statement.next, end);
+  const results = given && readCodes(buffer, given.next, end);
+  if (results?.next !== end) return null;
+  const { formats, values } = given as Arguments;
+  return {
+    portal: (portal as { text: string }).text,
+    statement: (statement as { text: string }).text,
+    formats,
+    values,
+    resultFormats: results.codes,
   };
-  const given = codes();
-  if (!given || at + 2 > end) return null;
-  const count = buffer.readUInt16BE(at);
-  at += 2;
+};
+
+/** A FunctionCall: the function by its oid, and its arguments. */
+export interface FunctionCallMessage {
+  readonly oid: number;
+  readonly formats: readonly number[];
+  readonly values: readonly (Buffer | null)[];
+}
+
+/** Reads a whole FunctionCall; null if it does not add up. */
+export const readFunctionCall = (buffer: Buffer, start: number, end: number): FunctionCallMessage | null => {
+  if (start + 9 > end) return null;
+  const given = readArguments(buffer, start + 9, end);
+  if (given?.next !== end - 2) return null;
+  return { oid: buffer.readUInt32BE(start + 5), formats: given.formats, values: given.values };
+};
+
+interface Arguments {
+  readonly formats: readonly number[];
+  readonly values: readonly (Buffer | null)[];
+  readonly next: number;
+}
+
+/** Format codes and values as Bind and FunctionCall carry them: a format for each value, however few were sent. */
+const readArguments = (buffer: Buffer, start: number, end: number): Arguments | null => {
+  const given = readCodes(buffer, start, end);
+  if (!given || given.next + 2 > end) return null;
+  const { codes } = given;
+  const count = buffer.readUInt16BE(given.next);
+  let at = given.next + 2;
   const values: (Buffer | null)[] = [];
   for (let index = 0; index < count; index++) {
     if (at + 4 > end) return null;
@@ -298,11 +324,16 @@ export const readBind = (buffer: Buffer, start: number, end: number): BindMessag
       at += length;
     }
   }
-  if (given.length > 1 && given.length !== count) return null;
-  const formats = values.map((_, index) => (given.length === 1 ? given[0] : given[index]) ?? 0);
-  const resultFormats = codes();
-  if (!resultFormats || at !== end) return null;
-  return { portal: portal.text, statement: statement.text, formats, values, resultFormats };
+  if (codes.length > 1 && codes.length !== count) return null;
+  return { formats: values.map((_, index) => (codes.length === 1 ? codes[0] : codes[index]) ?? 0), values, next: at };
+};
+
+const readCodes = (buffer: Buffer, start: number, end: number): { codes: number[]; next: number } | null => {
+  if (start + 2 > end) return null;
+  const count = buffer.readUInt16BE(start);
+  const next = start + 2 + count * 2;
+  if (next > end) return null;
+  return { codes: Array.from({ length: count }, (_, index) => buffer.readUInt16BE(start + 2 + index * 2)), next };
 };
 
 export interface ParseMessage {

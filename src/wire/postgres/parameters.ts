@@ -89,7 +89,10 @@ const timestamp = (microseconds: bigint): string => {
 };
 
 /** `types` are the OIDs as declared in Parse or described by the server; 0 or missing: the server chooses. */
-export const decodeParameters = (bound: BindMessage, types: readonly number[]): ReadParameter[] =>
+export const decodeParameters = (
+  bound: Pick<BindMessage, 'formats' | 'values'>,
+  types: readonly number[],
+): ReadParameter[] =>
   bound.values.map((value, index) => {
     const oid = types[index] ?? 0;
     const row = TYPES[oid];

@@ -6,9 +6,7 @@ import { decodeParameters } from '../../../src/wire/postgres/parameters.ts';
 import { readStartupPacket } from '../../../src/wire/postgres/startup.ts';
 
 const binary = (oid: number, hex: string) =>
-  decodeParameters({ portal: '', statement: '', formats: [1], values: [Buffer.from(hex, 'hex')], resultFormats: [] }, [
-    oid,
-  ])[0]?.value;
+  decodeParameters({ formats: [1], values: [Buffer.from(hex, 'hex')] }, [oid])[0]?.value;
 
 test.each(['7400000004', '740000000500'])('ParameterDescription %s without its count', (hex) => {
   const message = Buffer.from(hex, 'hex');
