@@ -178,7 +178,8 @@ test(`the readers of messages take only what is there (HOLDPOINT_SEED=${SEED})`,
     take('refused' in said ? 'options refused' : 'options');
   };
 
-  while (steps < STEPS) {
+  const enough = (): boolean => steps >= STEPS;
+  while (!enough()) {
     oneMessage();
     oneMessage();
     oneStartup();

@@ -23,6 +23,8 @@ export interface GatewayProcess {
   /** What it wrote to standard error. */
   readonly errors: () => string;
   reviewer(user: string): Promise<ReviewClient>;
+  /** Resolves when it has ended, by whatever. */
+  readonly ended: Promise<number | string | null>;
   /** Resolves when it has ended, with its exit status or the signal that ended it. */
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | string | null>;
   /** Resident memory, in bytes. */
@@ -32,8 +34,8 @@ export interface GatewayProcess {
 /** A folder in which gateways run one after the other. */
 export interface GatewayHome {
   readonly dir: string;
-  /** Resolves when it serves. */
-  start(): Promise<GatewayProcess>;
+  /** Resolves when it serves; `preload` is a module that is loaded before the program. */
+  start(preload?: string): Promise<GatewayProcess>;
   /** The log's records; throws if the log does not verify. Only while no gateway writes it. */
   records(): Promise<ReadRecord[]>;
   /** Kills what still runs, and removes the folder. */
@@ -45,8 +47,8 @@ export const gatewayHome = async (options: GatewayOptions): Promise<GatewayHome>
   const running = new Set<GatewayProcess>();
   return {
     dir,
-    async start() {
-      const started = await startProcess(file, (ended) => running.delete(ended));
+    async start(preload) {
+      const started = await startProcess(file, preload, (ended) => running.delete(ended));
       running.add(started);
       return started;
     },
@@ -65,8 +67,13 @@ export const gatewayHome = async (options: GatewayOptions): Promise<GatewayHome>
   };
 };
 
-const startProcess = async (file: string, gone: (ended: GatewayProcess) => void): Promise<GatewayProcess> => {
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, 'serve', '--config', file], {
+const startProcess = async (
+  file: string,
+  preload: string | undefined,
+  gone: (ended: GatewayProcess) => void,
+): Promise<GatewayProcess> => {
+  const before = preload === undefined ? [] : ['--import', preload];
+  const child = spawn(process.execPath, ['--import', 'tsx', ...before, MAIN, 'serve', '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];
@@ -94,6 +101,7 @@ const startProcess = async (file: string, gone: (ended: GatewayProcess) => void)
     agentUrl: `postgres://bot:${AGENT_PASSWORD}@127.0.0.1:${port}/postgres`,
     lines,
     errors: () => errors,
+    ended,
     async reviewer(user) {
       return reviewClient(review, (await signIn(review, { user, password: REVIEWER_PASSWORD })).token);
     },
