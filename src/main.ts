@@ -179,9 +179,11 @@ const build = async (
       listen: upstream.listen,
       place: { node, worker: 0 },
       tls: upstream.tls,
+      auth: upstream.auth,
       identity,
       gate: gates.get(upstream.name) as Gate,
-      connect: (user, parameters) => connectUpstream(target(upstream, identity, user, config), parameters),
+      connect: (user, parameters, agent) =>
+        connectUpstream(target(upstream, identity, user, config), parameters, agent),
       limits: config.limits,
       refused: async (what) => {
         await audit.append({ type: 'session.refused', clear: { ...what, listener: upstream.name } });
@@ -221,12 +223,12 @@ const CLOCK: Clock = {
 
 const target = (upstream: PostgresConfig, identity: Identity, user: string, config: Config) => {
   const { host, port } = upstream.upstream;
-  const own = identity.upstream(user);
+  const login = upstream.auth === 'relay' ? { user, password: null } : (identity.upstream(user) ?? upstream.upstream);
   return {
     host,
     port,
-    user: own?.user ?? upstream.upstream.user,
-    password: own ? own.password : upstream.upstream.password,
+    user: login.user,
+    password: login.password,
     tls: upstream.upstream_tls,
     timeout_ms: config.limits.upstream_connect_timeout_ms,
   };

@@ -179,7 +179,20 @@ function exposure(config: Config): Finding[] {
   ];
 }
 
+const RELAY =
+  "auth: relay is for demos: agents log in with the server's own passwords, and whoever reaches the gateway may try them";
+
 async function server(config: PostgresConfig): Promise<Finding[]> {
+  if (config.auth !== 'relay') return look(config);
+  const { name: about, upstream } = config;
+  const unseen = 'the server was not looked at: upstream names no user to log in as, and relay needs none';
+  return [
+    { level: 'warn', about, text: RELAY },
+    ...(upstream.user === '' ? [{ level: 'warn' as const, about, text: unseen }] : await look(config)),
+  ];
+}
+
+async function look(config: PostgresConfig): Promise<Finding[]> {
   const { host, port, user, password, database } = config.upstream;
   const about = config.name;
   const client = new pg.Client({

@@ -34,7 +34,8 @@ export interface PostgresConfig {
   readonly name: string;
   readonly listen: Address;
   readonly upstream: UpstreamAddress;
-  readonly auth: 'terminate';
+  /** relay, for demos: the server's own questions for a password go to the agent. */
+  readonly auth: 'terminate' | 'relay';
   /** null: agents connect without TLS. */
   readonly tls: TlsPair | null;
   readonly upstream_tls: UpstreamTls;
@@ -147,14 +148,13 @@ function finish(raw: RawConfig, path: string): Config {
     path,
     postgres: raw.postgres.map((server) => ({
       ...server,
-      upstream_tls: server.upstream_tls ?? {
-        mode: isLoopback(server.upstream.host) ? ('disable' as const) : ('verify-full' as const),
-        ca: null,
-      },
+      upstream_tls: server.upstream_tls ?? { mode: defaultMode(server.upstream.host), ca: null },
     })),
     review: { ...raw.review, url: raw.review.url?.replace(/\/+$/, '') ?? null },
   };
 }
+
+const defaultMode = (host: string): UpstreamTls['mode'] => (isLoopback(host) ? 'disable' : 'verify-full');
 
 /** What no single value is to blame for. */
 function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[]; readonly what: string }[] {
@@ -177,6 +177,16 @@ function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[];
     names.set(server.name, index);
     listen(server.listen, ['postgres', index, 'listen']);
     const mode = server.upstream_tls?.mode;
+    if (server.auth === 'terminate' && server.upstream.user === '') {
+      found.push({ key: ['postgres', index, 'upstream'], what: 'names no user for the gateway to log in as' });
+    }
+    // SCRAM binds a login to the TLS it happens in: the agent's and the server's would be two.
+    if (server.auth === 'relay' && server.tls !== null && (mode ?? defaultMode(server.upstream.host)) !== 'disable') {
+      found.push({
+        key: ['postgres', index, 'auth'],
+        what: "relay fails with TLS on both sides (SCRAM's channel binding); use terminate, or upstream_tls: {mode: disable}",
+      });
+    }
     if (server.upstream_tls?.ca != null && (mode === 'disable' || mode === 'require')) {
       found.push({
         key: ['postgres', index, 'upstream_tls', 'ca'],

@@ -13,6 +13,7 @@ export interface UpstreamAddress {
   readonly host: string;
   /** 1 to 65535. */
   readonly port: number;
+  /** '': none given. */
   readonly user: string;
   /** null: none given; the server must not ask for one. */
   readonly password: string | null;
@@ -42,7 +43,6 @@ export function upstreamAddress(url: string, sources: Sources): UpstreamAddress 
   }
   const colon = login.indexOf(':');
   const user = decode(colon < 0 ? login : login.slice(0, colon), sources);
-  if (user === '') throw new BadReference('names no user for the gateway to log in as');
   const { host, port } = hostPort(expand(place, sources), 5432);
   return {
     host,

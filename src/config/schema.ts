@@ -19,7 +19,6 @@ export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; r
   { path: ['identity', 'clients'] },
   { path: ['audit', 'checkpoint'] },
   { path: ['audit', 'anchors'] },
-  { path: ['postgres', '*', 'auth'], value: 'relay' },
 ];
 
 export type RawConfig = z.output<ReturnType<typeof configSchema>>;
@@ -51,7 +50,10 @@ export function configSchema(sources: Sources) {
       .string()
       .transform(using((value) => upstreamAddress(value, sources)))
       .describe('postgres://user:${PASSWORD}@host:port/database, the server that is guarded'),
-    auth: z.literal('terminate').default('terminate').describe('Holdpoint logs agents in itself'),
+    auth: z
+      .enum(['terminate', 'relay'])
+      .default('terminate')
+      .describe('terminate: Holdpoint logs agents in itself; relay: for demos, the server does, through Holdpoint'),
     tls: tls.nullable().default(null).describe("the agents' side"),
     upstream_tls: z
       .strictObject({

@@ -53,15 +53,20 @@ export class Packets {
     }
   }
 
-  /** The body of a PasswordMessage, SASLInitialResponse or SASLResponse; null for anything else. Rejects ClientGone. */
-  async password(): Promise<Buffer | null> {
+  /** A whole PasswordMessage, SASLInitialResponse or SASLResponse; null for anything else. Rejects ClientGone. */
+  async answer(): Promise<Buffer | null> {
     while (this.#buffer.length < 5) await this.#more();
     const length = this.#buffer.readInt32BE(1);
     if (this.#buffer[0] !== 0x70 || length < 4 || length > PASSWORD_BYTES_MAX) return null;
     while (this.#buffer.length < length + 1) await this.#more();
-    const body = this.#buffer.subarray(5, length + 1);
+    const message = this.#buffer.subarray(0, length + 1);
     this.#buffer = this.#buffer.subarray(length + 1);
-    return body;
+    return message;
+  }
+
+  /** The body of one. Rejects ClientGone. */
+  async password(): Promise<Buffer | null> {
+    return (await this.answer())?.subarray(5) ?? null;
   }
 
   /** Bytes that came and were not asked for. */

@@ -1,7 +1,9 @@
 // One PostgreSQL listener: accepts, secures the line, finds out who it is, dials the server, and starts a session.
-// Nobody who has not proved who it is costs an upstream connection, and no refusal says which part was wrong.
+// Nobody who has not proved who it is costs an upstream connection (but with `auth: relay`, where the server asks for the proof), and no
+// refusal says which part was wrong.
 //
 //   accept --> [SSLRequest, TLS] --> StartupMessage --> SCRAM-SHA-256 --> upstream login --> facts --> session
+//          |                                       \--> relay: upstream login --> an agent? --/
 //          \-> CancelRequest: to the session that owns the key (cancel-keys.ts); no reply
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -9,7 +11,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Gate } from '../session/gate.ts';
 import { PostgresSession, type SessionLimits } from '../session/postgres/session.ts';
-import type { Upstream } from '../session/upstream.ts';
+import type { RelayedLogin, Upstream } from '../session/upstream.ts';
 import {
   authenticationOk,
   authenticationSasl,
@@ -43,6 +45,7 @@ const ALPN = 'postgresql';
 export interface LoginIdentity {
   scramUser(name: string): { readonly verifier: Verifier; readonly known: boolean };
   judgeLogin(user: string, address: string, right: boolean): boolean;
+  principal(user: string, authentication: string, address: string): { readonly kind: 'agent' | 'human' } | undefined;
 }
 
 export interface ListenerLimits extends SessionLimits {
@@ -58,10 +61,18 @@ export interface PostgresListenerOptions {
   readonly place: Place;
   /** Set: every client must use TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** Who asks for the proof: Holdpoint, or the server through it. */
+  readonly auth: 'terminate' | 'relay';
   readonly identity: LoginIdentity;
   readonly gate: Gate;
-  /** Logs in upstream for this user; rejects with an error that has `sqlstate` and a message that may be told. */
-  readonly connect: (user: string, parameters: ReadonlyMap<string, string>) => Promise<Upstream>;
+  /**
+   * Logs in upstream for this user, or lets `agent` do it; rejects with an error that has `sqlstate` and a message that may be told.
+   */
+  readonly connect: (
+    user: string,
+    parameters: ReadonlyMap<string, string>,
+    agent: RelayedLogin | null,
+  ) => Promise<Upstream>;
   readonly limits: ListenerLimits;
   /** A login that was not let in; resolves when it is on record. */
   readonly refused: (what: {
@@ -82,6 +93,12 @@ export interface PostgresListener {
 /** A connection. */
 interface Line {
   stream: Duplex;
+}
+
+interface Who {
+  readonly user: string;
+  readonly authentication: string;
+  readonly address: string;
 }
 
 /** Ends the connection with words for the client. */
@@ -209,23 +226,33 @@ class Listener implements PostgresListener {
     const version = Math.min((3 << 16) + packet.minor, PROTOCOL_3_2);
     if (packet.minor > (PROTOCOL_3_2 & 0xffff) || packet.unrecognised.length > 0)
       stream.write(negotiateProtocolVersion(version, packet.unrecognised));
-    await this.#authenticate(stream, packets, user, address);
+    const relay = this.#options.auth === 'relay';
+    if (!relay) await this.#authenticate(stream, packets, user, address);
     const database = parameters.get('database') || user;
     const settings = settingsOf(parameters, user);
     const application_name = settings.get('application_name') ?? '';
     const opening = {
       user,
-      authentication: 'scram-sha-256',
+      authentication: relay ? 'relay' : 'scram-sha-256',
       address,
       application_name,
       database,
       listener: this.#options.name,
     };
     const judged = [...settings].filter(([name]) => name !== 'application_name' && !FORCED.has(name));
-    const refused = await this.#options.gate.startup(opening, judged);
-    if (refused) throw new Refusal({ ...refused, severity: 'FATAL' }, user);
-    const upstream = await this.#dial(user, new Map([...settings, ...FORCED, ['database', database]]));
+    const wanted = new Map([...settings, ...FORCED, ['database', database]]);
+    const refused =
+      relay && !this.#isAgent(opening)
+        ? texts.wrongPassword({ user })
+        : await this.#options.gate.startup(opening, judged);
+    const no = refused && new Refusal({ ...refused, severity: 'FATAL' }, user);
+    if (no && !relay) throw no;
+    const upstream = relay
+      ? await this.#relay(stream, packets, opening, no ? new Map([['database', database]]) : wanted)
+      : await this.#dial(user, wanted, null);
     try {
+      // With relay nobody hears of a refusal before they have proved who they are.
+      if (no) throw no;
       const session = new PostgresSession(stream, upstream, this.#options.limits, {
         fault: this.#options.fault,
         closed: () => this.#closed(session, upstream, stream),
@@ -345,9 +372,44 @@ class Listener implements PostgresListener {
     stream.write(Buffer.concat([authenticationSaslFinal(proof), authenticationOk()]));
   }
 
-  async #dial(user: string, parameters: ReadonlyMap<string, string>): Promise<Upstream> {
+  /** The server asks for the proof, through us. Who is no agent here hears after it that the password was wrong. */
+  async #relay(
+    stream: Duplex,
+    packets: Packets,
+    opening: Who,
+    parameters: ReadonlyMap<string, string>,
+  ): Promise<Upstream> {
+    const { identity } = this.#options;
+    const { user, address } = opening;
+    let upstream: Upstream;
     try {
-      return await this.#options.connect(user, parameters);
+      upstream = await this.#dial(user, parameters, {
+        tell: (message) => void stream.write(message),
+        async answer() {
+          const answer = await packets.answer();
+          if (answer === null) throw new Refusal(texts.protocolViolation({ what: 'expected a password' }), user);
+          return answer;
+        },
+      });
+    } catch (error) {
+      if (error instanceof Refusal && error.text.sqlstate.startsWith('28')) identity.judgeLogin(user, address, false);
+      throw error;
+    }
+    if (!identity.judgeLogin(user, address, this.#isAgent(opening))) {
+      upstream.destroy();
+      throw new Refusal(texts.wrongPassword({ user }), user);
+    }
+    stream.write(authenticationOk());
+    return upstream;
+  }
+
+  #isAgent({ user, authentication, address }: Who): boolean {
+    return this.#options.identity.principal(user, authentication, address)?.kind === 'agent';
+  }
+
+  async #dial(user: string, parameters: ReadonlyMap<string, string>, agent: RelayedLogin | null): Promise<Upstream> {
+    try {
+      return await this.#options.connect(user, parameters, agent);
     } catch (error) {
       const sqlstate = (error as { sqlstate?: unknown }).sqlstate;
       if (typeof sqlstate !== 'string' || !(error instanceof Error)) throw error;

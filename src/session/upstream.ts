@@ -1,4 +1,5 @@
-// The port that upstream/ implements: one logged-in connection to the real server. Types only.
+// The ports between a session's two sides: one logged-in connection to the real server, and an agent whose login the server judges.
+// Types only.
 
 export interface UpstreamEvents {
   /** Bytes from the server, the receiver's from now on. */
@@ -26,4 +27,12 @@ export interface Upstream {
   /** Terminate, then close. */
   end(): void;
   destroy(): void;
+}
+
+/** An agent whose login is passed through to the server. */
+export interface RelayedLogin {
+  /** Passes a whole Authentication message on. */
+  tell(message: Buffer): void;
+  /** The agent's next message, whole; rejects when that is no answer to a question about a password, or the agent is gone. */
+  answer(): Promise<Buffer>;
 }

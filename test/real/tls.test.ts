@@ -10,7 +10,8 @@ import { TLSSocket } from 'node:tls';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseScramVerifier, makeScramVerifier } from '../../src/identity/scram.ts';
-import { connectUpstream, UpstreamError, type UpstreamTarget } from '../../src/upstream/postgres/connect.ts';
+import { connectUpstream, type UpstreamTarget } from '../../src/upstream/postgres/connect.ts';
+import { UpstreamError } from '../../src/upstream/postgres/error.ts';
 import {
   authenticationOk,
   authenticationSasl,

@@ -1,4 +1,5 @@
-// Dials the real server, secures the line, logs in with the gateway's own credential, and hands the connection over.
+// Dials the real server, secures the line, logs in with the gateway's own credential or lets an agent do it (relay.ts), and hands the
+// connection over.
 // Never falls back to less security than asked, and never tells the password or the server's words about it to a client.
 // Manual: 55.2.1 "Start-up", 55.2.10 "SSL Session Encryption".
 import { connect as dialTcp, type Socket } from 'node:net';
@@ -19,7 +20,9 @@ import {
   TERMINATE,
 } from '../../wire/postgres/messages.ts';
 import { MECHANISM, ScramClient } from '../../wire/postgres/scram.ts';
-import type { Upstream, UpstreamEvents } from '../../session/upstream.ts';
+import type { RelayedLogin, Upstream, UpstreamEvents } from '../../session/upstream.ts';
+import { UpstreamError } from './error.ts';
+import { Relay } from './relay.ts';
 
 export interface UpstreamTarget {
   readonly host: string;
@@ -27,18 +30,8 @@ export interface UpstreamTarget {
   readonly user: string;
   readonly password: string | null;
   readonly tls: { readonly mode: 'disable' | 'require' | 'verify-ca' | 'verify-full'; readonly ca: string | null };
-  /** From dialling to the end of the login, in ms. */
+  /** From dialling to the end of the login, in ms, without what an agent takes to answer. */
   readonly timeout_ms: number;
-}
-
-/** Why there is no connection. `sqlstate` and `message` may be told to a client; `cause` is for the log. */
-export class UpstreamError extends Error {
-  override readonly name = 'UpstreamError';
-  readonly sqlstate: string;
-  constructor(sqlstate: string, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.sqlstate = sqlstate;
-  }
 }
 
 export const MAJOR_MIN = 15;
@@ -63,29 +56,42 @@ interface LoginState {
 }
 
 /**
- * Connects and logs in. `parameters` are further startup parameters (database, application_name, settings).
- * Rejects with UpstreamError.
+ * Connects and logs in. `parameters` are further startup parameters (database, application_name, settings). `agent`: whose login it is;
+ * null: the gateway's own. Rejects with UpstreamError,
+ * or as the agent's answer does.
  */
 export const connectUpstream = async (
   target: UpstreamTarget,
   parameters: ReadonlyMap<string, string>,
+  agent: RelayedLogin | null = null,
 ): Promise<Upstream> => {
   const line = new Line();
-  const timer = setTimeout(
-    () => line.fail(new UpstreamError('08001', 'the database server did not answer in time')),
-    target.timeout_ms,
-  );
+  const late = (): void => line.fail(new UpstreamError('08001', 'the database server did not answer in time'));
+  let timer = setTimeout(late, target.timeout_ms);
+  let agentFailed: unknown = null;
+  const patient = agent && {
+    tell: (message: Buffer) => agent.tell(message),
+    async answer() {
+      clearTimeout(timer);
+      const answer = await agent.answer().catch((error: unknown) => {
+        agentFailed = error;
+        throw error;
+      });
+      timer = setTimeout(late, target.timeout_ms);
+      return answer;
+    },
+  };
   try {
     await line.open(target);
     const state: LoginState = { processId: 0, secretKey: Buffer.alloc(0), parameters: new Map() };
     line.write(startupMessage([['user', target.user], ...parameters]));
-    await login(line, target, state);
+    await login(line, state, patient ? relayedLogin(line, patient) : ownLogin(line, target));
     const serverVersion = supported(state.parameters);
     return line.handOver(target, state, serverVersion);
   } catch (error) {
     line.destroy();
     // What could not be read breaks the protocol; what it was is for the log.
-    throw error instanceof UpstreamError ? error : broken(error);
+    throw error instanceof UpstreamError || error === agentFailed ? error : broken(error);
   } finally {
     clearTimeout(timer);
   }
@@ -109,14 +115,21 @@ const supported = (parameters: ReadonlyMap<string, string>): number => {
   return major;
 };
 
-const login = async (line: Line, target: UpstreamTarget, state: LoginState): Promise<void> => {
-  let step: Step = 'start';
+/** One way to log in: takes the server's Authentication messages and says what its ErrorResponse means. */
+interface Login {
+  /** True: the server has let us in. */
+  take(message: Message): Promise<boolean>;
+  refused(message: Buffer): UpstreamError;
+}
+
+const login = async (line: Line, state: LoginState, way: Login): Promise<void> => {
+  let accepted = false;
   for (;;) {
     const message = await line.message();
     const { type, body } = message;
     switch (type) {
       case BACKEND.Authentication:
-        step = await authenticate(line, target, step, body);
+        accepted = await way.take(message);
         break;
       case BACKEND.ParameterStatus: {
         const name = cstring(body, 0, body.length);
@@ -131,14 +144,44 @@ const login = async (line: Line, target: UpstreamTarget, state: LoginState): Pro
       case BACKEND.NoticeResponse:
         break;
       case BACKEND.ReadyForQuery:
-        if (step !== 'accepted') throw broken(new Error('ready before the login was accepted'));
+        if (!accepted) throw broken(new Error('ready before the login was accepted'));
         return;
       case BACKEND.ErrorResponse:
-        throw refused(message.whole);
+        throw way.refused(message.whole);
       default:
         throw broken(new Error(`message type 0x${type.toString(16)}`));
     }
   }
+};
+
+const relayedLogin = (line: Line, agent: RelayedLogin): Login => {
+  const relay = new Relay(agent);
+  let accepted = false;
+  return {
+    async take({ whole }) {
+      if (accepted) throw broken(new Error('an authentication message after the login'));
+      const answer = await relay.take(whole);
+      accepted = answer === 'accepted';
+      if (answer !== null && answer !== 'accepted') line.write(answer);
+      return accepted;
+    },
+    // It is about the agent's own login, so the agent may hear it.
+    refused(message) {
+      const fields = readFields(message, 0, message.length);
+      return new UpstreamError(fields.get('C') ?? '08004', fields.get('M') ?? '');
+    },
+  };
+};
+
+const ownLogin = (line: Line, target: UpstreamTarget): Login => {
+  let step: Step = 'start';
+  return {
+    async take({ body }) {
+      step = await authenticate(line, target, step, body);
+      return step === 'accepted';
+    },
+    refused,
+  };
 };
 
 /** How far the login is. What is asked out of turn is refused: a server that began with SCRAM must end it. */

@@ -220,10 +220,25 @@ describe('what is refused, and where', () => {
     expect(problems(`${MINIMAL}${line}\n`)).toEqual([`holdpoint.yaml:7: ${what} is not in this release`]);
   });
 
-  it('relay and directories are not in this release', () => {
-    expect(problems(MINIMAL.replace('6432,', '6432, auth: relay,'))).toEqual([
-      "holdpoint.yaml:4: postgres[0].auth: 'relay' is not in this release",
-    ]);
+  it('relay needs no user, and TLS on one side at most', () => {
+    const relay = MINIMAL.replace('6432,', '6432, auth: relay,').replace('gateway:${PGPASSWORD}@', '');
+    expect(parse(relay).postgres[0]).toMatchObject({ auth: 'relay', upstream: { user: '', password: null } });
+    const pem = join(dir, 'any.pem');
+    writeFileSync(pem, '-----BEGIN CERTIFICATE-----\n');
+    const tls = (text: string) => text.replace('/app"}', `/app", tls: {cert: ${pem}, key: ${pem}}}`);
+    const both = [
+      "holdpoint.yaml:4: postgres[0].auth: relay fails with TLS on both sides (SCRAM's channel binding); use terminate, or upstream_tls: {mode: disable}",
+    ];
+    // The default on another machine is TLS.
+    expect(problems(tls(relay))).toEqual(both);
+    for (const mode of ['require', 'verify-ca', 'verify-full'])
+      expect(problems(tls(relay).replace('tls: {', `upstream_tls: {mode: ${mode}}, tls: {`))).toEqual(both);
+    expect(problems(tls(relay).replace('tls: {', 'upstream_tls: {mode: disable}, tls: {'))).toEqual([]);
+    expect(problems(tls(relay).replace('db:5432', '127.0.0.1:5432'))).toEqual([]);
+    expect(problems(tls(MINIMAL))).toEqual([]);
+  });
+
+  it('directories are not in this release', () => {
     expect(problems(MINIMAL.replace('users.yaml', 'users.yaml, oidc: {}'))).toEqual([
       'holdpoint.yaml:6: identity.oidc: this key is not in this release',
     ]);
