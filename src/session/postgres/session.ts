@@ -458,7 +458,7 @@ export class PostgresSession implements SessionFacts {
     this.#sent(plan, now);
     this.#pipelineEnds();
     // A simple Query drops the unnamed statement and portal.
-    if (this.#names.statements.has('')) this.#names.setStatement('', undefined);
+    this.#dropUnnamed();
     const unnamed = this.#names.portals.get('');
     if (unnamed) this.#accounts.endPortal(unnamed);
     this.#names.portals.delete('');
@@ -515,7 +515,8 @@ export class PostgresSession implements SessionFacts {
       if (!this.#askedWhole()) return WAIT;
     }
     if (this.#replies.length > 0) return stopped(this.#settleStep());
-    if (failed && !this.#executedSinceSync && !judgement.plan?.transaction_control)
+    // The server parses before it looks at the block: what does not parse is told so.
+    if (failed && !this.#executedSinceSync && judgement.plan?.transaction_control === false)
       return stopped(this.#refuse(mode, FAILED_TRANSACTION));
     if (judgement.type === 'hold' && !this.#fresh) return stopped(this.#rereadStep());
     this.#fresh = false;
@@ -971,6 +972,7 @@ export class PostgresSession implements SessionFacts {
   #refuse(mode: 'simple' | 'extended', text: WireText): Step {
     const nothingToLose = this.#status !== IN_BLOCK && !this.#executedSinceSync && !this.#boundSinceSync;
     this.#accounts.dropGrant();
+    this.#dropUnnamed();
     if (mode === 'simple') {
       if (nothingToLose && !this.#sentSinceSync) {
         this.#toClient.write(Buffer.concat([errorResponse(text), readyForQuery(this.#status)]));
@@ -991,6 +993,13 @@ export class PostgresSession implements SessionFacts {
     }
     this.#phase = DISCARDING;
     return 'drop';
+  }
+
+  /** A Query, and a Parse without a name, drop the unnamed statement before the server looks at their text. */
+  #dropUnnamed(): void {
+    const { type, buffer, start } = this.#in;
+    const drops = type === FRONTEND.Query || (type === FRONTEND.Parse && buffer[start + 5] === 0);
+    if (drops && this.#names.statements.has('')) this.#names.setStatement('', undefined);
   }
 
   #tooLong(): void {
