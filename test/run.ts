@@ -49,6 +49,7 @@ const stages: readonly Stage[] = [
   vitest('architecture, unit', 'unit'),
   vitest('transcripts', 'transcripts'),
   vitest('real servers', 'real'),
+  vitest('regression suite', 'regress'),
   vitest('browser', 'browser'),
   ...(prove ? [vitest('corpus', 'corpus')] : []),
 ];
