@@ -231,6 +231,7 @@ const target = (upstream: PostgresConfig, identity: Identity, user: string, conf
     password: login.password,
     tls: upstream.upstream_tls,
     timeout_ms: config.limits.upstream_connect_timeout_ms,
+    keepalive_ms: config.limits.keepalive_ms,
   };
 };
 

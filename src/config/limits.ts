@@ -35,7 +35,13 @@ export const LIMITS = {
     default: 10_000,
     min: 100,
     max: 600_000,
-    text: 'Dialling the upstream, TLS and login together; then the client gets 08001.',
+    text: 'Dialling the upstream, TLS and login together; then the client gets 08001. As long again for its first answer; then 08006.',
+  },
+  keepalive_ms: {
+    default: 60_000,
+    min: 1000,
+    max: 7_200_000,
+    text: 'Silence of a client or the upstream before TCP asks whether it is still there; the system says how often it asks before it closes the connection (Linux: net.ipv4.tcp_keepalive_probes and _intvl).',
   },
   statement_bytes_max: {
     default: MIB,

@@ -11,7 +11,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Gate } from '../session/gate.ts';
 import { PostgresSession, type SessionLimits } from '../session/postgres/session.ts';
-import type { RelayedLogin, Upstream } from '../session/upstream.ts';
+import type { RelayedLogin, UpstreamLine } from '../session/upstream.ts';
 import {
   authenticationOk,
   authenticationSasl,
@@ -52,6 +52,8 @@ export interface ListenerLimits extends SessionLimits {
   readonly connections_max: number;
   readonly startup_bytes_max: number;
   readonly startup_timeout_ms: number;
+  readonly upstream_connect_timeout_ms: number;
+  readonly keepalive_ms: number;
 }
 
 export interface PostgresListenerOptions {
@@ -72,7 +74,7 @@ export interface PostgresListenerOptions {
     user: string,
     parameters: ReadonlyMap<string, string>,
     agent: RelayedLogin | null,
-  ) => Promise<Upstream>;
+  ) => Promise<UpstreamLine>;
   readonly limits: ListenerLimits;
   /** A login that was not let in; resolves when it is on record. */
   readonly refused: (what: {
@@ -125,15 +127,16 @@ class Listener implements PostgresListener {
   /** Every connection, and what is written to: inside TLS another stream than the socket. */
   readonly #sockets = new Map<Socket, Line>();
   readonly #keys: CancelKeys<PostgresSession>;
-  readonly #live = new Set<PostgresSession>();
+  readonly #live = new Map<PostgresSession, UpstreamLine>();
   #closing = false;
 
   constructor(options: PostgresListenerOptions) {
     this.#options = options;
     this.#keys = new CancelKeys(options.place);
     this.#context = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' });
-    this.#server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: false }, (socket) =>
-      this.#accept(socket),
+    this.#server = createServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: options.limits.keepalive_ms, pauseOnConnect: false },
+      (socket) => this.#accept(socket),
     );
   }
 
@@ -161,14 +164,15 @@ class Listener implements PostgresListener {
   async close(): Promise<void> {
     this.#closing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const session of this.#live) session.close(texts.shutdown({ id: null }));
+    const upstreams = [...this.#live.values()];
+    for (const session of this.#live.keys()) session.close(texts.shutdown({ id: null }));
     // Not the socket under TLS: what is still to be encrypted would be lost.
     for (const { stream } of this.#sockets.values()) stream.end();
     // A client that does not read its good-bye must not keep the process.
     const timer = setTimeout(() => {
       for (const socket of this.#sockets.keys()) socket.destroy();
     }, CLOSE_GRACE_MS);
-    await closed;
+    await Promise.all([closed, ...upstreams.map(cancelled)]);
     clearTimeout(timer);
   }
 
@@ -257,7 +261,7 @@ class Listener implements PostgresListener {
         fault: this.#options.fault,
         closed: () => this.#closed(session, upstream, stream),
       });
-      await session.ready();
+      await this.#ready(session, upstream, user);
       const gate = await this.#options.gate
         .open(
           {
@@ -276,7 +280,7 @@ class Listener implements PostgresListener {
         gate.close('client left');
         throw new ClientGone('the client left');
       }
-      this.#live.add(session);
+      this.#live.set(session, upstream);
       const secret = this.#keys.add(upstream.processId, packet.minor, session);
       stream.write(
         Buffer.concat([
@@ -290,6 +294,18 @@ class Listener implements PostgresListener {
       upstream.destroy();
       throw error;
     }
+  }
+
+  /** The server has taken the login; that does not mean that it answers. */
+  async #ready(session: PostgresSession, upstream: UpstreamLine, user: string): Promise<void> {
+    const timer = setTimeout(() => upstream.destroy(), this.#options.limits.upstream_connect_timeout_ms);
+    await session
+      .ready()
+      .catch((error: unknown) => {
+        this.#options.fault(`upstream ${this.#options.name}: no answer after the login`, error);
+        throw new Refusal(texts.upstreamLost({ upstream: this.#options.name, running: false }), user);
+      })
+      .finally(() => clearTimeout(timer));
   }
 
   /** Settles encryption; the startup message that follows, or null when the connection was for a cancel. */
@@ -378,10 +394,10 @@ class Listener implements PostgresListener {
     packets: Packets,
     opening: Who,
     parameters: ReadonlyMap<string, string>,
-  ): Promise<Upstream> {
+  ): Promise<UpstreamLine> {
     const { identity } = this.#options;
     const { user, address } = opening;
-    let upstream: Upstream;
+    let upstream: UpstreamLine;
     try {
       upstream = await this.#dial(user, parameters, {
         tell: (message) => void stream.write(message),
@@ -407,7 +423,11 @@ class Listener implements PostgresListener {
     return this.#options.identity.principal(user, authentication, address)?.kind === 'agent';
   }
 
-  async #dial(user: string, parameters: ReadonlyMap<string, string>, agent: RelayedLogin | null): Promise<Upstream> {
+  async #dial(
+    user: string,
+    parameters: ReadonlyMap<string, string>,
+    agent: RelayedLogin | null,
+  ): Promise<UpstreamLine> {
     try {
       return await this.#options.connect(user, parameters, agent);
     } catch (error) {
@@ -418,7 +438,7 @@ class Listener implements PostgresListener {
     }
   }
 
-  #closed(session: PostgresSession, upstream: Upstream, stream: Duplex): void {
+  #closed(session: PostgresSession, upstream: UpstreamLine, stream: Duplex): void {
     leave(stream);
     this.#live.delete(session);
     this.#keys.delete(upstream.processId, session);
@@ -426,6 +446,24 @@ class Listener implements PostgresListener {
 }
 
 const CLOSE_GRACE_MS = 2000;
+/** A server that has read its Terminate is gone by then. */
+const BUSY_MS = 250;
+
+/** A server at work on a statement reads no Terminate: nobody waits for the statement any more, so it is cancelled. */
+const cancelled = async (upstream: UpstreamLine): Promise<void> => {
+  const gone = upstream.gone().then(() => true);
+  const within = (ms: number): Promise<boolean> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), ms);
+    });
+    return Promise.race([gone, late]).finally(() => clearTimeout(timer));
+  };
+  if (await within(BUSY_MS)) return;
+  upstream.cancel();
+  await within(CLOSE_GRACE_MS);
+};
+
 /** What a client gets to read its last words and to close; then the connection is closed for it, and counts no more. */
 export const LEAVE_GRACE_MS = 5000;
 

@@ -29,6 +29,12 @@ export interface Upstream {
   destroy(): void;
 }
 
+/** A connection as the listener knows it, which waits for its end. */
+export interface UpstreamLine extends Upstream {
+  /** Resolves when the connection is closed. */
+  gone(): Promise<void>;
+}
+
 /** An agent whose login is passed through to the server. */
 export interface RelayedLogin {
   /** Passes a whole Authentication message on. */

@@ -434,6 +434,7 @@ describe('upstream', () => {
     password: PASSWORD,
     tls: { mode: 'verify-full', ca: trusted.pem },
     timeout_ms: 5000,
+    keepalive_ms: 60_000,
     ...more,
   });
   /** 'ok', or the SQLSTATE and the words that a client may hear. */

@@ -20,7 +20,7 @@ import {
   TERMINATE,
 } from '../../wire/postgres/messages.ts';
 import { MECHANISM, ScramClient } from '../../wire/postgres/scram.ts';
-import type { RelayedLogin, Upstream, UpstreamEvents } from '../../session/upstream.ts';
+import type { RelayedLogin, UpstreamEvents, UpstreamLine } from '../../session/upstream.ts';
 import { UpstreamError } from './error.ts';
 import { Relay } from './relay.ts';
 
@@ -32,6 +32,8 @@ export interface UpstreamTarget {
   readonly tls: { readonly mode: 'disable' | 'require' | 'verify-ca' | 'verify-full'; readonly ca: string | null };
   /** From dialling to the end of the login, in ms, without what an agent takes to answer. */
   readonly timeout_ms: number;
+  /** Silence before TCP asks whether the server is still there. */
+  readonly keepalive_ms: number;
 }
 
 export const MAJOR_MIN = 15;
@@ -64,7 +66,7 @@ export const connectUpstream = async (
   target: UpstreamTarget,
   parameters: ReadonlyMap<string, string>,
   agent: RelayedLogin | null = null,
-): Promise<Upstream> => {
+): Promise<UpstreamLine> => {
   const line = new Line();
   const late = (): void => line.fail(new UpstreamError('08001', 'the database server did not answer in time'));
   let timer = setTimeout(late, target.timeout_ms);
@@ -294,7 +296,8 @@ class Line {
     const onread = { buffer: shared, callback: (bytes: number) => this.#read(copied(bytes)) };
     await new Promise<void>((resolve, reject) => {
       this.#wake = () => this.#error && reject(this.#error);
-      const socket = dialTcp(wanted ? { ...address, noDelay: true } : { ...address, noDelay: true, onread });
+      const options = { ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: target.keepalive_ms };
+      const socket = dialTcp(wanted ? options : { ...options, onread });
       this.#socket = socket;
       socket.once('connect', resolve);
       socket.on('error', (error: NodeJS.ErrnoException) =>
@@ -380,7 +383,7 @@ class Line {
     }
   }
 
-  handOver(target: UpstreamTarget, state: LoginState, serverVersion: number): Upstream {
+  handOver(target: UpstreamTarget, state: LoginState, serverVersion: number): UpstreamLine {
     const stream = this.#stream;
     return {
       processId: state.processId,
@@ -405,6 +408,11 @@ class Line {
         stream.once('close', () => clearTimeout(timer));
       },
       destroy: () => this.destroy(),
+      gone: () =>
+        new Promise((resolve) => {
+          if (stream.closed) resolve();
+          else stream.once('close', resolve);
+        }),
     };
   }
 }
