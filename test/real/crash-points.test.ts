@@ -9,9 +9,8 @@ import type { RequestView, ReviewClient } from '../../src/review/client.ts';
 import { type CrashPoint, MOMENTS } from './crash-points.ts';
 import { type GatewayHome, gatewayHome, type GatewayProcess } from './process.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
-import { check, decide, outcome, until } from './crash-check.ts';
+import { check, decide, outcome, preloadIn, until } from './crash-check.ts';
 
-const PRELOAD = new URL('./crash-points.ts', import.meta.url).href;
 const PROVE = process.env['HOLDPOINT_PROVE'] === '1';
 
 const POLICY = `version: 1
@@ -126,6 +125,7 @@ let server: TestServer;
 let admin: pg.Client;
 let home: GatewayHome;
 let arming: string;
+let preload: string;
 let gateway: GatewayProcess | null = null;
 /** Requests whose decision a reviewer was told of. */
 const acknowledged = new Map<string, 'approve' | 'deny'>();
@@ -140,6 +140,7 @@ beforeAll(async () => {
   home = await gatewayHome({ upstream: server.url, policy: POLICY });
   arming = join(home.dir, 'crash-point');
   process.env['HOLDPOINT_CRASH_POINT'] = arming;
+  preload = await preloadIn(home.dir);
 });
 afterAll(async () => {
   delete process.env['HOLDPOINT_CRASH_POINT'];
@@ -161,7 +162,7 @@ const arm = (record: string, moment: Moment): Promise<void> =>
   writeFile(arming, JSON.stringify({ record, moment, skip: 0 } satisfies CrashPoint));
 const disarm = (): Promise<void> => rm(arming, { force: true });
 
-const running = async (): Promise<GatewayProcess> => (gateway ??= await home.start(PRELOAD));
+const running = async (): Promise<GatewayProcess> => (gateway ??= await home.start(preload));
 
 /** Resolves when it has killed itself where it was told to; null: it did so before it served. */
 const crashed = async (started: GatewayProcess | null): Promise<void> => {
@@ -310,7 +311,7 @@ test.each(PROVE ? restarts : restarts.filter(({ name }) => name === 'r0-written'
     await played;
 
     await arm(record, moment);
-    await crashed(await home.start(PRELOAD).catch(() => null));
+    await crashed(await home.start(preload).catch(() => null));
 
     const last = await running();
     const [request] = await find(await last.reviewer('grace'), name);

@@ -12,6 +12,9 @@ import { type ReviewClient, reviewClient, signIn } from '../../src/review/client
 import { AGENT_PASSWORD, type GatewayOptions, writeGateway } from './gateway.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+const BUILT = new URL('../../dist/main.js', import.meta.url).pathname;
+/** A proof starts it often, and runs after a build (test/run.ts). */
+const PROGRAM = process.env['HOLDPOINT_PROVE'] === '1' ? [BUILT] : ['--import', 'tsx', MAIN];
 const REVIEWER_PASSWORD = 'reviewer-secret';
 
 export interface GatewayProcess {
@@ -34,7 +37,7 @@ export interface GatewayProcess {
 /** A folder in which gateways run one after the other. */
 export interface GatewayHome {
   readonly dir: string;
-  /** Resolves when it serves; `preload` is a module that is loaded before the program. */
+  /** Resolves when it serves; `preload` is a module (JavaScript) that is loaded before the program. */
   start(preload?: string): Promise<GatewayProcess>;
   /** The log's records; throws if the log does not verify. Only while no gateway writes it. */
   records(): Promise<ReadRecord[]>;
@@ -73,7 +76,7 @@ const startProcess = async (
   gone: (ended: GatewayProcess) => void,
 ): Promise<GatewayProcess> => {
   const before = preload === undefined ? [] : ['--import', preload];
-  const child = spawn(process.execPath, ['--import', 'tsx', ...before, MAIN, 'serve', '--config', file], {
+  const child = spawn(process.execPath, [...before, ...PROGRAM, 'serve', '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];
