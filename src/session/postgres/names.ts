@@ -64,10 +64,13 @@ export class Names {
     return { map: 'statement', name, before };
   }
 
+  /** DEALLOCATE ALL and DISCARD ALL: every statement that has a name. */
   forgetAll(): void {
     this.changes++;
     this.sure = true;
+    const unnamed = this.statements.get('');
     this.statements.clear();
+    if (unnamed) this.statements.set('', unnamed);
   }
 
   setPortal(name: string, portal: Portal | undefined): Undo {

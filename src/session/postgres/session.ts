@@ -759,6 +759,9 @@ export class PostgresSession implements SessionFacts {
     if (!name || name.next !== end) return this.#violationStep('invalid message format: Describe');
     const portal = kind === 0x50 ? this.#names.portals.get(name.text) : undefined;
     const prepared = portal?.prepared ?? (kind === 0x53 ? this.#names.statements.get(name.text) : undefined);
+    // The server may still have one that a refused message would have dropped.
+    if (kind === 0x53 && !prepared && name.text === '')
+      return this.#refuseOr('extended', noSuch('26000', 'prepared statement', ''));
     if (prepared?.local) {
       if (this.#replies.length > 0) return this.#settleStep();
       const command = (prepared.plan as Plan).own[0] as Plan['own'][number];
@@ -1366,7 +1369,9 @@ export class PostgresSession implements SessionFacts {
     if (!plan) return;
     const at = this.#accounts.ended(head, plan, tag, sqlstate);
     this.#follow(plan, op, tag, sqlstate);
-    if ((this.in_transaction || this.#status !== IDLE) && this.earlier.length < EARLIER_MAX)
+    const open = this.in_transaction || this.#status !== IDLE || this.#executedSinceSync;
+    if (tag !== null && plan.block === 'closed') this.earlier = [];
+    else if (open && this.earlier.length < EARLIER_MAX)
       this.earlier.push({ sql: plan.text, at, outcome: sqlstate ?? tag ?? '' });
   }
 
