@@ -22,6 +22,7 @@ import {
   FAILED_BLOCK,
   FLUSH,
   FRONTEND,
+  functionCall,
   IDLE,
   IN_BLOCK,
   latin1,
@@ -92,6 +93,8 @@ export const REPLIES_MAX = 20_000;
 /** What the server is given in the place of a refused statement: its parser can't but reject it. */
 const REFUSED = 'holdpoint_refused';
 const REFUSED_QUERY = query(REFUSED);
+/** No function has this oid. */
+const REFUSED_CALL = functionCall(0);
 const REFUSED_PARSE = parse('_holdpoint_refused', REFUSED);
 
 export interface SessionLimits {
@@ -499,7 +502,7 @@ export class PostgresSession implements SessionFacts {
     if (ready?.type === 'run') {
       if (ready.plan.text !== text) throw new Error('a release met another statement than it was given for');
       // Nothing was read from the client since it was judged, so the facts are those that the reviewer saw.
-      if (ready.cancelled) setImmediate(() => this.#upstream.cancel());
+      if (ready.cancelled) setImmediate(() => this.cancel());
       return this.#pass(ready.plan, ready.release);
     }
     if (this.#barrier && this.#replies.length > 0) return stopped(this.#settleStep());
@@ -982,7 +985,7 @@ export class PostgresSession implements SessionFacts {
         return 'drop';
       }
       this.#flushRun();
-      this.#toServer.write(REFUSED_QUERY);
+      this.#toServer.write(this.#in.type === FRONTEND.FunctionCall ? REFUSED_CALL : REFUSED_QUERY);
       this.#replies.push(QUERY, null, null, null, 0).refusal = text;
       this.#pipelineEnds();
       return 'drop';

@@ -95,6 +95,8 @@ export const parse = (statement: string, text: string): Buffer => finish(FRONTEN
 export const bind = (portal: string, statement: string): Buffer =>
   finish(FRONTEND.Bind, [portal, statement, int16(0, 0, 0)]);
 export const execute = (portal: string): Buffer => finish(FRONTEND.Execute, [portal, 0]);
+/** FunctionCall without arguments, result as text. */
+export const functionCall = (oid: number): Buffer => finish(FRONTEND.FunctionCall, [oid, int16(0, 0, 0)]);
 export const closeStatement = (name: string): Buffer => finish(FRONTEND.Close, [Buffer.from('S'), name]);
 export const closePortal = (name: string): Buffer => finish(FRONTEND.Close, [Buffer.from('P'), name]);
 export const passwordMessage = (password: string): Buffer => finish(FRONTEND.Password, [password]);
