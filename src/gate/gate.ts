@@ -342,8 +342,8 @@ class Session implements GateSession {
     const refuse = async (): Promise<WireText> => {
       const { sqlstate, message, position } = error;
       const told: WireText =
-        sqlstate === '42601'
-          ? texts.doesNotParse({ message, position })
+        sqlstate === '42601' || position > 0
+          ? { ...texts.doesNotParse({ message, position }), sqlstate }
           : { severity: 'ERROR', sqlstate, message, detail: 'The statement did not run.' };
       const done = await this.#write({
         type: 'statement.refused',

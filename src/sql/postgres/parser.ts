@@ -4,6 +4,7 @@
 /* oxlint-disable no-underscore-dangle -- emscripten names its exports so */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { parseSqlstate } from './sqlstates.ts';
 
 /** A raw parse tree's node, as libpg_query prints it: fields by name, child nodes wrapped as {Kind: fields}. */
 export type Tree = { readonly [field: string]: unknown };
@@ -135,7 +136,10 @@ function parseWith(wasm: Wasm, text: string): ParseOutcome {
   if (error !== 0) {
     const message = wasm.UTF8ToString(wasm.getValue(error, 'i32'));
     const position = Math.max(0, wasm.getValue(error + 16, 'i32'));
-    outcome = STACK_OR_MEMORY.test(message) ? TOO_COMPLEX : { ok: false, sqlstate: '42601', message, position };
+    const file = wasm.UTF8ToString(wasm.getValue(error + 8, 'i32'));
+    outcome = STACK_OR_MEMORY.test(message)
+      ? TOO_COMPLEX
+      : { ok: false, sqlstate: parseSqlstate(message, file), message, position };
   } else {
     const printed = wasm.UTF8ToString(wasm.getValue(result, 'i32'));
     const tree = JSON.parse(printed) as { stmts?: RawStatement[] };
