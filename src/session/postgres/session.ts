@@ -698,7 +698,14 @@ export class PostgresSession implements SessionFacts {
     }
     let portal = this.#names.portals.get(portalName.text);
     let undo: Undo | null = null;
-    if (!portal || release || portal.prepared !== prepared || portal.epoch !== this.#epoch || portal.release) {
+    if (
+      !portal ||
+      release ||
+      portal.prepared !== prepared ||
+      portal.plan !== plan ||
+      portal.epoch !== this.#epoch ||
+      portal.release
+    ) {
       const { pipeline } = this.#replies;
       portal = {
         prepared,

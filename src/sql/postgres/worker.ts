@@ -1,6 +1,5 @@
 // One worker thread of the analysis pool: takes a text and what the session knows, gives findings back. Nothing else crosses.
 import { parentPort } from 'node:worker_threads';
-import type { Analysis } from '../findings.ts';
 import { analyseText } from './analysis.ts';
 import { Parser } from './parser.ts';
 import type { WorkerAnswer, WorkerQuestion } from './pool.ts';
