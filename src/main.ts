@@ -31,6 +31,7 @@ import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 import { tokens } from './sql/postgres/lexer.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
+import { PoolerWatch } from './upstream/postgres/pooler.ts';
 
 /** Events kept for reviewers who come back with a cursor. */
 const EVENTS_KEPT_MAX = 2000;
@@ -174,6 +175,7 @@ const build = async (
 
   const listeners: Running['postgres'][number][] = [];
   for (const upstream of config.postgres) {
+    const pooler = new PoolerWatch();
     const listener = await listenPostgres({
       name: upstream.name,
       listen: upstream.listen,
@@ -182,8 +184,17 @@ const build = async (
       auth: upstream.auth,
       identity,
       gate: gates.get(upstream.name) as Gate,
-      connect: (user, parameters, agent) =>
-        connectUpstream(target(upstream, identity, user, config), parameters, agent),
+      connect: async (user, parameters, agent) => {
+        const to = target(upstream, identity, user, config);
+        const line = await connectUpstream(to, parameters, agent);
+        // With relay there is no credential to look with.
+        if (!agent)
+          await pooler.check(to, parameters.get('database') ?? to.user).catch((error: unknown) => {
+            line.destroy();
+            throw error;
+          });
+        return line;
+      },
       limits: config.limits,
       refused: async (what) => {
         await audit.append({ type: 'session.refused', clear: { ...what, listener: upstream.name } });

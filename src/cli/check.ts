@@ -80,7 +80,7 @@ export async function check(path: string): Promise<Finding[]> {
     ...(await users(config)),
     ...(await data(config)),
     ...exposure(config),
-    ...(await Promise.all(config.postgres.map(server))).flat(),
+    ...(await Promise.all(config.postgres.map((listener) => server(listener, config.identity.users)))).flat(),
   ];
 }
 
@@ -182,8 +182,15 @@ function exposure(config: Config): Finding[] {
 const RELAY =
   "auth: relay is for demos: agents log in with the server's own passwords, and whoever reaches the gateway may try them";
 
-async function server(config: PostgresConfig): Promise<Finding[]> {
-  if (config.auth !== 'relay') return look(config);
+/** The listener's own login, and those that agents have instead. */
+async function server(config: PostgresConfig, usersFile: string): Promise<Finding[]> {
+  if (config.auth !== 'relay') {
+    const logins = [config.upstream, ...(await ownLogins(usersFile))];
+    const found = await Promise.all(
+      logins.map((login) => look({ ...config, upstream: { ...config.upstream, ...login } })),
+    );
+    return [...new Map(found.flat().map((finding) => [finding.text, finding])).values()];
+  }
   const { name: about, upstream } = config;
   const unseen = 'the server was not looked at: upstream names no user to log in as, and relay needs none';
   return [
@@ -192,20 +199,21 @@ async function server(config: PostgresConfig): Promise<Finding[]> {
   ];
 }
 
+async function ownLogins(path: string): Promise<{ readonly user: string; readonly password: string }[]> {
+  try {
+    const file = await openUsers(path);
+    file.close();
+    return file.current().all.flatMap(({ upstream }) => upstream ?? []);
+  } catch {
+    // Told already, as a finding about the users.
+    return [];
+  }
+}
+
 async function look(config: PostgresConfig): Promise<Finding[]> {
-  const { host, port, user, password, database } = config.upstream;
+  const { host, port, user, database } = config.upstream;
   const about = config.name;
-  const client = new pg.Client({
-    host,
-    port,
-    user,
-    database,
-    password: password ?? '',
-    ssl: tlsOptions(config),
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    application_name: 'holdpoint check',
-  });
-  client.on('error', () => {});
+  const [client, other] = [connection(config), connection(config)];
   try {
     await client.connect();
   } catch (error) {
@@ -215,14 +223,46 @@ async function look(config: PostgresConfig): Promise<Finding[]> {
   try {
     const { rows } = await client.query<ServerFacts>(LOOK, [TOO_POWERFUL]);
     const [facts] = rows;
-    return facts === undefined
-      ? [{ level: 'fail', about, text: `role ${user} is not in pg_roles` }]
-      : judge(config, facts);
+    if (facts === undefined) return [{ level: 'fail', about, text: `role ${user} is not in pg_roles` }];
+    await other.connect();
+    return [...judge(config, facts), ...((await shareBackends(client, other)) ? [{ ...POOLER, about }] : [])];
   } catch (error) {
     return [{ level: 'fail', about, text: message(error) }];
   } finally {
-    await client.end();
+    await Promise.all([client.end(), other.end().catch(() => {})]);
   }
+}
+
+const POOLER = {
+  level: 'fail',
+  text: 'a pooler gives a session more than one backend of the server, so nothing the gateway knows of a session holds; connect to the server itself, or to a pooler in session mode',
+} as const;
+
+function connection(config: PostgresConfig): pg.Client {
+  const { host, port, user, password, database } = config.upstream;
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    database,
+    password: password ?? '',
+    ssl: tlsOptions(config),
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: CONNECT_TIMEOUT_MS,
+    application_name: 'holdpoint check',
+  });
+  client.on('error', () => {});
+  return client;
+}
+
+/** Whether the backend of one connection's transaction may serve another's next. */
+async function shareBackends(one: pg.Client, two: pg.Client): Promise<boolean> {
+  const backend = async (client: pg.Client): Promise<number | undefined> =>
+    (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid;
+  const first = await backend(one);
+  // In a transaction, so that a pooler must keep it there.
+  await two.query('BEGIN');
+  return (await backend(two)) === first || (await backend(one)) !== first;
 }
 
 function judge(config: PostgresConfig, facts: ServerFacts): Finding[] {

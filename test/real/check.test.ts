@@ -1,10 +1,12 @@
 // `holdpoint check` before real servers: what it says of a good role, of one that is too powerful, and of a server it can't judge.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check, type Finding } from '../../src/cli/check.ts';
+import { startGateway } from './gateway.ts';
+import { pgbouncerHere, type PoolMode, startPgbouncer } from './pgbouncer.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
 
 const POLICY = resolve(import.meta.dirname, '../../policies/starter.yaml');
@@ -54,6 +56,44 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     );
   });
 
+  it('logins that agents have of their own are looked at, too', async () => {
+    const users = join(dir, 'users.yaml');
+    const before = readFileSync(users, 'utf8');
+    writeFileSync(join(dir, 'p'), 'p');
+    const own = (id: string, user: string) => `{id: ${id}, kind: agent, upstream: {user: ${user}, password: "file:p"}}`;
+    writeFileSync(users, `users: [${own('a', 'strong')}, ${own('b', 'plain')}, ${own('c', 'missing')}]\n`, {
+      mode: 0o600,
+    });
+    try {
+      expect(await findings(`postgres://plain:p@127.0.0.1:${server.port}/postgres`)).toEqual([
+        expect.stringMatching(/^ok plain@/),
+        expect.stringMatching(/^ok strong@/),
+        expect.stringMatching(/^warn role strong is too powerful/),
+        expect.stringMatching(/^fail missing@.*password authentication failed for user "missing"/),
+      ]);
+    } finally {
+      writeFileSync(users, before);
+    }
+  });
+
+  it('relay: said to be for demos; looked at only where there is a user to look as; TLS on both sides fails', async () => {
+    const relay = /^warn auth: relay is for demos/;
+    expect(await findings(`postgres://127.0.0.1:${server.port}/postgres`, ', auth: relay')).toEqual([
+      expect.stringMatching(relay),
+      expect.stringMatching(/^warn the server was not looked at/),
+    ]);
+    expect(await findings(`postgres://plain:p@127.0.0.1:${server.port}/postgres`, ', auth: relay')).toEqual([
+      expect.stringMatching(relay),
+      expect.stringMatching(/^ok plain@/),
+    ]);
+    const pem = join(dir, 'any.pem');
+    writeFileSync(pem, '-----BEGIN CERTIFICATE-----\n');
+    await findings('postgres://db.example/postgres', `, auth: relay, tls: {cert: ${pem}, key: ${pem}}`);
+    expect(await check(join(dir, 'holdpoint.yaml'))).toEqual([
+      { level: 'fail', about: 'config', text: expect.stringContaining('relay fails with TLS on both sides') },
+    ]);
+  });
+
   it('an encoding that cannot be judged fails', async () => {
     expect(await findings(`postgres://plain:p@127.0.0.1:${server.port}/latin`)).toContain(
       'fail server_encoding is LATIN1; the gateway connects to UTF8 and SQL_ASCII only',
@@ -67,5 +107,53 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     expect(
       await findings(`postgres://plain:p@127.0.0.1:${server.port}/postgres`, ', upstream_tls: {mode: require}'),
     ).toEqual(['fail plain@127.0.0.1:PORT/postgres: The server does not support SSL connections']);
+  });
+
+  describe.skipIf(!pgbouncerHere())('behind pgbouncer', () => {
+    const POOLED = /^fail a pooler gives a session more than one backend of the server/;
+    const behind = async <T>(mode: PoolMode, more: string, look: (port: number) => Promise<T>): Promise<T> => {
+      const pooler = await startPgbouncer(server, mode, { user: 'plain', password: 'p' }, more);
+      try {
+        return await look(pooler.port);
+      } finally {
+        await pooler.stop();
+      }
+    };
+    const look = (port: number): Promise<string[]> => findings(`postgres://plain:p@127.0.0.1:${port}/postgres`);
+    /** What an agent hears; undefined: let in. */
+    const login = async (port: number): Promise<unknown> => {
+      const gateway = await startGateway({ upstream: `postgres://plain:p@127.0.0.1:${port}/postgres` });
+      const client = new pg.Client(gateway.agentUrl());
+      try {
+        await client.connect();
+        expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+        return undefined;
+      } catch (error) {
+        return `${(error as pg.DatabaseError).code} ${(error as Error).message}`;
+      } finally {
+        await client.end();
+        await gateway.stop();
+      }
+    };
+
+    it.each(['', 'default_pool_size = 1', 'server_round_robin = 1'])('transaction mode fails (%s)', async (more) => {
+      expect(await behind('transaction', more, look)).toContainEqual(expect.stringMatching(POOLED));
+    });
+
+    it('statement mode fails', async () => {
+      expect(await behind('statement', '', look)).toContainEqual(expect.stringMatching(/^fail /));
+    });
+
+    it('session mode is fine', async () => {
+      expect(await behind('session', '', look)).toEqual([expect.stringMatching(/^ok /)]);
+    });
+
+    it('the gateway itself refuses transaction and statement mode, and works in session mode', async () => {
+      const refused = /^(0A000 before the database server is a pooler|08004 )/;
+      expect(await behind('transaction', '', login)).toMatch(/^0A000 before the database server is a pooler/);
+      expect(await behind('transaction', 'default_pool_size = 1', login)).toMatch(refused);
+      expect(await behind('statement', '', login)).toMatch(refused);
+      expect(await behind('session', '', login)).toBeUndefined();
+    });
   });
 });

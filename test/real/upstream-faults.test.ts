@@ -10,6 +10,8 @@ import {
   authenticationOk,
   authenticationSasl,
   backendKeyData,
+  commandComplete,
+  dataRowOfText,
   IDLE,
   parameterStatus,
   query,
@@ -37,16 +39,24 @@ describe('a server that gives up', () => {
   let gateway: TestGateway;
   /** What it says to each thing it is told, the first one the startup message; after the last one it closes. */
   let script: readonly (Buffer | 'silence')[] = [];
+  /** The question whether it is a pooler is answered all the same. */
+  let tellsPid = false;
   const closed: Promise<unknown>[] = [];
 
   beforeAll(async () => {
     const play = async (socket: Socket): Promise<void> => {
+      const told = async (): Promise<void> => {
+        const [data] = (await once(socket, 'data')) as [Buffer];
+        if (!tellsPid || !data.includes('pg_backend_pid')) return;
+        socket.write(Buffer.concat([dataRowOfText(['4711']), commandComplete('SELECT 1'), readyForQuery(IDLE)]));
+        return told();
+      };
       for (const line of script) {
-        await once(socket, 'data');
+        await told();
         if (line === 'silence') return;
         socket.write(line);
       }
-      await once(socket, 'data');
+      await told();
       socket.end();
     };
     fake = createServer((socket) => {
@@ -77,15 +87,36 @@ describe('a server that gives up', () => {
   const sasl = authenticationSasl(MECHANISM);
 
   test.each([
-    ['dies at the startup message', [], '08001', 'closed the connection'],
-    ['dies after it asked for the password', [sasl], '08001', 'closed the connection'],
-    ['stops between AuthenticationOk and ReadyForQuery', [authenticationOk()], '08001', 'did not answer in time'],
-    ['accepts, and says nothing', ['silence'], '08001', 'did not answer in time'],
-    ['asks for the password, and says nothing more', [sasl, 'silence'], '08001', 'did not answer in time'],
-    ['dies at the first question after the login', [open], '08006', 'was lost'],
-    ['takes the login, and says nothing more', [open, 'silence'], '08006', 'was lost'],
-  ] as const)('%s', async (_, lines, state, words) => {
+    ['dies at the startup message', [], '08001', 'closed the connection', false],
+    ['dies after it asked for the password', [sasl], '08001', 'closed the connection', false],
+    [
+      'stops between AuthenticationOk and ReadyForQuery',
+      [authenticationOk()],
+      '08001',
+      'did not answer in time',
+      false,
+    ],
+    ['accepts, and says nothing', ['silence', false], '08001', 'did not answer in time', false],
+    [
+      'asks for the password, and says nothing more',
+      [sasl, 'silence', false],
+      '08001',
+      'did not answer in time',
+      false,
+    ],
+    ['dies at the first question after the login', [open], '08006', 'was lost right after the login', false],
+    [
+      'takes the login, and says nothing more',
+      [open, 'silence', false],
+      '08006',
+      'was lost right after the login',
+      false,
+    ],
+    ['is no pooler, and dies', [open], '08006', 'database "app" was lost', true],
+    ['is no pooler, and says nothing more', [open, 'silence'], '08006', 'database "app" was lost', true],
+  ] as const)('%s', async (_, lines, state, words, pid) => {
     script = lines;
+    tellsPid = pid;
     const begun = performance.now();
     const { raw, messages } = await login(gateway.port);
     expect([sqlstate(messages), errorText(messages)]).toEqual([state, expect.stringContaining(words)]);
@@ -123,12 +154,19 @@ describe('a real server', () => {
   test('TCP asks both sides of a silent session whether they are there', async () => {
     const { raw } = await login(gateway.port);
     const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
-    // Fields: number, local, remote, state (01: established), queues, timer (02: keepalive) and its jiffies (10 ms).
-    const lines = (await readFile('/proc/net/tcp', 'latin1')).split('\n').map((line) => line.trim().split(/\s+/));
     const own = `0100007F:${hex(portOf(admin))}`;
-    const established = lines.filter(([, local, , state]) => state === '01' && local !== own);
-    const agents = established.filter(([, local]) => local?.endsWith(`:${hex(gateway.port)}`));
-    const upstreams = established.filter(([, , remote]) => remote?.endsWith(`:${hex(server.port)}`));
+    // Fields: number, local, remote, state (01: established), queues, timer (02: keepalive) and its jiffies (10 ms).
+    const established = async (): Promise<string[][]> =>
+      (await readFile('/proc/net/tcp', 'latin1'))
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+        .filter(([, local, , state]) => state === '01' && local !== own);
+    const agentsOf = (lines: string[][]) => lines.filter(([, local]) => local?.endsWith(`:${hex(gateway.port)}`));
+    const upstreamsOf = (lines: string[][]) => lines.filter(([, , remote]) => remote?.endsWith(`:${hex(server.port)}`));
+    // The look for a pooler is on its way out.
+    await until(async () => upstreamsOf(await established()).length === 1);
+    const now = await established();
+    const [agents, upstreams] = [agentsOf(now), upstreamsOf(now)];
     expect([agents.length, upstreams.length]).toEqual([1, 1]);
     for (const [, , , , , timer] of [...agents, ...upstreams]) {
       const [kind, jiffies] = (timer ?? '').split(':');
