@@ -690,9 +690,7 @@ export class PostgresSession implements SessionFacts {
     let plan: Plan;
     if (release) plan = prepared.plan as Plan;
     else {
-      // Made by SQL PREPARE: executing it means what EXECUTE of that name means.
-      const text = prepared.plan ? prepared.plan.text : `EXECUTE "${statementName.text.replaceAll('"', '""')}"`;
-      const decided = this.#decide('bind', text, prepared.types);
+      const decided = this.#decide('bind', textOf(prepared, statementName.text), prepared.types);
       if ('step' in decided) return decided.step;
       ({ plan, release } = decided);
     }
@@ -779,11 +777,14 @@ export class PostgresSession implements SessionFacts {
       return 'drop';
     }
     // Describing a statement analyses it again under the settings of now, which may run what parsing runs.
-    if (kind === 0x53 && prepared?.plan && prepared.epoch !== this.#epoch && !prepared.plan.parse_is_harmless) {
+    if (kind === 0x53 && prepared && prepared.plan?.parse_is_harmless !== true) {
+      if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
       if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
-      const judgement = this.#judge(prepared.plan.text);
-      if (judgement === null) return 'wait';
-      if (judgement.type !== 'pass') return this.#refuseOr('extended', CHANGED);
+      if (prepared.epoch !== this.#epoch) {
+        const judgement = this.#judge(textOf(prepared, name.text));
+        if (judgement === null) return 'wait';
+        if (judgement.type !== 'pass') return this.#refuseOr('extended', CHANGED);
+      }
     }
     this.#replies.push(DESCRIBE, null, null, null, 0).prepared = kind === 0x53 ? (prepared ?? null) : null;
     this.#sentSinceSync = true;
@@ -1516,6 +1517,10 @@ const isUtf8Name = (name: string): boolean => /^(UTF8|UNICODE)$/i.test(name.repl
 
 /** A name that the server can't take for another one, whatever its encoding. */
 const PLAIN_NAME = /^[\x20-\x7e]{1,62}$/;
+
+/** What is judged when it runs. Made by SQL PREPARE, it means what EXECUTE of its name means. */
+const textOf = ({ plan }: Prepared, name: string): string =>
+  plan ? plan.text : `EXECUTE "${name.replaceAll('"', '""')}"`;
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
 
