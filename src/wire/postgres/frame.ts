@@ -109,9 +109,10 @@ export class FrameReader {
     return NEED_MORE;
   }
 
-  /** Puts the message found last back: `next` finds it again. Only for whole messages. */
+  /** Puts back what was found last, a whole message or the first part of one: `next` finds it again. */
   unread_last(): void {
     this.#position = this.start;
+    this.#streamLeft = 0;
   }
 
   /** Lets go of a buffer that has been read to its end: a session that idles must not keep its last chunk. */

@@ -190,6 +190,21 @@ test('unread_last: found again, also after more has come', () => {
   }
 });
 
+test('unread_last: the first part of a message, too', () => {
+  const reader = new FrameReader('d', BYTES_MAX);
+  const sent = message('d', Buffer.from('one and two'));
+  reader.append(sent.subarray(0, 7));
+  expect(reader.next()).toBe(PART);
+  reader.unread_last();
+  expect(reader.unread).toBe(7);
+  expect([reader.next(), reader.first, reader.end - reader.start]).toEqual([PART, true, 7]);
+  reader.unread_last();
+  reader.append(sent.subarray(7));
+  expect(reader.next()).toBe(FRAME);
+  expect(reader.buffer.subarray(reader.start, reader.end)).toEqual(sent);
+  expect(reader.next()).toBe(NEED_MORE);
+});
+
 test('release lets go of a buffer that was read to its end, and of no other', () => {
   const second = message('Q', Buffer.from('two'));
   const reader = new FrameReader('', BYTES_MAX);
