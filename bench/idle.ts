@@ -68,7 +68,7 @@ const someOnPostgres = async (): Promise<void> => {
       execFileSync('psql', [server.url, '-Atc', "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'held\\_%'"]),
     );
   try {
-    await withGateway(server.url, async (gateway, reviewer) => {
+    await withGateway(server.url, async (gateway) => {
       await warmUp(gateway);
       const before = await gateway.weigh();
       const sessions = await logIn(gateway, REAL_SESSIONS);
@@ -79,7 +79,10 @@ const someOnPostgres = async (): Promise<void> => {
       const holding = await gateway.weigh();
       if (count() !== 0) throw new Error('a held statement reached the server');
       const answers = Promise.all(sessions.map((session) => session.until('Z')));
-      await each(requests, async (id) => {
+      // Each sign-in may decide so often a minute.
+      const signIns = await Promise.all([1, 2, 3, 4].map(() => signedIn(gateway)));
+      await each(requests, async (id, number) => {
+        const reviewer = signIns[number % signIns.length] as ReviewClient;
         const { digest, revision } = await reviewer.get(id);
         await reviewer.decide(id, { decision: 'approve', digest, revision, rationale: 'for the bench' });
       });
@@ -100,10 +103,7 @@ const someOnPostgres = async (): Promise<void> => {
   }
 };
 
-const withGateway = async (
-  upstream: string,
-  use: (gateway: Weighed, reviewer: ReviewClient) => Promise<void>,
-): Promise<void> => {
+const withGateway = async (upstream: string, use: (gateway: Weighed) => Promise<void>): Promise<void> => {
   const starter = await readFile(join(root, 'policies/starter.yaml'), 'utf8');
   // Long enough that nobody's wait ends while it is weighed.
   const policy = starter.replace('when: stmt.does("ddl")\n', '$&    ask: {wait: 10m}\n');
@@ -113,13 +113,15 @@ const withGateway = async (
   const { dir, file } = await writeGateway({ upstream, policy, config }, REVIEWER_PASSWORD);
   const gateway = await weighed(file);
   try {
-    const { token } = await signIn(gateway.reviewUrl, { user: 'grace', password: REVIEWER_PASSWORD });
-    await use(gateway, reviewClient(gateway.reviewUrl, token));
+    await use(gateway);
   } finally {
     await stop(gateway);
     await rm(dir, { recursive: true, force: true });
   }
 };
+
+const signedIn = async ({ reviewUrl }: Weighed): Promise<ReviewClient> =>
+  reviewClient(reviewUrl, (await signIn(reviewUrl, { user: 'grace', password: REVIEWER_PASSWORD })).token);
 
 const warmUp = async (gateway: Weighed): Promise<void> => {
   for (let number = 0; number < WARM_UP; number += 100) {
@@ -174,12 +176,15 @@ const mb = ({ rss }: Memory): string => (rss / 1e6).toFixed(0);
 
 const head = (): void => console.log('                              resident      heap   buffers   must');
 
+/** What counts is the larger of the two views: pages that were free before make the resident one too small where sessions are few. */
 const row = (what: string, before: Memory, now: Memory, sessions: number, kb_max: number): void => {
   const kb = (pick: (memory: Memory) => number): number => (pick(now) - pick(before)) / 1000 / sessions;
   const resident = kb(({ rss }) => rss);
-  const columns = [resident, kb(({ heapUsed }) => heapUsed), kb(({ external }) => external)];
+  const heap = kb(({ heapUsed }) => heapUsed);
+  const buffers = kb(({ external }) => external);
+  const counts = Math.max(resident, heap + buffers);
   console.log(
-    `  ${what.padEnd(26)}${columns.map((value) => value.toFixed(1).padStart(10)).join('')}   <= ${kb_max}: ${resident <= kb_max ? 'holds' : 'MISSED'}`,
+    `  ${what.padEnd(26)}${[resident, heap, buffers].map((value) => value.toFixed(1).padStart(10)).join('')}   <= ${kb_max}: ${counts <= kb_max ? 'holds' : 'MISSED'}`,
   );
 };
 
