@@ -59,8 +59,11 @@ export const placeOf = (secret: Buffer, here: Place): 'here' | 'elsewhere' | 'un
 
 export class CancelKeys<Session> {
   readonly #here: Place;
-  /** By the server's process id: more than one where the server was started again and an old session is still on its way out. */
-  readonly #keys = new Map<number, { readonly secret: Buffer; readonly session: Session }[]>();
+  /**
+   * By the server's process id: more than one where the server was started again and an old session is still on its way out. Secrets as
+   * latin1: a buffer of four bytes takes 200.
+   */
+  readonly #keys = new Map<number, { readonly secret: string; readonly session: Session }[]>();
 
   constructor(here: Place) {
     this.#here = here;
@@ -69,7 +72,7 @@ export class CancelKeys<Session> {
   /** Gives the session a key. The secret is for its BackendKeyData alone. */
   add(processId: number, minor: number, session: Session): Buffer {
     const secret = makeSecret(this.#here, minor);
-    this.#keys.set(processId, [...(this.#keys.get(processId) ?? []), { secret, session }]);
+    this.#keys.set(processId, [...(this.#keys.get(processId) ?? []), { secret: secret.toString('latin1'), session }]);
     return secret;
   }
 
@@ -83,7 +86,7 @@ export class CancelKeys<Session> {
   find(processId: number, secret: Buffer): Session | undefined {
     const place = placeOf(secret, this.#here);
     if (place === null || place === 'elsewhere') return undefined;
-    return this.#keys.get(processId)?.find((entry) => sameSecret(entry.secret, secret))?.session;
+    return this.#keys.get(processId)?.find((entry) => sameSecret(Buffer.from(entry.secret, 'latin1'), secret))?.session;
   }
 }
 

@@ -10,9 +10,11 @@ export class ClientGone extends Error {
   override readonly name = 'ClientGone';
 }
 
+const NOTHING = Buffer.alloc(0);
+
 export class Packets {
   readonly #stream: Duplex;
-  #buffer: Buffer = Buffer.alloc(0);
+  #buffer: Buffer = NOTHING;
   #gone = false;
   #wake: () => void = () => {};
   readonly #onData = (chunk: Buffer): void => {
@@ -80,8 +82,10 @@ export class Packets {
     this.#stream.off('data', this.#onData);
     this.#stream.off('end', this.#onGone);
     this.#stream.off('close', this.#onGone);
+    // Whoever owns the stream watches its errors.
+    this.#stream.off('error', this.#onGone);
     const rest = this.#buffer;
-    this.#buffer = Buffer.alloc(0);
+    this.#buffer = NOTHING;
     return rest;
   }
 

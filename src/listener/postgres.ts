@@ -181,6 +181,11 @@ class Listener implements PostgresListener {
     this.#sockets.set(socket, line);
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('error', () => socket.destroy());
+    this.#admit(socket, line);
+  }
+
+  /** Apart from the listeners above: they stay, and would keep what this uses. */
+  #admit(socket: Socket, line: Line): void {
     const { connections_max, startup_timeout_ms } = this.#options.limits;
     if (this.#sockets.size > connections_max || this.#closing) {
       const text = this.#closing
@@ -254,6 +259,7 @@ class Listener implements PostgresListener {
     const upstream = relay
       ? await this.#relay(stream, packets, opening, no ? new Map([['database', database]]) : wanted)
       : await this.#dial(user, wanted, null);
+    const { parameters: reported } = upstream;
     try {
       // With relay nobody hears of a refusal before they have proved who they are.
       if (no) throw no;
@@ -265,7 +271,13 @@ class Listener implements PostgresListener {
       const gate = await this.#options.gate
         .open(
           {
-            ...opening,
+            // One by one: a copy of an object would have a shape of its own, which is bigger than it.
+            user,
+            authentication: opening.authentication,
+            address,
+            application_name,
+            database,
+            listener: opening.listener,
             upstream_user: upstream.user,
             server_version: upstream.serverVersion,
             server_pid: upstream.processId,
@@ -284,7 +296,7 @@ class Listener implements PostgresListener {
       const secret = this.#keys.add(upstream.processId, packet.minor, session);
       stream.write(
         Buffer.concat([
-          ...[...upstream.parameters].map(([name, value]) => parameterStatus(name, value)),
+          ...[...reported].map(([name, value]) => parameterStatus(name, value)),
           backendKeyData(upstream.processId, secret),
           readyForQuery(IDLE),
         ]),

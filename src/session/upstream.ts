@@ -13,7 +13,7 @@ export interface Upstream {
   readonly processId: number;
   /** Major version: 15 ... 18. */
   readonly serverVersion: number;
-  /** ParameterStatus values sent at login. */
+  /** ParameterStatus values sent at login; until `listen`, which lets go of them. */
   readonly parameters: ReadonlyMap<string, string>;
   readonly user: string;
   /** Hands events over; what came early is delivered before this returns. */

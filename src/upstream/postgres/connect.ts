@@ -53,7 +53,8 @@ const copied = (bytes: number): Buffer => {
 /** What became known of the server while logging in. */
 interface LoginState {
   processId: number;
-  secretKey: Buffer;
+  /** latin1: a small buffer would keep the slab it lies in. */
+  secretKey: string;
   readonly parameters: Map<string, string>;
 }
 
@@ -85,7 +86,7 @@ export const connectUpstream = async (
   };
   try {
     await line.open(target);
-    const state: LoginState = { processId: 0, secretKey: Buffer.alloc(0), parameters: new Map() };
+    const state: LoginState = { processId: 0, secretKey: '', parameters: new Map() };
     line.write(startupMessage([['user', target.user], ...parameters]));
     await login(line, state, patient ? relayedLogin(line, patient) : ownLogin(line, target));
     const serverVersion = supported(state.parameters);
@@ -141,7 +142,7 @@ const login = async (line: Line, state: LoginState, way: Login): Promise<void> =
       }
       case BACKEND.BackendKeyData:
         state.processId = body.readInt32BE(0);
-        state.secretKey = Buffer.from(body.subarray(4));
+        state.secretKey = body.toString('latin1', 4);
         break;
       case BACKEND.NoticeResponse:
         break;
@@ -264,7 +265,8 @@ class Line {
   secure = false;
   #socket: Socket | null = null;
   #tls: TLSSocket | null = null;
-  readonly #reader = new FrameReader('', 1024 * 1024);
+  /** Of the login; null: over. */
+  #reader: FrameReader | null = new FrameReader('', 1024 * 1024);
   #error: Error | null = null;
   #wake: (() => void) | null = null;
   #events: UpstreamEvents | null = null;
@@ -293,23 +295,32 @@ class Line {
     const address = target.host.startsWith('/')
       ? { path: `${target.host}/.s.PGSQL.${target.port}` }
       : { host: target.host, port: target.port };
-    const onread = { buffer: shared, callback: (bytes: number) => this.#read(copied(bytes)) };
+    const options = { ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: target.keepalive_ms };
+    const socket = dialTcp(wanted ? options : { ...options, onread: this.#onread() });
+    this.#socket = socket;
+    this.#watchSocket(socket);
     await new Promise<void>((resolve, reject) => {
       this.#wake = () => this.#error && reject(this.#error);
-      const options = { ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: target.keepalive_ms };
-      const socket = dialTcp(wanted ? options : { ...options, onread });
-      this.#socket = socket;
       socket.once('connect', resolve);
-      socket.on('error', (error: NodeJS.ErrnoException) =>
-        this.fail(
-          new UpstreamError('08001', `the database server can't be reached (${error.code ?? error.message})`, error),
-        ),
-      );
-      socket.on('close', () => this.#closed());
     });
     this.#wake = null;
     if (wanted) await this.#encrypt(target);
     else this.#watch();
+  }
+
+  // What stays as long as the socket is made in functions of its own: a closure keeps all that others of its function use.
+
+  #onread(): { buffer: Buffer; callback: (bytes: number) => boolean } {
+    return { buffer: shared, callback: (bytes) => this.#read(copied(bytes)) };
+  }
+
+  #watchSocket(socket: Socket): void {
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.fail(
+        new UpstreamError('08001', `the database server can't be reached (${error.code ?? error.message})`, error),
+      ),
+    );
+    socket.on('close', () => this.#closed());
   }
 
   /** SSLRequest, then TLS. The server answers one byte; anything after it before TLS would be an injection. */
@@ -360,7 +371,7 @@ class Line {
   #read(chunk: Buffer): boolean {
     if (this.#events) this.#events.data(chunk);
     else {
-      this.#reader.append(chunk);
+      this.#reader?.append(chunk);
       this.#wake?.();
     }
     return true;
@@ -368,12 +379,13 @@ class Line {
 
   /** The next whole message of the login. */
   async message(): Promise<Message> {
+    const reader = this.#reader as FrameReader;
     for (;;) {
-      const found = this.#reader.next();
-      if (found === BAD_LENGTH) throw broken(new Error(`a message of length ${this.#reader.length}`));
+      const found = reader.next();
+      if (found === BAD_LENGTH) throw broken(new Error(`a message of length ${reader.length}`));
       if (found !== NEED_MORE) {
-        const whole = this.#reader.buffer.subarray(this.#reader.start, this.#reader.end);
-        return { type: this.#reader.type, body: whole.subarray(5), whole };
+        const whole = reader.buffer.subarray(reader.start, reader.end);
+        return { type: reader.type, body: whole.subarray(5), whole };
       }
       if (this.#error) throw this.#error;
       await new Promise<void>((resolve) => {
@@ -383,47 +395,95 @@ class Line {
     }
   }
 
+  /** From here on whatever comes is told there. */
+  listen(events: UpstreamEvents): void {
+    this.#events = events;
+    const early = this.#reader?.takeRest();
+    this.#reader = null;
+    if (early && early.length > 0) events.data(early);
+    if (this.#error) this.#closed();
+  }
+
   handOver(target: UpstreamTarget, state: LoginState, serverVersion: number): UpstreamLine {
-    const stream = this.#stream;
-    return {
-      processId: state.processId,
-      serverVersion,
-      parameters: state.parameters,
-      user: target.user,
-      listen: (events) => {
-        this.#events = events;
-        const early = this.#reader.takeRest();
-        if (early.length > 0) events.data(early);
-        if (this.#error) this.#closed();
-      },
-      write: (bytes) => stream.write(bytes),
-      pause: () => stream.pause(),
-      resume: () => stream.resume(),
-      cancel: () => void cancel(target, state),
-      end: () => {
-        stream.end(TERMINATE);
-        // What it still sends nobody wants; but its end must be read, and a server that hangs must not keep the socket.
-        stream.resume();
-        const timer = setTimeout(() => this.destroy(), END_GRACE_MS).unref();
-        stream.once('close', () => clearTimeout(timer));
-      },
-      destroy: () => this.destroy(),
-      gone: () =>
-        new Promise((resolve) => {
-          if (stream.closed) resolve();
-          else stream.once('close', resolve);
-        }),
-    };
+    return new Connection(this, this.#stream, target, state, serverVersion);
   }
 }
 
+class Connection implements UpstreamLine {
+  readonly processId: number;
+  readonly serverVersion: number;
+  parameters: ReadonlyMap<string, string>;
+  readonly #line: Line;
+  readonly #stream: Duplex;
+  readonly #target: UpstreamTarget;
+  readonly #secretKey: string;
+
+  constructor(line: Line, stream: Duplex, target: UpstreamTarget, state: LoginState, serverVersion: number) {
+    this.processId = state.processId;
+    this.serverVersion = serverVersion;
+    this.parameters = state.parameters;
+    this.#line = line;
+    this.#stream = stream;
+    this.#target = target;
+    this.#secretKey = state.secretKey;
+  }
+
+  get user(): string {
+    return this.#target.user;
+  }
+
+  listen(events: UpstreamEvents): void {
+    this.parameters = NO_PARAMETERS;
+    this.#line.listen(events);
+  }
+
+  write(bytes: Buffer): boolean {
+    return this.#stream.write(bytes);
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  cancel(): void {
+    void cancel(this.#target, this.processId, this.#secretKey);
+  }
+
+  end(): void {
+    const stream = this.#stream;
+    stream.end(TERMINATE);
+    // What it still sends nobody wants; but its end must be read, and a server that hangs must not keep the socket.
+    stream.resume();
+    const timer = setTimeout(() => this.destroy(), END_GRACE_MS).unref();
+    stream.once('close', () => clearTimeout(timer));
+  }
+
+  destroy(): void {
+    this.#line.destroy();
+  }
+
+  gone(): Promise<void> {
+    const stream = this.#stream;
+    return new Promise((resolve) => {
+      if (stream.closed) resolve();
+      else stream.once('close', resolve);
+    });
+  }
+}
+
+const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
+
 /** A CancelRequest gets no answer: the server closes the connection when it has taken it. */
-const cancel = async (target: UpstreamTarget, state: LoginState): Promise<void> => {
+const cancel = async (target: UpstreamTarget, processId: number, secretKey: string): Promise<void> => {
   const line = new Line();
   const timer = setTimeout(() => line.destroy(), target.timeout_ms);
   try {
     await line.open(target);
-    line.write(cancelRequest(state.processId, state.secretKey));
+    line.write(cancelRequest(processId, Buffer.from(secretKey, 'latin1')));
     await line.message();
   } catch {
     // Nobody is waiting for the result; a cancel that came too late is no error.
