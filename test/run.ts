@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { DRIVERS } from './real/drivers/drivers.ts';
 
 interface Stage {
   readonly name: string;
@@ -21,12 +22,22 @@ interface Outcome {
   readonly skipped: readonly string[];
 }
 
-/** Programs that tests start, beside what npm brings. */
-const NEEDS = [
+interface Need {
+  readonly what: string;
+  /** Any of these programs, */
+  readonly path?: readonly string[];
+  /** or a command that succeeds where it is there. */
+  readonly probe?: readonly [string, ...string[]];
+  readonly packages: readonly string[];
+}
+
+/** What tests start, beside what npm brings. */
+const NEEDS: readonly Need[] = [
   { what: 'PostgreSQL 15', path: ['/usr/lib/postgresql/15/bin/postgres'], packages: ['postgresql-15'] },
   { what: 'psql', path: ['psql'], packages: ['postgresql-client'] },
   { what: 'curl', path: ['curl'], packages: ['curl'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
+  ...DRIVERS.filter(({ packages }) => packages.length > 0).map(({ name, ...driver }) => ({ what: name, ...driver })),
 ];
 
 const root = resolve(import.meta.dirname, '..');
@@ -138,8 +149,8 @@ function conclude(all: readonly Outcome[]): number {
 
 /** Installs what is missing where that is allowed; returns what is missing still, with the way to get it. */
 function provide(): string[] {
-  const absent = NEEDS.filter((need) => !need.path.some(found));
-  const packages = absent.flatMap((need) => need.packages);
+  const absent = NEEDS.filter((need) => !isThere(need));
+  const packages = [...new Set(absent.flatMap((need) => need.packages))];
   if (packages.length > 0 && process.getuid?.() === 0 && isDebian()) {
     console.log(`installing ${packages.join(', ')}`);
     const apt = {
@@ -152,9 +163,14 @@ function provide(): string[] {
       stdio: [...apt.stdio],
     });
   }
-  return NEEDS.filter((need) => !need.path.some(found)).map(
-    (need) => `${need.what}: ${need.path[0]} is not there; on Debian: apt-get install ${need.packages.join(' ')}`,
+  return NEEDS.filter((need) => !isThere(need)).map(
+    (need) => `${need.what}: not here; on Debian: apt-get install ${need.packages.join(' ')}`,
   );
+}
+
+function isThere(need: Need): boolean {
+  const { path: programs = [], probe } = need;
+  return programs.some(found) || (probe !== undefined && spawnSync(probe[0], probe.slice(1)).status === 0);
 }
 
 function found(program: string): boolean {

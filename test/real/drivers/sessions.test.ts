@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
-import { available, MAJORS, startServer, type TestServer } from './servers.ts';
+import { AGENT_PASSWORD, startGateway, type TestGateway } from '../gateway.ts';
+import { available, MAJORS, startServer, type TestServer } from '../servers.ts';
 
 interface Notice {
   readonly message: string | undefined;
