@@ -38,7 +38,13 @@ export class Program {
   /** Builds it where it is compiled. Rejects with what the program said. */
   static async start(driver: Driver): Promise<Program> {
     const own = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
-    const env = { ...Object.fromEntries(own), LC_ALL: 'C.UTF-8', TZ: 'Etc/UTC', ...driver.env };
+    const env = {
+      ...Object.fromEntries(own),
+      LC_ALL: 'C.UTF-8',
+      TZ: 'Etc/UTC',
+      PYTHONDONTWRITEBYTECODE: '1',
+      ...driver.env,
+    };
     if (driver.build) {
       const [compiler, ...args] = driver.build;
       await mkdir(driver.build[driver.build.indexOf('-d') + 1] ?? dirname(driver.program[0]), { recursive: true });
