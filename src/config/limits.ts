@@ -41,7 +41,7 @@ export const LIMITS = {
     default: 60_000,
     min: 1000,
     max: 7_200_000,
-    text: 'Silence of a client or the upstream before TCP asks whether it is still there; the system says how often it asks before it closes the connection (Linux: net.ipv4.tcp_keepalive_probes and _intvl).',
+    text: 'Silence of a client or the upstream before TCP asks whether it is still there; after ten questions without an answer, a second apart, the connection is closed.',
   },
   statement_bytes_max: {
     default: MIB,

@@ -34,8 +34,8 @@ export class Raw {
   }
 
   /** `allowHalfOpen`: does not close when the peer does. */
-  static async connect(port: number, { allowHalfOpen = false } = {}): Promise<Raw> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen });
+  static async connect(port: number, { allowHalfOpen = false, localAddress = '127.0.0.1' } = {}): Promise<Raw> {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen, localAddress });
     await once(socket, 'connect');
     return new Raw(socket);
   }
