@@ -8,7 +8,7 @@ export interface Said {
 }
 
 /** Conversations differ in what they are about, so that what belongs together meets. */
-const ABOUT = ['anything', 'anything', 'names', 'settings', 'settings', 'copy'] as const;
+const ABOUT = ['anything', 'anything', 'names', 'settings', 'settings', 'portals', 'copy'] as const;
 
 type Chance = () => number;
 
@@ -16,7 +16,7 @@ type Chance = () => number;
 export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')[] => {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(chance() * from.length)] as T;
   let unique = 0;
-  const about = pick(kind === 'all' ? ABOUT : ABOUT.filter((one) => one !== 'names'));
+  const about = pick(kind === 'all' ? ABOUT : ABOUT.filter((one) => one !== 'names' && one !== 'portals'));
   const statement = (nested = false): string => {
     const n = ++unique;
     const name = pick(['s', 't', 'u']);
@@ -28,6 +28,7 @@ export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')
     const names = nested ? [] : [`PREP ${name} ${statement(true)}`, `DEAL ${name}`, `EXEC ${name}`, `EXEC ${name}`];
     if (nested) return pick(simple);
     if (about === 'names') return pick([...simple, ...risky, ...risky, ...failing, `EXEC ${name}`]);
+    if (about === 'portals') return pick([`READ ${n}`, `READ ${n}`, 'SETL public', `HARD ${n}`, 'BEGIN', 'ROLLBACK']);
     if (about === 'settings') return pick([`READ ${n}`, `READ ${n}`, ...controls, ...settings, failing[0] as string]);
     if (about === 'copy') return pick([...simple, `COPYIN ${n}`, `COPYIN ${n}`, failing[0] as string]);
     return pick([
@@ -49,7 +50,7 @@ export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')
     return said('Q', `Query ${text}`, SAY.Query(text));
   };
   const name = (): string => pick(['', '', 's', 't']);
-  const portal = (): string => pick(['', '', 'p']);
+  const portal = (): string => pick(about === 'portals' ? ['p', 'q'] : ['', '', 'p']);
   const one = (): Said[] => {
     const s = name();
     const p = portal();
@@ -59,8 +60,30 @@ export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')
     const execute = said('E', `Execute ${p}`, SAY.Execute(p));
     const describe = said('D', `Describe S ${s}`, SAY.Describe('S', s));
     const close = said('C', `Close S ${s}`, SAY.Close('S', s));
+    const sync = said('S', 'Sync', SAY.Sync());
+    const closePortal = said('C', `Close P ${p}`, SAY.Close('P', p));
     if (about === 'names')
-      return pick<Said[]>([[parse], [parse], [close, parse], [bind, execute], [bind, execute], [bind]]);
+      return pick<Said[]>([
+        [parse],
+        [parse],
+        [close, parse],
+        // A name that is made anew behind an error still means what it meant before.
+        [said('P', 'Parse u PERR', SAY.Parse('u', 'PERR')), close, parse, sync, bind, execute],
+        [bind, execute],
+        [bind, execute],
+        [bind],
+      ]);
+    // A portal or statement lives on and is met by settings that came later.
+    if (about === 'portals') {
+      const set = pick(['SETL evil', 'SETL public']);
+      const change = [
+        said('P', `Parse  ${set}`, SAY.Parse('', set)),
+        said('B', 'Bind  ', SAY.Bind('', '')),
+        said('E', 'Execute ', SAY.Execute('')),
+      ];
+      const made = [close, parse, closePortal, bind];
+      return pick<Said[]>([[...made, ...change, execute], [close, parse, ...change, describe], made, [execute]]);
+    }
     if (about === 'settings') return [parse, bind, execute];
     const copy = [said('d', 'CopyData', SAY.CopyData('1')), said('c', 'CopyDone', SAY.CopyDone())];
     return pick<Said[]>([
@@ -75,14 +98,14 @@ export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')
       [describe],
       [said('D', `Describe P ${p}`, SAY.Describe('P', p))],
       [close],
-      [said('C', `Close P ${p}`, SAY.Close('P', p))],
+      [closePortal],
       [said('H', 'Flush', SAY.Flush())],
       copy,
       ...(about === 'copy' ? [copy, copy, copy, copy, copy, copy] : []),
       [said('f', 'CopyFail', SAY.CopyFail('no'))],
     ]);
   };
-  const script: (Said | 'wait')[] = [];
+  const script: (Said | 'wait')[] = about === 'portals' ? [said('Q', 'Query BEGIN', SAY.Query('BEGIN'))] : [];
   const units = 2 + Math.floor(chance() * 10);
   for (let unit = 0; unit < units; unit++) {
     if (chance() < 0.4) script.push(query());

@@ -27,9 +27,9 @@ interface Copying {
   readonly extended: boolean;
 }
 
-/** What the server did: parsed a statement that runs code while parsed, or ran one, under this search_path. */
+/** What the server did: parsed a statement that runs code while parsed (again, to describe it), or ran one, under this search_path. */
 export interface Ran {
-  readonly what: 'parse' | 'run';
+  readonly what: 'parse' | 'describe' | 'run';
   /** The whole text that was sent. */
   readonly text: string;
   readonly statement: Statement;
@@ -51,6 +51,8 @@ export class ModelServer {
   readonly #statements = new Map<string, string>();
   /** Names of those that PREP made. */
   readonly #sql = new Set<string>();
+  /** The search_path that a statement was analysed under last. */
+  readonly #parsedUnder = new Map<string, string>();
   readonly #portals = new Map<string, Portal>();
   status: 'I' | 'T' | 'E' = 'I';
   #skipping = false;
@@ -155,6 +157,12 @@ export class ModelServer {
         const text = body[0] === 0x53 ? this.#statements.get(name) : this.#portals.get(name)?.text;
         if (text === undefined) return fail(body[0] === 0x53 ? '26000' : '34000');
         if (this.status === 'E' && !isControl(text)) return fail('25P02');
+        // Describing a statement analyses it again when the settings are others than they were.
+        const statement = body[0] === 0x53 ? this.#read(text)[0] : undefined;
+        if (statement?.verb === 'HARD' && this.#parsedUnder.get(name) !== this.path) {
+          this.#did('describe', text, statement, '0');
+          this.#parsedUnder.set(name, this.path);
+        }
         if (body[0] === 0x53) this.#say('t', Buffer.from([0, 0]));
         return this.#say('n');
       }
@@ -191,6 +199,7 @@ export class ModelServer {
     if (statement?.verb === 'HARD') this.#did('parse', text, statement, '0');
     if (statement?.verb === 'PERR') fail('42P01');
     this.#statements.set(name, text);
+    this.#parsedUnder.set(name, this.path);
     this.#say('1');
   }
 

@@ -66,10 +66,11 @@ const converse = async (seed: number, plain: boolean): Promise<{ steps: number; 
 
   const ran = ({ what, text, statement, place, path }: Ran): void => {
     const { verb } = statement;
+    const key = `${what} ${keyOf(text)} at ${place}`;
     log.push(`server ${what}s ${statementText(statement)} of ${JSON.stringify(text)} under ${path}`);
     if (verb === 'DENY' || verb === 'OWN') wrong.push(`${verb} reached the server`);
+    if (what === 'describe') wrong.push(`${key} was analysed again under ${path}, and nobody was asked`);
     if (verb !== 'HOLD' && verb !== 'HARD' && !(verb === 'READ' && path === 'evil')) return;
-    const key = `${what} ${keyOf(text)} at ${place}`;
     const times = (runs.get(key) ?? 0) + 1;
     runs.set(key, times);
     if (times > releasesOf(keyOf(text)))
@@ -278,5 +279,5 @@ test(`nothing runs that was not let through, and nobody waits for ever (HOLDPOIN
     sum.releases += releases;
   }
   figure(`session (${CONVERSATIONS.toLocaleString('en')} conversations, ${sum.releases} releases)`, sum.steps, began);
-  expect(sum.releases).toBeGreaterThan(CONVERSATIONS / 4);
+  expect(sum.releases).toBeGreaterThan(CONVERSATIONS / 8);
 });
