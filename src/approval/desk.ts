@@ -121,7 +121,27 @@ export function createDesk(options: DeskOptions): Desk {
     if ((openOf.get(held.who.id) ?? 0) >= limit) return { type: 'refused', why: 'too-many', limit };
     const at = clock.now();
     const request: Request = {
-      ...held,
+      // One by one: a copy with more than that would have a shape of its own, which is bigger than it.
+      who: held.who,
+      where: held.where,
+      role: held.role,
+      upstream_user: held.upstream_user,
+      search_path: held.search_path,
+      application_name: held.application_name,
+      session: held.session,
+      sql: held.sql,
+      shape: held.shape,
+      parameters: held.parameters,
+      findings: held.findings,
+      rule: held.rule,
+      message: held.message,
+      ask: held.ask,
+      policy: held.policy,
+      reason: held.reason,
+      reason_at: held.reason_at,
+      in_transaction: held.in_transaction,
+      earlier: held.earlier,
+      digest: held.digest,
       id: freshId(),
       state: 'open',
       revision: 1,

@@ -110,13 +110,15 @@ function refusal(folder: string, problem: NonNullable<Survey['problem']>): strin
 
 /** One record that waits to be durable. */
 interface Pending {
-  readonly draft: Draft;
+  draft: Draft;
   readonly chars: number;
   /** Of a block: how many statements it holds. Such a record is a fact, and survives a failure; 0: a record that its caller gets back. */
   readonly entries: number;
   done: boolean;
   readonly waiters: { readonly resolve: (seq: number) => void; readonly reject: (error: AuditError) => void }[];
 }
+
+const WRITTEN: Draft = { time: '', type: '', middle: '', sealed: null };
 
 const systemClock: AuditClock = { now: () => Date.now(), mono: () => performance.now() * 1000 };
 
@@ -147,6 +149,12 @@ class Log implements AuditLog {
   #entries_lost = 0;
   #retry_timer: NodeJS.Timeout | null = null;
   #closing: Promise<void> | null = null;
+
+  readonly #writer: BlockWriter = {
+    dirty: (session) => this.#markDirty(session),
+    write: (json, block) => this.#enqueueBlock(json, block),
+    durable: (pending) => this.#durable(pending),
+  };
 
   constructor(options: AuditOptions, fs: AuditFs, keys: Keys, tag_key: Buffer, lock: Lock, tail: Tail) {
     this.#options = options;
@@ -185,11 +193,7 @@ class Log implements AuditLog {
     const clear_json = objectJson(clear, '`clear`');
     if (clear_json.length > word_chars_max)
       throw new AuditError('invalid', `\`clear\` of a session is longer than ${word_chars_max} characters`);
-    return new Session(clear_json, {
-      dirty: (session) => this.#markDirty(session),
-      write: (json, block) => this.#enqueueBlock(json, block),
-      durable: (pending) => this.#durable(pending),
-    });
+    return new Session(clear_json, this.#writer);
   }
 
   read(from_seq = 1): AsyncIterable<ReadRecord> {
@@ -350,6 +354,8 @@ class Log implements AuditLog {
     for (const pending of batch) {
       seq++;
       pending.done = true;
+      // A session keeps its last one, and needs its text no more.
+      pending.draft = WRITTEN;
       this.#queue_chars -= pending.chars;
       for (const { resolve } of pending.waiters) resolve(seq);
     }

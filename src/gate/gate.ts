@@ -259,16 +259,9 @@ class Session implements GateSession {
       prepared: (name) => analysisOf(this.#facts.prepared(name)),
     };
     const handle = this.#options.analyser.session(analysis);
-    const made: Context = {
-      policy,
-      role,
-      search_path,
-      in_transaction,
-      local: search_path_is_local,
-      view,
-      analysis: handle,
-      ...this.#verdictsFor(key),
-    };
+    const { verdicts, seen } = this.#verdictsFor(key);
+    const local = search_path_is_local;
+    const made: Context = { policy, role, search_path, in_transaction, local, view, analysis: handle, verdicts, seen };
     if (in_transaction) this.#inside = made;
     else this.#outside = made;
     return made;

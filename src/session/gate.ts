@@ -135,17 +135,17 @@ export type HoldStart =
       readonly type: 'wait';
       readonly notice: WireText;
       /** Words for a heartbeat, as things stand now. */
-      heartbeat(): WireText;
+      readonly heartbeat: () => WireText;
       /** How long the connection waits, in ms. */
       readonly wait_ms: number;
       /** Resolves once. After 'approved' the session calls release(). */
       readonly ended: Promise<HoldEnded>;
       /** The client stopped waiting. What to tell it, if it is still there; null: the hold had ended already. */
-      end(
+      readonly end: (
         why: 'waited-out' | 'cancelled' | 'disconnected' | 'overflow' | 'upstream-gone' | 'shutdown',
-      ): Promise<WireText | null>;
+      ) => Promise<WireText | null>;
       /** Durable, at most once over all connections: then it must be sent. Otherwise what to answer. */
-      release(): Promise<
+      readonly release: () => Promise<
         | { readonly type: 'run'; readonly notice: WireText; readonly release: Release }
         | { readonly type: 'refuse'; readonly text: WireText }
       >;

@@ -14,7 +14,7 @@ export class Outbox {
   readonly #sink: Sink;
   readonly #full: () => void;
   #first: Buffer | null = null;
-  #more: Buffer[] = [];
+  #more: Buffer[] | null = null;
   #bytes = 0;
 
   /** `full` is called after each write that the sink could not take at once. */
@@ -28,7 +28,8 @@ export class Outbox {
     if (this.#first === null) {
       this.#first = bytes;
       if (waiting.push(this) === 1) setImmediate(flushAll);
-    } else this.#more.push(bytes);
+    } else if (this.#more === null) this.#more = [bytes];
+    else this.#more.push(bytes);
     this.#bytes += bytes.length;
     if (this.#bytes >= AT_ONCE_BYTES) this.flush();
   }
@@ -36,9 +37,8 @@ export class Outbox {
   flush(): void {
     const first = this.#first;
     if (first === null) return;
-    const bytes = this.#more.length === 0 ? first : Buffer.concat([first, ...this.#more]);
-    this.#first = null;
-    if (this.#more.length > 0) this.#more = [];
+    const bytes = this.#more === null ? first : Buffer.concat([first, ...this.#more]);
+    this.#first = this.#more = null;
     this.#bytes = 0;
     if (!this.#sink.write(bytes)) this.#full();
   }

@@ -8,7 +8,7 @@ import type { WireText } from '../../errors/catalogue.ts';
 import type { BoundParameter, HoldStart, Judgement, Plan, Release } from '../gate.ts';
 import { NEVER_SENT } from './accounts.ts';
 
-type Wait = Extract<HoldStart, { type: 'wait' }>;
+type Wait = Pick<Extract<HoldStart, { type: 'wait' }>, 'end' | 'release'>;
 type Why = Parameters<Wait['end']>[0];
 
 /** What became of the message at hand; consumed when it is read again. */
@@ -97,16 +97,18 @@ export class Hold {
     if (start.type === 'refuse') return this.#answer(start);
     this.#events.notice(start.notice);
     if (start.type === 'run') return this.#run(start.release);
-    this.#wait = start;
+    // What the client was told is not kept: it may be the bigger part of what a hold takes.
+    const { end, release, heartbeat } = start;
+    this.#wait = { end, release };
     this.#state = 'waiting';
     this.#timers = [
       setTimeout(() => this.end('waited-out'), start.wait_ms),
-      setInterval(() => this.#events.notice(start.heartbeat()), this.#heartbeat_ms),
+      setInterval(() => this.#events.notice(heartbeat()), this.#heartbeat_ms),
     ];
     start.ended.then(
       (ended) => {
         if (this.#state !== 'waiting') return;
-        if (ended.type === 'approved') this.#release(start);
+        if (ended.type === 'approved') this.#release();
         else this.#answer(ended);
       },
       (error) => this.#failed('a hold failed', error),
@@ -115,10 +117,10 @@ export class Hold {
     else this.#events.waiting();
   }
 
-  #release(wait: Wait): void {
+  #release(): void {
     this.#stopTimers();
     this.#state = 'releasing';
-    wait.release().then(
+    this.#wait?.release().then(
       (result) => {
         if (this.#state === 'over') {
           if (result.type === 'run') result.release.finished(NEVER_SENT);

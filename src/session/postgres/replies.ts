@@ -1,6 +1,7 @@
 // What the server still owes: one entry for each message sent to it that will be answered, in order. A reply that does
 // not fit the entry at the head means that the two sides disagree, and the session must end.
-// Parallel arrays in a ring: nothing is allocated for a message on the allowed path.
+// A ring of entries that all sessions share: nothing is allocated for a message on the allowed path, and a session that idles
+// holds none.
 import type { WireText } from '../../errors/catalogue.ts';
 import type { Plan } from '../gate.ts';
 import type { Portal, Prepared, Undo } from './names.ts';
@@ -40,10 +41,18 @@ export interface Entry {
   sent: number;
 }
 
-const blank = (): Entry => ({ op: 0, plan: null, portal: null, prepared: null, undo: null, refusal: null, sent: 0 });
+/** `sent` is a fraction: a field that held whole numbers first would get another shape with the first time. */
+const blank = (): Entry => ({ op: 0, plan: null, portal: null, prepared: null, undo: null, refusal: null, sent: 0.5 });
+const NONE = blank();
+/** Entries that nobody uses. As many as were ever under way at once, but no more than this. */
+const spare: Entry[] = [];
+const SPARE_MAX = 4096;
+/** Slots of a ring; one that grew beyond it shrinks when it is empty. */
+const SLOTS = 32;
+const slotsOf = (slots: number): Entry[] => Array.from({ length: slots }, () => NONE);
 
 export class Replies {
-  #ring: Entry[] = Array.from({ length: 16 }, blank);
+  #ring: Entry[] = slotsOf(SLOTS);
   #head = 0;
   length = 0;
   /** Counts Syncs and Queries sent. What is sent now stands or falls together up to the next one. */
@@ -61,8 +70,9 @@ export class Replies {
   }
 
   push(op: Op, plan: Plan | null, portal: Portal | null, undo: Undo | null, sent: number): Entry {
-    if (this.length === this.#ring.length) this.#grow();
-    const entry = this.#at(this.length);
+    if (this.length === this.#ring.length) this.#resize(this.length * 2);
+    const entry = spare.pop() ?? blank();
+    this.#ring[(this.#head + this.length) & (this.#ring.length - 1)] = entry;
     entry.op = op;
     entry.plan = plan;
     entry.portal = portal;
@@ -85,8 +95,11 @@ export class Replies {
     entry.prepared = null;
     entry.undo = null;
     entry.refusal = null;
+    this.#ring[this.#head] = NONE;
+    if (spare.length < SPARE_MAX) spare.push(entry);
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
     this.length--;
+    if (this.length === 0 && this.#ring.length > SLOTS) this.#resize(SLOTS);
   }
 
   /** May what was sent in that pipeline be relied on by what is sent now? Either both happen or it has happened. */
@@ -128,10 +141,9 @@ export class Replies {
     return this.#ring[(this.#head + index) & (this.#ring.length - 1)] as Entry;
   }
 
-  #grow(): void {
-    const size = this.#ring.length;
-    const ring = Array.from({ length: size * 2 }, blank);
-    for (let index = 0; index < size; index++) ring[index] = this.#at(index);
+  #resize(slots: number): void {
+    const ring = slotsOf(slots);
+    for (let index = 0; index < this.length; index++) ring[index] = this.#at(index);
     this.#ring = ring;
     this.#head = 0;
   }

@@ -134,6 +134,12 @@ const CLOSED: Phase = { name: 'closed' };
 type Facts = Readonly<Record<(typeof FACTS)[number], string | null>>;
 const FACTS = ['search_path', 'role', 'session_authorization'] as const;
 
+/** Types that pass in parts: COPY's data, and what no phase knows, which is refused at its first byte. */
+const IN_PARTS = `d${Array.from({ length: 256 }, (_, code) => code)
+  .filter((code) => HANDLING.open[code] === undefined)
+  .map((code) => String.fromCodePoint(code))
+  .join('')}`;
+
 type Step = 'keep' | 'drop' | 'wait';
 
 export interface SessionEvents {
@@ -193,7 +199,7 @@ export class PostgresSession implements SessionFacts {
   /** What became of the message at hand while it was held. */
   #ready: Answer | null = null;
   #ownError: Buffer | null = null;
-  #ownRow: Buffer[] = [];
+  #ownRow: Buffer[] = NO_ROW;
 
   /** The run: contiguous bytes of #in.buffer to forward in one write. */
   #runStart = -1;
@@ -223,7 +229,7 @@ export class PostgresSession implements SessionFacts {
       this.#serverFull = true;
       this.#pauseClient();
     });
-    this.#in = new FrameReader('d', Math.max(limits.statement_bytes_max, limits.bind_bytes_max) + 1024);
+    this.#in = new FrameReader(IN_PARTS, Math.max(limits.statement_bytes_max, limits.bind_bytes_max) + 1024);
     // Types whose body nobody reads may pass in parts; the rest is small, or ends the session.
     this.#out = new FrameReader('DdTtGHWVNA', REPLY_BYTES_MAX);
   }
@@ -272,19 +278,21 @@ export class PostgresSession implements SessionFacts {
    * Rejects if the server goes away first.
    */
   ready(): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const known = new Promise<void>((resolve, reject) => {
       this.#outcome = () => {
         this.#outcome = null;
         if (this.#factsKnown) resolve();
         else reject(new Error('the server did not tell its settings'));
       };
-      this.#upstream.listen({
-        data: (chunk) => this.#fromServer(chunk),
-        drain: () => this.#serverDrained(),
-        closed: () => this.#serverClosed(),
-      });
-      this.#reread();
     });
+    // Not in the promise's own function: these stay, and would keep it.
+    this.#upstream.listen({
+      data: (chunk) => this.#fromServer(chunk),
+      drain: () => this.#serverDrained(),
+      closed: () => this.#serverClosed(),
+    });
+    this.#reread();
+    return known;
   }
 
   /** From here on the client is served. `early` are bytes it sent already. */
@@ -1227,6 +1235,8 @@ export class PostgresSession implements SessionFacts {
   #completed(head: Entry, tag: string): boolean | Buffer {
     if (head.op === OWN_EXECUTE) {
       if (this.#phase.name === 'rereading') this.#phase.values.push(firstColumn(Buffer.concat(this.#ownRow)));
+      // A piece of a slab that it would keep whole.
+      this.#ownRow = NO_ROW;
       this.#replies.pop();
       return false;
     }
@@ -1382,7 +1392,7 @@ export class PostgresSession implements SessionFacts {
     this.#follow(plan, op, tag, sqlstate);
     const open = this.in_transaction || this.#status !== IDLE || this.#executedSinceSync;
     if (tag !== null && plan.block === 'closed') this.earlier = [];
-    else if (open && this.earlier.length < EARLIER_MAX)
+    else if (open && !isDeallocate(plan) && this.earlier.length < EARLIER_MAX)
       this.earlier.push({ sql: plan.text, at, outcome: sqlstate ?? tag ?? '' });
   }
 
@@ -1509,6 +1519,7 @@ const stopped = (step: Step): Stopped => (step === 'wait' ? WAIT : DROP);
 const PASSED: { plan: Plan; release: Release | null } = { plan: null as unknown as Plan, release: null };
 const ERROR_TAG = '(error)';
 const NO_BYTES = Buffer.alloc(0);
+const NO_ROW: Buffer[] = [];
 const WAITING: ReadonlySet<Phase['name']> = new Set(['settling', 'rereading', 'judging', 'held']);
 const isWaiting = (phase: Phase): boolean => WAITING.has(phase.name);
 
@@ -1517,6 +1528,10 @@ const isUtf8Name = (name: string): boolean => /^(UTF8|UNICODE)$/i.test(name.repl
 
 /** A name that the server can't take for another one, whatever its encoding. */
 const PLAIN_NAME = /^[\x20-\x7e]{1,62}$/;
+
+/** Drivers forget a statement under a new name each time, which is no part of what a transaction did. */
+const isDeallocate = ({ names, statements }: Plan): boolean =>
+  statements === 1 && names.length === 1 && names[0]?.type === 'deallocate';
 
 /** What is judged when it runs. Made by SQL PREPARE, it means what EXECUTE of its name means. */
 const textOf = ({ plan }: Prepared, name: string): string =>

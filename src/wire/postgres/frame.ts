@@ -15,6 +15,17 @@ export const BAD_LENGTH = 3;
 
 const NOTHING = Buffer.alloc(0);
 
+/** Types that may pass in parts, by byte code: one table for all readers of the same kind. */
+const tables = new Map<string, Uint8Array>();
+const tableOf = (letters: string): Uint8Array => {
+  const known = tables.get(letters);
+  if (known) return known;
+  const table = new Uint8Array(256);
+  for (const letter of letters) table[letter.charCodeAt(0)] = 1;
+  tables.set(letters, table);
+  return table;
+};
+
 export class FrameReader {
   buffer: Buffer = NOTHING;
   /** Byte code of the message found last. */
@@ -38,8 +49,7 @@ export class FrameReader {
    * @param bytes_max longest message of any other type, in bytes
    */
   constructor(streamed: string, bytes_max: number) {
-    this.#streamed = new Uint8Array(256);
-    for (const letter of streamed) this.#streamed[letter.charCodeAt(0)] = 1;
+    this.#streamed = tableOf(streamed);
     this.#bytesMax = bytes_max;
   }
 
