@@ -35,6 +35,8 @@ interface Need {
 const NEEDS: readonly Need[] = [
   { what: 'PostgreSQL 15', path: ['/usr/lib/postgresql/15/bin/postgres'], packages: ['postgresql-15'] },
   { what: 'psql', path: ['psql'], packages: ['postgresql-client'] },
+  { what: 'pgbouncer', path: ['/usr/sbin/pgbouncer'], packages: ['pgbouncer'] },
+  { what: 'ip', path: ['ip', '/usr/sbin/ip'], packages: ['iproute2'] },
   { what: 'curl', path: ['curl'], packages: ['curl'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
   ...DRIVERS.filter(({ packages }) => packages.length > 0).map(({ name, ...driver }) => ({ what: name, ...driver })),
