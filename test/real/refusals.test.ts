@@ -8,22 +8,24 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Target, WireClient } from '../transcripts/client.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
-import { CANNOT_BIND, converse, type Heard } from './refusals/conversation.ts';
-import { CONTENTS, POLICY, PREPARES, REFILL, REMAKE, schema } from './refusals/language.ts';
+import { CANNOT_BIND, converse, type Heard, isRefused } from './refusals/conversation.ts';
+import { CONTENTS, policy, PREPARES, REFILL, REMAKE, schema } from './refusals/language.ts';
 import { sequence, type Step, usesExecute } from './refusals/sequence.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
 
 const PROVE = process.env['HOLDPOINT_PROVE'] === '1';
-/** Sequences on each server. */
-const SEQUENCES = Number(process.env['HOLDPOINT_SEQUENCES'] ?? (PROVE ? 50_000 : 150));
-/** Conversations at a time, each in databases of its own. */
-const WORKERS = 4;
+/** Who refuses; how many sequences on each server; how many at a time, each in databases of its own. */
+const MODES = [
+  { by: 'rule', verdict: 'deny', sequences: PROVE ? 50_000 : 150, workers: 4 },
+  { by: 'person', verdict: 'hold', sequences: PROVE ? 5000 : 40, workers: 2 },
+] as const;
 /** Sequences that one connection lives. */
 const LIVES = 200;
 const seed = Number(process.env['HOLDPOINT_SEED'] ?? randomInt(2 ** 31 - 1));
 
 const query = (sql: string): Step => ({ say: 'Query', texts: [{ sql, refused: false, parses: true }] });
 const WAIT: Step = { say: 'wait' };
+const NOTHING: ReadonlySet<Step> = new Set();
 /** Ends whatever is open, and forgets what the session knows. */
 const CLEAN: readonly Step[] = [query('ROLLBACK'), query('DISCARD ALL'), WAIT];
 const CLEANED = '< CommandComplete "DISCARD ALL",< ReadyForQuery I';
@@ -48,14 +50,11 @@ class Side {
   }
 
   /** Plays the steps and cleans up: what was heard, and what was in the tables. */
-  async play(
-    steps: readonly Step[],
-    refused: ReadonlySet<Step> | null,
-  ): Promise<Heard & { readonly contents: string }> {
+  async play(steps: readonly Step[], refused: ReadonlySet<Step>): Promise<Heard & { readonly contents: string }> {
     if (this.#lived++ % LIVES === 0) this.reconnect();
     this.#client ??= await WireClient.open(this.#target);
     const heard = await converse(this.#client, steps, refused);
-    const clean = heard.closed ? heard : await converse(this.#client, CLEAN, refused);
+    const clean = heard.closed ? heard : await converse(this.#client, CLEAN, NOTHING);
     if (clean.closed) this.reconnect();
     else if (clean.lines.slice(-2).join() !== CLEANED)
       throw new Error(`a reply too many, or too few\n${[...heard.lines, ...clean.lines].join('\n')}`);
@@ -80,7 +79,12 @@ class Side {
   }
 }
 
-describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
+const CASES = MAJORS.filter(available).flatMap((major) =>
+  MODES.map((mode) => [`PostgreSQL ${major}, refused by a ${mode.by}`, { major, ...mode }] as const),
+);
+
+describe.each(CASES)('%s', (_, { major, by, verdict, workers, ...mode }) => {
+  const sequences = Number(process.env['HOLDPOINT_SEQUENCES'] ?? mode.sequences);
   let server: TestServer;
   let gateway: TestGateway;
   let admin: pg.Client;
@@ -94,11 +98,12 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     for (const where of ['behind', 'alone'] as const) {
       await admin.query(`CREATE DATABASE ${where}`);
       const client = await connected(where);
-      await client.query(schema(where));
+      await client.query(schema(where === 'behind' || by === 'person'));
       await client.end();
     }
-    gateway = await startGateway({ upstream: server.url, policy: POLICY });
-    for (let worker = 0; worker < WORKERS; worker++)
+    gateway = await startGateway({ upstream: server.url, policy: policy(verdict) });
+    if (by === 'person') void denyAll(gateway);
+    for (let worker = 0; worker < workers; worker++)
       sides.push({ gateway: await side('behind', worker), server: await side('alone', worker) });
   });
   afterAll(async () => {
@@ -125,7 +130,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     return made;
   };
 
-  test(`a refusal is an error of the server in all but its text: ${SEQUENCES} sequences (HOLDPOINT_SEED=${seed})`, async () => {
+  test(`a refusal is an error of the server in all but its text: ${sequences} sequences (HOLDPOINT_SEED=${seed})`, async () => {
     const counts = { replies: 0, refused: 0, byDesign: 0, errors: 0 };
     const began = performance.now();
     const path = process.env['HOLDPOINT_PATH'];
@@ -134,8 +139,11 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
         const property = fc.asyncProperty(sequence({ queryBehindUnsynced: major < 18 }), async (steps) => {
           const all = usesExecute(steps) ? [...PREPARES.map(query), WAIT, ...steps] : steps;
           try {
-            const behind = await pair.gateway.play(all, null);
-            const alone = await pair.server.play(all, behind.refused);
+            const behind = await pair.gateway.play(all, NOTHING);
+            const alone = await pair.server.play(
+              all,
+              new Set([...behind.refused, ...(by === 'rule' ? all.filter(isRefused) : [])]),
+            );
             counts.byDesign += behind.refused.size;
             for (const line of behind.lines) {
               if (line.startsWith('<')) counts.replies++;
@@ -151,7 +159,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
         });
         await fc.assert(property, {
           seed: seed + worker,
-          numRuns: Math.ceil(SEQUENCES / WORKERS),
+          numRuns: Math.ceil(sequences / workers),
           ...(path === undefined ? {} : { path }),
         });
       }),
@@ -160,11 +168,23 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     if (failures.length > 0) throw new Error(failures.join('\n\n'));
     const seconds = (performance.now() - began) / 1000;
     console.log(
-      `refusals on PostgreSQL ${major}: ${SEQUENCES} sequences in ${seconds.toFixed(0)} s, seed ${seed}: ${counts.replies} replies, ${counts.errors} errors, ${counts.refused} refusals, ${counts.byDesign} of them of what the server could have done`,
+      `refusals by a ${by} on PostgreSQL ${major}: ${sequences} sequences in ${seconds.toFixed(0)} s, seed ${seed}: ${counts.replies} replies, ${counts.errors} errors, ${counts.refused} refusals${by === 'rule' ? `, ${counts.byDesign} of them by design` : ''}`,
     );
     expect(counts.refused).toBeGreaterThan(0);
   });
 });
+
+/** Until the gateway stops. */
+const denyAll = async (gateway: TestGateway): Promise<void> => {
+  try {
+    for await (const message of gateway.grace.stream()) {
+      const changed = message.type === 'snapshot' ? message.requests : 'request' in message ? [message.request] : [];
+      for (const request of changed) if (request?.state === 'open') await gateway.deny(request);
+    }
+  } catch {
+    // It has stopped: who still waits fails.
+  }
+};
 
 type Played = Heard & { readonly contents: string };
 

@@ -1,7 +1,7 @@
 // One client's side of a sequence: says it, knows what it is owed for each message, and writes down what came. It must never
 // wait for a reply that the protocol does not promise, nor take two replies for one.
 import { printReply, type Reply, SAY, type WireClient } from '../../transcripts/client.ts';
-import { MISSING, REFUSED, REFUSED_BY_POLICY, STANDS_FOR_REFUSAL } from './language.ts';
+import { MISSING, REFUSED, REFUSED_BY, STANDS_FOR_REFUSAL, WAITS } from './language.ts';
 import { printStep, type Step } from './sequence.ts';
 
 /** Longest that a whole sequence may take, in ms. */
@@ -17,11 +17,11 @@ export interface Heard {
   readonly closed: boolean;
 }
 
-/** Says the steps as they are; with `refused`, as the server alone gets them: these are replaced, and what is always refused. */
+/** Says the steps as they are, but for those that are replaced for the server alone. */
 export const converse = async (
   client: WireClient,
   steps: readonly Step[],
-  refused: ReadonlySet<Step> | null,
+  refused: ReadonlySet<Step>,
 ): Promise<Heard> => {
   const talk = new Talk(client);
   let bytes: Buffer[] = [];
@@ -45,8 +45,8 @@ export const converse = async (
   return { lines: talk.lines(), status: talk.status, refused: talk.refused, closed: talk.closed };
 };
 
-const encode = (step: Exclude<Step, { say: 'wait' }>, refused: ReadonlySet<Step> | null): Buffer => {
-  const replaced = refused !== null && (refused.has(step) || isRefused(step));
+const encode = (step: Exclude<Step, { say: 'wait' }>, refused: ReadonlySet<Step>): Buffer => {
+  const replaced = refused.has(step);
   switch (step.say) {
     case 'Query':
       return SAY.Query(replaced ? REFUSED : step.texts.map(({ sql }) => sql).join('; '));
@@ -73,7 +73,7 @@ const encode = (step: Exclude<Step, { say: 'wait' }>, refused: ReadonlySet<Step>
 };
 
 /** Under any settings. A Query with a statement that does not parse fails by itself. */
-const isRefused = (step: Step): boolean =>
+export const isRefused = (step: Step): boolean =>
   step.say === 'Query'
     ? step.texts.some(({ refused }) => refused) && step.texts.every(({ parses }) => parses)
     : step.say === 'Parse' && step.text.refused;
@@ -158,7 +158,7 @@ class Talk {
 
   #heard(reply: Reply): void {
     const head = this.#owed[0] as Said;
-    if (reply.type === 'S') return;
+    if (reply.type === 'S' || (reply.type === 'N' && WAITS.test(reply.body.toString('utf8')))) return;
     if (reply.type === 'Z') this.status = printReply(reply);
     head.seen.push(`< ${this.#print(reply, head)}`);
     if (reply.type === 'G') {
@@ -206,9 +206,9 @@ class Talk {
       }
       // Holdpoint shortens what it quotes.
       if (code === '42601' && message.startsWith('unterminated')) return `unterminated at ${fields.get('P')}`;
-      const rule = code === '42501' ? REFUSED_BY_POLICY.exec(message)?.[1] : undefined;
-      if (rule !== undefined || code === 'ZH006') {
-        if (rule !== 'evil' || !(failsAlone(step) || isRefused(step))) this.refused.add(step);
+      const by = code === '42501' ? REFUSED_BY.exec(message) : null;
+      if (by !== null || code === 'ZH006') {
+        if (by?.[1] !== 'evil' || !(failsAlone(step) || isRefused(step))) this.refused.add(step);
         return 'REFUSED';
       }
     }

@@ -9,18 +9,19 @@
 // - `d` is public.d or evil.d as search_path has it, and the policy denies evil. In the database behind the gateway both have
 //   the column `trap`; in the other one evil.d lacks it: the server itself raises the error at Parse, at Bind (which analyses anew when
 //   search_path has changed) or in a Query, wherever the name comes to mean evil.d. No model of search_path is needed.
+// - where a person denies (the policy holds instead), each message that was refused is replaced, and evil.d is the same in both.
 // - where Holdpoint refuses by design what the server could do (a name in a batch behind a ROLLBACK of the batch; a portal bound under
 //   another search_path), the message that was refused is replaced: REFUSED for a text, a missing name for Bind and Execute.
 
 export interface Text {
   readonly sql: string;
-  /** Denied by POLICY under any settings. */
+  /** Denied by the policy under any settings. */
   readonly refused: boolean;
   /** It is SQL. A Query with a statement that is not fails as a whole, whatever else it says. */
   readonly parses: boolean;
 }
 
-export const POLICY = `version: 1
+export const policy = (then: 'deny' | 'hold'): string => `version: 1
 default: allow
 unparsed: deny
 unknown: deny
@@ -31,24 +32,26 @@ lists:
 rules:
   - id: evil
     when: stmt.touches("evil")
-    then: deny
+    then: ${then}
 `;
-/** How an agent is told of it. */
-export const REFUSED_BY_POLICY = /^denied by policy: rule "(\w+)"/;
+/** How an agent is told of it: by which rule, or by a person. */
+export const REFUSED_BY = /^denied by (?:policy: rule "(\w+)"|grace:)/;
+/** What an agent that waits is told. */
+export const WAITS = /request HP-/;
 
 export const REFUSED = 'SELECT holdpoint_refused';
 export const MISSING = 'holdpoint_refused';
 /** Errors of the server alone that stand for a refusal. */
 export const STANDS_FOR_REFUSAL = /^(column|prepared statement|portal) "(holdpoint_refused|trap)"/;
 
-/** `alone`: for the server without gateway. */
-export const schema = (where: 'behind' | 'alone'): string => `
+/** `trap`: evil.d has the column. */
+export const schema = (trap: boolean): string => `
   CREATE TABLE public.a (id int PRIMARY KEY, v text NOT NULL CHECK (v <> 'bad'));
   CREATE TABLE public.b (id int PRIMARY KEY, a int NOT NULL REFERENCES public.a DEFERRABLE INITIALLY DEFERRED);
   CREATE TABLE public.forbidden (id int);
   CREATE SCHEMA evil;
   CREATE TABLE public.d (id int, trap int);
-  CREATE TABLE evil.d (id int${where === 'behind' ? ', trap int' : ''});
+  CREATE TABLE evil.d (id int${trap ? ', trap int' : ''});
   CREATE SEQUENCE public.sq;
   GRANT USAGE ON SCHEMA evil TO reader;
   GRANT SELECT ON public.a, public.d, evil.d TO reader;
