@@ -45,7 +45,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     'foreign_key',
     NEWER_GRAMMAR,
     String.raw`-ERROR:  0A000: FOREIGN KEY constraints cannot be marked NOT VALID\n-LOCATION:  .*\n`,
-    String.raw`\+ERROR:  0A000: constraints cannot be altered to be NOT VALID\n`,
+    String.raw`\+ERROR:  (?:0A000|42601): constraints cannot be altered to be NOT VALID\n`,
     POINTER,
     UNPARSED,
   ),
