@@ -186,14 +186,9 @@ const build = async (
       gate: gates.get(upstream.name) as Gate,
       connect: async (user, parameters, agent) => {
         const to = target(upstream, identity, user, config);
-        const line = await connectUpstream(to, parameters, agent);
         // With relay there is no credential to look with.
-        if (!agent)
-          await pooler.check(to, parameters.get('database') ?? to.user).catch((error: unknown) => {
-            line.destroy();
-            throw error;
-          });
-        return line;
+        if (!agent) await pooler.check(to, parameters.get('database') ?? to.user);
+        return connectUpstream(to, parameters, agent);
       },
       limits: config.limits,
       refused: async (what) => {

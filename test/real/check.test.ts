@@ -109,6 +109,19 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     ).toEqual(['fail plain@127.0.0.1:PORT/postgres: The server does not support SSL connections']);
   });
 
+  it('the look for a pooler leaves room for a role that may connect once', async () => {
+    const client = new pg.Client(server.url);
+    await client.connect();
+    await client.query("CREATE ROLE single LOGIN CONNECTION LIMIT 1 PASSWORD 'p'");
+    await client.end();
+    const gateway = await startGateway({ upstream: `postgres://single:p@127.0.0.1:${server.port}/postgres` });
+    const agent = new pg.Client(gateway.agentUrl());
+    await agent.connect();
+    expect((await agent.query('SELECT current_user AS me')).rows).toEqual([{ me: 'single' }]);
+    await agent.end();
+    await gateway.stop();
+  });
+
   describe.skipIf(!pgbouncerHere())('behind pgbouncer', () => {
     const POOLED = /^fail a pooler gives a session more than one backend of the server/;
     const behind = async <T>(mode: PoolMode, more: string, look: (port: number) => Promise<T>): Promise<T> => {

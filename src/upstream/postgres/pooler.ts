@@ -13,22 +13,30 @@ export const LOOKED_MS = 60_000;
 const BACKEND_PID = 'SELECT pg_backend_pid()';
 
 export class PoolerWatch {
-  /** When it was last seen, by user and database, that sessions there have a backend of their own. */
-  readonly #seen = new Map<string, number>();
+  /** The last look, or the one under way, by user and database; those that ended badly are forgotten. */
+  readonly #looks = new Map<string, { readonly at: number; readonly done: Promise<void> }>();
 
-  /** Resolves when this login's sessions have backends of their own; rejects with UpstreamError. */
-  async check(target: UpstreamTarget, database: string): Promise<void> {
+  /** Resolves when this login's sessions will have backends of their own; rejects with UpstreamError. Leaves no connection. */
+  check(target: UpstreamTarget, database: string): Promise<void> {
     const key = JSON.stringify([target.user, database]);
-    const seen = this.#seen.get(key);
-    if (seen !== undefined && performance.now() - seen < LOOKED_MS) return;
-    if (await sharesBackends(target, database))
-      throw new UpstreamError(
-        '0A000',
-        'before the database server is a pooler that gives a session more than one backend; Holdpoint needs the server, or session mode',
-      );
-    this.#seen.set(key, performance.now());
+    const last = this.#looks.get(key);
+    if (last && performance.now() - last.at < LOOKED_MS) return last.done;
+    const look = { at: performance.now(), done: refuseSharing(target, database) };
+    this.#looks.set(key, look);
+    look.done.catch(() => {
+      if (this.#looks.get(key) === look) this.#looks.delete(key);
+    });
+    return look.done;
   }
 }
+
+const refuseSharing = async (target: UpstreamTarget, database: string): Promise<void> => {
+  if (await sharesBackends(target, database))
+    throw new UpstreamError(
+      '0A000',
+      'before the database server is a pooler that gives a session more than one backend; Holdpoint needs the server, or session mode',
+    );
+};
 
 /** Whether what served one session may now serve another. Rejects with UpstreamError. */
 const sharesBackends = async (target: UpstreamTarget, database: string): Promise<boolean> => {
@@ -43,10 +51,11 @@ const sharesBackends = async (target: UpstreamTarget, database: string): Promise
       await two.ask('BEGIN');
       return (await two.ask(BACKEND_PID)) === first || (await one.ask(BACKEND_PID)) !== first;
     } finally {
-      two.line.end();
+      await two.close();
     }
   } finally {
-    one.line.end();
+    // Gone before the agent's own login: its role may have a connection limit of one.
+    await one.close();
   }
 };
 
@@ -76,6 +85,11 @@ class Look {
 
   static async open(target: UpstreamTarget, database: string): Promise<Look> {
     return new Look(await connectUpstream(target, new Map([['database', database]])), target.timeout_ms);
+  }
+
+  close(): Promise<void> {
+    this.line.end();
+    return this.line.gone();
   }
 
   /** The first column of the last row, '' where there is none. Rejects with UpstreamError. */
