@@ -23,7 +23,7 @@ const HANDLINGS: Readonly<Record<Handling, string>> = {
   close: 'Passed on, and the name is forgotten.',
   flush: 'Passed on.',
   sync: "Ends the pipeline; passed on, and its ReadyForQuery is the server's.",
-  'function-call': 'Refused: a call by its number is not judged. The session goes on.',
+  'function-call': 'The function that it names is judged: passed on, held or refused.',
   'copy-data': 'Passed on unread.',
   'copy-end': 'Passed on; the COPY is over.',
   'copy-broken': 'Breaks the protocol: an error, and the session ends, which makes the COPY fail.',

@@ -30,8 +30,8 @@ export class Accounts {
   #query: Release | null = null;
   #grant: Grant | null = null;
 
-  row(bytes: number): void {
-    this.#rows++;
+  rows(count: number, bytes: number): void {
+    this.#rows += count;
     this.#bytes += bytes;
   }
 

@@ -1113,6 +1113,7 @@ export class PostgresSession implements SessionFacts {
         const pass = found === FRAME || out.first ? this.#reply(found === FRAME) : this.#continued();
         if (pass === true) {
           if (runStart < 0) runStart = out.start;
+          if (found === FRAME) this.#passAlike();
           runEnd = out.end;
           continue;
         }
@@ -1128,6 +1129,16 @@ export class PostgresSession implements SessionFacts {
       out.release();
     }
     this.#afterReplies();
+  }
+
+  /** Where a row has passed, the rows right behind it pass too: they answer the same message, and what stood before the first was told. */
+  #passAlike(): void {
+    const out = this.#out;
+    if (out.type !== BACKEND.DataRow && out.type !== BACKEND.CopyData) return;
+    const from = out.end;
+    const count = out.run();
+    if (out.type === BACKEND.DataRow) this.#accounts.rows(count, out.end - from);
+    else this.#accounts.data(out.end - from);
   }
 
   #isClosed(): boolean {
@@ -1161,7 +1172,7 @@ export class PostgresSession implements SessionFacts {
           this.#ownRow = [Buffer.from(buffer.subarray(start, end))];
           return false;
         }
-        this.#accounts.row(end - start);
+        this.#accounts.rows(1, end - start);
         return head.op === QUERY ? this.#withOwnBefore(head, true) : true;
       case BACKEND.CopyData:
         this.#accounts.data(end - start);

@@ -119,6 +119,21 @@ export class FrameReader {
     return NEED_MORE;
   }
 
+  /** Goes on over the whole messages of the same type right behind the one found last, which must be of a streamed type; how many. */
+  run(): number {
+    const { buffer, type } = this;
+    let position = this.#position;
+    let count = 0;
+    while (buffer.length - position >= HEADER_BYTES && buffer[position] === type) {
+      const next = position + 1 + buffer.readInt32BE(position + 1);
+      if (next < position + HEADER_BYTES || next > buffer.length) break;
+      position = next;
+      count++;
+    }
+    this.end = this.#position = position;
+    return count;
+  }
+
   /** Puts back what was found last, a whole message or the first part of one: `next` finds it again. */
   unread_last(): void {
     this.#position = this.start;

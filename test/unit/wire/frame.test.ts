@@ -272,3 +272,17 @@ describe('looking ahead', () => {
     expect(seen).toEqual(['S']);
   });
 });
+
+test('run goes over whole messages of the same type, and stops before a part or a length that cannot be', () => {
+  const row = message('D', Buffer.from('row'));
+  const reader = new FrameReader('D', BYTES_MAX);
+  reader.append(Buffer.concat([row, row, row, message('C', Buffer.from('x')), row, row.subarray(0, 6)]));
+  expect([reader.next(), reader.run()]).toEqual([FRAME, 2]);
+  expect([reader.start, reader.end]).toEqual([0, 3 * row.length]);
+  expect([reader.next(), reader.run()]).toEqual([FRAME, 0]);
+  expect([reader.next(), reader.run(), reader.unread]).toEqual([FRAME, 0, 6]);
+  expect(reader.next()).toBe(PART);
+  const bad = new FrameReader('D', BYTES_MAX);
+  bad.append(Buffer.concat([row, Buffer.from('4400000003', 'hex')]));
+  expect([bad.next(), bad.run(), bad.next()]).toEqual([FRAME, 0, BAD_LENGTH]);
+});
