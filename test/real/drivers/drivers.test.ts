@@ -145,5 +145,5 @@ function printed(): string {
       .join('  ')
       .trimEnd(),
   );
-  return `\nPostgreSQL versions on which each driver got through, through the gateway\n${lines.join('\n')}\n* ${notes.join('\n').trimStart()}`;
+  return `PostgreSQL versions on which each driver got through, through the gateway\n${lines.join('\n')}\n* ${notes.join('\n').trimStart()}`;
 }

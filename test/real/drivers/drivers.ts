@@ -149,4 +149,13 @@ export const DRIVERS: readonly Driver[] = [
     cancelEnds: true,
     by: { copy: 'in only' },
   },
+  {
+    name: 'Go pgx',
+    ...go('github.com/jackc/pgx/v4', 'pgx', ['golang-github-jackc-pgx-v4-dev']),
+    env: GO,
+    version: ['dpkg-query', '-W', '-f', '${Version}', 'golang-github-jackc-pgx-v4-dev'],
+    placeholder: '$1',
+    none: {},
+    cancelEnds: true,
+  },
 ];
