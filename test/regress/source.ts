@@ -21,7 +21,7 @@ export interface Suite {
   readonly libraries: string;
 }
 
-/** The suite, or in one sentence why it can't be had here. The first time takes about 15 s and 25 MB of downloads. */
+/** The suite, or in one sentence why it can't be had here. The first time takes up to a minute and 36 MB of downloads; needs gcc and bzip2. */
 export async function findSuite(): Promise<Suite | string> {
   if (!existsSync('/usr/lib/postgresql/15/bin/postgres')) return 'PostgreSQL 15 of Debian is not installed';
   const cache = join(tmpdir(), `holdpoint-test-${userInfo().uid}`, 'regress-15');
@@ -29,7 +29,8 @@ export async function findSuite(): Promise<Suite | string> {
     if (!existsSync(cache)) await make(cache);
     return await suiteIn(cache);
   } catch (error) {
-    return `the source package postgresql-15 could not be fetched and built: ${String(error).split('\n')[0]}`;
+    const said = String((error as { stderr?: string }).stderr ?? '').trim() || String(error);
+    return `the source package postgresql-15 could not be fetched and built: ${said.split('\n').at(-1)}`;
   }
 }
 
