@@ -370,6 +370,17 @@ describe('bytes', () => {
       raw.destroy();
     });
 
+    test('a message of no known type is refused at its header, as the server does, however long it says it is', async () => {
+      const direct = await Raw.connect(server.port);
+      await direct.login(server.user, server.password, { database: 'postgres' });
+      const { raw } = await login(gateway);
+      for (const connection of [direct, raw]) {
+        connection.send(message('y', '', 1024 * 1024));
+        expect(sqlstate(await connection.until('E'))).toBe('08P01');
+        await connection.ended();
+      }
+    });
+
     test('a message cut short by a disconnect runs nothing and leaves no backend', async () => {
       const { raw, messages } = await login(gateway);
       const { processId } = keyOf(messages);
