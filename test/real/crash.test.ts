@@ -42,7 +42,9 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await admin.query('TRUNCATE effects');
-  home = await gatewayHome({ upstream: server.url, policy: POLICY });
+  // What one kill leaves open must not keep the next one's agents from asking.
+  const limits = { requests_open_per_principal_max: 10_000 };
+  home = await gatewayHome({ upstream: server.url, policy: POLICY, config: { limits } });
 });
 afterEach(async () => {
   await home.remove();
