@@ -21,7 +21,10 @@ const ROWS: readonly Row[] = [
   { sqlstate: '0A000', message: /^WITH CHECK OPTION not supported on recursive views$/ },
   { sqlstate: '0A000', message: /^UNIQUE predicate is not yet implemented$/ },
   { sqlstate: '0A000', message: /^an ordered-set aggregate with a VARIADIC direct argument must / },
-  { sqlstate: '0A000', message: / constraints cannot be marked (DEFERRABLE|NOT VALID|NO INHERIT|NOT ENFORCED)$/ },
+  {
+    sqlstate: '0A000',
+    message: /constraints cannot be (marked|altered to be) (DEFERRABLE|NOT VALID|NO INHERIT|NOT ENFORCED|ENFORCED)$/,
+  },
   { sqlstate: '22023', message: /^column number must be in range from 1 to / },
   { sqlstate: '22023', message: /^precision for type float must be / },
   { sqlstate: '22023', message: /^unrecognized partitioning strategy / },
