@@ -29,7 +29,7 @@ export async function findSuite(): Promise<Suite | string> {
     if (!existsSync(cache)) await make(cache);
     return await suiteIn(cache);
   } catch (error) {
-    const said = String((error as { stderr?: string }).stderr ?? '').trim() || String(error);
+    const said = (error as { stderr?: string }).stderr?.trim() || String(error);
     return `the source package postgresql-15 could not be fetched and built: ${said.split('\n').at(-1)}`;
   }
 }
