@@ -1,5 +1,5 @@
 // Stands in for a PostgreSQL server that nobody can have here: thousands of connections in one process. It logs in with SCRAM, says what
-// PostgreSQL 18 says at a login, answers SHOW of the settings that Holdpoint reads, and one row to everything else. It is no database:
+// PostgreSQL 18 says at a login, answers what Holdpoint asks for itself, and one row to everything else. It is no database:
 // what it is asked it does not read, and what it answers proves nothing about SQL.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -19,6 +19,7 @@ import {
   dataRowOfText,
   FRONTEND,
   IDLE,
+  latin1,
   PARSE_COMPLETE,
   parameterStatus,
   readParse,
@@ -68,8 +69,16 @@ const serve = async (socket: Socket, verifier: Verifier, processId: number): Pro
         return setting === '' ? ONE_ROW : [dataRowOfText([SHOW[setting] ?? '0']), commandComplete('SHOW')];
       case FRONTEND.Close:
         return [CLOSE_COMPLETE];
-      case FRONTEND.Query:
-        return [rowDescriptionOfText(['?column?']), ...ONE_ROW, readyForQuery(IDLE)];
+      case FRONTEND.Query: {
+        const text = latin1(buffer, start + 5, end - 1);
+        const value = text.includes('pg_backend_pid()') ? String(processId) : '1';
+        return [
+          rowDescriptionOfText(['?column?']),
+          dataRowOfText([value]),
+          commandComplete('SELECT 1'),
+          readyForQuery(IDLE),
+        ];
+      }
       case FRONTEND.Sync:
         return [readyForQuery(IDLE)];
       case FRONTEND.Terminate:
