@@ -161,8 +161,9 @@ export const SORTS = {
     'SET ROLE reader',
     'RESET ROLE',
     'RESET ALL',
-    'DISCARD ALL',
   ),
+  /** Behind another statement of its pipeline it is refused where Holdpoint has asked for settings, and not where the first one committed. */
+  discard: texts(false, 'DISCARD ALL'),
   dynamic: texts(
     false,
     'SELECT trap FROM d ORDER BY id',

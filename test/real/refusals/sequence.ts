@@ -27,6 +27,7 @@ type Unit = readonly Step[];
 /** Sorts of statements that fit a Query of their own, a part of a batch, or a Parse. */
 const WEIGHTS = {
   single: {
+    discard: 1,
     read: 3,
     write: 5,
     fail: 2,
@@ -40,6 +41,7 @@ const WEIGHTS = {
     refused: 6,
   },
   batch: {
+    discard: 0,
     read: 2,
     write: 4,
     fail: 1,
@@ -53,6 +55,7 @@ const WEIGHTS = {
     refused: 2,
   },
   extended: {
+    discard: 0,
     read: 5,
     write: 5,
     fail: 2,
@@ -206,6 +209,7 @@ export const sequence = ({
     const steps: Step[] = [];
     let unsynced = false;
     let queried = false;
+    let moved = false;
     let unnamed = true;
     for (const given of units.flat()) {
       const step =
@@ -213,8 +217,14 @@ export const sequence = ({
           ? given
           : { ...given, ...(given.say === 'Execute' ? { portal: 'p1' } : { name: 'p1' }) };
       const simple = step.say === 'Query' || step.say === 'FunctionCall';
-      if (unsynced && ((simple && !queryBehindUnsynced) || (says(step, 'ISOLATION LEVEL') && !begins(steps))))
+      if (
+        unsynced &&
+        ((simple && (!queryBehindUnsynced || says(step, 'BEGIN'))) || (says(step, 'ISOLATION LEVEL') && !begins(steps)))
+      )
         steps.push({ ...sync });
+      // The server analyses anew what it describes under another path; Holdpoint lets it tell columns, of evil.d too.
+      moved ||= says(step, 'search_path');
+      if (moved && step.say === 'Describe' && step.kind === 'S' && steps.at(-1)?.say !== 'Parse') continue;
       if (simple || step.say === 'Sync') unsynced = false;
       else if (!step.say.startsWith('Copy') && step.say !== 'wait' && step.say !== 'Flush') unsynced = true;
       if (step.say === 'Query') queried = true;
