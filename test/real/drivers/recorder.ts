@@ -82,7 +82,9 @@ class Conversation {
     this.#buffer = this.#buffer.subarray(end);
     if (packet.type === 'startup') {
       this.#started = true;
-      this.#write(`StartupMessage 3.${packet.minor} ${JSON.stringify(Object.fromEntries(packet.parameters))}`);
+      // By name: Go draws their order by chance.
+      const parameters = Object.fromEntries([...packet.parameters].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+      this.#write(`StartupMessage 3.${packet.minor} ${JSON.stringify(parameters)}`);
     } else this.#write({ ssl: 'SSLRequest', gssenc: 'GSSENCRequest', cancel: 'CancelRequest' }[packet.type as 'ssl']);
     return true;
   }
