@@ -233,8 +233,9 @@ test(`SCRAM lets nobody in who does not know the password, whatever he says (HOL
     }
     accepted++;
     const told = change(signature);
-    const same = (from: string): string => Buffer.from(/^v=(.*)/s.exec(from)?.[1] ?? '', 'base64').toString('hex');
-    if (client.verify(told)) expect(same(told)).toBe(same(signature));
+    // Wherever in the message it stands: only the true signature is taken.
+    const signatures = told.split(',').map((part) => Buffer.from(part.slice(2), 'base64').toString('hex'));
+    if (client.verify(told)) expect(signatures).toContain(Buffer.from(signature.slice(2), 'base64').toString('hex'));
     else refused.verify++;
   }
   figure(MECHANISM, EXCHANGES, began);
