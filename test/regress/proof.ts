@@ -39,7 +39,9 @@ export async function proveSame(suite: Suite, way: Way): Promise<void> {
   const found = (
     await Promise.all(direct.map(({ file, output }, at) => hunks(file, output, through[at]?.output ?? '')))
   ).flat();
-  const listed = EXCEPTIONS.filter(({ file }) => file === '*' || files.includes(file));
+  const listed = EXCEPTIONS.filter(
+    ({ file, only = way.name }) => only === way.name && (file === '*' || files.includes(file)),
+  );
   const unlisted = found.filter((hunk) => !listed.some((exception) => explains(exception, hunk)));
   const unused = listed.filter((exception) => !found.some((hunk) => explains(exception, hunk)));
   if (kept !== undefined) await keep(join(kept, way.name), direct, through, found);
