@@ -200,9 +200,9 @@ const same = (behind: Played, alone: Played): void => {
   );
 };
 
-/** Refused, and with parameters that do not fit. */
+/** Refused, and with parameters that do not fit, or in a failed block: either error leaves the same behind. */
 const both = (behind: string, alone: string | undefined): boolean =>
-  behind === '< REFUSED' && alone === `< ${CANNOT_BIND}`;
+  behind === '< REFUSED' && (alone === `< ${CANNOT_BIND}` || alone?.startsWith('< ErrorResponse ERROR 25P02') === true);
 
 /** fast-check's seed and path, and the difference. */
 const told = ({ message, cause }: Error): string =>
