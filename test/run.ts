@@ -38,6 +38,8 @@ const NEEDS: readonly Need[] = [
   { what: 'pgbouncer', path: ['/usr/sbin/pgbouncer'], packages: ['pgbouncer'] },
   { what: 'ip', path: ['ip', '/usr/sbin/ip'], packages: ['iproute2'] },
   { what: 'curl', path: ['curl'], packages: ['curl'] },
+  { what: 'gcc', path: ['gcc'], packages: ['gcc', 'libc6-dev'] },
+  { what: 'bzip2', path: ['bzip2'], packages: ['bzip2'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
   ...DRIVERS.filter(({ packages }) => packages.length > 0).map(({ name, ...driver }) => ({ what: name, ...driver })),
 ];

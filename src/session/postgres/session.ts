@@ -467,7 +467,7 @@ export class PostgresSession implements SessionFacts {
     this.#replies.push(QUERY, plan, null, null, now);
     this.#accounts.query(decided.release);
     this.#sent(plan, now);
-    this.#pipelineEnds();
+    this.#pipelineEnds(QUERY);
     // A simple Query drops the unnamed statement and portal.
     this.#dropUnnamed();
     const unnamed = this.#names.portals.get('');
@@ -494,7 +494,7 @@ export class PostgresSession implements SessionFacts {
     this.#replies.push(QUERY, decided.plan, null, null, now);
     this.#accounts.query(decided.release);
     this.#sent(decided.plan, now);
-    this.#pipelineEnds();
+    this.#pipelineEnds(QUERY);
     return 'keep';
   }
 
@@ -824,14 +824,17 @@ export class PostgresSession implements SessionFacts {
   #onSync(): Step {
     this.#phase = OPEN;
     this.#replies.push(SYNC_OP, null, null, null, 0);
-    this.#pipelineEnds();
+    this.#pipelineEnds(SYNC_OP);
     return 'keep';
   }
 
   /** A Sync or a Query was sent: outside a block it ends the transaction, which takes back what was set in it. */
-  #pipelineEnds(): void {
+  #pipelineEnds(by: typeof SYNC_OP | typeof QUERY): void {
     if (this.#touched) this.#barrier = true;
-    this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
+    // From 18 on a Query behind messages that no Sync has ended leaves their implicit transaction open, as its ReadyForQuery tells:
+    // until then it counts as work that a Sync of ours would commit.
+    const open = by === QUERY && this.#sentSinceSync;
+    this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = open;
   }
 
   // ---- own statements
@@ -971,7 +974,7 @@ export class PostgresSession implements SessionFacts {
         this.#toServer.write(SYNC);
         this.#replies.push(SYNC_OP, null, null, null, 0);
       } else this.#toClient.write(readyForQuery(this.#status));
-      this.#pipelineEnds();
+      this.#pipelineEnds(SYNC_OP);
       this.#phase = OPEN;
     } else {
       this.#in.unread_last();
@@ -1003,7 +1006,7 @@ export class PostgresSession implements SessionFacts {
       this.#flushRun();
       this.#toServer.write(this.#in.type === FRONTEND.FunctionCall ? REFUSED_CALL : REFUSED_QUERY);
       this.#replies.push(QUERY, null, null, null, 0).refusal = text;
-      this.#pipelineEnds();
+      this.#pipelineEnds(QUERY);
       return 'drop';
     }
     if (nothingToLose) this.#toClient.write(errorResponse(text));
@@ -1302,7 +1305,8 @@ export class PostgresSession implements SessionFacts {
     }
     this.#tag = '';
     this.#ownNext = 0;
-    const own = head.op === OWN_SYNC;
+    const { op } = head;
+    const own = op === OWN_SYNC;
     this.#replies.pop();
     this.#status = status;
     if (this.#replies.length === 0) this.#barrier = false;
@@ -1312,6 +1316,7 @@ export class PostgresSession implements SessionFacts {
       if (this.#replies.length === 0) {
         this.#touched = false;
         this.#begun = 0;
+        if (op === QUERY) this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
       }
       if (this.earlier.length > 0) this.earlier = [];
       if (this.#names.portals.size > 0) this.#portalsEnded();
