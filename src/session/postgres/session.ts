@@ -743,7 +743,7 @@ export class PostgresSession implements SessionFacts {
     const portal = this.#names.portals.get(name.text);
     if (!portal) return this.#refuseOr('extended', noSuch('34000', 'portal', name.text));
     if (portal.prepared.local) return this.#executeOwn(portal);
-    const plan = portal.plan;
+    let { plan } = portal;
     if (!this.#replies.settled(portal.pipeline)) return this.#settleStep();
     if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
     if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
@@ -752,6 +752,8 @@ export class PostgresSession implements SessionFacts {
       const judgement = this.#judge(plan.text);
       if (judgement === null) return 'wait';
       if (judgement.type !== 'pass' || portal.release) return this.#refuseOr('extended', CHANGED);
+      // What it does now, its effects too.
+      ({ plan } = judgement);
     }
     const now = performance.now();
     this.#replies.push(EXECUTE, plan, portal, null, now);
