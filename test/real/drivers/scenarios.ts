@@ -119,15 +119,15 @@ export const RUN: Readonly<Record<Scenario, (stage: Stage) => Promise<void>>> = 
     const { program, direct, gateway } = stage;
     await connected(stage);
     const asleep = `SELECT pg_sleep(300) AS ${stage.own}`;
-    const running = async () =>
-      (await direct.query("SELECT FROM pg_stat_activity WHERE starts_with(query, $1) AND state = 'active'", [asleep]))
-        .rowCount;
+    const found = async (what: string) =>
+      (await direct.query(`SELECT FROM pg_stat_activity WHERE starts_with(query, $1) AND ${what}`, [asleep])).rowCount;
     const slept = program.ask('cancel', asleep);
-    while ((await running()) === 0);
+    // A statement is active from its Parse on; a driver that flushes after it would be told before it has sent Execute.
+    while ((await found("wait_event = 'PgSleep'")) === 0);
     program.now();
     expect(await slept).toSatisfy(cancelled);
     // A driver that does not wait for the server's answer is ahead of it.
-    while ((await running()) !== 0);
+    while ((await found("state = 'active'")) !== 0);
     await usableAgain(stage);
     const held = program.ask('cancel', `CREATE TABLE ${stage.own}_c (id int)`);
     const request = await opened(stage, held);
