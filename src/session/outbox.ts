@@ -6,8 +6,10 @@
 const AT_ONCE_BYTES = 16 * 1024;
 
 interface Sink {
-  /** False: it does not keep up. */
+  /** False: there is a drain to come. */
   write(bytes: Buffer): boolean;
+  /** Bytes that the system has not taken yet. */
+  readonly writableLength: number;
 }
 
 export class Outbox {
@@ -40,7 +42,8 @@ export class Outbox {
     const bytes = this.#more === null ? first : Buffer.concat([first, ...this.#more]);
     this.#first = this.#more = null;
     this.#bytes = 0;
-    if (!this.#sink.write(bytes)) this.#full();
+    // A piece over a stream's high water is told to wait even where the system took all of it at once.
+    if (!this.#sink.write(bytes) && this.#sink.writableLength > 0) this.#full();
   }
 }
 

@@ -18,8 +18,10 @@ export interface Upstream {
   readonly user: string;
   /** Hands events over; what came early is delivered before this returns. */
   listen(events: UpstreamEvents): void;
-  /** False: the server does not keep up; wait for drain. */
+  /** False: there is a drain to come. */
   write(bytes: Buffer): boolean;
+  /** Bytes that the system has not taken yet. */
+  readonly writableLength: number;
   pause(): void;
   resume(): void;
   /** Sends a CancelRequest for this connection, on a connection of its own. Nothing is reported. */

@@ -45,6 +45,9 @@ class Line extends EventEmitter {
     this.blocked ||= !this.#keepsUp();
     return !this.blocked;
   }
+  get writableLength(): number {
+    return this.blocked ? 1 : 0;
+  }
   pause(): void {
     this.paused = true;
   }
@@ -106,6 +109,9 @@ const converse = async (seed: number, plain: boolean): Promise<{ steps: number; 
       events = given;
     },
     write: (bytes) => upstreamLine.write(bytes),
+    get writableLength() {
+      return upstreamLine.writableLength;
+    },
     pause: () => upstreamLine.pause(),
     resume: () => upstreamLine.resume(),
     cancel: () => log.push('cancel passed on'),

@@ -35,6 +35,11 @@ export class Accounts {
     this.#bytes += bytes;
   }
 
+  /** Bytes of the result that is passing, so far. */
+  get passing(): number {
+    return this.#bytes;
+  }
+
   /** More of a row, or of COPY's data. */
   data(bytes: number): void {
     this.#bytes += bytes;

@@ -87,6 +87,11 @@ import {
 export const EARLIER_MAX = 100;
 /** Longest message of the server that must be whole to be read: an error quotes what it is about, a parameter for example. */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
+/** What a result must have brought to be a long one, and how long the server's next bytes then gather, in ms. */
+const LONG_RESULT_BYTES = 1024 * 1024;
+const GATHER_MS = 1;
+/** A piece of the server's that is worth its own read and write. */
+const GATHERED_BYTES = 32 * 1024;
 /** Messages sent and not yet answered; beyond it the client is not read. */
 export const REPLIES_MAX = 20_000;
 
@@ -207,6 +212,9 @@ export class PostgresSession implements SessionFacts {
   #reading = false;
   #partKept = false;
   #clientPaused = false;
+  /** The client does not keep up, or a long result gathers: the server is not read. */
+  #clientFull = false;
+  #gathering = false;
   /** The server does not keep up: only its drain resumes the client. */
   #serverFull = false;
   #clientGone = false;
@@ -224,7 +232,10 @@ export class PostgresSession implements SessionFacts {
     this.#upstream = upstream;
     this.#limits = limits;
     this.#events = events;
-    this.#toClient = new Outbox(client, () => upstream.pause());
+    this.#toClient = new Outbox(client, () => {
+      this.#clientFull = true;
+      upstream.pause();
+    });
     this.#toServer = new Outbox(upstream, () => {
       this.#serverFull = true;
       this.#pauseClient();
@@ -308,7 +319,7 @@ export class PostgresSession implements SessionFacts {
     this.#phase = OPEN;
     const client = this.#client;
     client.on('data', (chunk: Buffer) => this.#fromClient(chunk));
-    client.on('drain', () => this.#upstream.resume());
+    client.on('drain', () => this.#clientDrained());
     client.on('end', () => this.#clientLeft());
     client.on('close', () => this.#clientLeft());
     client.on('error', () => this.#clientLeft());
@@ -1133,7 +1144,24 @@ export class PostgresSession implements SessionFacts {
     } finally {
       out.release();
     }
+    if (this.#accounts.passing > LONG_RESULT_BYTES && chunk.length < GATHERED_BYTES) this.#gather();
     this.#afterReplies();
+  }
+
+  /** A long result comes in small pieces: fewer reads and writes carry it if some of them are let gather. */
+  #gather(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    this.#upstream.pause();
+    setTimeout(() => {
+      this.#gathering = false;
+      if (!this.#clientFull) this.#upstream.resume();
+    }, GATHER_MS);
+  }
+
+  #clientDrained(): void {
+    this.#clientFull = false;
+    if (!this.#gathering) this.#upstream.resume();
   }
 
   /** Where a row has passed, the rows right behind it pass too: they answer the same message, and what stood before the first was told. */

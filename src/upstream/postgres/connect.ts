@@ -441,6 +441,10 @@ class Connection implements UpstreamLine {
     return this.#stream.write(bytes);
   }
 
+  get writableLength(): number {
+    return this.#stream.writableLength;
+  }
+
   pause(): void {
     this.#stream.pause();
   }
