@@ -10,7 +10,7 @@
 import { Buffer } from 'node:buffer';
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
-import type { WireText } from '../../errors/catalogue.ts';
+import { texts, type WireText } from '../../errors/catalogue.ts';
 import { BAD_LENGTH, FRAME, FrameReader, NEED_MORE, PART } from '../../wire/postgres/frame.ts';
 import {
   BACKEND,
@@ -37,13 +37,13 @@ import {
   readParameterTypes,
   readParse,
   readyForQuery,
-  shortLatin1,
   SYNC,
+  shortLatin1,
 } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { BoundParameter, EarlierText, GateSession, Judgement, Plan, Release, SessionFacts } from '../gate.ts';
-import type { Upstream } from '../upstream.ts';
 import { Outbox } from '../outbox.ts';
+import type { Upstream } from '../upstream.ts';
 import { Accounts, NEVER_SENT } from './accounts.ts';
 import { least, reading, readTimeout } from './facts.ts';
 import { type Answer, Hold } from './hold.ts';
@@ -66,7 +66,7 @@ import {
   Replies,
   SYNC as SYNC_OP,
 } from './replies.ts';
-import { type Handling, HANDLING, type ReadingPhase } from './table.ts';
+import { HANDLING, type Handling, type ReadingPhase } from './table.ts';
 import {
   CHANGED,
   DESYNC,
@@ -201,8 +201,8 @@ export class PostgresSession implements SessionFacts {
 
   /** The verdict that was waited for: of the message at hand, and of no other. */
   #judged: Judging | null = null;
-  /** What became of the message at hand while it was held. */
-  #ready: Answer | null = null;
+  /** What became of the message at hand while it was held, and the facts then. */
+  #ready: (Answer & { readonly epoch: number }) | null = null;
   #ownError: Buffer | null = null;
   #ownRow: Buffer[] = NO_ROW;
 
@@ -520,7 +520,16 @@ export class PostgresSession implements SessionFacts {
     if (ready?.type === 'refuse') return stopped(this.#refuse(mode, ready.text));
     if (ready?.type === 'run') {
       if (ready.plan.text !== text) throw new Error('a release met another statement than it was given for');
-      // Nothing was read from the client since it was judged, so the facts are those that the reviewer saw.
+      // The client can't have changed anything since it was judged; the server can, when its configuration is read anew.
+      if (!this.#fresh && this.#status !== FAILED_BLOCK) {
+        this.#ready = ready;
+        return stopped(this.#rereadStep());
+      }
+      if (ready.epoch !== this.#epoch) {
+        ready.release.finished({ ...NEVER_SENT, sqlstate: 'ZH006' });
+        const why = "the session's role or search_path is another now";
+        return stopped(this.#refuse(mode, texts.lapsed({ id: ready.release.request, why })));
+      }
       if (ready.cancelled) setImmediate(() => this.cancel());
       return this.#pass(ready.plan, ready.release);
     }
@@ -626,7 +635,7 @@ export class PostgresSession implements SessionFacts {
 
   /** Reads the message at hand again, now that it is known what becomes of it. */
   #become(ready: Answer): void {
-    this.#ready = ready;
+    this.#ready = { ...ready, epoch: this.#epoch };
     this.#phase = OPEN;
     this.#read();
     this.#watchBacklog();
@@ -979,6 +988,7 @@ export class PostgresSession implements SessionFacts {
   /** Our own SHOW failed (a cancel hit it, the transaction was ended): the client's message gets that error. */
   #rereadFailed(error: Buffer): void {
     if (this.#outcome) return this.#outcome();
+    this.#dropReady();
     this.#toClient.write(error);
     const simple = this.#in.next() === FRAME && this.#in.type === FRONTEND.Query;
     if (simple) {
@@ -1427,7 +1437,14 @@ export class PostgresSession implements SessionFacts {
     const phase = this.#phase;
     this.#phase = DISCARDING;
     if (phase.name === 'held') phase.leave('upstream-gone');
+    this.#dropReady();
     this.#accounts.dropGrant();
+  }
+
+  /** The message at hand is not sent any more. */
+  #dropReady(): void {
+    if (this.#ready?.type === 'run') this.#ready.release.finished(NEVER_SENT);
+    this.#ready = null;
   }
 
   /** A statement has ended: accounts for it. Exactly one of tag and sqlstate is set. */
@@ -1496,6 +1513,9 @@ export class PostgresSession implements SessionFacts {
     const guarded =
       (name.text === 'standard_conforming_strings' && value.text !== 'on') ||
       (name.text === 'client_encoding' && !isUtf8Name(value.text));
+    // Told without being asked: the server's configuration may have been read anew. 18 reports search_path.
+    const fact = FACTS.find((known) => known === name.text);
+    if (fact && this.#facts[fact] !== Buffer.from(value.text, 'latin1').toString('utf8')) this.#factsKnown = false;
     if (!guarded) return true;
     this.#violation(`${name.text} was changed`, GUARDED_SETTING);
     return false;
@@ -1536,7 +1556,7 @@ export class PostgresSession implements SessionFacts {
     for (const portal of this.#names.portals.values())
       portal.release?.finished(this.#boundSinceSync ? null : NEVER_SENT);
     this.#accounts.dropGrant();
-    if (this.#ready?.type === 'run') this.#ready.release.finished(NEVER_SENT);
+    this.#dropReady();
     this.#toServer.flush();
     this.#upstream.end();
     this.#toClient.flush();

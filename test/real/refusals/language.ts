@@ -1,5 +1,5 @@
 // What a random client of the refusals proof may say, and where it says it: two databases of one server with the same tables, one behind
-// the gateway, one alone. No statement may depend on anything that the two do not share.
+// the gateway, one alone. No statement may depend on anything that the two do not share, the order of rows on disk for example.
 //
 // How the server alone is made to raise an error exactly where Holdpoint refuses (postgres.md, "refused": a statement that fails
 // while it is parsed stands in the refused one's place):
@@ -108,7 +108,7 @@ export const SORTS = {
     "INSERT INTO public.a VALUES (5, 'five') RETURNING id",
     "INSERT INTO public.a VALUES ($1, 'given')",
     "UPDATE public.a SET v = v || '+' WHERE id = 2",
-    "UPDATE public.a SET v = 'all' RETURNING id",
+    "WITH u AS (UPDATE public.a SET v = 'all' RETURNING id) SELECT id FROM u ORDER BY id",
     'DELETE FROM public.a WHERE id = 3',
     'DELETE FROM public.a WHERE id = 1',
     'INSERT INTO public.b VALUES (2, 4)',
@@ -186,7 +186,7 @@ export const SORTS = {
   ),
   copyOut: texts(
     false,
-    'COPY public.a TO STDOUT',
+    'COPY (SELECT id, v FROM public.a ORDER BY id) TO STDOUT',
     'COPY (SELECT id FROM public.a ORDER BY id) TO STDOUT (FORMAT csv)',
     'COPY (SELECT 6 / (id - 2) FROM public.a ORDER BY id) TO STDOUT',
   ),

@@ -239,7 +239,7 @@ export const sequence = ({
 /** What was said last is a BEGIN of the same pipeline, right behind a Sync. */
 const begins = (steps: readonly Step[]): boolean => {
   const [before, parsed] = steps.slice(-4);
-  return before?.say === 'Sync' && parsed !== undefined && says(parsed, 'BEGIN');
+  return before?.say === 'Sync' && parsed?.say === 'Parse' && says(parsed, 'BEGIN');
 };
 /**
  * A Query that fails in a block leaves an unnamed portal behind, whose memory is freed: executing it reads that (it ends PostgreSQL 18 with
