@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { makeScramVerifier } from '../src/identity/scram.ts';
 import { type ReviewClient, reviewClient, signIn } from '../src/review/client.ts';
 import { query } from '../src/wire/postgres/messages.ts';
-import { AGENT_PASSWORD, writeGateway } from '../test/real/gateway.ts';
+import { AGENT_PASSWORD, decide, writeGateway } from '../test/real/gateway.ts';
 import { Raw } from '../test/real/raw.ts';
 import { startServer } from '../test/real/servers.ts';
 import { type Memory, PASSWORD, root, standIn, stop, type Weighed, weighed } from './peers.ts';
@@ -83,8 +83,7 @@ const someOnPostgres = async (): Promise<void> => {
       const signIns = await Promise.all([1, 2, 3, 4].map(() => signedIn(gateway)));
       await each(requests, async (id, number) => {
         const reviewer = signIns[number % signIns.length] as ReviewClient;
-        const { digest, revision } = await reviewer.get(id);
-        await reviewer.decide(id, { decision: 'approve', digest, revision, rationale: 'for the bench' });
+        await decide(reviewer, await reviewer.get(id), 'approve');
       });
       const done = (await answers).filter((messages) => messages.some(({ type }) => type === 'C')).length;
       console.log(`\n${REAL_SESSIONS} sessions on PostgreSQL 15; the process before them: ${mb(before)} MB resident`);

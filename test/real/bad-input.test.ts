@@ -10,40 +10,25 @@ import { WebSocket } from 'ws';
 import { type Refused, type RequestView, signIn } from '../../src/review/client.ts';
 import { cancelRequest, parse, query, sslRequest, SYNC } from '../../src/wire/postgres/messages.ts';
 import { LEAVE_GRACE_MS } from '../../src/listener/postgres.ts';
+import { open, outcome, until } from './clients.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { errorText, keyOf, message, Raw, type RawMessage, sqlstate, startup, statuses } from './raw.ts';
-import { available, MAJORS, startServer, type TestServer } from './servers.ts';
-
-const major = MAJORS.findLast(available) ?? 18;
+import { NEWEST, startServer, type TestServer } from './servers.ts';
 
 let server: TestServer;
 let admin: pg.Client;
 
 beforeAll(async () => {
-  server = await startServer(major);
-  admin = new pg.Client(server.url);
-  await admin.connect();
-  await admin.query('CREATE TABLE customers AS SELECT g AS id FROM generate_series(1, 100) g');
+  server = await startServer(NEWEST);
+  admin = await server.admin('CREATE TABLE customers AS SELECT g AS id FROM generate_series(1, 100) g');
 });
 afterAll(async () => {
-  await admin?.end();
   await server?.stop();
 });
 
-const open = async (gateway: TestGateway): Promise<pg.Client> => {
-  const client = new pg.Client(gateway.agentUrl());
-  client.on('error', () => {});
-  await client.connect();
-  return client;
-};
-
-/** A statement's outcome, whenever it comes. */
-const outcome = (result: Promise<pg.QueryResult>): Promise<pg.QueryResult | pg.DatabaseError> =>
-  result.catch((error: pg.DatabaseError) => error);
-
 /** Queries without a pause until it is told to stop; then says how often, and throws what went wrong. */
 const canary = async (gateway: TestGateway): Promise<() => Promise<number>> => {
-  const client = await open(gateway);
+  const client = await open(gateway.agentUrl());
   const stop = new AbortController();
   const run = (async () => {
     let count = 0;
@@ -421,7 +406,7 @@ describe('faults', () => {
     ((await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0] as { pid: number }).pid;
 
   test('the server ends a session in mid-query: its words, then the end', async () => {
-    const client = await open(gateway);
+    const client = await open(gateway.agentUrl());
     const pid = await backendOf(client);
     const running = outcome(client.query('SELECT pg_sleep(60)'));
     await active(pid);
@@ -431,7 +416,7 @@ describe('faults', () => {
   });
 
   test('the server ends a session while it is held: the client is told, the request is a ticket and can be used', async () => {
-    const client = await open(gateway);
+    const client = await open(gateway.agentUrl());
     const pid = await backendOf(client);
     const held = outcome(client.query('CREATE TABLE ticketed (id int)'));
     const request = await gateway.opened();
@@ -440,7 +425,7 @@ describe('faults', () => {
     await until(async () => (await gateway.grace.get(request.id)).holds === 'ticket');
     await gateway.approve(await gateway.grace.get(request.id));
     expect((await admin.query("SELECT to_regclass('ticketed') AS t")).rows).toEqual([{ t: null }]);
-    const again = await open(gateway);
+    const again = await open(gateway.agentUrl());
     await again.query('CREATE TABLE ticketed (id int)');
     expect(await gateway.reaches(request.id, 'executed')).toMatchObject({ outcome: { tag: 'CREATE TABLE' } });
     await again.end();
@@ -466,7 +451,7 @@ describe('faults', () => {
     await until(async () => gateway.lines.some((line) => line.includes('the new policy has errors')));
     const line = gateway.lines.find((text) => text.includes('the new policy has errors')) ?? '';
     expect(line).toMatch(/policy\.yaml:\d+/);
-    const client = await open(gateway);
+    const client = await open(gateway.agentUrl());
     const held = outcome(client.query('DROP TABLE customers'));
     await gateway.deny(await gateway.opened());
     expect(await held).toMatchObject({ code: '42501' });
@@ -491,11 +476,11 @@ describe('faults', () => {
     await writeFile(file, `${good}  - {id: bot, kind: robot}\n`);
     await until(async () => gateway.lines.some((line) => line.includes('the users file has errors')));
     expect(gateway.lines.find((line) => line.includes('the users file has errors'))).toMatch(/users\.yaml:\d+/);
-    await (await open(gateway)).end();
+    await (await open(gateway.agentUrl())).end();
     const before = gateway.lines.length;
     await writeFile(file, good);
     await until(async () => gateway.lines.slice(before).some((line) => line.includes('users reloaded')));
-    await (await open(gateway)).end();
+    await (await open(gateway.agentUrl())).end();
   });
 
   const policyText = (): Promise<string> => readFile(join(gateway.dir, 'policy.yaml'), 'utf8');
@@ -505,7 +490,7 @@ describe('faults', () => {
     let held: Promise<pg.QueryResult | pg.DatabaseError>;
     let request: RequestView;
     beforeEach(async () => {
-      client = await open(gateway);
+      client = await open(gateway.agentUrl());
       held = outcome(client.query(`CREATE TABLE decided_${++tables} (id int)`));
       request = await gateway.opened();
     });
@@ -636,14 +621,14 @@ describe('faults', () => {
 
 describe('without the server', () => {
   test('down at connect: 08001; down while held: told, and the request survives it', async () => {
-    const own = await startServer(major);
+    const own = await startServer(NEWEST);
     const gateway = await startGateway({ upstream: own.url });
     try {
-      const busy = await open(gateway);
+      const busy = await open(gateway.agentUrl());
       const held = outcome(busy.query('CREATE TABLE survives (id int)'));
       const request = await gateway.opened();
-      const idle = await open(gateway);
-      const running = await open(gateway);
+      const idle = await open(gateway.agentUrl());
+      const running = await open(gateway.agentUrl());
       const ran = outcome(running.query('SELECT pg_sleep(60)'));
       const idleEnded = new Promise((resolve) => idle.once('end', resolve));
       await own.stop();
@@ -652,7 +637,7 @@ describe('without the server', () => {
       await idleEnded;
       await until(async () => (await gateway.grace.get(request.id)).holds === 'ticket');
       for (let n = 0; n < 3; n++)
-        expect(await open(gateway).catch((error: pg.DatabaseError) => error)).toMatchObject({
+        expect(await open(gateway.agentUrl()).catch((error: pg.DatabaseError) => error)).toMatchObject({
           severity: 'FATAL',
           code: '08001',
           message: expect.stringContaining('ECONNREFUSED'),
@@ -668,19 +653,19 @@ describe('without the server', () => {
   });
 
   test('kill -9 of a backend ends every session of that server with a word, and the next ones work', async () => {
-    const own = await startServer(major);
+    const own = await startServer(NEWEST);
     const gateway = await startGateway({ upstream: own.url });
     try {
-      const client = await open(gateway);
+      const client = await open(gateway.agentUrl());
       const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-      const other = await open(gateway);
+      const other = await open(gateway.agentUrl());
       const ran = outcome(other.query('SELECT pg_sleep(60)'));
       const victim = outcome(client.query('SELECT pg_sleep(60)'));
       process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
       expect(await victim).toMatchObject({ code: '08006', severity: 'FATAL' });
       expect(await ran).toMatchObject({ severity: expect.any(String) });
       await until(async () =>
-        open(gateway)
+        open(gateway.agentUrl())
           .then((next) => next.end().then(() => true))
           .catch(() => false),
       );
@@ -701,8 +686,3 @@ const active = (pid: number): Promise<void> =>
 /** Resolves when the server has no such backend. */
 const gone = (pid: number): Promise<void> =>
   until(async () => (await admin.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [pid])).rowCount === 0);
-
-/** Asks again until it is so; the test's own limit ends it. */
-const until = async (so: () => Promise<boolean>): Promise<void> => {
-  while (!(await so())) await new Promise((resolve) => setTimeout(resolve, 20));
-};

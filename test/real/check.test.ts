@@ -18,12 +18,9 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     server = await startServer(major);
     dir = mkdtempSync(join(tmpdir(), 'holdpoint-check-'));
     writeFileSync(join(dir, 'users.yaml'), 'users: [{id: grace, kind: human, roles: [reviewer]}]\n', { mode: 0o600 });
-    const client = new pg.Client(server.url);
-    await client.connect();
-    await client.query("CREATE ROLE plain LOGIN PASSWORD 'p'");
-    await client.query("CREATE ROLE strong LOGIN CREATEROLE BYPASSRLS PASSWORD 'p' IN ROLE pg_read_server_files");
-    await client.query("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'");
-    await client.end();
+    const admin = await server.admin("CREATE ROLE plain LOGIN PASSWORD 'p'");
+    await admin.query("CREATE ROLE strong LOGIN CREATEROLE BYPASSRLS PASSWORD 'p' IN ROLE pg_read_server_files");
+    await admin.query("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'");
   });
   afterAll(async () => {
     await server.stop();
@@ -110,10 +107,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
   });
 
   it('the look for a pooler leaves room for a role that may connect once', async () => {
-    const client = new pg.Client(server.url);
-    await client.connect();
-    await client.query("CREATE ROLE single LOGIN CONNECTION LIMIT 1 PASSWORD 'p'");
-    await client.end();
+    await server.admin("CREATE ROLE single LOGIN CONNECTION LIMIT 1 PASSWORD 'p'");
     const gateway = await startGateway({ upstream: `postgres://single:p@127.0.0.1:${server.port}/postgres` });
     const agent = new pg.Client(gateway.agentUrl());
     await agent.connect();

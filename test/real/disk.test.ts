@@ -7,9 +7,10 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Refused, type RequestView } from '../../src/review/client.ts';
-import { startGateway } from './gateway.ts';
+import { open, outcome, until } from './clients.ts';
+import { decide, startGateway } from './gateway.ts';
 import { type GatewayHome, gatewayHome, type GatewayProcess } from './process.ts';
-import { available, MAJORS, startServer, type TestServer } from './servers.ts';
+import { NEWEST, startServer, type TestServer } from './servers.ts';
 
 const run = promisify(execFile);
 
@@ -18,33 +19,19 @@ let admin: pg.Client;
 let home: GatewayHome;
 
 beforeAll(async () => {
-  server = await startServer(MAJORS.findLast(available) ?? 18);
-  admin = new pg.Client(server.url);
-  await admin.connect();
-  await admin.query('CREATE TABLE effects (name text NOT NULL)');
+  server = await startServer(NEWEST);
+  admin = await server.admin('CREATE TABLE effects (name text NOT NULL)');
 });
 afterAll(async () => {
-  await admin?.end();
   await server?.stop();
 });
 afterEach(async () => {
   await home?.remove();
 });
 
-const open = async (url: string): Promise<pg.Client> => {
-  const client = new pg.Client(url);
-  client.on('error', () => {});
-  await client.connect();
-  return client;
-};
-const outcome = (result: Promise<pg.QueryResult>): Promise<pg.QueryResult | pg.DatabaseError> =>
-  result.catch((error: pg.DatabaseError) => error);
 const codeOf = async (result: Promise<pg.QueryResult>): Promise<string | undefined> => {
   const ended = await outcome(result);
   return ended instanceof Error ? ended.code : undefined;
-};
-const until = async (so: () => Promise<boolean>): Promise<void> => {
-  while (!(await so())) await new Promise((resolve) => setTimeout(resolve, 10));
 };
 const effects = async (): Promise<string[]> =>
   (await admin.query<{ name: string }>('SELECT name FROM effects ORDER BY name')).rows.map(({ name }) => name);
@@ -96,12 +83,8 @@ describe.each(['async', 'sync'] as const)('audit.allowed: %s', (allowed) => {
     ])
       expect(await codeOf(client.query(text)), text).toBe('ZH005');
     expect(await codeOf(client.query('INSERT INTO effects VALUES ($1)', ['lost']))).toBe('ZH005');
-    const late = new pg.Client(gateway.agentUrl);
-    late.on('error', () => {});
-    await expect(late.connect()).rejects.toMatchObject({ code: 'ZH005', severity: 'FATAL' });
-    const refused = await grace
-      .decide(id, { decision: 'approve', digest: shown.digest, revision: shown.revision, rationale: 'now' })
-      .catch((error: unknown) => error);
+    await expect(open(gateway.agentUrl)).rejects.toMatchObject({ code: 'ZH005', severity: 'FATAL' });
+    const refused = await decide(grace, shown, 'approve').catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(Refused);
     expect((refused as Refused).why).toBe('not-recorded');
     expect(await effects()).toEqual(['before']);
@@ -110,7 +93,7 @@ describe.each(['async', 'sync'] as const)('audit.allowed: %s', (allowed) => {
     await until(async () => (await codeOf(client.query('SELECT 1'))) === undefined);
     await client.query("INSERT INTO effects VALUES ('after')");
     expect((await grace.get(id)).state).toBe('open');
-    await grace.decide(id, { decision: 'approve', digest: shown.digest, revision: shown.revision, rationale: 'now' });
+    await decide(grace, shown, 'approve');
     expect(await held).toMatchObject({ command: 'CREATE' });
     await admin.query('DROP TABLE by_full_disk');
     expect(await effects()).toEqual(['after', 'before']);

@@ -93,6 +93,16 @@ export const writeGateway = async (
   return { dir, file, policy };
 };
 
+export type Decision = 'approve' | 'deny';
+
+/** On the request as this view of it shows it. */
+export const decide = (
+  reviewer: ReviewClient,
+  { id, digest, revision }: RequestView,
+  decision: Decision,
+  rationale = `I ${decision} it`,
+): Promise<RequestView> => reviewer.decide(id, { decision, digest, revision, rationale });
+
 export const startGateway = async (options: GatewayOptions): Promise<TestGateway> => {
   const { dir, file, policy } = await writeGateway(options);
   const lines: string[] = [];
@@ -114,8 +124,6 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     }
     throw new Error('the stream ended');
   };
-  const decide = (decision: 'approve' | 'deny') => (request: RequestView, rationale: string) =>
-    grace.decide(request.id, { decision, digest: request.digest, revision: request.revision, rationale });
   return {
     dir,
     port,
@@ -127,8 +135,8 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     grace,
     ada: await client('ada'),
     opened: (skip = []) => wait((request) => request.state === 'open' && !skip.includes(request.id)),
-    approve: (request, rationale = 'fine by me') => decide('approve')(request, rationale),
-    deny: (request, rationale = 'not this') => decide('deny')(request, rationale),
+    approve: (request, rationale) => decide(grace, request, 'approve', rationale),
+    deny: (request, rationale) => decide(grace, request, 'deny', rationale),
     async reaches(id, ...states) {
       for await (const message of grace.stream()) {
         // Asked once the stream is open: whatever happens later is on it.

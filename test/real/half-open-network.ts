@@ -1,8 +1,8 @@
 // Run by half-open.test.ts in a network namespace of its own. The server is 127.0.0.2 and one agent 127.0.0.3; a blackhole route makes
 // either vanish while its sockets stay open. Prints what became of the sessions, as JSON.
 import { execFileSync } from 'node:child_process';
-import pg from 'pg';
 import { query } from '../../src/wire/postgres/messages.ts';
+import { until } from './clients.ts';
 import { AGENT_PASSWORD, startGateway } from './gateway.ts';
 import { keyOf, Raw, sqlstate } from './raw.ts';
 import { startServer } from './servers.ts';
@@ -14,15 +14,11 @@ const AGENT = '127.0.0.3';
 const route = (what: 'add' | 'del', address: string): void => {
   execFileSync('ip', ['route', what, 'blackhole', address, 'table', 'local']);
 };
-const until = async (so: () => Promise<boolean>): Promise<void> => {
-  while (!(await so())) await new Promise((resolve) => setTimeout(resolve, 50));
-};
 
 execFileSync('ip', ['link', 'set', 'lo', 'up']);
 
 const server = await startServer(18, { listen_addresses: `127.0.0.1,${SERVER}` });
-const admin = new pg.Client(server.url);
-await admin.connect();
+const admin = await server.admin();
 const config = { limits: { keepalive_ms: KEEPALIVE_MS } };
 /** One whose server vanishes, and one whose agent does. */
 const gateway = await startGateway({ upstream: server.url.replace('127.0.0.1', SERVER), config });
@@ -58,6 +54,5 @@ console.log(
   }),
 );
 await Promise.all([gateway.stop(), other.stop()]);
-await admin.end();
 await server.stop();
 process.exit();

@@ -13,12 +13,10 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
 
   beforeAll(async () => {
     server = await startServer(major);
-    direct = new pg.Client({ connectionString: server.url });
-    await direct.connect();
+    direct = await server.admin();
     gateway = await startGateway({ upstream: server.url });
   });
   afterAll(async () => {
-    await direct?.end();
     await gateway?.stop();
     await server?.stop();
   });

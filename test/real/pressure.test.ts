@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { query } from '../../src/wire/postgres/messages.ts';
+import { until } from './clients.ts';
 import { AGENT_PASSWORD } from './gateway.ts';
 import { type GatewayHome, gatewayHome, type GatewayProcess } from './process.ts';
 import { message, Raw } from './raw.ts';
-import { available, MAJORS, startServer, type TestServer } from './servers.ts';
+import { NEWEST, startServer, type TestServer } from './servers.ts';
 
 const MIB = 1024 * 1024;
 /** Through the gateway in each test. */
@@ -21,12 +22,10 @@ let home: GatewayHome;
 let gateway: GatewayProcess;
 
 beforeAll(async () => {
-  server = await startServer(MAJORS.findLast(available) ?? 18);
-  admin = new pg.Client(server.url);
-  await admin.connect();
+  server = await startServer(NEWEST);
+  admin = await server.admin();
 });
 afterAll(async () => {
-  await admin?.end();
   await server?.stop();
 });
 beforeEach(async () => {
@@ -45,10 +44,6 @@ const login = async (): Promise<Raw> => {
   raw.send(query('SELECT 1'));
   await raw.until('Z');
   return raw;
-};
-
-const until = async (so: () => Promise<boolean>): Promise<void> => {
-  while (!(await so())) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
 /** The highest resident memory until the returned function is called, above what it is now. */

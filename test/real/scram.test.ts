@@ -25,13 +25,10 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
 
   beforeAll(async () => {
     server = await startServer(major);
-    admin = new pg.Client(server.url);
-    await admin.connect();
-    await admin.query('CREATE ROLE agent LOGIN');
+    admin = await server.admin('CREATE ROLE agent LOGIN');
   });
   afterAll(async () => {
-    await admin.end();
-    await server.stop();
+    await server?.stop();
   });
 
   test.each(PASSWORDS)('%s', async (_, password) => {

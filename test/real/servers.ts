@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import {
   freePort,
   initCluster,
@@ -34,6 +35,8 @@ export interface TestServer {
   /** PGDATA, for tests that add certificates or pg_hba lines. */
   readonly data: string;
   readonly as: RunAs;
+  /** A connection of the superuser, on which this has run. `stop` ends it. */
+  admin(sql?: string): Promise<pg.Client>;
   stop(): Promise<void>;
 }
 
@@ -52,6 +55,9 @@ export function available(major: Major): boolean {
   return major === 18 || existsSync(join(DEBIAN_BIN, 'postgres'));
 }
 
+/** The newest that can be started here. */
+export const NEWEST: Major = MAJORS.findLast(available) ?? 18;
+
 /** A fresh server of its own for the caller; about 0.3 s after the first of its version on a machine. */
 export async function startServer(major: Major, settings: Readonly<Record<string, string>> = {}): Promise<TestServer> {
   const as = await serverUser();
@@ -63,15 +69,25 @@ export async function startServer(major: Major, settings: Readonly<Record<string
   try {
     await run('cp', ['-a', '--reflink=auto', await template(cache, major, bin, as), data]);
     const cluster = await startOnFreePort({ bin, data, as }, { ...SETTINGS, ...settings });
+    const url = `postgres://${SUPERUSER}:${PASSWORD}@127.0.0.1:${cluster.port}/postgres`;
+    const admins: pg.Client[] = [];
     return {
       port: cluster.port,
-      url: `postgres://${SUPERUSER}:${PASSWORD}@127.0.0.1:${cluster.port}/postgres`,
+      url,
       user: SUPERUSER,
       password: PASSWORD,
       major,
       data,
       as,
+      async admin(sql = '') {
+        const admin = new pg.Client(url);
+        await admin.connect();
+        admins.push(admin);
+        await admin.query(sql);
+        return admin;
+      },
       async stop() {
+        await Promise.all(admins.map((admin) => admin.end()));
         await cluster.stop();
         await rm(dir, { recursive: true, force: true });
       },

@@ -22,13 +22,11 @@ let gateway: TestGateway;
 beforeAll(async () => {
   // The first version that knows 3.2.
   server = await startServer(18);
-  admin = new pg.Client(server.url);
-  await admin.connect();
+  admin = await server.admin();
   gateway = await startGateway({ upstream: server.url });
 });
 afterAll(async () => {
   await gateway?.stop();
-  await admin?.end();
   await server?.stop();
 });
 

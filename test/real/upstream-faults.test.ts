@@ -18,20 +18,17 @@ import {
   readyForQuery,
 } from '../../src/wire/postgres/messages.ts';
 import { MECHANISM } from '../../src/wire/postgres/scram.ts';
+import { until } from './clients.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { gatewayHome } from './process.ts';
 import { errorText, keyOf, Raw, type RawMessage, sqlstate } from './raw.ts';
-import { available, MAJORS, startServer, type TestServer } from './servers.ts';
+import { NEWEST, startServer, type TestServer } from './servers.ts';
 
-const major = MAJORS.findLast(available) ?? 18;
 const TIMEOUT_MS = 700;
 
 const login = async (port: number): Promise<{ raw: Raw; messages: RawMessage[] }> => {
   const raw = await Raw.connect(port);
   return { raw, messages: await raw.login('bot', AGENT_PASSWORD, { database: 'postgres' }) };
-};
-const until = async (so: () => Promise<boolean>): Promise<void> => {
-  while (!(await so())) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
 describe('a server that gives up', () => {
@@ -120,9 +117,8 @@ describe('a real server', () => {
   let admin: pg.Client;
   let gateway: TestGateway;
   beforeAll(async () => {
-    server = await startServer(major);
-    admin = new pg.Client(server.url);
-    await admin.connect();
+    server = await startServer(NEWEST);
+    admin = await server.admin();
     gateway = await startGateway({
       upstream: server.url,
       config: { limits: { upstream_connect_timeout_ms: TIMEOUT_MS, keepalive_ms: 5000 } },
@@ -130,7 +126,6 @@ describe('a real server', () => {
   });
   afterAll(async () => {
     await gateway?.stop();
-    await admin?.end();
     await server?.stop();
   });
 

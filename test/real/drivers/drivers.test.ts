@@ -2,10 +2,10 @@
 // when it connects. Prints one table. What can't be had on this machine is a test that did not run, by name.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RequestView, reviewClient } from '../../../src/review/client.ts';
-import { startGateway, type TestGateway } from '../gateway.ts';
+import { reviewClient } from '../../../src/review/client.ts';
+import { decide, startGateway, type TestGateway } from '../gateway.ts';
 import { available, MAJORS, startServer, type TestServer } from '../servers.ts';
 import { DRIVERS, type Driver, SCENARIOS } from './drivers.ts';
 import { Program } from './program.ts';
@@ -29,14 +29,11 @@ describe.each(MAJORS)('PostgreSQL %i', (major) => {
 
   beforeAll(async () => {
     server = await startServer(major);
-    direct = new pg.Client({ connectionString: server.url });
-    await direct.connect();
-    await direct.query(SCHEMA);
+    direct = await server.admin(SCHEMA);
     gateway = await startGateway({ upstream: server.url });
     recorder = await Recorder.before(gateway.port);
   });
   afterAll(async () => {
-    await direct?.end();
     await recorder?.stop();
     await gateway?.stop();
     await server?.stop();
@@ -108,11 +105,12 @@ const HEAD =
 /** The reviewer in a session of its own: decisions of one are limited in a minute. */
 async function signedIn(gateway: TestGateway): Promise<TestGateway> {
   const grace = reviewClient(gateway.reviewUrl, await gateway.token('grace'));
-  const decide =
-    (decision: 'approve' | 'deny') =>
-    (request: RequestView, rationale = 'for a driver') =>
-      grace.decide(request.id, { decision, digest: request.digest, revision: request.revision, rationale });
-  return { ...gateway, grace, approve: decide('approve'), deny: decide('deny') };
+  return {
+    ...gateway,
+    grace,
+    approve: (request, rationale) => decide(grace, request, 'approve', rationale),
+    deny: (request, rationale) => decide(grace, request, 'deny', rationale),
+  };
 }
 
 function file({ name }: Driver): string {

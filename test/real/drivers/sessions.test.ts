@@ -1,38 +1,15 @@
 // psql and node-postgres through the gateway against PostgreSQL 15 and 18: ordinary work, prepared statements, COPY,
 // transactions, cancel, LISTEN, held and approved, held and denied, waited out, approved and sent again.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { AGENT_PASSWORD, startGateway, type TestGateway } from '../gateway.ts';
+import { outcome, psql } from '../clients.ts';
+import { AGENT_PASSWORD, decide, startGateway, type TestGateway } from '../gateway.ts';
 import { available, MAJORS, startServer, type TestServer } from '../servers.ts';
 
 interface Notice {
   readonly message: string | undefined;
 }
-
-interface PsqlResult {
-  readonly out: string;
-  readonly err: string;
-  readonly exit: number | null;
-}
-
-/** The outcome of a statement, whenever it comes: a rejection before anybody looks is no unhandled one. */
-const outcome = (query: Promise<pg.QueryResult>): Promise<pg.QueryResult | pg.DatabaseError> =>
-  query.catch((error: pg.DatabaseError) => error);
-
-const psql = async (url: string, args: readonly string[], input?: string): Promise<PsqlResult> => {
-  const child = spawn('psql', [url, '-X', '-q', '-A', '-t', '-v', 'VERBOSITY=verbose', ...args], {
-    env: { ...process.env, PGCONNECT_TIMEOUT: '10', LC_ALL: 'C' },
-  });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  child.stdin.end(input ?? '');
-  await once(child, 'close');
-  return { out, err, exit: child.exitCode };
-};
 
 describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
   let server: TestServer;
@@ -52,9 +29,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
 
   beforeAll(async () => {
     server = await startServer(major);
-    direct = new pg.Client({ connectionString: server.url });
-    await direct.connect();
-    await direct.query(`
+    direct = await server.admin(`
       CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, email text);
       INSERT INTO customers SELECT g, 'name ' || g, 'c' || g || '@example.test' FROM generate_series(1, 500) g;
       CREATE TABLE notes (id serial PRIMARY KEY, body text)`);
@@ -62,7 +37,6 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
   });
   afterAll(async () => {
     await Promise.all(clients.map((client) => client.end().catch(() => {})));
-    await direct?.end();
     await gateway?.stop();
     await server?.stop();
   });
@@ -86,14 +60,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     const copy = psql(gateway.agentUrl(), ['-c', 'COPY customers TO STDOUT']);
     const request = await gateway.opened();
     expect(request.sentence).toContain('Exports public.customers');
-    await expect(
-      gateway.ada.decide(request.id, {
-        decision: 'approve',
-        digest: request.digest,
-        revision: request.revision,
-        rationale: 'me',
-      }),
-    ).rejects.toThrow(/sponsor of bot/);
+    await expect(decide(gateway.ada, request, 'approve')).rejects.toThrow(/sponsor of bot/);
     await gateway.approve(request);
     const result = await copy;
     expect(result.err).toMatch(/NOTICE: {2}00000: held for approval, not failed: request HP-/);
@@ -107,17 +74,16 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     const result = await psql(
       gateway.agentUrl(),
       ['-c', '\\copy notes(body) FROM pstdin', '-c', 'SELECT count(*) > 1 FROM notes'],
-      'one\ntwo\n\\.\n',
+      { input: 'one\ntwo\n\\.\n' },
     );
     expect(result).toMatchObject({ err: '', out: 't\n' });
   });
 
   test('psql: a denial inside a transaction fails it upstream too', async () => {
-    const script = psql(
-      gateway.agentUrl(),
-      [],
-      "BEGIN;\nINSERT INTO notes(body) VALUES ('lost');\nDROP TABLE notes;\nSELECT 1;\nCOMMIT;\nSELECT 'after';\n",
-    );
+    const script = psql(gateway.agentUrl(), [], {
+      input:
+        "BEGIN;\nINSERT INTO notes(body) VALUES ('lost');\nDROP TABLE notes;\nSELECT 1;\nCOMMIT;\nSELECT 'after';\n",
+    });
     await gateway.deny(await gateway.opened(), 'keep it');
     const result = await script;
     expect(result.err).toMatch(/ERROR: {2}42501: denied by grace: "keep it"/);
@@ -127,47 +93,25 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
   });
 
   test('psql: Ctrl-C ends a hold with 57014, and the request lives as a ticket', async () => {
-    const child = spawn('psql', [
-      gateway.agentUrl(),
-      '-X',
-      '-q',
-      '-v',
-      'VERBOSITY=verbose',
-      '-c',
-      'COPY customers(id) TO STDOUT',
-    ]);
-    let err = '';
-    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const copy = psql(gateway.agentUrl(), ['-c', 'COPY customers(id) TO STDOUT']);
     const request = await gateway.opened();
-    child.kill('SIGINT');
-    await once(child, 'close');
-    expect(err).toContain('57014');
+    copy.child.kill('SIGINT');
+    expect((await copy).err).toContain('57014');
     const ticket = await gateway.grace.get(request.id);
     expect(ticket).toMatchObject({ state: 'open', holds: 'ticket' });
     await gateway.deny(ticket);
   });
 
   test('psql: cancel of a running statement reaches the server', async () => {
-    const child = spawn('psql', [
-      gateway.agentUrl(),
-      '-X',
-      '-q',
-      '-v',
-      'VERBOSITY=verbose',
-      '-c',
-      'SELECT pg_sleep(30)',
-    ]);
-    let err = '';
-    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const sleep = psql(gateway.agentUrl(), ['-c', 'SELECT pg_sleep(30)']);
     for (;;) {
       const { rows } = await direct.query(
         "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' AND state = 'active'",
       );
       if (rows.length > 0) break;
     }
-    child.kill('SIGINT');
-    await once(child, 'close');
-    expect(err).toContain('57014');
+    sleep.child.kill('SIGINT');
+    expect((await sleep).err).toContain('57014');
   });
 
   test('node-postgres: parameters, prepared statements, types, errors, transactions', async () => {

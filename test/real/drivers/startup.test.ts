@@ -2,7 +2,6 @@
 // with the starter policy before both servers. Every statement must pass: none held, none refused, none answered by an error.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { printReply, SAY, WireClient } from '../../transcripts/client.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from '../gateway.ts';
@@ -22,10 +21,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
 
   beforeAll(async () => {
     server = await startServer(major);
-    const direct = new pg.Client({ connectionString: server.url });
-    await direct.connect();
-    await direct.query(SCHEMA);
-    await direct.end();
+    await server.admin(SCHEMA);
     gateway = await startGateway({ upstream: server.url });
   });
   afterAll(async () => {
