@@ -1,17 +1,17 @@
 // auth: relay, the demo mode: psql logs in with the server's own passwords through Holdpoint, and is guarded like anybody. What can't be
 // passed on safely is refused, and nobody hears which part was wrong.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmod, chown, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { query } from '../../src/wire/postgres/messages.ts';
 import { type Authority, type Certificate, makeAuthority } from './certificates.ts';
+import { psql, type PsqlResult } from './clients.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import { errorText, message, Raw, sqlstate, startup } from './raw.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
+import { logInBy, serveTls } from './settings.ts';
 
 /** Known to the server alone: in users.yaml there is another one. */
 const PASSWORD = 'only the server knows';
@@ -32,31 +32,17 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     authority = await makeAuthority(dir, 'authority');
     certificate = await authority.issue('server', ['DNS:localhost', 'IP:127.0.0.1']);
     server = await startServer(major);
-    admin = new pg.Client(server.url);
-    await admin.connect();
-    await admin.query(`
+    admin = await server.admin(`
       CREATE ROLE bot LOGIN PASSWORD '${PASSWORD}';
       CREATE ROLE ada LOGIN PASSWORD '${PASSWORD}';
       CREATE ROLE stranger LOGIN PASSWORD '${PASSWORD}';
       GRANT CREATE ON SCHEMA public TO bot;
       SET password_encryption = 'md5';
       CREATE ROLE orphan LOGIN PASSWORD '${PASSWORD}'`);
-    const hba = join(server.data, 'pg_hba.conf');
-    const rules = 'host all orphan all md5\nhost clear all all password\nhost trusting all all trust\n';
-    await writeFile(hba, rules + (await readFile(hba, 'utf8')));
-    for (const [from, to] of [
-      [certificate.cert, 'server.crt'],
-      [certificate.key, 'server.key'],
-    ] as const) {
-      const path = join(server.data, to);
-      await copyFile(from, path);
-      await chmod(path, 0o600);
-      if (server.as.uid !== undefined) await chown(path, server.as.uid, server.as.gid);
-    }
     await admin.query('CREATE DATABASE clear');
     await admin.query('CREATE DATABASE trusting');
-    await admin.query('ALTER SYSTEM SET ssl = on');
-    await admin.query('SELECT pg_reload_conf()');
+    await logInBy(server, 'host all orphan all md5', 'host clear all all password', 'host trusting all all trust');
+    await serveTls(server, certificate);
     const url = `postgres://127.0.0.1:${server.port}`;
     const upstream_tls = { mode: 'verify-full', ca: authority.cert };
     plain = await startGateway({ upstream: url, listener: { auth: 'relay' } });
@@ -67,46 +53,38 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     await plain?.stop();
     await agents?.stop();
     await upstream?.stop();
-    await admin?.end();
     await server?.stop();
     await rm(dir, { recursive: true, force: true });
   });
 
-  const psql = async (to: TestGateway, more: string, sql: string, password = PASSWORD) => {
-    const connection = `host=localhost hostaddr=127.0.0.1 port=${to.port} dbname=postgres user=bot ${more}`;
-    const child = spawn('psql', [connection, '-X', '-q', '-A', '-t', '-v', 'VERBOSITY=verbose', '-c', sql], {
-      env: { ...process.env, PGPASSWORD: password, PGCONNECT_TIMEOUT: '10', LC_ALL: 'C' },
-    });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-    await once(child, 'close');
-    return { out, err };
-  };
-  const WHO = 'SELECT session_user, current_user';
+  const who = (to: TestGateway, more: string, password = PASSWORD): Promise<PsqlResult> =>
+    psql(
+      `host=localhost hostaddr=127.0.0.1 port=${to.port} dbname=postgres user=bot ${more}`,
+      ['-c', 'SELECT session_user, current_user'],
+      { password },
+    );
 
   test('SCRAM-SHA-256 in clear: the server’s own user', async () => {
-    expect(await psql(plain, 'sslmode=disable', WHO)).toEqual({ out: 'bot|bot\n', err: '' });
+    expect(await who(plain, 'sslmode=disable')).toEqual({ out: 'bot|bot\n', err: '', exit: 0 });
     const opened = (await plain.records()).find(({ type }) => type === 'session.opened');
     expect(opened?.clear).toMatchObject({ who: { id: 'bot', authentication: 'relay' }, upstream_user: 'bot' });
   });
 
   test('MD5', async () => {
-    expect(await psql(plain, 'sslmode=disable user=orphan', WHO)).toEqual({ out: 'orphan|orphan\n', err: '' });
+    expect(await who(plain, 'sslmode=disable user=orphan')).toEqual({ out: 'orphan|orphan\n', err: '', exit: 0 });
   });
 
   test('agents inside TLS, the server in clear; channel binding preferred', async () => {
     const more = `sslmode=verify-full sslrootcert=${authority.cert} channel_binding=prefer`;
-    expect(await psql(agents, more, WHO)).toEqual({ out: 'bot|bot\n', err: '' });
+    expect(await who(agents, more)).toEqual({ out: 'bot|bot\n', err: '', exit: 0 });
   });
 
   test('channel binding required: psql gives up by itself', async () => {
-    expect((await psql(agents, 'sslmode=require channel_binding=require', WHO)).err).toContain('channel binding');
+    expect((await who(agents, 'sslmode=require channel_binding=require')).err).toContain('channel binding');
   });
 
   test('the server inside TLS, agents in clear: what it offers with channel binding is not passed on', async () => {
-    expect(await psql(upstream, 'sslmode=disable', WHO)).toEqual({ out: 'bot|bot\n', err: '' });
+    expect(await who(upstream, 'sslmode=disable')).toEqual({ out: 'bot|bot\n', err: '', exit: 0 });
     const raw = await Raw.connect(upstream.port);
     raw.send(startup({ user: 'bot', database: 'postgres' }));
     expect((await raw.message())?.body.toString('latin1', 4)).toBe('SCRAM-SHA-256\0\0');
@@ -137,10 +115,10 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       [plain, 'disable'],
       [agents, 'require'],
     ] as const) {
-      expect((await psql(to, `sslmode=${mode} dbname=clear`, WHO)).err).toContain(
+      expect((await who(to, `sslmode=${mode} dbname=clear`)).err).toContain(
         'the database server asks for the password itself, which is not passed on (auth: relay)',
       );
-      expect((await psql(to, `sslmode=${mode} dbname=trusting`, WHO)).err).toContain(
+      expect((await who(to, `sslmode=${mode} dbname=trusting`)).err).toContain(
         'the database server asks for no password, so nobody could tell who logs in (auth: relay)',
       );
     }
@@ -210,11 +188,10 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
 
     test('after five wrong passwords the right one has to wait', async () => {
       const more = 'sslmode=disable user=orphan';
-      for (let n = 0; n < 5; n++)
-        expect((await psql(fresh, more, WHO, 'wrong')).err).toContain('authentication failed');
+      for (let n = 0; n < 5; n++) expect((await who(fresh, more, 'wrong')).err).toContain('authentication failed');
       // The server would let it in.
-      expect((await psql(fresh, more, WHO)).err).toContain(wrong('orphan').slice(6));
-      expect((await psql(fresh, 'sslmode=disable', WHO)).out).toBe('bot|bot\n');
+      expect((await who(fresh, more)).err).toContain(wrong('orphan').slice(6));
+      expect((await who(fresh, 'sslmode=disable')).out).toBe('bot|bot\n');
     });
   });
 });

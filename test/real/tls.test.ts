@@ -1,8 +1,7 @@
 // TLS and passwords on both legs: agents with psql, node-postgres and bytes of our own; upstream with real servers of every
 // setting, and with a fake one where a real server would never lie. Certificates are made on the spot.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, copyFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,11 +28,12 @@ import {
 } from '../../src/wire/postgres/messages.ts';
 import { MECHANISM, ScramServer, type Verifier } from '../../src/wire/postgres/scram.ts';
 import { type Authority, type Certificate, makeAuthority } from './certificates.ts';
+import { psql } from './clients.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { errorText, keyOf, message, Raw, sqlstate, startup } from './raw.ts';
-import { available, MAJORS, startServer, type TestServer } from './servers.ts';
+import { NEWEST, startServer, type TestServer } from './servers.ts';
+import { logInBy, serveTls } from './settings.ts';
 
-const major = MAJORS.findLast(available) ?? 18;
 const PASSWORD = 'hard to gue$$';
 
 let dir: string;
@@ -41,47 +41,6 @@ let server: TestServer;
 let admin: pg.Client;
 let trusted: Authority;
 let stranger: Authority;
-
-const psql = async (connection: string, sql: string): Promise<{ out: string; err: string }> => {
-  const child = spawn('psql', [connection, '-X', '-q', '-A', '-t', '-c', sql], {
-    env: { ...process.env, PGPASSWORD: AGENT_PASSWORD, PGCONNECT_TIMEOUT: '10', LC_ALL: 'C' },
-  });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  await once(child, 'close');
-  return { out, err };
-};
-
-/** The server takes TLS with this certificate from now on. */
-const serveTls = async (certificate: Certificate): Promise<void> => {
-  for (const [from, to] of [
-    [certificate.cert, 'server.crt'],
-    [certificate.key, 'server.key'],
-  ] as const) {
-    const path = join(server.data, to);
-    await copyFile(from, path);
-    await chmod(path, 0o600);
-    if (server.as.uid !== undefined) await chown(path, server.as.uid, server.as.gid);
-  }
-  await admin.query('ALTER SYSTEM SET ssl = on');
-  await reload();
-};
-
-/** Resolves when new connections see the changed settings. */
-const reload = async (): Promise<void> => {
-  const before = await loaded();
-  await admin.query('SELECT pg_reload_conf()');
-  while ((await loaded()) === before);
-};
-const loaded = async (): Promise<string> => {
-  const client = new pg.Client(server.url);
-  await client.connect();
-  const { rows } = await client.query<{ at: string }>('SELECT pg_conf_load_time()::text AS at, pg_sleep(0.02)');
-  await client.end();
-  return rows[0]?.at ?? '';
-};
 
 /** Resolves when the server runs a statement that begins so. */
 const running = async (text: string): Promise<void> => {
@@ -96,12 +55,10 @@ const running = async (text: string): Promise<void> => {
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdpoint-tls-'));
   [trusted, stranger] = await Promise.all([makeAuthority(dir, 'trusted'), makeAuthority(dir, 'stranger')]);
-  server = await startServer(major);
-  admin = new pg.Client(server.url);
-  await admin.connect();
+  server = await startServer(NEWEST);
+  admin = await server.admin();
 });
 afterAll(async () => {
-  await admin?.end();
   await server?.stop();
   await rm(dir, { recursive: true, force: true });
 });
@@ -127,15 +84,15 @@ describe('agents', () => {
     ['verify-full', () => `sslmode=verify-full sslrootcert=${trusted.cert}`],
     ['channel_binding=prefer', 'sslmode=require channel_binding=prefer'],
   ] as const)('psql %s', async (_, more) => {
-    const result = await psql(connection(typeof more === 'string' ? more : more()), 'SELECT 1');
-    expect(result).toEqual({ out: '1\n', err: '' });
+    const result = await psql(connection(typeof more === 'string' ? more : more()), ['-c', 'SELECT 1']);
+    expect(result).toEqual({ out: '1\n', err: '', exit: 0 });
   });
 
   test('psql refuses another authority and another name', async () => {
-    const other = await psql(connection(`sslmode=verify-full sslrootcert=${stranger.cert}`), 'SELECT 1');
+    const other = await psql(connection(`sslmode=verify-full sslrootcert=${stranger.cert}`), ['-c', 'SELECT 1']);
     expect(other.err).toContain('certificate verify failed');
     const named = connection(`sslmode=verify-full sslrootcert=${trusted.cert}`).replace('localhost', 'db.example');
-    expect((await psql(named, 'SELECT 1')).err).toContain('does not match host name "db.example"');
+    expect((await psql(named, ['-c', 'SELECT 1'])).err).toContain('does not match host name "db.example"');
   });
 
   test('node-postgres verifies and works; a held statement is approved inside TLS', async () => {
@@ -189,7 +146,7 @@ describe('agents', () => {
     expect(messages[0]?.fields.get('S')).toBe('FATAL');
     expect(errorText(messages)).toContain('TLS connections only');
     await raw.ended();
-    const result = await psql(connection('sslmode=disable'), 'SELECT 1');
+    const result = await psql(connection('sslmode=disable'), ['-c', 'SELECT 1']);
     expect(result.err).toContain('TLS connections only');
   });
 
@@ -274,7 +231,7 @@ describe('agents', () => {
     expect(await raw.byte()).toBe('S');
     raw.send(Buffer.alloc(500, 0x41));
     await raw.ended();
-    expect((await psql(connection('sslmode=require'), 'SELECT 1')).out).toBe('1\n');
+    expect((await psql(connection('sslmode=require'), ['-c', 'SELECT 1'])).out).toBe('1\n');
   });
 });
 
@@ -462,14 +419,12 @@ describe('upstream', () => {
       CREATE ROLE u_trust LOGIN;
       SET password_encryption = 'md5';
       CREATE ROLE u_md5 LOGIN PASSWORD '${PASSWORD}'`);
-    const file = join(server.data, 'pg_hba.conf');
-    const rules = [
+    await logInBy(
+      server,
       'host all u_md5 127.0.0.1/32 md5',
       'host all u_clear 127.0.0.1/32 password',
       'host all u_trust 127.0.0.1/32 trust',
-    ];
-    await writeFile(file, `${rules.join('\n')}\n${await readFile(file, 'utf8')}`);
-    await reload();
+    );
   });
 
   test('a server without TLS is refused wherever TLS is demanded', async () => {
@@ -479,7 +434,7 @@ describe('upstream', () => {
   });
 
   test('require, verify-ca, verify-full against a good certificate, a foreign one, and a foreign name', async () => {
-    await serveTls(good);
+    await serveTls(server, good);
     for (const mode of ['require', 'verify-ca', 'verify-full'] as const)
       expect(await outcome(tls(mode, trusted.pem)), mode).toBe('ok');
     expect(await outcome({ ...tls('verify-full', trusted.pem), host: 'localhost' })).toBe('ok');
@@ -491,15 +446,15 @@ describe('upstream', () => {
   });
 
   test('verify-full wants the name, or the address, that was dialled', async () => {
-    await serveTls(await trusted.issue('elsewhere', ['DNS:db.example']));
+    await serveTls(server, await trusted.issue('elsewhere', ['DNS:db.example']));
     expect(await outcome(tls('verify-full', trusted.pem))).toMatch(/^08001 TLS/);
     expect(await outcome({ ...tls('verify-full', trusted.pem), host: 'localhost' })).toMatch(/^08001 TLS/);
     expect(await outcome(tls('verify-ca', trusted.pem))).toBe('ok');
     // A certificate for the name localhost is none for an address.
-    await serveTls(await trusted.issue('local', ['DNS:localhost']));
+    await serveTls(server, await trusted.issue('local', ['DNS:localhost']));
     expect(await outcome({ ...tls('verify-full', trusted.pem), host: 'localhost' })).toBe('ok');
     expect(await outcome(tls('verify-full', trusted.pem))).toMatch(/^08001 TLS/);
-    await serveTls(good);
+    await serveTls(server, good);
   });
 
   test('SCRAM, MD5 and trust; a clear password inside TLS only', async () => {
