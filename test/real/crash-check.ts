@@ -1,6 +1,7 @@
-// What must be true of a log and of the server's tables after any crash, and the few steps that its tests share.
-import { readFile, writeFile } from 'node:fs/promises';
+// What must be true of a log and of the server's tables after any crash, and the set-up that its tests share.
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type pg from 'pg';
 import { transformWithOxc } from 'vite';
 import { expect } from 'vitest';
@@ -8,33 +9,63 @@ import { apply } from '../../src/approval/lifecycle.ts';
 import type { Request } from '../../src/approval/types.ts';
 import type { ReadRecord } from '../../src/audit/types.ts';
 import { fromRecord } from '../../src/gate/journal.ts';
-import type { RequestView, ReviewClient } from '../../src/review/client.ts';
+import { until } from './clients.ts';
+import type { CrashPoint } from './crash-points.ts';
+import type { Decision } from './gateway.ts';
 
-export type Decision = 'approve' | 'deny';
+export const POLICY = `version: 1
+default: allow
+unparsed: deny
+unknown: hold
+unresolved: hold
+code: hold
+rules:
+  - { id: writes, when: 'stmt.writes("public.effects")', then: hold }
+  - { id: no-ticket, when: 'stmt.writes("public.no_ticket")', then: hold, ask: { ticket: false } }
+  - { id: brief, when: 'stmt.writes("public.brief")', then: hold, ask: { deadline: 1s } }
+  - { id: soon, when: 'stmt.writes("public.soon")', then: hold, ask: { use_within: 1s } }
+`;
 
-/** crash-points.ts as a module that a gateway can be started with; its file is written into the folder. */
-export const preloadIn = async (dir: string): Promise<string> => {
+/** The tables of the policy: a row is a statement that took effect, by its name. */
+export const TABLES = ['effects', 'no_ticket', 'brief', 'soon'] as const;
+export const SCHEMA = TABLES.map(
+  (table) => `CREATE TABLE ${table} (name text NOT NULL CHECK (name NOT LIKE '%bad%'))`,
+).join(';');
+
+/** How often each name took effect, once no backend of a gateway is left. */
+export const effects = async (admin: pg.Client): Promise<Map<string, number>> => {
+  await until(async () => {
+    const { rowCount } = await admin.query(
+      "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    );
+    return rowCount === 0;
+  });
+  const { rows } = await admin.query<{ name: string; n: number }>(
+    `SELECT name, count(*)::int AS n FROM (TABLE ${TABLES.join(' UNION ALL TABLE ')}) AS ran GROUP BY name`,
+  );
+  return new Map(rows.map(({ name, n }) => [name, n]));
+};
+
+/** A gateway that is started with this module kills itself where it is armed to. */
+export interface Trap {
+  readonly preload: string;
+  arm(point: CrashPoint): Promise<void>;
+  disarm(): Promise<void>;
+}
+
+/** crash-points.ts as a module in that folder. */
+export const trapIn = async (dir: string): Promise<Trap> => {
   const source = new URL('./crash-points.ts', import.meta.url).pathname;
   const { code } = await transformWithOxc(await readFile(source, 'utf8'), source);
-  const file = join(dir, 'crash-points.mjs');
-  await writeFile(file, code);
-  return file;
+  const module = join(dir, 'crash-points.mjs');
+  await writeFile(module, code);
+  const point = join(dir, 'crash-point');
+  return {
+    preload: `${pathToFileURL(module).href}?${new URLSearchParams({ point })}`,
+    arm: (at) => writeFile(point, JSON.stringify(at)),
+    disarm: () => rm(point, { force: true }),
+  };
 };
-
-export const outcome = (result: Promise<pg.QueryResult>): Promise<pg.QueryResult | pg.DatabaseError> =>
-  result.catch((error: pg.DatabaseError) => error);
-
-export const until = async (so: () => Promise<boolean>): Promise<void> => {
-  while (!(await so())) await new Promise((resolve) => setTimeout(resolve, 20));
-};
-
-export const decide = (reviewer: ReviewClient, request: RequestView, decision: Decision): Promise<RequestView> =>
-  reviewer.decide(request.id, {
-    decision,
-    digest: request.digest,
-    revision: request.revision,
-    rationale: decision === 'approve' ? 'fine' : 'no',
-  });
 
 /** The name that a statement inserts; each logical statement has its own. */
 export const nameIn = (sql: string): string => /VALUES \('([^']*)'/.exec(sql)?.[1] ?? '';

@@ -1,37 +1,24 @@
 // The gateway killed at every exact point of a request's life: before, in the middle of and after each record (crash-points.ts). After the
 // restart the request stands where the log says; nobody had been told what was not durable; and when the agent sends the identical
 // statement again, it has run at most once for each approval. `npm run prove crash`: all points; else the ones that matter most.
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { RequestView, ReviewClient } from '../../src/review/client.ts';
+import { open, outcome } from './clients.ts';
+import { check, effects, POLICY, SCHEMA, type TABLES, type Trap, trapIn } from './crash-check.ts';
 import { type CrashPoint, MOMENTS } from './crash-points.ts';
+import { type Decision, decide } from './gateway.ts';
 import { type GatewayHome, gatewayHome, type GatewayProcess } from './process.ts';
-import { available, MAJORS, startServer, type TestServer } from './servers.ts';
-import { check, decide, outcome, preloadIn, until } from './crash-check.ts';
+import { NEWEST, startServer, type TestServer } from './servers.ts';
 
 const PROVE = process.env['HOLDPOINT_PROVE'] === '1';
-
-const POLICY = `version: 1
-default: allow
-unparsed: deny
-unknown: hold
-unresolved: hold
-code: hold
-rules:
-  - { id: writes, when: 'stmt.writes("public.effects")', then: hold }
-  - { id: no-ticket, when: 'stmt.writes("public.no_ticket")', then: hold, ask: { ticket: false } }
-  - { id: brief, when: 'stmt.writes("public.brief")', then: hold, ask: { deadline: 1s } }
-  - { id: soon, when: 'stmt.writes("public.soon")', then: hold, ask: { use_within: 1s } }
-`;
 
 type Moment = CrashPoint['moment'];
 /** What somebody may hear of a request. */
 type Word = 'notice' | 'answer' | 'decision';
 
 interface Scene {
-  readonly table: 'effects' | 'no_ticket' | 'brief' | 'soon';
+  readonly table: (typeof TABLES)[number];
   /** Goes on until the gateway is gone. */
   readonly play: (agent: Agent, sql: string) => Promise<unknown>;
   /** The server refuses it. */
@@ -55,11 +42,11 @@ interface Agent {
   readonly heard: Set<Word>;
   send(sql: string): Promise<pg.QueryResult | pg.DatabaseError>;
   brief(): Promise<void>;
-  decide(decision: 'approve' | 'deny'): Promise<void>;
+  decide(decision: Decision): Promise<void>;
   forEver(): Promise<void>;
 }
 
-const live = (decision: 'approve' | 'deny'): Scene['play'] => {
+const live = (decision: Decision): Scene['play'] => {
   return (agent, sql) => Promise.allSettled([agent.send(sql), agent.decide(decision)]);
 };
 const scene = (play: Scene['play'], table: Scene['table'] = 'effects'): Scene => ({ table, play });
@@ -124,29 +111,21 @@ const chosen = PROVE
 let server: TestServer;
 let admin: pg.Client;
 let home: GatewayHome;
-let arming: string;
-let preload: string;
+let trap: Trap;
 let gateway: GatewayProcess | null = null;
 /** Requests whose decision a reviewer was told of. */
-const acknowledged = new Map<string, 'approve' | 'deny'>();
+const acknowledged = new Map<string, Decision>();
 let crashes = 0;
 
 beforeAll(async () => {
-  server = await startServer(MAJORS.findLast(available) ?? 18);
-  admin = new pg.Client(server.url);
-  await admin.connect();
-  for (const table of ['effects', 'no_ticket', 'brief', 'soon'])
-    await admin.query(`CREATE TABLE ${table} (name text NOT NULL CHECK (name NOT LIKE '%bad%'))`);
+  server = await startServer(NEWEST);
+  admin = await server.admin(SCHEMA);
   home = await gatewayHome({ upstream: server.url, policy: POLICY });
-  arming = join(home.dir, 'crash-point');
-  process.env['HOLDPOINT_CRASH_POINT'] = arming;
-  preload = await preloadIn(home.dir);
+  trap = await trapIn(home.dir);
 });
 afterAll(async () => {
-  delete process.env['HOLDPOINT_CRASH_POINT'];
   console.log(`${crashes} crashes at exact points`);
   await home?.remove();
-  await admin?.end();
   await server?.stop();
 });
 afterEach(async ({ task }) => {
@@ -154,38 +133,22 @@ afterEach(async ({ task }) => {
   if (task.result?.state === 'fail') {
     await gateway?.kill('SIGKILL');
     gateway = null;
-    await disarm();
+    await trap.disarm();
   }
 });
 
-const arm = (record: string, moment: Moment): Promise<void> =>
-  writeFile(arming, JSON.stringify({ record, moment, skip: 0 } satisfies CrashPoint));
-const disarm = (): Promise<void> => rm(arming, { force: true });
+const arm = (record: string, moment: Moment): Promise<void> => trap.arm({ record, moment, skip: 0 });
 
-const running = async (): Promise<GatewayProcess> => (gateway ??= await home.start(preload));
+const running = async (): Promise<GatewayProcess> => (gateway ??= await home.start(trap.preload));
 
 /** Resolves when it has killed itself where it was told to; null: it did so before it served. */
 const crashed = async (started: GatewayProcess | null): Promise<void> => {
   if (started) expect(await started.ended).toBe('SIGKILL');
   gateway = null;
   crashes++;
-  await disarm();
+  await trap.disarm();
   // What the kill left verifies, and nobody ran or decided anything beside the log.
-  check(await home.records(), await effects(), acknowledged);
-};
-
-const effects = async (): Promise<Map<string, number>> => {
-  await until(async () => {
-    const { rowCount } = await admin.query(
-      "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
-    );
-    return rowCount === 0;
-  });
-  const { rows } = await admin.query<{ name: string; n: number }>(
-    `SELECT name, count(*)::int AS n FROM
-     (TABLE effects UNION ALL TABLE no_ticket UNION ALL TABLE brief UNION ALL TABLE soon) AS ran GROUP BY name`,
-  );
-  return new Map(rows.map(({ name, n }) => [name, n]));
+  check(await home.records(), await effects(admin), acknowledged);
 };
 
 const find = async (reviewer: ReviewClient, name: string): Promise<RequestView[]> => {
@@ -194,12 +157,10 @@ const find = async (reviewer: ReviewClient, name: string): Promise<RequestView[]
 };
 
 const agentOf = async (started: GatewayProcess, name: string): Promise<Agent & { end(): Promise<void> }> => {
-  const client = new pg.Client(started.agentUrl);
-  const reviewer = await started.reviewer('grace');
+  const client = await open(started.agentUrl);
   const heard = new Set<Word>();
-  client.on('error', () => {});
   client.on('notice', () => heard.add('notice'));
-  await client.connect();
+  const reviewer = await started.reviewer('grace');
   return {
     heard,
     async send(sql) {
@@ -253,7 +214,7 @@ test.each(chosen)('$record, killed $moment ($name)', { timeout: 60_000 }, async 
   await crashed(first);
   if (point.silent.length > 0) await played;
   for (const word of point.silent) if (moment !== 'known') expect(agent?.heard.has(word) ?? false, word).toBe(false);
-  const counted = (await effects()).get(name) ?? 0;
+  const counted = (await effects(admin)).get(name) ?? 0;
   if (record === 'request.released' && moment === 'known') expect(counted).toBeLessThanOrEqual(1);
   else expect(counted).toBe(point.ran && !playing.fails ? 1 : 0);
 
@@ -285,7 +246,7 @@ test.each(chosen)('$record, killed $moment ($name)', { timeout: 60_000 }, async 
   expect(denied).toBeInstanceOf(Error);
   await again.end();
   const runs = playing.table !== 'effects' || state === 'denied' || playing.fails ? 0 : 1;
-  expect((await effects()).get(name) ?? 0).toBe(counted + runs);
+  expect((await effects(admin)).get(name) ?? 0).toBe(counted + runs);
 });
 
 const RESTARTS: readonly (readonly [string, string, Moment])[] = [
@@ -311,7 +272,7 @@ test.each(PROVE ? restarts : restarts.filter(({ name }) => name === 'r0-written'
     await played;
 
     await arm(record, moment);
-    await crashed(await home.start(preload).catch(() => null));
+    await crashed(await home.start(trap.preload).catch(() => null));
 
     const last = await running();
     const [request] = await find(await last.reviewer('grace'), name);
@@ -325,7 +286,7 @@ test.each(PROVE ? restarts : restarts.filter(({ name }) => name === 'r0-written'
     }
     expect(await again.send(sql)).toMatchObject({ command: 'INSERT' });
     await again.end();
-    expect((await effects()).get(name)).toBe(1);
+    expect((await effects(admin)).get(name)).toBe(1);
   },
 );
 
@@ -333,7 +294,7 @@ test('the log of all these lives verifies', async () => {
   const last = await running();
   expect(await last.kill('SIGTERM')).toBe(0);
   gateway = null;
-  const seen = check(await home.records(), await effects(), acknowledged);
+  const seen = check(await home.records(), await effects(admin), acknowledged);
   expect(seen.released).toBeGreaterThan(crashes / 3);
   console.log(`${seen.requests} requests, ${seen.released} released, ${seen.unknown} with an unknown outcome`);
 });

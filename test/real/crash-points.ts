@@ -1,5 +1,5 @@
 // Loaded into a gateway before its program (node --import): kills the process (SIGKILL) at one exact point of its log's life, which the
-// file named by HOLDPOINT_CRASH_POINT says; read anew at each write, so that a running gateway can be armed. It stands between the
+// file named by its own query (?point=) says; read anew at each write, so that a running gateway can be armed. It stands between the
 // program and its file handles; the program knows nothing of it.
 import { readFileSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -19,8 +19,8 @@ export interface CrashPoint {
   readonly skip: number;
 }
 
-const file = process.env['HOLDPOINT_CRASH_POINT'];
-if (file !== undefined && isMainThread) await stand(file);
+const file = new URL(import.meta.url).searchParams.get('point');
+if (file !== null && isMainThread) await stand(file);
 
 async function stand(path: string): Promise<void> {
   const probe = await open('/dev/null');

@@ -1,43 +1,30 @@
 // kill -9 and SIGTERM of the whole gateway before a real server: what was held is a ticket, what was released is never run
 // again, what a reviewer was told is on record. HOLDPOINT_KILLS: random kills (5; 200 under prove).
 import { existsSync, readdirSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { RequestView, ReviewClient } from '../../src/review/client.ts';
 import { seeded } from '../unit/audit/disk.ts';
-import { check, decide, outcome, preloadIn, until, type Decision } from './crash-check.ts';
+import { open, outcome, until } from './clients.ts';
+import { check, effects, POLICY, SCHEMA, trapIn } from './crash-check.ts';
 import { type CrashPoint, MOMENTS } from './crash-points.ts';
+import { type Decision, decide } from './gateway.ts';
 import { type GatewayHome, gatewayHome, type GatewayProcess } from './process.ts';
-import { available, MAJORS, startServer, type TestServer } from './servers.ts';
+import { NEWEST, startServer, type TestServer } from './servers.ts';
 
 const kills = Number(process.env['HOLDPOINT_KILLS'] ?? (process.env['HOLDPOINT_PROVE'] === '1' ? 200 : 5));
 const seed = Number(process.env['HOLDPOINT_SEED'] ?? Date.now() % 1_000_000);
-const POLICY = `version: 1
-default: allow
-unparsed: deny
-unknown: hold
-unresolved: hold
-code: hold
-rules:
-  - id: writes
-    when: stmt.writes("public.effects")
-    then: hold
-`;
 
 let server: TestServer;
 let admin: pg.Client;
 let home: GatewayHome;
 
 beforeAll(async () => {
-  server = await startServer(MAJORS.findLast(available) ?? 18);
-  admin = new pg.Client(server.url);
-  await admin.connect();
-  await admin.query('CREATE TABLE effects (name text NOT NULL); CREATE TABLE ordinary (id int)');
+  server = await startServer(NEWEST);
+  admin = await server.admin(`${SCHEMA}; CREATE TABLE ordinary (id int)`);
 });
 afterAll(async () => {
-  await admin?.end();
   await server?.stop();
 });
 beforeEach(async () => {
@@ -50,27 +37,7 @@ afterEach(async () => {
   await home.remove();
 });
 
-const open = async (gateway: GatewayProcess): Promise<pg.Client> => {
-  const client = new pg.Client(gateway.agentUrl);
-  client.on('error', () => {});
-  await client.connect();
-  return client;
-};
 const insert = (name: string): string => `INSERT INTO effects VALUES ('${name}')`;
-
-/** How often each name took effect, once no backend of a gateway is left. */
-const effects = async (): Promise<Map<string, number>> => {
-  await until(async () => {
-    const { rowCount } = await admin.query(
-      "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
-    );
-    return rowCount === 0;
-  });
-  const { rows } = await admin.query<{ name: string; n: number }>(
-    'SELECT name, count(*)::int AS n FROM effects GROUP BY name',
-  );
-  return new Map(rows.map(({ name, n }) => [name, n]));
-};
 
 const opened = async (reviewer: ReviewClient): Promise<RequestView> => {
   for (;;) {
@@ -82,7 +49,7 @@ const opened = async (reviewer: ReviewClient): Promise<RequestView> => {
 
 test('killed while it holds: the request is a ticket, and runs once after approval', async () => {
   const first = await home.start();
-  const client = await open(first);
+  const client = await open(first.agentUrl);
   const held = outcome(client.query(insert('held')));
   const { id } = await opened(await first.reviewer('grace'));
   expect(await first.kill('SIGKILL')).toBe('SIGKILL');
@@ -93,20 +60,20 @@ test('killed while it holds: the request is a ticket, and runs once after approv
   const ticket = await grace.get(id);
   expect(ticket).toMatchObject({ id, state: 'open', holds: 'ticket' });
   await decide(grace, ticket, 'approve');
-  expect((await effects()).has('held')).toBe(false);
-  const again = await open(second);
+  expect((await effects(admin)).has('held')).toBe(false);
+  const again = await open(second.agentUrl);
   await again.query(insert('held'));
   await again.query("SET holdpoint.hold = '10ms'");
   expect(await outcome(again.query(insert('held')))).toMatchObject({ code: 'ZH001' });
   await again.end();
   await until(async () => (await grace.get(id)).state === 'executed');
   await second.kill('SIGTERM');
-  expect((await effects()).get('held')).toBe(1);
+  expect((await effects(admin)).get('held')).toBe(1);
 });
 
 test('killed after an approval was acknowledged: it is still approved', async () => {
   const first = await home.start();
-  const client = await open(first);
+  const client = await open(first.agentUrl);
   await client.query("SET holdpoint.hold = '10ms'");
   expect(await outcome(client.query(insert('kept')))).toMatchObject({ code: 'ZH001' });
   const request = await opened(await first.reviewer('grace'));
@@ -114,17 +81,17 @@ test('killed after an approval was acknowledged: it is still approved', async ()
   await first.kill('SIGKILL');
 
   const second = await home.start();
-  const again = await open(second);
+  const again = await open(second.agentUrl);
   await again.query(insert('kept'));
   await again.end();
   await second.kill('SIGTERM');
-  expect((await effects()).get('kept')).toBe(1);
+  expect((await effects(admin)).get('kept')).toBe(1);
 });
 
 test('killed between the release and the answer: the outcome is unknown, and it is not run again', async () => {
   const slow = "INSERT INTO effects SELECT 'slow' FROM pg_sleep(1)";
   const first = await home.start();
-  const client = await open(first);
+  const client = await open(first.agentUrl);
   const running = outcome(client.query(slow));
   const request = await opened(await first.reviewer('grace'));
   await decide(await first.reviewer('grace'), request, 'approve');
@@ -137,33 +104,33 @@ test('killed between the release and the answer: the outcome is unknown, and it 
   await first.kill('SIGKILL');
   expect(await running).toBeInstanceOf(Error);
   // The server finished what it had begun.
-  expect((await effects()).get('slow')).toBe(1);
+  expect((await effects(admin)).get('slow')).toBe(1);
 
   const second = await home.start();
   const grace = await second.reviewer('grace');
   expect(await grace.get(request.id)).toMatchObject({ state: 'outcome_unknown' });
-  const again = await open(second);
+  const again = await open(second.agentUrl);
   await again.query("SET holdpoint.hold = '10ms'");
   const error = (await outcome(again.query(slow))) as pg.DatabaseError;
   expect(error).toMatchObject({ code: 'ZH001' });
   expect(error.message).not.toContain(request.id);
   await again.end();
   await second.kill('SIGTERM');
-  expect((await effects()).get('slow')).toBe(1);
+  expect((await effects(admin)).get('slow')).toBe(1);
 });
 
 test('SIGTERM: everybody hears 57P01, the held one too; it ends with 0, the log closed', async () => {
   const gateway = await home.start();
-  const idle = await open(gateway);
+  const idle = await open(gateway.agentUrl);
   const heard = new Promise<pg.DatabaseError>((resolve) => idle.once('error', resolve as (error: Error) => void));
-  const inBlock = await open(gateway);
+  const inBlock = await open(gateway.agentUrl);
   await inBlock.query('BEGIN');
   const heardInBlock = new Promise<pg.DatabaseError>((resolve) =>
     inBlock.once('error', resolve as (error: Error) => void),
   );
-  const busy = await open(gateway);
+  const busy = await open(gateway.agentUrl);
   const running = outcome(busy.query('SELECT pg_sleep(3)'));
-  const waiting = await open(gateway);
+  const waiting = await open(gateway.agentUrl);
   const held = outcome(waiting.query(insert('never')));
   const request = await opened(await gateway.reviewer('grace'));
   const begun = performance.now();
@@ -179,7 +146,7 @@ test('SIGTERM: everybody hears 57P01, the held one too; it ends with 0, the log 
   const records = await home.records();
   expect(records.filter(({ type }) => type === 'session.closed')).toHaveLength(4);
   expect(records.filter(({ type, clear }) => type === 'request.ticket' && clear['id'] === request.id)).toHaveLength(1);
-  expect((await effects()).has('never')).toBe(false);
+  expect((await effects(admin)).has('never')).toBe(false);
 });
 
 test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing without a decision, nothing twice, no decision lost`, {
@@ -188,19 +155,17 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
   const began = performance.now();
   const random = seeded(seed);
   const load = new Load(random);
-  const arming = join(home.dir, 'crash-point');
-  process.env['HOLDPOINT_CRASH_POINT'] = arming;
-  const preload = await preloadIn(home.dir);
+  const trap = await trapIn(home.dir);
   const arm = (skip: number): Promise<void> => {
     const moment = MOMENTS[random(MOMENTS.length)] as CrashPoint['moment'];
-    return writeFile(arming, JSON.stringify({ record: '*', moment, skip } satisfies CrashPoint));
+    return trap.arm({ record: '*', moment, skip });
   };
   const how = { clock: 0, write: 0, start: 0 };
   for (let run = 0; run < kills; run++) {
     const kind = random(10);
     // In mid-start; by the clock; or at the n-th write from now on.
     if (kind === 0) await arm(random(3));
-    const gateway = await home.start(preload).catch((error: Error) => {
+    const gateway = await home.start(trap.preload).catch((error: Error) => {
       if (!error.message.includes('SIGKILL')) throw error;
       return null;
     });
@@ -214,15 +179,14 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
       how[kind < 6 ? 'write' : 'clock']++;
       await working;
     }
-    await rm(arming, { force: true });
-    check(await home.records(), await effects(), load.acknowledged);
+    await trap.disarm();
+    check(await home.records(), await effects(admin), load.acknowledged);
   }
-  delete process.env['HOLDPOINT_CRASH_POINT'];
 
   // What was left over: approved tickets run once each when they are sent again; nothing else can.
   const last = await home.start();
   const grace = await last.reviewer('grace');
-  const client = await open(last);
+  const client = await open(last.agentUrl);
   await client.query("SET holdpoint.hold = '10ms'");
   const { requests } = await grace.list({ state: 'all', limit: 500 });
   expect(requests.filter(({ state, holds }) => state === 'released' || (state === 'open' && holds === 'held'))).toEqual(
@@ -242,7 +206,7 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
   }
   await client.end();
   await last.kill('SIGTERM');
-  const seen = check(await home.records(), await effects(), load.acknowledged);
+  const seen = check(await home.records(), await effects(admin), load.acknowledged);
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   console.log(
     `${kills} kills (${how.clock} by the clock, ${how.write} at a write, ${how.start} in mid-start) in ${seconds} s, HOLDPOINT_SEED=${seed}: ` +
@@ -282,13 +246,13 @@ class Load {
 
   /** Waits on the wire. */
   async #patient(gateway: GatewayProcess, name: string): Promise<void> {
-    const client = await open(gateway);
+    const client = await open(gateway.agentUrl);
     for (let n = 0; ; n++) await this.#send(client, insert(`${name}-${n}`));
   }
 
   /** Does not wait, and sends it again until it hears how it ended; also what was not heard from gateways before. */
   async #hasty(gateway: GatewayProcess, name: string): Promise<void> {
-    const client = await open(gateway);
+    const client = await open(gateway.agentUrl);
     await client.query("SET holdpoint.hold = '10ms'");
     for (let n = 0; ; n++) {
       const sql = (this.#random(2) === 0 ? this.#unheard.pop() : undefined) ?? insert(`${name}-${n}`);
@@ -298,12 +262,12 @@ class Load {
 
   /** Two connections with one and the same statement. */
   async #twins(gateway: GatewayProcess, name: string): Promise<void> {
-    const both = await Promise.all([open(gateway), open(gateway)]);
+    const both = await Promise.all([open(gateway.agentUrl), open(gateway.agentUrl)]);
     for (let n = 0; ; n++) await Promise.all(both.map((client) => this.#send(client, insert(`${name}-${n}`))));
   }
 
   async #inBlocks(gateway: GatewayProcess, name: string): Promise<void> {
-    const client = await open(gateway);
+    const client = await open(gateway.agentUrl);
     for (let n = 0; ; n++) {
       await client.query('BEGIN');
       await outcome(client.query(insert(`${name}-${n}`)));
@@ -312,7 +276,7 @@ class Load {
   }
 
   async #ordinary(gateway: GatewayProcess): Promise<void> {
-    const client = await open(gateway);
+    const client = await open(gateway.agentUrl);
     for (let n = 0; ; n++) {
       await client.query('SELECT count(*) FROM ordinary WHERE id < $1', [n]);
       await client.query('INSERT INTO ordinary VALUES ($1)', [n]);
