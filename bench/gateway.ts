@@ -90,7 +90,7 @@ const main = async (): Promise<void> => {
     await writeFile(join(dir, 'pipeline.sql'), `\\startpipeline\n${one.repeat(PIPELINE)}\\endpipeline\n`);
     execFileSync('psql', [server.url, '-qc', `CREATE ROLE bench LOGIN SUPERUSER PASSWORD '${PASSWORD}'`]);
     const verifier = await makeScramVerifier(PASSWORD);
-    peers.push(await pgbouncer(dir, server.port));
+    peers.push(await pgbouncer(server));
     peers.push(await holdpoint(dir, server.port, verifier));
     peers.push(await relay(server.port));
     console.log(

@@ -2,13 +2,15 @@
 // itself after a full collection. Must never end a process that it did not start.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { freePort, own, serverUser } from '../src/cli/demo/cluster.ts';
+import { freePort } from '../src/cli/demo/cluster.ts';
+import { listening } from '../test/real/clients.ts';
+import { startPgbouncer } from '../test/real/pgbouncer.ts';
+import type { TestServer } from '../test/real/servers.ts';
 
 export interface Peer {
   readonly name: string;
@@ -37,38 +39,16 @@ export const stop = async ({ child }: Peer): Promise<void> => {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 };
 
-export const pgbouncer = async (dir: string, upstream: number): Promise<Peer> => {
-  const port = await freePort(0);
-  const as = await serverUser();
-  const users = join(dir, 'userlist.txt');
-  // With SCRAM on both legs pgbouncer needs the clear password for its own login.
-  await writeFile(users, `"bench" "${PASSWORD}"\n`);
-  const ini = join(dir, 'pgbouncer.ini');
-  await writeFile(
-    ini,
-    [
-      '[databases]',
-      `postgres = host=127.0.0.1 port=${upstream} dbname=postgres`,
-      '[pgbouncer]',
-      'listen_addr = 127.0.0.1',
-      `listen_port = ${port}`,
-      'unix_socket_dir =',
-      'auth_type = scram-sha-256',
-      `auth_file = ${users}`,
-      'pool_mode = session',
-      'default_pool_size = 100',
-      'max_client_conn = 200',
-      'ignore_startup_parameters = extra_float_digits',
-      'log_connections = 0',
-      'log_disconnections = 0',
-      '',
-    ].join('\n'),
-  );
-  for (const path of [dir, users, ini]) own(path, as);
-  chmodSync(dir, 0o755);
-  const child = spawn('/usr/sbin/pgbouncer', [ini], { ...as, stdio: 'ignore' });
-  await listening(port);
-  return { name: 'pgbouncer', port, child };
+export const pgbouncer = async (server: TestServer): Promise<Peer> => {
+  const more = [
+    'default_pool_size = 100',
+    'max_client_conn = 200',
+    'ignore_startup_parameters = extra_float_digits',
+    'log_connections = 0',
+    'log_disconnections = 0',
+  ];
+  const login = { user: 'bench', password: PASSWORD };
+  return { name: 'pgbouncer', ...(await startPgbouncer(server, 'session', login, more.join('\n'))) };
 };
 
 export const holdpoint = async (dir: string, upstream: number, verifier: string): Promise<Peer> => {
@@ -102,7 +82,7 @@ export const holdpoint = async (dir: string, upstream: number, verifier: string)
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', config], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  await listening(port);
+  await listening(port, child);
   return { name: 'holdpoint', port, child };
 };
 
@@ -113,7 +93,7 @@ export const relay = async (upstream: number): Promise<Peer> => {
     ['--import', 'tsx', join(root, 'bench/relay.ts'), String(port), String(upstream)],
     { stdio: 'ignore', cwd: root },
   );
-  await listening(port);
+  await listening(port, child);
   return { name: 'raw relay', port, child };
 };
 
@@ -125,7 +105,7 @@ export const standIn = async (verifier: string): Promise<Peer> => {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     cwd: root,
   });
-  await listening(port);
+  await listening(port, child);
   return { name: 'stand-in', port, child };
 };
 
@@ -175,18 +155,4 @@ export const weighed = async (config: string): Promise<Weighed> => {
       return memory;
     },
   };
-};
-
-const listening = async (port: number): Promise<void> => {
-  for (let tries = 0; tries < 200; tries++) {
-    const socket = connect(port, '127.0.0.1');
-    const open = await Promise.race([
-      once(socket, 'connect').then(() => true),
-      once(socket, 'error').then(() => false),
-    ]).catch(() => false);
-    socket.destroy();
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`nothing listens on ${port}`);
 };

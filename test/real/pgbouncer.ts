@@ -1,12 +1,12 @@
-// A real pgbouncer before a test server, in a folder of its own; Debian's package. Must never end a process it did not start.
-import { spawn } from 'node:child_process';
+// A real pgbouncer before a test server, in a folder of its own that goes with it; Debian's package. Must never end a process it did not start.
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, own } from '../../src/cli/demo/cluster.ts';
+import { listening } from './clients.ts';
 import type { TestServer } from './servers.ts';
 
 const PROGRAM = '/usr/sbin/pgbouncer';
@@ -22,7 +22,7 @@ export const startPgbouncer = async (
   mode: PoolMode,
   { user, password }: { readonly user: string; readonly password: string },
   more = '',
-): Promise<{ readonly port: number; stop(): Promise<void> }> => {
+): Promise<{ readonly port: number; readonly child: ChildProcess; stop(): Promise<void> }> => {
   const dir = await mkdtemp(join(tmpdir(), 'holdpoint-pgbouncer-'));
   const port = await freePort(0);
   const users = join(dir, 'users.txt');
@@ -48,29 +48,14 @@ export const startPgbouncer = async (
   chmodSync(dir, 0o755);
   for (const path of [users, ini]) own(path, server.as);
   const child = spawn(PROGRAM, ['-q', ini], { ...server.as, cwd: '/', stdio: 'ignore' });
-  const ended = once(child, 'exit');
-  const early = ended.then(() => Promise.reject(new Error('pgbouncer ended')));
-  early.catch(() => {});
-  await Promise.race([listening(port), early]);
+  const ended = once(child, 'exit').then(() => rm(dir, { recursive: true, force: true }));
+  await listening(port, child);
   return {
     port,
-    async stop() {
+    child,
+    stop() {
       child.kill('SIGTERM');
-      await ended;
-      await rm(dir, { recursive: true, force: true });
+      return ended;
     },
   };
-};
-
-const listening = async (port: number): Promise<void> => {
-  for (;;) {
-    const socket = connect(port, '127.0.0.1');
-    const there = await Promise.race([
-      once(socket, 'connect').then(() => true),
-      once(socket, 'close').then(() => false),
-    ]).catch(() => false);
-    socket.destroy();
-    if (there) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 };
