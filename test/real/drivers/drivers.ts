@@ -44,8 +44,9 @@ const at = (file: string): string => resolve(import.meta.dirname, 'programs', fi
 /** Debian's: another python3 may come first in PATH and has no drivers. */
 const PYTHON = '/usr/bin/python3';
 const JDBC_JAR = '/usr/share/java/postgresql.jar';
-const built = join(tmpdir(), `holdpoint-test-${userInfo().uid}`, 'drivers');
-const GO = { GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(built, 'go'), GOFLAGS: '' };
+/** What is compiled lies here. */
+export const BUILT = join(tmpdir(), `holdpoint-test-${userInfo().uid}`, 'drivers');
+const GO = { GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(BUILT, 'go'), GOFLAGS: '' };
 
 const node = (file: string): Pick<Driver, 'program'> => ({ program: [process.execPath, '--import', 'tsx', at(file)] });
 const python = (module: string, file: string): Pick<Driver, 'probe' | 'packages' | 'program'> => ({
@@ -57,8 +58,8 @@ const go = (source: string, name: string, packages: readonly string[]) =>
   ({
     probe: ['sh', '-c', `command -v go && test -d /usr/share/gocode/src/${source}`],
     packages: ['golang-go', ...packages],
-    build: ['go', 'build', '-o', join(built, name), at(`go/${name}/main.go`)],
-    program: [join(built, name)],
+    build: ['go', 'build', '-o', join(BUILT, name), at('go/loop.go'), at(`go/${name}.go`)],
+    program: [join(BUILT, name)],
   }) as const;
 
 export const DRIVERS: readonly Driver[] = [
@@ -109,8 +110,8 @@ export const DRIVERS: readonly Driver[] = [
     name: 'JDBC',
     probe: ['sh', '-c', `command -v javac && test -f ${JDBC_JAR}`],
     packages: ['libpostgresql-jdbc-java', 'default-jdk-headless'],
-    build: ['javac', '-cp', JDBC_JAR, '-d', join(built, 'jdbc'), at('Jdbc.java')],
-    program: ['java', '-XX:TieredStopAtLevel=1', '-cp', `${JDBC_JAR}:${join(built, 'jdbc')}`, 'Jdbc'],
+    build: ['javac', '-cp', JDBC_JAR, '-d', join(BUILT, 'jdbc'), at('Jdbc.java')],
+    program: ['java', '-XX:TieredStopAtLevel=1', '-cp', `${JDBC_JAR}:${join(BUILT, 'jdbc')}`, 'Jdbc'],
     placeholder: '?',
     none: {},
   },

@@ -4,10 +4,9 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import type { Driver } from './drivers.ts';
+import { BUILT, type Driver } from './drivers.ts';
 import type { Answer, Row } from './programs/loop.ts';
 
 const run = promisify(execFile);
@@ -47,7 +46,7 @@ export class Program {
     };
     if (driver.build) {
       const [compiler, ...args] = driver.build;
-      await mkdir(driver.build[driver.build.indexOf('-d') + 1] ?? dirname(driver.program[0]), { recursive: true });
+      await mkdir(BUILT, { recursive: true });
       await run(compiler, args, { env });
     }
     const [program, ...args] = driver.program;

@@ -1,4 +1,5 @@
 // What the Node programs share: the line protocol of ../program.ts.
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
 export type Row = readonly (string | null)[];
@@ -45,6 +46,28 @@ export const text = (
 ): { readonly rows: Row[] } => ({
   rows: [...rows].map((row) => row.map((value) => (value === null || value === undefined ? null : String(value)))),
 });
+
+/** Notifications: each is given out once, and waited for. */
+export const inbox = () => {
+  const heard: Row[] = [];
+  let wake = (): void => {};
+  return {
+    put: (row: Row): void => {
+      heard.push(row);
+      wake();
+    },
+    next: async (): Promise<{ readonly rows: Row[] }> => {
+      while (heard.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      return { rows: heard.splice(0, 1) };
+    },
+  };
+};
+
+/** Of a package that npm brought. */
+export const versionOf = async (name: string): Promise<string> => {
+  const file = new URL(`../../../../node_modules/${name}/package.json`, import.meta.url);
+  return (JSON.parse(await readFile(file, 'utf8')) as { version: string }).version;
+};
 
 function say(answer: object): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`);

@@ -1,12 +1,10 @@
 // node-postgres as a program of ../program.ts. COPY is another package's, which nothing else here needs.
-import { readFile } from 'node:fs/promises';
 import pg from 'pg';
-import { nextLine, serve, text } from './loop.ts';
+import { inbox, nextLine, serve, text, versionOf } from './loop.ts';
 
 let settings: pg.ClientConfig = {};
 let client = new pg.Client();
-const heard: [string, string | null][] = [];
-let wake = (): void => {};
+const heard = inbox();
 
 /** Undocumented, and what its users call: a second connection that asks for the cancel. */
 interface Canceller {
@@ -17,21 +15,14 @@ const run = async (config: pg.QueryConfig): Promise<ReturnType<typeof text>> =>
   text((await client.query<(string | number | null)[]>({ ...config, rowMode: 'array' })).rows);
 const query = (sql: string): ReturnType<typeof run> => run({ text: sql });
 
-const { version } = JSON.parse(
-  await readFile(new URL('../../../../node_modules/pg/package.json', import.meta.url), 'utf8'),
-) as { version: string };
-
 await serve(
-  version,
+  await versionOf('pg'),
   {
     async connect(port, user = '', password = '', database = '') {
       settings = { host: '127.0.0.1', port: Number(port), user, password, database };
       client = new pg.Client(settings);
       client.on('error', () => {});
-      client.on('notification', ({ channel, payload }) => {
-        heard.push([channel, payload ?? null]);
-        wake();
-      });
+      client.on('notification', ({ channel, payload }) => heard.put([channel, payload ?? null]));
       await client.connect();
     },
     query: (sql = '') => query(sql),
@@ -47,10 +38,7 @@ await serve(
     commit: () => query('COMMIT'),
     rollback: () => query('ROLLBACK'),
     listen: (channel = '') => query(`LISTEN ${channel}`),
-    async notified() {
-      while (heard.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-      return text([heard.shift() ?? []]);
-    },
+    notified: heard.next,
     async cancel(sql = '') {
       const running = new pg.Query(sql);
       const ended = new Promise<void>((resolve, reject) => running.on('end', () => resolve()).on('error', reject));

@@ -1,27 +1,21 @@
 // postgres (porsager) as a program of ../program.ts: one connection, and one more of its own for LISTEN.
-import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import postgres from 'postgres';
-import { nextLine, type Row, serve, text } from './loop.ts';
+import { inbox, nextLine, type Row, serve, text, versionOf } from './loop.ts';
 
 let pool = postgres({ max: 1 });
 let client: postgres.Sql = pool;
 /** Of an open block, which a pool of it gives out as a callback. */
 let end: (how: 'commit' | 'rollback') => Promise<void> = () => Promise.reject(new Error('there is no block'));
-const heard: [string, string][] = [];
-let wake = (): void => {};
+const heard = inbox();
 
 const query = async (sql: string): Promise<ReturnType<typeof text>> => text(await client.unsafe(sql).values());
 const param = async (sql: string, value: string): Promise<ReturnType<typeof text>> =>
   text(await client.unsafe(sql, [Number(value)], { prepare: true }).values());
 
-const { version } = JSON.parse(
-  await readFile(new URL('../../../../node_modules/postgres/package.json', import.meta.url), 'utf8'),
-) as { version: string };
-
 await serve(
-  version,
+  await versionOf('postgres'),
   {
     async connect(port, user = '', password = '', database = '') {
       pool = postgres({
@@ -81,15 +75,9 @@ await serve(
       );
     },
     async listen(channel = '') {
-      await pool.listen(channel, (payload) => {
-        heard.push([channel, payload]);
-        wake();
-      });
+      await pool.listen(channel, (payload) => heard.put([channel, payload]));
     },
-    async notified() {
-      while (heard.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-      return text([heard.shift() ?? []]);
-    },
+    notified: heard.next,
     async cancel(sql = '') {
       const running = pool.unsafe(sql).values();
       void nextLine().then(() => running.cancel());

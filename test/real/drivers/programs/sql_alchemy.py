@@ -1,9 +1,8 @@
 # SQLAlchemy over psycopg2 as a program of ../program.ts. COPY, LISTEN and cancel as its manual says: through the driver's connection.
 import psycopg2
 import sqlalchemy
-from loop import rows, serve
+from loop import describe, rows, serve
 from psycopg_2 import Verbs as Driver
-from psycopg_2 import describe as describe_driver
 
 
 class Verbs(Driver):
@@ -48,8 +47,8 @@ class Verbs(Driver):
                 self.session.rollback()  # ends what SQLAlchemy began by itself; nothing is sent in AUTOCOMMIT but a rollback
 
 
-def describe(error):
-    return describe_driver(getattr(error, "orig", error))
+def said(error):
+    return describe(getattr(error, "orig", error))
 
 
-serve(f"{sqlalchemy.__version__} (psycopg2 {psycopg2.__version__.split()[0]})", Verbs(), describe)
+serve(f"{sqlalchemy.__version__} (psycopg2 {psycopg2.__version__.split()[0]})", Verbs(), said)

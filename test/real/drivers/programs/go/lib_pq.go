@@ -1,22 +1,15 @@
-// Go's lib/pq as a program of ../../../program.ts. It can copy in only; a cancelled context ends its connection.
+// Go's lib/pq as a program of ../../program.ts. It can copy in only; a cancelled context ends its connection.
 package main
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lib/pq"
 )
-
-type answer map[string]any
 
 // runner is what a connection and a transaction have in common.
 type runner interface {
@@ -25,7 +18,6 @@ type runner interface {
 }
 
 type verbs struct {
-	in       *bufio.Reader
 	dsn      string
 	pool     *sql.DB
 	conn     *sql.Conn
@@ -34,32 +26,18 @@ type verbs struct {
 }
 
 func main() {
-	out := json.NewEncoder(os.Stdout)
-	out.Encode(answer{"version": ""})
-	v := &verbs{in: bufio.NewReader(os.Stdin)}
-	for {
-		line, err := v.in.ReadString('\n')
-		if err != nil {
-			return
-		}
-		words := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		done, err := v.perform(words[0], words[1:])
-		var refused *pq.Error
-		if errors.As(err, &refused) {
-			done = answer{"error": answer{"sqlstate": string(refused.Code), "message": refused.Message}}
-		} else if errors.Is(err, context.Canceled) {
-			done = answer{"cancelled": err.Error()}
-		} else if err != nil {
-			done = answer{"fault": err.Error()}
-		} else if done == nil {
-			done = answer{}
-		}
-		out.Encode(done)
-	}
+	serve(&verbs{})
 }
 
-func (v *verbs) perform(verb string, args []string) (answer, error) {
-	ctx := context.Background()
+func (v *verbs) refused(err error) answer {
+	var refused *pq.Error
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	return answer{"sqlstate": string(refused.Code), "message": refused.Message}
+}
+
+func (v *verbs) perform(ctx context.Context, verb string, args []string) (answer, error) {
 	switch verb {
 	case "connect":
 		v.dsn = fmt.Sprintf("host=127.0.0.1 port=%s user=%s password=%s dbname=%s sslmode=disable", args[0], args[1], args[2], args[3])
@@ -70,13 +48,6 @@ func (v *verbs) perform(verb string, args []string) (answer, error) {
 		v.pool = pool
 		v.conn, err = pool.Conn(ctx)
 		return nil, err
-	case "query":
-		return v.query(ctx, args[0])
-	case "param":
-		value, _ := strconv.Atoi(args[1])
-		return v.query(ctx, args[0], value)
-	case "prepared":
-		return v.prepared(ctx, args[0], args[1:])
 	case "begin":
 		block, err := v.conn.BeginTx(ctx, nil)
 		v.block = block
@@ -101,14 +72,6 @@ func (v *verbs) perform(verb string, args []string) (answer, error) {
 			}
 		}
 		return nil, errors.New("the listener ended")
-	case "cancel":
-		cancelled, cancel := context.WithCancel(ctx)
-		defer cancel()
-		go func() {
-			v.in.ReadString('\n')
-			cancel()
-		}()
-		return v.query(cancelled, args[0])
 	case "close":
 		if v.listener != nil {
 			v.listener.Close()
@@ -128,11 +91,7 @@ func (v *verbs) runner() runner {
 }
 
 func (v *verbs) query(ctx context.Context, text string, args ...any) (answer, error) {
-	found, err := v.runner().QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	return rows(found)
+	return rows(v.runner().QueryContext(ctx, text, args...))
 }
 
 func (v *verbs) prepared(ctx context.Context, text string, values []string) (answer, error) {
@@ -141,20 +100,9 @@ func (v *verbs) prepared(ctx context.Context, text string, values []string) (ans
 		return nil, err
 	}
 	defer statement.Close()
-	all := [][]*string{}
-	for _, value := range values {
-		number, _ := strconv.Atoi(value)
-		found, err := statement.QueryContext(ctx, number)
-		if err != nil {
-			return nil, err
-		}
-		one, err := rows(found)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one["rows"].([][]*string)...)
-	}
-	return answer{"rows": all}, nil
+	return each(values, func(number int) (answer, error) {
+		return rows(statement.QueryContext(ctx, number))
+	})
 }
 
 func (v *verbs) copyIn(ctx context.Context, table, column string, lines []string) error {
@@ -181,7 +129,10 @@ func (v *verbs) copyIn(ctx context.Context, table, column string, lines []string
 	return block.Commit()
 }
 
-func rows(found *sql.Rows) (answer, error) {
+func rows(found *sql.Rows, err error) (answer, error) {
+	if err != nil {
+		return nil, err
+	}
 	defer found.Close()
 	columns, err := found.Columns()
 	if err != nil {

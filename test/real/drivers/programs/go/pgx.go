@@ -1,22 +1,16 @@
-// Go's pgx as a program of ../../../program.ts. A cancelled context ends its connection.
+// Go's pgx as a program of ../../program.ts. A cancelled context ends its connection.
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgconn"
 	"github.com/jackc/pgx/v4"
 )
-
-type answer map[string]any
 
 // runner is what a connection and a transaction have in common.
 type runner interface {
@@ -24,50 +18,28 @@ type runner interface {
 }
 
 type verbs struct {
-	in    *bufio.Reader
 	conn  *pgx.Conn
 	block pgx.Tx
 }
 
 func main() {
-	out := json.NewEncoder(os.Stdout)
-	out.Encode(answer{"version": ""})
-	v := &verbs{in: bufio.NewReader(os.Stdin)}
-	for {
-		line, err := v.in.ReadString('\n')
-		if err != nil {
-			return
-		}
-		words := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		done, err := v.perform(words[0], words[1:])
-		var refused *pgconn.PgError
-		if errors.As(err, &refused) {
-			done = answer{"error": answer{"sqlstate": refused.Code, "message": refused.Message}}
-		} else if errors.Is(err, context.Canceled) {
-			done = answer{"cancelled": err.Error()}
-		} else if err != nil {
-			done = answer{"fault": err.Error()}
-		} else if done == nil {
-			done = answer{}
-		}
-		out.Encode(done)
-	}
+	serve(&verbs{})
 }
 
-func (v *verbs) perform(verb string, args []string) (answer, error) {
-	ctx := context.Background()
+func (v *verbs) refused(err error) answer {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	return answer{"sqlstate": refused.Code, "message": refused.Message}
+}
+
+func (v *verbs) perform(ctx context.Context, verb string, args []string) (answer, error) {
 	switch verb {
 	case "connect":
 		conn, err := pgx.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%s user=%s password=%s dbname=%s", args[0], args[1], args[2], args[3]))
 		v.conn = conn
 		return nil, err
-	case "query":
-		return v.query(ctx, args[0])
-	case "param":
-		value, _ := strconv.Atoi(args[1])
-		return v.query(ctx, args[0], value)
-	case "prepared":
-		return v.prepared(ctx, args[0], args[1:])
 	case "begin":
 		block, err := v.conn.Begin(ctx)
 		v.block = block
@@ -105,14 +77,6 @@ func (v *verbs) perform(verb string, args []string) (answer, error) {
 			return nil, err
 		}
 		return answer{"rows": [][]string{{heard.Channel, heard.Payload}}}, nil
-	case "cancel":
-		cancelled, cancel := context.WithCancel(ctx)
-		defer cancel()
-		go func() {
-			v.in.ReadString('\n')
-			cancel()
-		}()
-		return v.query(cancelled, args[0])
 	case "close":
 		return nil, v.conn.Close(ctx)
 	}
@@ -151,14 +115,7 @@ func (v *verbs) prepared(ctx context.Context, text string, values []string) (ans
 	if _, err := v.conn.Prepare(ctx, "by_id", text); err != nil {
 		return nil, err
 	}
-	all := [][]*string{}
-	for _, value := range values {
-		number, _ := strconv.Atoi(value)
-		one, err := v.query(ctx, "by_id", number)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one["rows"].([][]*string)...)
-	}
-	return answer{"rows": all}, nil
+	return each(values, func(number int) (answer, error) {
+		return v.query(ctx, "by_id", number)
+	})
 }
