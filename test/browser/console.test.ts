@@ -5,29 +5,16 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createReviewServer, type ReviewServer } from '../../src/review/server.ts';
 import { type FakeDesk, fakeDesk, PASSWORD, request, samples } from './fake-desk.ts';
+import { bar, card, context, live, NARROW, openPages, page, provokes, rationale, WIDE } from './page.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const WIDE = { width: 1440, height: 900 };
-const NARROW = { width: 390, height: 844 };
 const JS_GZIP_BYTES_MAX = 60 * 1024;
 
 let console_dir: string;
 let shots: string;
-let browser: Browser;
 let axe: string;
 
 beforeAll(async () => {
@@ -38,40 +25,23 @@ beforeAll(async () => {
     logLevel: 'error',
     build: { outDir: console_dir },
   });
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   process.stdout.write(`screenshots: ${shots}\n`);
 });
-afterAll(() => browser.close());
 
 let desk: FakeDesk;
 let server: ReviewServer;
 let url: string;
-let context: BrowserContext;
-let page: Page;
-let faults: string[];
-/** Lines of the console that a test provokes on purpose. */
-let expected: RegExp | null;
 
 beforeEach(async () => {
   desk = fakeDesk();
   server = await serve(0);
   url = `http://127.0.0.1:${server.address.port}`;
-  context = await browser.newContext({ viewport: WIDE, colorScheme: 'light', reducedMotion: 'reduce' });
-  page = await context.newPage();
-  page.setDefaultTimeout(8_000);
-  faults = [];
-  expected = null;
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text());
-  });
-  page.on('pageerror', (error) => faults.push(error.message));
 });
 afterEach(async () => {
-  await context.close();
   await server.close();
-  expect(faults.filter((fault) => !expected?.test(fault))).toEqual([]);
 });
+openPages();
 
 const serve = (port: number) =>
   createReviewServer(desk.ports, {
@@ -87,7 +57,7 @@ const serve = (port: number) =>
 async function enter(user = 'grace', path = '/'): Promise<void> {
   await page.goto(`${url}/in/${desk.link(user)}`);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByText('Live', { exact: true }).waitFor();
+  await live();
   if (path !== '/') {
     await page.goto(url + path);
     await card();
@@ -97,9 +67,6 @@ async function enter(user = 'grace', path = '/'): Promise<void> {
 const fill = () => {
   for (const sample of samples()) desk.add(sample);
 };
-const card = () => page.getByRole('heading', { name: /^Exact statement/ }).waitFor();
-const bar = () => page.locator('section.decide form');
-const rationale = () => page.getByRole('textbox', { name: /^Rationale/ });
 
 async function shoot(name: string): Promise<void> {
   await page.screenshot({ path: join(shots, `${name}.png`) });
@@ -155,13 +122,13 @@ test('signs in by password and by a one-time link, and out', async () => {
   await page.goto(url);
   await page.getByLabel('User').fill('grace');
   await page.getByLabel('Password').fill('wrong');
-  expected = /401/;
+  provokes(/401/);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('alert').getByText('User or password is wrong.').waitFor();
   await accessible('sign-in');
   await page.getByLabel('Password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByText('Live', { exact: true }).waitFor();
+  await live();
   await page
     .getByRole('button', { name: 'GR grace' })
     .or(page.getByRole('button', { name: 'grace' }))
@@ -175,7 +142,7 @@ test('signs in by password and by a one-time link, and out', async () => {
   await page.goto(link);
   await accessible('link');
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByText('Live', { exact: true }).waitFor();
+  await live();
   expect(page.url()).toBe(`${url}/`);
   await page.goto(link);
   await page.getByRole('button', { name: 'Sign in' }).click();
@@ -323,7 +290,7 @@ test('somebody else was faster: said, and the words are kept', async () => {
       channel: 'api',
     });
   };
-  expected = /409/;
+  provokes(/409/);
   await page.keyboard.press('Control+Enter');
   await bar()
     .getByText(/aiko denied this \d s ago\. Your decision was not counted\./)
@@ -355,7 +322,7 @@ test('an unknown outcome is looked up, never sent twice', async () => {
     await route.fetch();
     await route.abort();
   });
-  expected = /ERR_FAILED/;
+  provokes(/ERR_FAILED/);
   await page.keyboard.press('Control+Enter');
   await bar().getByText('Approved once, waits for its agent').waitFor();
   expect(desk.ports.requests.get('HP-9C2D')?.decisions).toHaveLength(1);
@@ -369,7 +336,7 @@ test('a link to a request that is over, and to none', async () => {
   await bar()
     .getByText(/^Nobody decided in \d+ minutes\. The agent was told; nothing ran\./)
     .waitFor();
-  expected = /404/;
+  provokes(/404/);
   await page.goto(`${url}/r/HP-NONE`);
   await page.getByText('HP-NONE: There is no such thing here.').waitFor();
 });
@@ -428,7 +395,7 @@ test('a lost line is said within seconds, deciding is off; then it comes back by
   await enter('grace', '/r/HP-9C2D');
   await page.keyboard.press('a');
   await page.keyboard.type('kept words');
-  expected = /ERR_CONNECTION|WebSocket|ERR_EMPTY_RESPONSE|Failed to load resource/;
+  provokes(/ERR_CONNECTION|WebSocket|ERR_EMPTY_RESPONSE|Failed to load resource/);
   const { port } = server.address;
   await server.close();
   await bar()

@@ -25,6 +25,25 @@ export const PEOPLE: readonly ReviewerIdentity[] = [
   { id: 'billing-agent', kind: 'agent', roles: [], groups: [], aliases: [] },
 ];
 
+const agent = (id: string, sponsor: string, address: string): RequestLike['who'] => ({
+  id,
+  kind: 'agent',
+  groups: ['agents'],
+  sponsor,
+  authentication: 'scram-sha-256',
+  address,
+});
+
+const ASK: RequestLike['ask'] = {
+  of: ['dba'],
+  count: 1,
+  deadline_ms: 900_000,
+  use_within_ms: 3_600_000,
+  rationale: ['approve', 'deny'],
+  reason: 'optional',
+  ticket: true,
+};
+
 let serial = 0;
 const ID = ['HP-7KQ4', 'HP-3WX9', 'HP-5TNB', 'HP-9C2D', 'HP-2MVA', 'HP-8D1F'];
 
@@ -56,14 +75,7 @@ export function request(sql: string, findings: readonly Found[], other: Partial<
     digest_tag: randomBytes(16).toString('hex'),
     holds: 'held',
     wait_until: now + 45_000,
-    who: {
-      id: 'billing-agent',
-      kind: 'agent',
-      groups: ['agents'],
-      sponsor: 'ada',
-      authentication: 'scram-sha-256',
-      address: '10.4.2.17',
-    },
+    who: agent('billing-agent', 'ada', '10.4.2.17'),
     where: { engine: 'postgres', upstream: 'app', database: 'app', tags: { env: 'prod' } },
     role: 'billing_ro',
     upstream_user: 'gateway',
@@ -82,15 +94,7 @@ export function request(sql: string, findings: readonly Found[], other: Partial<
     })),
     rule: 'exports',
     message: '',
-    ask: {
-      of: ['dba'],
-      count: 1,
-      deadline_ms: 900_000,
-      use_within_ms: 3_600_000,
-      rationale: ['approve', 'deny'],
-      reason: 'optional',
-      ticket: true,
-    },
+    ask: ASK,
     policy: '9f3c1a7b',
     reason: '',
     reason_at: null,
@@ -253,6 +257,15 @@ export function fakeDesk(hint: string | null = 'postgres://demo:9f2c@127.0.0.1:6
   return desk;
 }
 
+export const EXPORT = `COPY (
+  SELECT c.id, c.email, c.full_name, c.country,
+         i.number, i.total_cents, i.due_on
+    FROM public.customers AS c
+    JOIN billing.invoices AS i ON i.customer_id = c.id
+   WHERE i.due_on < DATE '2025-11-01' AND i.paid_at IS NULL
+   ORDER BY i.due_on  -- overdue only, FIN-2291
+) TO STDOUT WITH (FORMAT csv, HEADER true)`;
+
 /** The design's own examples. */
 export function samples(): RequestLike[] {
   serial = 0;
@@ -260,14 +273,7 @@ export function samples(): RequestLike[] {
   const ago = (seconds: number, left: number) => ({ opened: now - seconds * 1_000, deadline: now + left * 1_000 });
   return [
     request(
-      `COPY (
-  SELECT c.id, c.email, c.full_name, c.country,
-         i.number, i.total_cents, i.due_on
-    FROM public.customers AS c
-    JOIN billing.invoices AS i ON i.customer_id = c.id
-   WHERE i.due_on < DATE '2025-11-01' AND i.paid_at IS NULL
-   ORDER BY i.due_on  -- overdue only, FIN-2291
-) TO STDOUT WITH (FORMAT csv, HEADER true)`,
+      EXPORT,
       [
         ['export', '', 'Rows leave the database in bulk through this connection.', 'COPY'],
         ['read', 'public.customers', 'Reads a table or view.', 'public.customers'],
@@ -277,15 +283,7 @@ export function samples(): RequestLike[] {
         ...ago(198, 702),
         wait_until: now + 42_000,
         message: 'Data leaves the database in bulk. Say who needs it and for how long.',
-        ask: {
-          of: ['dba', 'data-owner'],
-          count: 2,
-          deadline_ms: 900_000,
-          use_within_ms: 3_600_000,
-          rationale: ['approve', 'deny'],
-          reason: 'optional',
-          ticket: true,
-        },
+        ask: { ...ASK, of: ['dba', 'data-owner'], count: 2 },
         reason: 'Month-end dunning run. Finance needs overdue invoices with a contact address.',
         reason_at: now - 199_000,
         in_transaction: true,
@@ -321,14 +319,7 @@ export function samples(): RequestLike[] {
         ...ago(51, 849),
         wait_until: now + 9_000,
         rule: 'every-row',
-        who: {
-          id: 'schema-bot',
-          kind: 'agent',
-          groups: ['agents'],
-          sponsor: 'tomasz',
-          authentication: 'scram-sha-256',
-          address: '10.4.9.3',
-        },
+        who: agent('schema-bot', 'tomasz', '10.4.9.3'),
         role: 'migrator',
         application_name: 'node-postgres',
         parameters: [
@@ -347,14 +338,7 @@ export function samples(): RequestLike[] {
       {
         ...ago(362, 47),
         rule: 'rights',
-        who: {
-          id: 'deploy-bot',
-          kind: 'agent',
-          groups: ['agents'],
-          sponsor: 'tomasz',
-          authentication: 'scram-sha-256',
-          address: '10.4.2.30',
-        },
+        who: agent('deploy-bot', 'tomasz', '10.4.2.30'),
         holds: 'ticket',
         wait_until: null,
       },
@@ -365,14 +349,7 @@ export function samples(): RequestLike[] {
       {
         ...ago(570, 1_230),
         rule: 'ddl',
-        who: {
-          id: 'schema-bot',
-          kind: 'agent',
-          groups: ['agents'],
-          sponsor: 'tomasz',
-          authentication: 'scram-sha-256',
-          address: '10.4.9.3',
-        },
+        who: agent('schema-bot', 'tomasz', '10.4.9.3'),
       },
     ),
     request(
@@ -381,23 +358,8 @@ export function samples(): RequestLike[] {
       {
         ...ago(130, 770),
         rule: 'sensitive-bulk',
-        ask: {
-          of: ['privacy'],
-          count: 1,
-          deadline_ms: 900_000,
-          use_within_ms: 3_600_000,
-          rationale: ['approve', 'deny'],
-          reason: 'optional',
-          ticket: false,
-        },
-        who: {
-          id: 'support-copilot',
-          kind: 'agent',
-          groups: ['agents'],
-          sponsor: 'grace',
-          authentication: 'scram-sha-256',
-          address: '10.4.2.31',
-        },
+        ask: { ...ASK, of: ['privacy'], ticket: false },
+        who: agent('support-copilot', 'grace', '10.4.2.31'),
       },
     ),
   ];

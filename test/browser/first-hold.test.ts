@@ -3,38 +3,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type pg from 'pg';
 import { build } from 'vite';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../src/cli/demo/cluster.ts';
+import { open } from '../real/clients.ts';
 import { startGateway, type TestGateway } from '../real/gateway.ts';
 import { startServer, type TestServer } from '../real/servers.ts';
-
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync'];
-const WIDE = { width: 1440, height: 900 };
-const NARROW = { width: 390, height: 844 };
-const EXPORT = `COPY (
-  SELECT c.id, c.email, c.full_name, c.country,
-         i.number, i.total_cents, i.due_on
-    FROM public.customers AS c
-    JOIN billing.invoices AS i ON i.customer_id = c.id
-   WHERE i.due_on < DATE '2025-11-01' AND i.paid_at IS NULL
-   ORDER BY i.due_on  -- overdue only, FIN-2291
-) TO STDOUT WITH (FORMAT csv, HEADER true)`;
+import { EXPORT } from './fake-desk.ts';
+import { bar, card, live, NARROW, openPages, page, provokes, rationale, WIDE } from './page.ts';
 
 let shots: string;
-let browser: Browser;
 let server: TestServer;
 let gateway: TestGateway;
-let context: BrowserContext;
-let page: Page;
-let faults: string[];
-/** Lines of the console that a test provokes on purpose. */
-let expected: RegExp | null;
 let ports: { readonly agents: number; readonly review: number };
 const clients: pg.Client[] = [];
 
@@ -43,37 +26,18 @@ beforeAll(async () => {
   process.stdout.write(`screenshots: ${shots}\n`);
   // Into dist/, where the gateway looks: what is tested is what is in src/console.
   await build({ root: join(import.meta.dirname, '../../src/console'), logLevel: 'error' });
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   server = await startServer(18);
-  const direct = new pg.Client({ connectionString: server.url });
-  await direct.connect();
-  await direct.query(await readFile(join(import.meta.dirname, '../../fixtures/demo.sql'), 'utf8'));
-  await direct.end();
-  ports = { agents: await freePort(), review: await freePort() };
+  await server.admin(await readFile(join(import.meta.dirname, '../../fixtures/demo.sql'), 'utf8'));
+  ports = { agents: await freePort(0), review: await freePort(0) };
   gateway = await start();
 });
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.end().catch(() => {})));
   await gateway?.stop();
   await server?.stop();
-  await browser?.close();
 });
 
-beforeEach(async () => {
-  context = await browser.newContext({ viewport: WIDE, colorScheme: 'light', reducedMotion: 'reduce' });
-  page = await context.newPage();
-  page.setDefaultTimeout(10_000);
-  faults = [];
-  expected = null;
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text());
-  });
-  page.on('pageerror', (error) => faults.push(error.message));
-});
-afterEach(async () => {
-  await context.close();
-  expect(faults.filter((fault) => !expected?.test(fault))).toEqual([]);
-});
+openPages();
 
 /** Always on the same ports: a page that is open finds the next one again. */
 const start = (dir?: string): Promise<TestGateway> =>
@@ -123,10 +87,8 @@ const psql = (...args: readonly string[]): Psql => {
 
 /** Sends statements on a connection of their own; the last one is held. */
 const agent = async (...statements: readonly string[]): Promise<void> => {
-  const client = new pg.Client({ connectionString: gateway.agentUrl() });
-  client.on('error', () => {});
+  const client = await open(gateway.agentUrl());
   clients.push(client);
-  await client.connect();
   const last = statements.at(-1) ?? '';
   for (const statement of statements.slice(0, -1)) await client.query(statement);
   const held = once(client, 'notice');
@@ -140,10 +102,6 @@ async function enter(user: 'ada' | 'grace'): Promise<void> {
   await live();
 }
 
-const live = () => page.getByText('Live', { exact: true }).waitFor();
-const card = () => page.getByRole('heading', { name: /^Exact statement/ }).waitFor();
-const bar = () => page.locator('section.decide form');
-const rationale = () => page.getByRole('textbox', { name: /^Rationale/ });
 /** The guard after what is shown changed: a click meant for what was there before does nothing. */
 const guard = () => page.waitForTimeout(650);
 
@@ -158,15 +116,6 @@ async function shoot(name: string): Promise<void> {
   await page.screenshot({ path: join(shots, `${name}-390.png`) });
   await page.setViewportSize(WIDE);
   expect(wide, `${name} sticks out at ${NARROW.width} px`).toBe(0);
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 test('grace sees a COPY arrive, approves it, and psql gets its rows', async () => {
@@ -287,7 +236,7 @@ test('the gateway restarts under an open page: said, deciding off, and the reque
   await card();
   await page.keyboard.press('a');
   await page.keyboard.type('kept words');
-  expected = /ERR_CONNECTION|WebSocket|ERR_EMPTY_RESPONSE|Failed to load resource/;
+  provokes(/ERR_CONNECTION|WebSocket|ERR_EMPTY_RESPONSE|Failed to load resource/);
   await gateway.stop(true);
   await bar()
     .getByText(/Not live since \d\d:\d\d:\d\d\./)
