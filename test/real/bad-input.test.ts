@@ -26,8 +26,8 @@ afterAll(async () => {
   await server?.stop();
 });
 
-/** Queries without a pause until it is told to stop; then says how often, and throws what went wrong. */
-const canary = async (gateway: TestGateway): Promise<() => Promise<number>> => {
+/** Queries the gateway without a pause until it is told to stop; then says how often, and throws what went wrong. */
+const canary = async (): Promise<() => Promise<number>> => {
   const client = await open(gateway.agentUrl());
   const stop = new AbortController();
   const run = (async () => {
@@ -48,8 +48,25 @@ const canary = async (gateway: TestGateway): Promise<() => Promise<number>> => {
   };
 };
 
+/** The gateway of this group of tests, none of which may disturb a canary on it. */
+let gateway: TestGateway;
+const guarded = (limits: Readonly<Record<string, number>>): void => {
+  let alive: () => Promise<number>;
+  beforeAll(async () => {
+    gateway = await startGateway({ upstream: server.url, config: { limits } });
+  });
+  afterAll(async () => {
+    await gateway?.stop();
+  });
+  beforeEach(async () => {
+    alive = await canary();
+  });
+  afterEach(async () => {
+    expect(await alive()).toBeGreaterThan(0);
+  });
+};
+
 const login = async (
-  gateway: TestGateway,
   parameters: Readonly<Record<string, string>> = {},
 ): Promise<{ raw: Raw; messages: RawMessage[] }> => {
   const raw = await Raw.connect(gateway.port);
@@ -57,11 +74,8 @@ const login = async (
 };
 
 /** SQLSTATE of the refusal; undefined: let in. */
-const refusal = async (
-  gateway: TestGateway,
-  parameters: Readonly<Record<string, string>>,
-): Promise<string | undefined> => {
-  const { raw, messages } = await login(gateway, parameters);
+const refusal = async (parameters: Readonly<Record<string, string>>): Promise<string | undefined> => {
+  const { raw, messages } = await login(parameters);
   raw.destroy();
   return sqlstate(messages);
 };
@@ -81,20 +95,7 @@ const LIMITS = {
 };
 
 describe('bytes', () => {
-  let gateway: TestGateway;
-  let alive: () => Promise<number>;
-  beforeAll(async () => {
-    gateway = await startGateway({ upstream: server.url, config: { limits: LIMITS } });
-  });
-  afterAll(async () => {
-    await gateway?.stop();
-  });
-  beforeEach(async () => {
-    alive = await canary(gateway);
-  });
-  afterEach(async () => {
-    expect(await alive()).toBeGreaterThan(0);
-  });
+  guarded(LIMITS);
 
   describe('before the login', () => {
     test.each([
@@ -164,7 +165,7 @@ describe('bytes', () => {
       raw.send(query('SELECT 1'));
       expect((await raw.until('Z')).map(({ type }) => type).join('')).toBe('TDCZ');
       raw.destroy();
-      expect(keyOf((await login(gateway)).messages).secret).toHaveLength(4);
+      expect(keyOf((await login()).messages).secret).toHaveLength(4);
     });
 
     test('who says nothing, or too slowly, is closed', async () => {
@@ -189,7 +190,7 @@ describe('bytes', () => {
       expect(rows[0]?.n).toBeLessThan(LIMITS.connections_max);
       const held: Raw[] = [];
       for (;;) {
-        const { raw, messages } = await login(gateway);
+        const { raw, messages } = await login();
         if (sqlstate(messages) === undefined) held.push(raw);
         else {
           expect(sqlstate(messages)).toBe('53300');
@@ -222,7 +223,7 @@ describe('bytes', () => {
 
     const untilLetIn = async (): Promise<void> => {
       for (;;) {
-        const { raw, messages } = await login(gateway);
+        const { raw, messages } = await login();
         raw.destroy();
         if (sqlstate(messages) === undefined) return;
         expect(sqlstate(messages)).toBe('53300');
@@ -264,15 +265,15 @@ describe('bytes', () => {
       ['Replication', { Replication: 'database' }],
       ['_PQ_', { '_PQ_.x': '1' }],
     ])('%s: %j is refused', async (_, parameters) => {
-      expect(await refusal(gateway, parameters as unknown as Record<string, string>)).toMatch(/^(28000|42501)$/);
+      expect(await refusal(parameters as unknown as Record<string, string>)).toMatch(/^(28000|42501)$/);
     });
 
     test('a setting that does not exist is the server’s to refuse', async () => {
-      expect(await refusal(gateway, { nosuch_setting: '1' })).toMatch(/^(42704|28000)$/);
+      expect(await refusal({ nosuch_setting: '1' })).toMatch(/^(42704|28000)$/);
     });
 
     test('ordinary settings pass, and an explicit one wins over options', async () => {
-      const { raw, messages } = await login(gateway, {
+      const { raw, messages } = await login({
         application_name: 'b\u00fcro',
         options: '-c statement_timeout=7s --search-path=pg\\_catalog -c extra_float_digits=0',
         extra_float_digits: '2',
@@ -305,7 +306,7 @@ describe('bytes', () => {
       ['a Close of nothing', message('C')],
       ['a startup packet', Buffer.concat([startup({ user: 'bot' }), Buffer.alloc(6000)])],
     ])('%s: an error or the end, nothing else', async (_, bytes) => {
-      const { raw } = await login(gateway);
+      const { raw } = await login();
       raw.send(bytes, SYNC);
       const messages = await raw.until('E');
       expect(sqlstate(messages)).toMatch(/^(08P01|54000|26000|34000)$/);
@@ -313,7 +314,7 @@ describe('bytes', () => {
     });
 
     test('a Query with bytes behind its terminator does not run', async () => {
-      const { raw } = await login(gateway);
+      const { raw } = await login();
       raw.send(message('Q', 'SELECT 1\0DROP TABLE customers\0'));
       expect(sqlstate(await raw.until('Z'))).toBe('08P01');
       raw.send(message('Q', 'SELECT 1'));
@@ -324,7 +325,7 @@ describe('bytes', () => {
     });
 
     test('oversized Query, Parse, Bind: 54000, and the session goes on; beyond any message: it ends', async () => {
-      const { raw } = await login(gateway);
+      const { raw } = await login();
       const long = `SELECT '${'x'.repeat(LIMITS.statement_bytes_max)}'`;
       raw.send(query(long));
       expect(sqlstate(await raw.until('Z'))).toBe('54000');
@@ -347,7 +348,7 @@ describe('bytes', () => {
     });
 
     test('more prepared statements than allowed: 54000', async () => {
-      const { raw } = await login(gateway);
+      const { raw } = await login();
       for (let n = 0; n < LIMITS.prepared_statements_max; n++) raw.send(parse(`s${n}`, 'SELECT 1'), SYNC);
       for (let n = 0; n < LIMITS.prepared_statements_max; n++) expect(sqlstate(await raw.until('Z'))).toBeUndefined();
       raw.send(parse('one-more', 'SELECT 1'), SYNC);
@@ -358,7 +359,7 @@ describe('bytes', () => {
     test('a message of no known type is refused at its header, as the server does, however long it says it is', async () => {
       const direct = await Raw.connect(server.port);
       await direct.login(server.user, server.password, { database: 'postgres' });
-      const { raw } = await login(gateway);
+      const { raw } = await login();
       for (const connection of [direct, raw]) {
         connection.send(message('y', '', 1024 * 1024));
         expect(sqlstate(await connection.until('E'))).toBe('08P01');
@@ -367,7 +368,7 @@ describe('bytes', () => {
     });
 
     test('a message cut short by a disconnect runs nothing and leaves no backend', async () => {
-      const { raw, messages } = await login(gateway);
+      const { raw, messages } = await login();
       const { processId } = keyOf(messages);
       raw.send(query('CREATE TABLE half (id int)').subarray(0, 20));
       raw.stream.end();
@@ -377,7 +378,7 @@ describe('bytes', () => {
     });
 
     test('who goes away in the middle of a big result leaves no backend', async () => {
-      const { raw, messages } = await login(gateway);
+      const { raw, messages } = await login();
       raw.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 1000000)"));
       await raw.message();
       raw.destroy();
@@ -387,20 +388,7 @@ describe('bytes', () => {
 });
 
 describe('faults', () => {
-  let gateway: TestGateway;
-  let alive: () => Promise<number>;
-  beforeAll(async () => {
-    gateway = await startGateway({ upstream: server.url, config: { limits: { held_bytes_max: 4096 } } });
-  });
-  afterAll(async () => {
-    await gateway?.stop();
-  });
-  beforeEach(async () => {
-    alive = await canary(gateway);
-  });
-  afterEach(async () => {
-    expect(await alive()).toBeGreaterThan(0);
-  });
+  guarded({ held_bytes_max: 4096 });
 
   const backendOf = async (client: pg.Client): Promise<number> =>
     ((await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0] as { pid: number }).pid;
@@ -432,7 +420,7 @@ describe('faults', () => {
   });
 
   test('more than is taken while held: 54000, the session goes on, the request stays', async () => {
-    const { raw } = await login(gateway);
+    const { raw } = await login();
     raw.send(query('CREATE TABLE overflowing (id int)'));
     const request = await gateway.opened();
     raw.send(query(`SELECT '${'x'.repeat(5000)}'`));
@@ -622,7 +610,7 @@ describe('faults', () => {
 describe('without the server', () => {
   test('down at connect: 08001; down while held: told, and the request survives it', async () => {
     const own = await startServer(NEWEST);
-    const gateway = await startGateway({ upstream: own.url });
+    gateway = await startGateway({ upstream: own.url });
     try {
       const busy = await open(gateway.agentUrl());
       const held = outcome(busy.query('CREATE TABLE survives (id int)'));
@@ -654,7 +642,7 @@ describe('without the server', () => {
 
   test('kill -9 of a backend ends every session of that server with a word, and the next ones work', async () => {
     const own = await startServer(NEWEST);
-    const gateway = await startGateway({ upstream: own.url });
+    gateway = await startGateway({ upstream: own.url });
     try {
       const client = await open(gateway.agentUrl());
       const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
