@@ -1,6 +1,5 @@
 // What was judged is what runs, also where the server itself changed the session's settings while somebody thought about the statement:
 // a configuration that is read anew gives every session another search_path.
-import { once } from 'node:events';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startGateway, type TestGateway } from './gateway.ts';
@@ -13,13 +12,10 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i: the configuration is rea
 
   beforeAll(async () => {
     server = await startServer(major);
-    direct = new pg.Client({ connectionString: server.url });
-    await direct.connect();
-    await direct.query('CREATE SCHEMA other; CREATE TABLE public.t (id int); CREATE TABLE other.t (id int)');
+    direct = await server.admin('CREATE SCHEMA other; CREATE TABLE public.t (id int); CREATE TABLE other.t (id int)');
     gateway = await startGateway({ upstream: server.url });
   });
   afterAll(async () => {
-    await direct?.end();
     await gateway?.stop();
     await server?.stop();
   });
@@ -68,7 +64,6 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i: the configuration is rea
     expect(next.search_path).toBe('other');
     await gateway.deny(next);
     await again;
-    client.end();
-    await once(client, 'end');
+    await client.end();
   });
 });
