@@ -78,6 +78,7 @@ type Context = {
   readonly search_path: string | null;
   readonly in_transaction: boolean;
   readonly local: boolean;
+  readonly portals: SessionFacts['portals'];
   readonly view: SessionView;
   readonly analysis: ReturnType<Analyser['session']>;
   readonly verdicts: LRUCache<string, Extract<Judgement, { type: 'pass' }>>;
@@ -226,7 +227,7 @@ class Session implements GateSession {
   }
 
   #context(): Context {
-    const { role, search_path, in_transaction, search_path_start, search_path_is_local } = this.#facts;
+    const { role, search_path, in_transaction, search_path_start, search_path_is_local, portals } = this.#facts;
     const policy = this.#options.policy();
     const last = in_transaction ? this.#inside : this.#outside;
     if (
@@ -234,7 +235,8 @@ class Session implements GateSession {
       last.policy === policy &&
       last.role === role &&
       last.search_path === search_path &&
-      last.local === search_path_is_local
+      last.local === search_path_is_local &&
+      last.portals === portals
     )
       return last;
     const { server_version, database, application_name } = this.#opening;
@@ -246,6 +248,7 @@ class Session implements GateSession {
       search_path,
       search_path_start,
       search_path_is_local,
+      portals,
       server_version,
       policy.hash,
     ]);
@@ -256,12 +259,24 @@ class Session implements GateSession {
       search_path,
       ...(search_path_start === null ? {} : { search_path_start }),
       search_path_is_local,
+      portals,
       prepared: (name) => analysisOf(this.#facts.prepared(name)),
     };
     const handle = this.#options.analyser.session(analysis);
     const { verdicts, seen } = this.#verdictsFor(key);
     const local = search_path_is_local;
-    const made: Context = { policy, role, search_path, in_transaction, local, view, analysis: handle, verdicts, seen };
+    const made: Context = {
+      policy,
+      role,
+      search_path,
+      in_transaction,
+      local,
+      portals,
+      view,
+      analysis: handle,
+      verdicts,
+      seen,
+    };
     if (in_transaction) this.#inside = made;
     else this.#outside = made;
     return made;

@@ -27,6 +27,8 @@ export const planOf = (analysis: Analysis, text: string, rule: string): Plan => 
     resets: effects.some((effect) => effect.type === 'reset-all'),
     names: effects.flatMap(nameEffect),
     by_name: analysis.session_bound,
+    declares: statements.some(({ kind }) => kind === 'DECLARE CURSOR'),
+    runs_late: statements.some(({ kind }) => RUNS_LATE.has(kind)),
     own: analysis.own,
     parse_is_harmless: statements.every((statement) => statement.parse_is_harmless),
     position_shift: analysis.position_shift,
@@ -53,5 +55,12 @@ const block = (effects: readonly Effect[]): Plan['block'] => {
   return state;
 };
 
-const nameEffect = (effect: Effect): NameEffect[] =>
-  effect.type === 'prepare' || effect.type === 'deallocate' ? [effect] : [];
+/** The server keeps names as bytes. */
+const nameEffect = (effect: Effect): NameEffect[] => {
+  if (effect.type !== 'prepare' && effect.type !== 'deallocate') return [];
+  const name = effect.name === null ? null : Buffer.from(effect.name, 'utf8').toString('latin1');
+  return [{ ...effect, name } as NameEffect];
+};
+
+/** Utility statements that return rows, so that FETCH can run a portal of them. */
+const RUNS_LATE: ReadonlySet<string> = new Set(['CALL', 'EXECUTE', 'EXPLAIN', 'FETCH']);

@@ -13,6 +13,8 @@ export interface SessionFacts {
   session_authorization: string | null;
   /** An explicit transaction block is open (also a failed one). */
   in_transaction: boolean;
+  /** What FETCH may meet in the open transaction (AnalysisContext.portals). */
+  portals: { readonly runs_code: boolean; readonly runs_late: boolean };
   /** Work of this pipeline is not yet committed although no block is open. */
   in_implicit_transaction: boolean;
   /** Statements of the open transaction so far. */
@@ -25,7 +27,7 @@ export interface SessionFacts {
   /** The least of the server's timeouts that could end the connection during a hold, in ms; null: none. */
   server_timeout_ms: number | null;
   /**
-   * What the gate remembered for a name prepared in this session (`Plan.gate` or `NameEffect.inner`). Null: there is no such
+   * What the gate remembered for a name (text, not bytes) prepared in this session (`Plan.gate` or `NameEffect.inner`). Null: there is no such
    * name. Undefined: it can't be told.
    */
   prepared(name: string): unknown;
@@ -65,6 +67,10 @@ export interface Plan {
   readonly names: readonly NameEffect[];
   /** It means what names prepared in this session mean when it runs. */
   readonly by_name: boolean;
+  /** Opens a cursor, whose query runs at FETCH. */
+  readonly declares: boolean;
+  /** A utility statement that returns rows: what it names is looked up when they are first taken, by FETCH perhaps. */
+  readonly runs_late: boolean;
   readonly own: readonly OwnCommand[];
   /** The server runs no code while parsing it. */
   readonly parse_is_harmless: boolean;
@@ -75,6 +81,7 @@ export interface Plan {
 }
 
 export type NameEffect =
+  /** Names are latin1: the server's bytes. */
   | { readonly type: 'prepare'; readonly name: string; readonly inner: unknown; readonly statement: number }
   | { readonly type: 'deallocate'; readonly name: string | null; readonly statement: number };
 

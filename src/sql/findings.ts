@@ -137,6 +137,11 @@ export interface AnalysisContext {
   /** The search_path in force was set by SET LOCAL in the open transaction: COMMIT takes it back. Absent: no. */
   readonly search_path_is_local?: boolean;
   /**
+   * What FETCH may meet in the open transaction. `runs_code`: a cursor whose query changes settings or can't be read. `runs_late`: a portal of
+   * the protocol that looks its names up when rows are first taken. Absent: neither.
+   */
+  readonly portals?: { readonly runs_code: boolean; readonly runs_late: boolean };
+  /**
    * Analyses of statements prepared by SQL PREPARE or by the protocol under a name; for EXECUTE. Null: there is none, and the
    * server will say so. Undefined: it can't be told.
    */

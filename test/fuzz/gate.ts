@@ -200,6 +200,8 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     resets: false,
     names,
     by_name: executed,
+    declares: false,
+    runs_late: false,
     own,
     parse_is_harmless: !statements.some(({ verb }) => verb === 'HARD'),
     position_shift: [],

@@ -19,6 +19,13 @@ export interface Prepared {
   readonly pipeline: number;
 }
 
+/** The server's own cut (NAMEDATALEN - 1): what a name has beyond these bytes is no part of it, in the protocol as in SQL. */
+const NAME_BYTES_MAX = 63;
+
+/** A name as the server knows it; latin1. */
+export const serverName = (name: string): string =>
+  name.length > NAME_BYTES_MAX ? name.slice(0, NAME_BYTES_MAX) : name;
+
 /** The pipeline of what the server has said it did. */
 export const CERTAIN = -1;
 
@@ -94,6 +101,12 @@ export class Names {
     this.sure = false;
     for (const [name, prepared] of this.statements) if (prepared.plan === null) this.statements.delete(name);
     return this.statements.size > 1 || (this.statements.size === 1 && !this.statements.has(''));
+  }
+
+  /** Nobody can say whether the server made or took away this name; null: any of them, which then fail there. */
+  doubt(name: string | null): void {
+    if (name !== null) this.setStatement(name, undefined);
+    this.sure = false;
   }
 
   /** These names are made by SQL PREPARE now (a JSON array, '' for none): one that Parse made is no more. */

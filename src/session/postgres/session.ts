@@ -47,7 +47,7 @@ import type { Upstream } from '../upstream.ts';
 import { Accounts, NEVER_SENT } from './accounts.ts';
 import { least, reading, readTimeout } from './facts.ts';
 import { type Answer, Hold } from './hold.ts';
-import { CERTAIN, Names, type Portal, type Prepared, type Undo } from './names.ts';
+import { CERTAIN, Names, type Portal, type Prepared, serverName, type Undo } from './names.ts';
 import { describeOwn, reset, runOwn } from './own.ts';
 import {
   BIND,
@@ -70,6 +70,7 @@ import { HANDLING, type Handling, type ReadingPhase } from './table.ts';
 import {
   CHANGED,
   DESYNC,
+  exists,
   FAILED_TRANSACTION,
   GUARDED_SETTING,
   INTERNAL,
@@ -158,6 +159,7 @@ export class PostgresSession implements SessionFacts {
   search_path_start: string | null = null;
   in_transaction = false;
   earlier: EarlierText[] = [];
+  portals = PLAIN_PORTALS;
   reason = '';
   reason_at = 0;
   hold_ms: number | null = null;
@@ -271,7 +273,7 @@ export class PostgresSession implements SessionFacts {
 
   /** Null: there is none. Undefined also for what must not be run by SQL EXECUTE, because its effects would be missed. */
   prepared(name: string): unknown {
-    const prepared = this.#names.statements.get(name);
+    const prepared = this.#names.statements.get(serverName(Buffer.from(name, 'utf8').toString('latin1')));
     if (!prepared) {
       const sure = this.#names.sure && this.#replies.settled(this.#names.removedIn);
       return sure && PLAIN_NAME.test(name) ? null : undefined;
@@ -578,12 +580,13 @@ export class PostgresSession implements SessionFacts {
   /** The Bind of the statement that the Parse at hand makes, if it is next of its kind in the pipeline. */
   #bindAhead(): { message: BindMessage; bytes: Buffer } | null {
     const { buffer, start, end } = this.#in;
-    const name = readParse(buffer, start, end)?.name;
+    const parsed = readParse(buffer, start, end);
     const found: { message: BindMessage; bytes: Buffer }[] = [];
     this.#in.peek((type, from, to) => {
       if (type === FRONTEND.Describe || type === FRONTEND.Flush) return true;
       const message = type === FRONTEND.Bind ? readBind(buffer, from, to) : null;
-      if (message && message.statement === name) found.push({ message, bytes: Buffer.from(buffer.subarray(from, to)) });
+      if (message && parsed && serverName(message.statement) === serverName(parsed.name))
+        found.push({ message, bytes: Buffer.from(buffer.subarray(from, to)) });
       return false;
     });
     return found[0] ?? null;
@@ -660,7 +663,14 @@ export class PostgresSession implements SessionFacts {
       this.#barrier = true;
     }
     if (plan.names.length > 0) this.#barrier = true;
+    if (plan.declares) this.#fetchable(plan);
     if (plan.opaque && this.#names.forgetSql()) this.#namesDoubted = true;
+  }
+
+  /** FETCH may run this one's query, or more of it. */
+  #fetchable(plan: Plan): void {
+    const { runs_code, runs_late } = this.portals;
+    this.portals = portalsOf(runs_code || plan.changes_facts || plan.opaque, runs_late || plan.runs_late);
   }
 
   // ---- extended query protocol
@@ -669,12 +679,10 @@ export class PostgresSession implements SessionFacts {
     const { buffer, start, end } = this.#in;
     const message = readParse(buffer, start, end);
     if (!message) return this.#violationStep('invalid message format: Parse');
+    const name = serverName(message.name);
     if (message.text.length > this.#limits.statement_bytes_max)
       return this.#refuseOr('extended', tooLarge('statement', this.#limits.statement_bytes_max));
-    if (
-      !this.#names.statements.has(message.name) &&
-      this.#names.statements.size >= this.#limits.prepared_statements_max
-    )
+    if (!this.#names.statements.has(name) && this.#names.statements.size >= this.#limits.prepared_statements_max)
       return this.#refuseOr('extended', tooMany('prepared statements', this.#limits.prepared_statements_max));
     const decided = this.#decide('parse', message.text, message.types);
     if ('step' in decided) return decided.step;
@@ -683,14 +691,17 @@ export class PostgresSession implements SessionFacts {
       if (this.#replies.length > 0) return this.#settleStep();
       if (plan.statements !== 1) return this.#refuse('extended', ONE_COMMAND);
       if (this.#status === FAILED_BLOCK) return this.#refuse('extended', FAILED_TRANSACTION);
-      this.#names.setStatement(message.name, this.#prepare(plan, [], true));
+      // What the server has under this name it would keep.
+      if (name !== '' && this.#names.statements.get(name)?.local === false)
+        return this.#refuse('extended', exists('42P05', 'prepared statement', name));
+      this.#names.setStatement(name, this.#prepare(plan, [], true));
       this.#toClient.write(PARSE_COMPLETE);
       return 'drop';
     }
     const prepared = this.#prepare(plan, message.types, false);
     if (release) this.#accounts.parse(prepared, this.#bindAhead()?.bytes ?? null, release);
     if (plan.forward !== null) buffer.write(plan.forward, message.textStart, 'latin1');
-    const undo = this.#names.setStatement(message.name, prepared);
+    const undo = this.#names.setStatement(name, prepared);
     this.#replies.push(PARSE, plan, null, undo, 0);
     this.#sentSinceSync = true;
     return 'keep';
@@ -708,21 +719,22 @@ export class PostgresSession implements SessionFacts {
     if (!statementName) return this.#violationStep('invalid message format: Bind');
     if (end - start > this.#limits.bind_bytes_max)
       return this.#refuseOr('extended', tooLarge('Bind message', this.#limits.bind_bytes_max));
-    const prepared = this.#names.statements.get(statementName.text);
+    const name = serverName(portalName.text);
+    const prepared = this.#names.statements.get(serverName(statementName.text));
     if (!prepared) return this.#refuseOr('extended', noSuch('26000', 'prepared statement', statementName.text));
-    if (!this.#names.portals.has(portalName.text) && this.#names.portals.size >= this.#limits.prepared_statements_max)
+    if (!this.#names.portals.has(name) && this.#names.portals.size >= this.#limits.prepared_statements_max)
       return this.#refuseOr('extended', tooMany('portals', this.#limits.prepared_statements_max));
-    if (prepared.local) return this.#bindOwn(prepared, portalName.text);
+    if (prepared.local) return this.#bindOwn(prepared, name);
     if (!this.#replies.settled(prepared.pipeline)) return this.#settleStep();
     let release = this.#accounts.granted ? this.#accounts.takeGrant(prepared, buffer.subarray(start, end)) : null;
     let plan: Plan;
     if (release) plan = prepared.plan as Plan;
     else {
-      const decided = this.#decide('bind', textOf(prepared, statementName.text), prepared.types);
+      const decided = this.#decide('bind', textOf(prepared, serverName(statementName.text)), prepared.types);
       if ('step' in decided) return decided.step;
       ({ plan, release } = decided);
     }
-    let portal = this.#names.portals.get(portalName.text);
+    let portal = this.#names.portals.get(name);
     let undo: Undo | null = null;
     if (
       !portal ||
@@ -745,11 +757,12 @@ export class PostgresSession implements SessionFacts {
         rows: 0,
         bytes: 0,
       };
-      undo = this.#names.setPortal(portalName.text, portal);
+      undo = this.#names.setPortal(name, portal);
     } else {
       portal.pipeline = this.#replies.pipeline;
       portal.names = this.#names.changes;
     }
+    if (name !== '') this.#fetchable(plan);
     this.#replies.push(BIND, plan, portal, undo, 0);
     this.#sentSinceSync = true;
     this.#boundSinceSync = true;
@@ -760,7 +773,7 @@ export class PostgresSession implements SessionFacts {
     const { buffer, start, end } = this.#in;
     const name = cstring(buffer, start + 5, end);
     if (!name || name.next + 4 !== end) return this.#violationStep('invalid message format: Execute');
-    const portal = this.#names.portals.get(name.text);
+    const portal = this.#names.portals.get(serverName(name.text));
     if (!portal) return this.#refuseOr('extended', noSuch('34000', 'portal', name.text));
     if (portal.prepared.local) return this.#executeOwn(portal);
     let { plan } = portal;
@@ -795,8 +808,9 @@ export class PostgresSession implements SessionFacts {
     const kind = buffer[start + 5];
     const name = cstring(buffer, start + 6, end);
     if (!name || name.next !== end) return this.#violationStep('invalid message format: Describe');
-    const portal = kind === 0x50 ? this.#names.portals.get(name.text) : undefined;
-    const prepared = portal?.prepared ?? (kind === 0x53 ? this.#names.statements.get(name.text) : undefined);
+    const key = serverName(name.text);
+    const portal = kind === 0x50 ? this.#names.portals.get(key) : undefined;
+    const prepared = portal?.prepared ?? (kind === 0x53 ? this.#names.statements.get(key) : undefined);
     // The server may still have one that a refused message would have dropped.
     if (kind === 0x53 && !prepared && name.text === '')
       return this.#refuseOr('extended', noSuch('26000', 'prepared statement', ''));
@@ -811,7 +825,7 @@ export class PostgresSession implements SessionFacts {
       if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
       if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
       if (prepared.epoch !== this.#epoch) {
-        const judgement = this.#judge(textOf(prepared, name.text));
+        const judgement = this.#judge(textOf(prepared, key));
         if (judgement === null) return 'wait';
         if (judgement.type !== 'pass') return this.#refuseOr('extended', CHANGED);
       }
@@ -826,18 +840,17 @@ export class PostgresSession implements SessionFacts {
     const kind = buffer[start + 5];
     const name = cstring(buffer, start + 6, end);
     if (!name || name.next !== end) return this.#violationStep('invalid message format: Close');
-    const local =
-      kind === 0x53 ? this.#names.statements.get(name.text)?.local : this.#names.portals.get(name.text)?.prepared.local;
+    const key = serverName(name.text);
+    const local = kind === 0x53 ? this.#names.statements.get(key)?.local : this.#names.portals.get(key)?.prepared.local;
     if (local) {
       if (this.#replies.length > 0) return this.#settleStep();
-      if (kind === 0x53) this.#names.setStatement(name.text, undefined);
-      else this.#names.setPortal(name.text, undefined);
+      if (kind === 0x53) this.#names.setStatement(key, undefined);
+      else this.#names.setPortal(key, undefined);
       this.#toClient.write(CLOSE_COMPLETE);
       return 'drop';
     }
     if (kind === 0x53) this.#names.removedIn = this.#replies.pipeline;
-    const undo =
-      kind === 0x53 ? this.#names.setStatement(name.text, undefined) : this.#names.setPortal(name.text, undefined);
+    const undo = kind === 0x53 ? this.#names.setStatement(key, undefined) : this.#names.setPortal(key, undefined);
     this.#replies.push(CLOSE, null, null, undo, 0);
     this.#sentSinceSync = true;
     return 'keep';
@@ -894,6 +907,8 @@ export class PostgresSession implements SessionFacts {
       bytes: 0,
     };
     const before = this.#names.portals.get(portal);
+    if (portal !== '' && before?.prepared.local === false)
+      return this.#refuse('extended', exists('42P03', 'cursor', portal));
     if (before) this.#accounts.endPortal(before);
     this.#names.setPortal(portal, known);
     this.#toClient.write(BIND_COMPLETE);
@@ -1356,6 +1371,7 @@ export class PostgresSession implements SessionFacts {
       if (this.#replies.length === 0) {
         this.#touched = false;
         this.#begun = 0;
+        this.portals = PLAIN_PORTALS;
         if (op === QUERY) this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
       }
       if (this.earlier.length > 0) this.earlier = [];
@@ -1463,8 +1479,11 @@ export class PostgresSession implements SessionFacts {
   #follow(plan: Plan, op: number, tag: string | null, sqlstate: string | null): void {
     const done = sqlstate === null ? plan.statements : this.#ownNext;
     for (const effect of plan.names) {
-      if (effect.statement >= done) break;
-      if (effect.type === 'prepare')
+      if (effect.statement > done) break;
+      // The one that failed: a commit that fails behind it does not take names back.
+      if (effect.statement === done) {
+        if (!NAME_UNCHANGED.has(sqlstate ?? '')) this.#names.doubt(effect.name);
+      } else if (effect.type === 'prepare')
         this.#names.setStatement(effect.name, {
           plan: null,
           inner: effect.inner,
@@ -1589,11 +1608,23 @@ const NO_ROW: Buffer[] = [];
 const WAITING: ReadonlySet<Phase['name']> = new Set(['settling', 'rereading', 'judging', 'held']);
 const isWaiting = (phase: Phase): boolean => WAITING.has(phase.name);
 
+type Portals = SessionFacts['portals'];
+/** One object for each, so that comparing them is comparing what they say. */
+const PORTALS: readonly Portals[] = [false, true].flatMap((runs_late) =>
+  [false, true].map((runs_code) => ({ runs_code, runs_late })),
+);
+const portalsOf = (runs_code: boolean, runs_late: boolean): Portals =>
+  PORTALS[(runs_late ? 2 : 0) + (runs_code ? 1 : 0)] as Portals;
+const PLAIN_PORTALS = portalsOf(false, false);
+
 /** The server keeps the name as it was written: 'UTF8', 'utf-8' and 'UNICODE' are one encoding. */
 const isUtf8Name = (name: string): boolean => /^(UTF8|UNICODE)$/i.test(name.replace(/[^A-Za-z0-9]/g, ''));
 
 /** A name that the server can't take for another one, whatever its encoding. */
 const PLAIN_NAME = /^[\x20-\x7e]{1,62}$/;
+
+/** PREPARE and DEALLOCATE have done nothing: a failed block, a name that is taken, one that is not there. */
+const NAME_UNCHANGED: ReadonlySet<string> = new Set(['25P02', '42P05', '26000']);
 
 /** Drivers forget a statement under a new name each time, which is no part of what a transaction did. */
 const isDeallocate = ({ names, statements }: Plan): boolean =>

@@ -96,6 +96,7 @@ export class PostgresAnalyser {
       context.search_path,
       context.search_path_start,
       context.search_path_is_local,
+      context.portals,
     ]);
     const known = this.#contexts.get(key);
     if (known) return known;

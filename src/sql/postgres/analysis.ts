@@ -15,7 +15,7 @@ import { EXPRESSIONS } from './expressions.ts';
 import { FOLDING_AGGREGATES, FUNCTION_CLASSES, functionClass } from './functions.ts';
 import { GRAMMAR } from './generated/grammar.ts';
 import { blank, hasNewerNumbers, nameEnd, shape, shiftPosition } from './lexer.ts';
-import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath } from './names.ts';
+import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath, TEMPORARY } from './names.ts';
 import type { ParseOutcome, Parser, RawStatement, Tree } from './parser.ts';
 import { STATEMENTS } from './statements.ts';
 import { OWN_HELP, OWN_SETTINGS, Refusal, textOf, unwrap } from './tree.ts';
@@ -350,14 +350,13 @@ export class Analyst {
       return { ...RESOLVED, name: qualified(catalog, schema ?? '', name), unresolved: true };
     }
     if (schema !== null) {
-      const temporary = schema === 'pg_temp' || /^pg_temp_\d+$/.test(schema);
-      return { ...RESOLVED, name: qualified(schema, name), temporary };
+      return { ...RESOLVED, name: qualified(schema, name), temporary: TEMPORARY.test(schema) };
     }
-    if (range['relpersistence'] === 't' || this.#temporary.has(name)) {
+    const path = this.#path;
+    if (range['relpersistence'] === 't' || (path?.temporary_first && this.#temporary.has(name))) {
       return { ...RESOLVED, name: qualified('pg_temp', name), temporary: true };
     }
     this.#path_used = true;
-    const path = this.#path;
     const built_in = isBuiltIn('relation', name, this.context.server_version);
     if (path?.builtins_first && built_in) return { ...RESOLVED, name: qualified('pg_catalog', name) };
     const [first, ...later] = path?.schemas ?? [];
@@ -550,6 +549,7 @@ export class Analyst {
 
   /** PREPARE: judges the inner statement alone, then counts its findings here too. */
   prepare(name: string, query: Tree): void {
+    this.#preparedName(name);
     const inner = new Analyst(this.parser, this.text, { ...this.context, search_path: this.#path_text });
     const [kind, node] = unwrap(query);
     inner.#start = this.#start;
@@ -574,6 +574,7 @@ export class Analyst {
 
   /** EXECUTE: what was found when the statement was prepared. */
   execute(name: string, location?: unknown): void {
+    this.#preparedName(name);
     const here = this.#prepared.get(name);
     if (!here) this.session_bound = true;
     const inner = here ?? (this.#names_doubted ? undefined : this.context.prepared(name));
@@ -610,7 +611,22 @@ export class Analyst {
     this.folds_rows ||= inner.statements.some((s) => s.folds_rows);
   }
 
+  /** Where the server cuts a long name depends on its encoding. */
+  #preparedName(name: string): void {
+    // oxlint-disable-next-line no-control-regex
+    if (/[^\x00-\x7f]/.test(name) && Buffer.byteLength(name) >= IDENTIFIER_BYTES_MAX - 3)
+      this.refuse(`the name of a prepared statement must be shorter than ${IDENTIFIER_BYTES_MAX - 3} bytes, or ASCII`);
+  }
+
+  /** FETCH, MOVE: goes on with what was judged when it was opened, unless that is something which finds its names when it runs. */
+  fetch(name: string): void {
+    const { runs_late, runs_code } = this.context.portals ?? NO_PORTALS;
+    if (runs_late) this.add('code', quoteIdentifier(name), RUNS_LATE, undefined, true);
+    if (runs_late || runs_code) this.forget();
+  }
+
   deallocate(given: string | null): void {
+    if (given !== null) this.#preparedName(given);
     const name = this.#pinned ? null : given;
     if (name === null) this.#prepared.clear();
     else this.#prepared.delete(name);
@@ -655,6 +671,11 @@ export class Analyst {
     };
   }
 }
+
+/** NAMEDATALEN - 1. */
+const IDENTIFIER_BYTES_MAX = 63;
+const NO_PORTALS: NonNullable<AnalysisContext['portals']> = { runs_late: false, runs_code: false };
+const RUNS_LATE = 'Perhaps a portal of EXECUTE or EXPLAIN, whose names are looked up only now.';
 
 function readPath(text: string | null): Path {
   return text === null ? null : parseSearchPath(text);

@@ -169,7 +169,7 @@ function sequenceName(written: string): { schemaname?: string; relname: string }
 
 const NO_FRAME: Frame = { kind: '', node: {}, scope: null, defines: false, planned: false };
 
-function setConfig(a: Analyst, args: readonly unknown[], node: Tree): void {
+function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Frame): void {
   const name = constantText(args[0]);
   const given = constantText(args[1]);
   // Inside a larger query it may run never, or once for each row.
@@ -194,6 +194,14 @@ function setConfig(a: Analyst, args: readonly unknown[], node: Tree): void {
   const { action, why, refused } = judgeSetting(name, given ?? undefined);
   if (refused !== undefined) a.refuse(refused);
   a.add(action, quoteIdentifier(lower), why, node['location']);
+  if (frame.defines || frame.planned)
+    a.add(
+      'code',
+      'pg_catalog.set_config',
+      'Kept to change a setting later, when nobody sees it.',
+      node['location'],
+      true,
+    );
   a.set(lower, local === undefined ? undefined : value, local === true);
 }
 

@@ -6,6 +6,8 @@ import { OPERATORS, RELATIONS, TYPES } from './generated/catalog.ts';
 export interface SearchPath {
   /** Schemas in order without "$user", pg_catalog and pg_temp. Which of them has a table, the text can't tell. */
   readonly schemas: readonly string[];
+  /** Temporary tables hide others of their name, as they do unless the path puts them behind another schema. */
+  readonly temporary_first: boolean;
   /** Unqualified functions, operators, types and relations find pg_catalog's first. */
   readonly builtins_first: boolean;
 }
@@ -21,10 +23,15 @@ export function parseSearchPath(setting: string): SearchPath | null {
     rest = rest.slice(found[0].length);
     if (rest === '' && found[3] !== '') return null;
   }
-  const schemas = names.filter((name) => name !== '$user' && name !== 'pg_catalog' && name !== 'pg_temp');
+  const schemas = names.filter((name) => name !== '$user' && name !== 'pg_catalog' && !TEMPORARY.test(name));
   const explicit = names.indexOf('pg_catalog');
-  return { schemas, builtins_first: explicit <= 0 };
+  const temporary = names.findIndex((name) => TEMPORARY.test(name));
+  const temporary_first = names.slice(0, Math.max(temporary, 0)).every((name) => name === 'pg_catalog');
+  return { schemas, temporary_first, builtins_first: explicit <= 0 };
 }
+
+/** The session's own schema, also by the name that it has in the catalog. */
+export const TEMPORARY = /^pg_temp(_\d+)?$/;
 
 const PLAIN = /^[a-z_][a-z0-9_$]*$/;
 

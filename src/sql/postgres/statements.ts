@@ -34,11 +34,14 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   CopyStmt: { ...plain('COPY', ['read', 'write', 'export', 'import', 'admin'], 'Copies rows in bulk.'), visit: copy },
   TruncateStmt: { ...plain('TRUNCATE TABLE', ['ddl', 'write'], 'Removes all rows of a table.'), visit: truncate },
   DeclareCursorStmt: query('DECLARE CURSOR', 'read', 'Opens a cursor.', (a, n, f) => a.children(n, f)),
-  FetchStmt: plain(
-    (n) => (n['ismove'] === true ? 'MOVE' : 'FETCH'),
-    ['read'],
-    'Reads from a cursor that was judged when it was opened.',
-  ),
+  FetchStmt: {
+    ...plain(
+      (n) => (n['ismove'] === true ? 'MOVE' : 'FETCH'),
+      ['read', 'code'],
+      'Reads from a cursor that was judged when it was opened.',
+    ),
+    visit: (a, n) => a.fetch(textOf(n['portalname'])),
+  },
   ClosePortalStmt: plain('CLOSE CURSOR', ['settings'], 'Closes a cursor.'),
   ExplainStmt: { ...plain('EXPLAIN', ['read'], 'Shows a plan.'), visit: explain, analysed_at_parse: true },
   PrepareStmt: { ...plain('PREPARE', ['settings'], 'Prepares a statement.'), visit: prepare },
