@@ -134,7 +134,7 @@ export interface AnalysisContext {
   readonly search_path: string | null;
   /** What RESET search_path goes back to. Absent: not known, so that names after a RESET in the same message are unresolved. */
   readonly search_path_start?: string | null;
-  /** The search_path in force was set by SET LOCAL in the open transaction: COMMIT takes it back. Absent: no. */
+  /** The search_path in force may have been set in the open transaction: its end may take it back. Absent: no. */
   readonly search_path_is_local?: boolean;
   /**
    * What FETCH may meet in the open transaction. `runs_code`: a cursor whose query changes settings or can't be read. `runs_late`: a portal of

@@ -158,7 +158,10 @@ export class Analyst {
   #next_path: { readonly text: string | null } | null = null;
   #forgets = false;
   #path_used = false;
+  /** It ends with the transaction. */
   #path_local = false;
+  /** It was changed in the open transaction, as far as that is known. */
+  #path_changed = false;
   #start = 0;
   #plain_call: Tree | null = null;
   #literal = false;
@@ -173,7 +176,7 @@ export class Analyst {
     this.context = context;
     this.#path_text = context.search_path;
     this.#path = readPath(context.search_path);
-    this.#path_local = context.search_path_is_local === true;
+    this.#path_local = this.#path_changed = context.search_path_is_local === true;
   }
 
   run(statements: readonly RawStatement[]): void {
@@ -210,6 +213,7 @@ export class Analyst {
       parse_is_harmless: row?.analysed_at_parse !== true || !this.#literal,
     });
     if (this.#next_path) {
+      this.#path_changed = true;
       this.#path_text = this.#next_path.text;
       this.#path = readPath(this.#path_text);
       this.#next_path = null;
@@ -515,9 +519,9 @@ export class Analyst {
     // ON COMMIT DROP, or created in what is rolled back.
     if (op !== 'begin' && op !== 'savepoint' && op !== 'release') this.#temporary.clear();
     const restores =
-      op === 'rollback' ||
-      op === 'rollback-to' ||
-      (this.#path_local && (op === 'commit' || op === 'prepare-transaction'));
+      op === 'rollback' || op === 'rollback-to'
+        ? this.#path_changed
+        : this.#path_local && op !== 'begin' && op !== 'savepoint' && op !== 'release';
     if (restores) this.#next_path = { text: null };
   }
 

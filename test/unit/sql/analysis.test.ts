@@ -91,13 +91,22 @@ describe('statements of one message', () => {
 
   test.each([
     'SELECT f(); SELECT * FROM users',
-    'ROLLBACK; SELECT * FROM users',
+    'BEGIN; SET search_path = x; ROLLBACK; SELECT * FROM users',
+    'SET search_path = x; SAVEPOINT a; ROLLBACK TO a; SELECT * FROM users',
+    'BEGIN; SELECT f(); ROLLBACK; SELECT * FROM users',
     "SELECT set_config('search_path', $1, false); SELECT * FROM users",
     'DO $$BEGIN END$$; SELECT * FROM users',
     'RESET search_path; SELECT * FROM users',
     'BEGIN; SET LOCAL search_path = x; COMMIT; SELECT * FROM users',
   ])('after %s nothing is certain', (sql) => {
     expect(found(analyse(sql))).toContain('read users?');
+  });
+
+  test('a transaction that changed no path ends with the path it began with', () => {
+    const sql = 'ROLLBACK; SELECT * FROM users';
+    expect(analyse(sql).reads).toEqual(['public.users']);
+    expect(found(analyse(sql, { search_path_is_local: true }))).toContain('read users?');
+    expect(found(analyse('COMMIT; SELECT * FROM users', { search_path_is_local: true }))).toContain('read users?');
   });
 
   test('a path with pg_catalog behind leaves no built-in name certain', () => {
