@@ -213,6 +213,7 @@ export class PostgresSession implements SessionFacts {
   #runEnd = -1;
   #reading = false;
   #partKept = false;
+  #replyPassed = false;
   #clientPaused = false;
   /** The client does not keep up, or a long result gathers: the server is not read. */
   #clientFull = false;
@@ -437,6 +438,8 @@ export class PostgresSession implements SessionFacts {
       case 'close':
         return this.#onClose();
       case 'flush':
+        // The server would skip to a Sync.
+        return this.#in.length === 4 ? 'keep' : this.#violationStep('invalid message format: Flush');
       case 'copy-data':
         return 'keep';
       case 'sync':
@@ -774,7 +777,7 @@ export class PostgresSession implements SessionFacts {
     const name = cstring(buffer, start + 5, end);
     if (!name || name.next + 4 !== end) return this.#violationStep('invalid message format: Execute');
     const portal = this.#names.portals.get(serverName(name.text));
-    if (!portal) return this.#refuseOr('extended', noSuch('34000', 'portal', name.text));
+    if (!portal) return this.#executeCursor(serverName(name.text));
     if (portal.prepared.local) return this.#executeOwn(portal);
     let { plan } = portal;
     if (!this.#replies.settled(portal.pipeline)) return this.#settleStep();
@@ -800,6 +803,22 @@ export class PostgresSession implements SessionFacts {
       this.#phase = SETTLING;
       return 'drop';
     }
+    return 'keep';
+  }
+
+  /** What Bind did not make may be a cursor of SQL's: portals and cursors have one space of names. */
+  #executeCursor(name: string): Step {
+    if (name === '') return this.#refuseOr('extended', noSuch('34000', 'portal', name));
+    if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
+    if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
+    const judgement = this.#judge(`FETCH ALL FROM ${quoted(name)}`);
+    if (judgement === null) return 'wait';
+    if (judgement.type !== 'pass') return this.#refuseOr('extended', CHANGED);
+    const now = performance.now();
+    this.#replies.push(EXECUTE, judgement.plan, null, null, now);
+    this.#sentSinceSync = true;
+    this.#executedSinceSync = true;
+    this.#sent(judgement.plan, now);
     return 'keep';
   }
 
@@ -1152,6 +1171,7 @@ export class PostgresSession implements SessionFacts {
           break;
         }
         const pass = found === FRAME || out.first ? this.#reply(found === FRAME) : this.#continued();
+        this.#replyPassed = pass !== false;
         if (pass === true) {
           if (runStart < 0) runStart = out.start;
           if (found === FRAME) this.#passAlike();
@@ -1208,9 +1228,9 @@ export class PostgresSession implements SessionFacts {
     this.#toClient.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
   }
 
-  /** A later part of a long message: what its first part was decides. */
+  /** A later part of a long message goes the way of its first part; one that was kept is a row of ours. */
   #continued(): boolean {
-    if (isOwn(this.#replies.head.op)) {
+    if (!this.#replyPassed) {
       this.#ownRow.push(Buffer.from(this.#out.buffer.subarray(this.#out.start, this.#out.end)));
       return false;
     }
@@ -1631,8 +1651,8 @@ const isDeallocate = ({ names, statements }: Plan): boolean =>
   statements === 1 && names.length === 1 && names[0]?.type === 'deallocate';
 
 /** What is judged when it runs. Made by SQL PREPARE, it means what EXECUTE of its name means. */
-const textOf = ({ plan }: Prepared, name: string): string =>
-  plan ? plan.text : `EXECUTE "${name.replaceAll('"', '""')}"`;
+const textOf = ({ plan }: Prepared, name: string): string => (plan ? plan.text : `EXECUTE ${quoted(name)}`);
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
 

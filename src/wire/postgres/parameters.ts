@@ -1,5 +1,5 @@
-// Bound parameters as a person reads them: text as it is, the common binary formats decoded, the rest as hex.
-// Never fails and never shortens: a value that does not fit its type's format is shown as hex.
+// Bound parameters as a person reads them: text as it is, the common binary formats decoded, the rest as hex, which the type then says.
+// Never fails and never shortens. Two values that the server reads differently must not look alike: an approval is for what was shown.
 // Formats: the *send functions of the server; type OIDs: pg_type.dat.
 import { isUtf8 } from 'node:buffer';
 import type { BindMessage } from './messages.ts';
@@ -13,12 +13,13 @@ interface TypeRow {
   readonly name: string;
   /** Bytes its binary form must have; null: any. */
   readonly bytes: number | null;
-  readonly read: (value: Buffer) => string;
+  /** Null, or throws RangeError: it is none of this type. */
+  readonly read: (value: Buffer) => string | null;
 }
 
 const hex = (value: Buffer): string => `\\x${value.toString('hex')}`;
-/** What is no UTF-8 is shown as hex: replaced characters would make different values look alike. */
-const text = (value: Buffer): string => (isUtf8(value) ? value.toString('utf8') : hex(value));
+/** Replaced characters would make different values look alike. */
+const text = (value: Buffer): string | null => (isUtf8(value) ? value.toString('utf8') : null);
 
 /** As the server prints it: the fewest digits that give the same four bytes. */
 const float4 = (value: number): string => {
@@ -44,7 +45,6 @@ const TYPES: Readonly<Record<number, TypeRow>> = {
   142: { name: 'xml', bytes: null, read: text },
   700: { name: 'float4', bytes: 4, read: (value) => float4(value.readFloatBE()) },
   701: { name: 'float8', bytes: 8, read: (value) => float8(value.readDoubleBE()) },
-  705: { name: 'unknown', bytes: null, read: text },
   1042: { name: 'bpchar', bytes: null, read: text },
   1043: { name: 'varchar', bytes: null, read: text },
   // Days and microseconds count from 2000-01-01.
@@ -72,13 +72,13 @@ const TYPES: Readonly<Record<number, TypeRow>> = {
   3802: {
     name: 'jsonb',
     bytes: null,
-    read: (value) => (value[0] === 1 && isUtf8(value) ? value.toString('utf8', 1) : hex(value)),
+    read: (value) => (value[0] === 1 ? text(value.subarray(1)) : null),
   },
 };
 
 const EPOCH_2000_MS = 946_684_800_000n;
 
-/** Throws RangeError outside the years 1 to 9999 ('infinity' among them): shown as hex then. */
+/** Throws RangeError outside the years 1 to 9999 ('infinity' among them). */
 const timestamp = (microseconds: bigint): string => {
   const whole = new Date(
     Number(EPOCH_2000_MS + (microseconds - (((microseconds % 1000n) + 1000n) % 1000n)) / 1000n),
@@ -88,6 +88,9 @@ const timestamp = (microseconds: bigint): string => {
   return rest === 0n ? whole : whole.replace('Z', `${rest.toString().padStart(3, '0')}Z`);
 };
 
+/** The server chooses the type where none is declared, or `unknown`. */
+const CHOSEN: ReadonlySet<number> = new Set([0, 705]);
+
 /** `types` are the OIDs as declared in Parse or described by the server; 0 or missing: the server chooses. */
 export const decodeParameters = (
   bound: Pick<BindMessage, 'formats' | 'values'>,
@@ -96,13 +99,20 @@ export const decodeParameters = (
   bound.values.map((value, index) => {
     const oid = types[index] ?? 0;
     const row = TYPES[oid];
-    const type = row?.name ?? (oid === 0 ? 'unspecified' : `oid ${oid}`);
+    const type = row?.name ?? (CHOSEN.has(oid) ? 'unspecified' : `oid ${oid}`);
     if (value === null) return { type, value: null };
-    if (bound.formats[index] !== 1) return { type, value: text(value) };
-    if (!row || (row.bytes !== null && row.bytes !== value.length)) return { type, value: hex(value) };
-    try {
-      return { type, value: row.read(value) };
-    } catch {
-      return { type, value: hex(value) };
-    }
+    const binary = bound.formats[index] === 1;
+    const read = binary ? readBinary(row, value) : text(value);
+    return read === null
+      ? { type: `${type}, ${binary ? 'binary' : 'not UTF-8'}`, value: hex(value) }
+      : { type, value: read };
   });
+
+const readBinary = (row: TypeRow | undefined, value: Buffer): string | null => {
+  if (!row || (row.bytes !== null && row.bytes !== value.length)) return null;
+  try {
+    return row.read(value);
+  } catch {
+    return null;
+  }
+};

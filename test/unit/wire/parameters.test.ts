@@ -35,7 +35,6 @@ const BINARY: readonly (readonly [string, number, string, string])[] = [
   ['float4', 700, '7f800000', 'Infinity'],
   ['float8', 701, 'bfb999999999999a', '-0.1'],
   ['float8', 701, '7ff8000000000000', 'NaN'],
-  ['unknown', 705, '6f6464', 'odd'],
   ['bpchar', 1042, '616220', 'ab '],
   ['varchar', 1043, '6162', 'ab'],
   ['date', 1082, '00002279', '2024-02-29'],
@@ -86,13 +85,13 @@ describe('binary', () => {
   });
 
   test.each(HEX)('%s (%i) %s stays hex', (type, oid, sent) => {
-    expect(one(oid, bytes(sent))).toEqual({ type, value: `\\x${sent}` });
+    expect(one(oid, bytes(sent))).toEqual({ type: `${type}, binary`, value: `\\x${sent}` });
   });
 
   test.each(FIXED)('%s (%i) of another length than %i stays hex', (type, oid, length) => {
     for (const wrong of [0, length - 1, length + 1, 100]) {
       const sent = Buffer.alloc(wrong, 1);
-      expect(one(oid, sent)).toEqual({ type, value: `\\x${sent.toString('hex')}` });
+      expect(one(oid, sent)).toEqual({ type: `${type}, binary`, value: `\\x${sent.toString('hex')}` });
     }
   });
 
@@ -146,13 +145,29 @@ test.each([...KNOWN, 0, 1700])('NULL of type %i', (oid) => {
   for (const format of [0, 1]) expect(one(oid, null, format)?.value).toBeNull();
 });
 
+test.each([
+  ['unspecified', 0],
+  ['unspecified', 705],
+  ['text', 25],
+  ['oid 1700', 1700],
+])('bytes that are shown as hex never look like the text of that hex: %s (%i)', (type, oid) => {
+  const text = one(oid, Buffer.from('\\xff62'), 0);
+  expect(text).toEqual({ type, value: '\\xff62' });
+  expect(one(oid, bytes('ff62'), 1)).toEqual({ type: `${type}, binary`, value: '\\xff62' });
+  expect(one(oid, bytes('ff62'), 0)).toEqual({ type: `${type}, not UTF-8`, value: '\\xff62' });
+});
+
+test('a type of the choosing of the server is not guessed', () => {
+  expect(one(705, bytes('31323334'))).toEqual({ type: 'unspecified, binary', value: '\\x31323334' });
+});
+
 test('each value has its own type and format; a type that was not declared is unspecified', () => {
   const values = [bytes('00000007'), Buffer.from('7'), null, bytes('07'), Buffer.from('x')];
   expect(decodeParameters(bound(values, [1, 0, 1, 1, 0]), [23, 23, 25])).toEqual([
     { type: 'int4', value: '7' },
     { type: 'int4', value: '7' },
     { type: 'text', value: null },
-    { type: 'unspecified', value: '\\x07' },
+    { type: 'unspecified, binary', value: '\\x07' },
     { type: 'unspecified', value: 'x' },
   ]);
   expect(decodeParameters(bound([], []), [23])).toEqual([]);
