@@ -27,6 +27,7 @@ export const planOf = (analysis: Analysis, text: string, rule: string): Plan => 
     resets: effects.some((effect) => effect.type === 'reset-all'),
     names: effects.flatMap(nameEffect),
     by_name: analysis.session_bound,
+    preparable: statements.length === 1 && statements.every(({ kind }) => PREPARABLE.has(kind)),
     declares: statements.some(({ kind }) => kind === 'DECLARE CURSOR'),
     runs_late: statements.some(({ kind }) => RUNS_LATE.has(kind)),
     own: analysis.own,
@@ -61,6 +62,8 @@ const nameEffect = (effect: Effect): NameEffect[] => {
   const name = effect.name === null ? null : Buffer.from(effect.name, 'utf8').toString('latin1');
   return [{ ...effect, name } as NameEffect];
 };
+
+const PREPARABLE: ReadonlySet<string> = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
 /** Utility statements that return rows, so that FETCH can run a portal of them. */
 const RUNS_LATE: ReadonlySet<string> = new Set(['CALL', 'EXECUTE', 'EXPLAIN', 'FETCH']);

@@ -67,6 +67,8 @@ export interface Plan {
   readonly names: readonly NameEffect[];
   /** It means what names prepared in this session mean when it runs. */
   readonly by_name: boolean;
+  /** One statement of a kind that SQL PREPARE takes: EXECUTE of it does what it does itself. */
+  readonly preparable: boolean;
   /** Opens a cursor, whose query runs at FETCH. */
   readonly declares: boolean;
   /** A utility statement that returns rows: what it names is looked up when they are first taken, by FETCH perhaps. */

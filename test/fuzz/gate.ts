@@ -200,6 +200,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     resets: false,
     names,
     by_name: executed,
+    preparable: statements.length === 1 && !executed && !opaque && block === null && names.length === 0,
     declares: false,
     runs_late: false,
     own,

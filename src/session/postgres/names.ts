@@ -1,7 +1,7 @@
 // Prepared statements and portals of one session, as the server has them: what is sent is entered at once, and taken
 // back when the server turns out not to have done it. A name that is not here is not known to exist.
 // Source: manual 55.2.3, "Extended Query"; names of SQL PREPARE and of Parse share one space.
-import type { Plan, Release } from '../gate.ts';
+import type { Plan, Release, SessionFacts } from '../gate.ts';
 
 export interface Prepared {
   /** Null: made by SQL PREPARE, whose meaning the gate keeps in `inner`. */
@@ -32,9 +32,10 @@ export const CERTAIN = -1;
 export interface Portal {
   readonly prepared: Prepared;
   readonly plan: Plan;
-  /** The facts under which it was judged, and how often names had changed by then. */
+  /** The facts under which it was judged, how often names had changed by then, and what FETCH could meet. */
   readonly epoch: number;
   names: number;
+  portals: SessionFacts['portals'];
   /** Set when somebody let it through; its one run is reported there. */
   release: Release | null;
   /** Of an own statement: its parameters. */

@@ -282,9 +282,7 @@ export class PostgresSession implements SessionFacts {
     if (!this.#replies.settled(prepared.pipeline)) return undefined;
     const { plan } = prepared;
     if (!plan) return prepared.inner;
-    const plain =
-      plan.names.length === 0 && plan.own.length === 0 && plan.block === null && !plan.resets && !plan.copy_in;
-    return plain ? plan.gate : undefined;
+    return plan.preparable && plan.own.length === 0 ? plan.gate : undefined;
   }
 
   /**
@@ -753,6 +751,7 @@ export class PostgresSession implements SessionFacts {
         plan,
         epoch: this.#epoch,
         names: this.#names.changes,
+        portals: this.portals,
         release,
         values: [],
         resultFormat: 0,
@@ -764,6 +763,7 @@ export class PostgresSession implements SessionFacts {
     } else {
       portal.pipeline = this.#replies.pipeline;
       portal.names = this.#names.changes;
+      portal.portals = this.portals;
     }
     if (name !== '') this.#fetchable(plan);
     this.#replies.push(BIND, plan, portal, undo, 0);
@@ -784,7 +784,11 @@ export class PostgresSession implements SessionFacts {
     if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
     if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
     // Bound under other facts, or before a name that it executes was made anew: such a portal has to be bound again.
-    if (portal.epoch !== this.#epoch || (plan.by_name && portal.names !== this.#names.changes)) {
+    const changed =
+      portal.epoch !== this.#epoch ||
+      (plan.by_name && portal.names !== this.#names.changes) ||
+      (plan.runs_late && portal.portals !== this.portals);
+    if (changed) {
       const judgement = this.#judge(plan.text);
       if (judgement === null) return 'wait';
       if (judgement.type !== 'pass' || portal.release) return this.#refuseOr('extended', CHANGED);
@@ -918,6 +922,7 @@ export class PostgresSession implements SessionFacts {
       plan,
       epoch,
       names: this.#names.changes,
+      portals: this.portals,
       release: null,
       values,
       resultFormat,

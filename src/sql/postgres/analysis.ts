@@ -39,6 +39,8 @@ export interface Frame {
   readonly defines: boolean;
   /** EXPLAIN without ANALYZE, a view's or rule's query: planned, not run. */
   readonly planned: boolean;
+  /** A cursor's query: run by FETCH or COMMIT. */
+  readonly later: boolean;
 }
 
 /** What a table row does with its node. */
@@ -246,6 +248,7 @@ export class Analyst {
       scope: options?.scope ?? null,
       defines: options?.defines ?? false,
       planned: options?.planned ?? false,
+      later: false,
     });
     while (this.#stack.length > base) this.#visit(this.#stack.pop()!);
   }
@@ -516,6 +519,8 @@ export class Analyst {
 
   transaction(op: (Effect & { type: 'transaction' })['op']): void {
     this.effects.push({ type: 'transaction', op, statement: this.statement });
+    // A cursor WITH HOLD is run to its end.
+    if ((op === 'commit' || op === 'prepare-transaction') && this.context.portals?.runs_code) this.forget();
     // ON COMMIT DROP, or created in what is rolled back.
     if (op !== 'begin' && op !== 'savepoint' && op !== 'release') this.#temporary.clear();
     const restores =

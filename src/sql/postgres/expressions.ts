@@ -167,7 +167,7 @@ function sequenceName(written: string): { schemaname?: string; relname: string }
   return parts.length === 2 ? { schemaname: parts[0]!, relname: parts[1]! } : null;
 }
 
-const NO_FRAME: Frame = { kind: '', node: {}, scope: null, defines: false, planned: false };
+const NO_FRAME: Frame = { kind: '', node: {}, scope: null, defines: false, planned: false, later: false };
 
 function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Frame): void {
   const name = constantText(args[0]);
@@ -194,7 +194,7 @@ function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Fram
   const { action, why, refused } = judgeSetting(name, given ?? undefined);
   if (refused !== undefined) a.refuse(refused);
   a.add(action, quoteIdentifier(lower), why, node['location']);
-  if (frame.defines || frame.planned)
+  if (frame.defines || frame.planned || frame.later)
     a.add(
       'code',
       'pg_catalog.set_config',

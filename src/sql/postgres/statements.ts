@@ -33,7 +33,9 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   ),
   CopyStmt: { ...plain('COPY', ['read', 'write', 'export', 'import', 'admin'], 'Copies rows in bulk.'), visit: copy },
   TruncateStmt: { ...plain('TRUNCATE TABLE', ['ddl', 'write'], 'Removes all rows of a table.'), visit: truncate },
-  DeclareCursorStmt: query('DECLARE CURSOR', 'read', 'Opens a cursor.', (a, n, f) => a.children(n, f)),
+  DeclareCursorStmt: query('DECLARE CURSOR', 'read', 'Opens a cursor.', (a, n, f) =>
+    a.children(n, { ...f, later: true }),
+  ),
   FetchStmt: {
     ...plain(
       (n) => (n['ismove'] === true ? 'MOVE' : 'FETCH'),
