@@ -162,3 +162,22 @@ test('a client that only sends', async () => {
   expect(await growth()).toBeLessThan(GROWTH_BYTES_MAX);
   raw.destroy();
 });
+
+test('a client that only sends what is answered here', async () => {
+  const raw = await login();
+  const growth = await weigh();
+  raw.stream.pause();
+  const show = query('SHOW holdpoint.reason');
+  const batch = Buffer.concat(Array.from({ length: 20_000 }, () => show));
+  let sent = 0;
+  let quiet = 0;
+  while (sent < TOTAL_BYTES && quiet === 0) {
+    sent += batch.length;
+    if (raw.stream.write(batch)) continue;
+    const drained = once(raw.stream, 'drain').then(() => 0);
+    quiet = await Promise.race([drained, new Promise<number>((resolve) => setTimeout(() => resolve(1), 3000))]);
+  }
+  expect(quiet).toBe(1);
+  expect(await growth()).toBeLessThan(GROWTH_BYTES_MAX);
+  raw.destroy();
+});

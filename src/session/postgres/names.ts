@@ -60,8 +60,6 @@ export class Names {
   changes = 0;
   /** No code ran that may have made names which are not here. */
   sure = true;
-  /** In which pipeline a Close took a name away; the server may have skipped it. */
-  removedIn = CERTAIN;
 
   /** Enters (or, with undefined, removes) a statement; returns how to take that back. */
   setStatement(name: string, prepared: Prepared | undefined): Undo {

@@ -238,6 +238,8 @@ export class PostgresSession implements SessionFacts {
     this.#toClient = new Outbox(client, () => {
       this.#clientFull = true;
       upstream.pause();
+      // Some of what it sends is answered here.
+      this.#pauseClient();
     });
     this.#toServer = new Outbox(upstream, () => {
       this.#serverFull = true;
@@ -276,7 +278,8 @@ export class PostgresSession implements SessionFacts {
   prepared(name: string): unknown {
     const prepared = this.#names.statements.get(serverName(Buffer.from(name, 'utf8').toString('latin1')));
     if (!prepared) {
-      const sure = this.#names.sure && this.#replies.settled(this.#names.removedIn);
+      // What is under way may have taken it away, and be skipped.
+      const sure = this.#names.sure && this.#replies.length === 0;
       return sure && PLAIN_NAME.test(name) ? null : undefined;
     }
     if (!this.#replies.settled(prepared.pipeline)) return undefined;
@@ -370,6 +373,7 @@ export class PostgresSession implements SessionFacts {
 
   #readAll(): void {
     for (;;) {
+      if (this.#clientFull) return;
       const phase = this.#phase.name;
       if (phase !== 'open' && phase !== 'copying' && phase !== 'discarding') return;
       if (this.#replies.length > REPLIES_MAX) return this.#settle();
@@ -812,8 +816,9 @@ export class PostgresSession implements SessionFacts {
 
   /** What Bind did not make may be a cursor of SQL's: portals and cursors have one space of names. */
   #executeCursor(name: string): Step {
-    if (name === '') return this.#refuseOr('extended', noSuch('34000', 'portal', name));
-    if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
+    // A Close that is under way may be skipped: then it is no cursor.
+    if (this.#replies.length > 0) return this.#settleStep();
+    if (name === '') return this.#refuse('extended', noSuch('34000', 'portal', name));
     if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return this.#rereadStep();
     const judgement = this.#judge(`FETCH ALL FROM ${quoted(name)}`);
     if (judgement === null) return 'wait';
@@ -872,7 +877,8 @@ export class PostgresSession implements SessionFacts {
       this.#toClient.write(CLOSE_COMPLETE);
       return 'drop';
     }
-    if (kind === 0x53) this.#names.removedIn = this.#replies.pipeline;
+    // A name that is made just now must not be taken back together with this.
+    if (this.#barrier && this.#replies.length > 0) return this.#settleStep();
     const undo = kind === 0x53 ? this.#names.setStatement(key, undefined) : this.#names.setPortal(key, undefined);
     this.#replies.push(CLOSE, null, null, undo, 0);
     this.#sentSinceSync = true;
@@ -1117,10 +1123,11 @@ export class PostgresSession implements SessionFacts {
 
   #watchBacklog(): void {
     const phase = this.#phase;
-    if (phase.name === 'held' && phase.waiting) this.#watchHeld();
-    else if (phase.name !== 'closed' && this.#in.unread > this.#limits.backlog_bytes_max && isWaiting(phase))
-      this.#pauseClient();
-    else if (this.#clientPaused && !this.#serverFull && !isWaiting(phase)) this.#resumeClient();
+    if (phase.name === 'closed') return;
+    if (phase.name === 'held' && phase.waiting) return this.#watchHeld();
+    const blocked = this.#serverFull || this.#clientFull || isWaiting(phase);
+    if (blocked && this.#in.unread > this.#limits.backlog_bytes_max) this.#pauseClient();
+    else if (this.#clientPaused && !blocked) this.#resumeClient();
   }
 
   /** While its statement is held the client is still read: it may leave, or send more than it should. */
@@ -1151,7 +1158,7 @@ export class PostgresSession implements SessionFacts {
 
   #serverDrained(): void {
     this.#serverFull = false;
-    if (this.#clientPaused && !isWaiting(this.#phase)) this.#resumeClient();
+    this.#watchBacklog();
   }
 
   #clientLeft(): void {
@@ -1210,8 +1217,10 @@ export class PostgresSession implements SessionFacts {
   }
 
   #clientDrained(): void {
+    if (!this.#clientFull) return;
     this.#clientFull = false;
     if (!this.#gathering) this.#upstream.resume();
+    this.#readOn();
   }
 
   /** Where a row has passed, the rows right behind it pass too: they answer the same message, and what stood before the first was told. */
