@@ -652,10 +652,10 @@ const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 
 /** What the session remembered for a name: a protocol statement's plan, or the analysis inside a SQL PREPARE. */
-const analysisOf = (remembered: unknown): Analysis | null | undefined =>
+const analysisOf = (remembered: unknown): ReturnType<AnalysisContext['prepared']> =>
   remembered && typeof remembered === 'object' && 'analysis' in remembered
     ? (remembered as Remembered).analysis
-    : (remembered as Analysis | null | undefined);
+    : (remembered as ReturnType<AnalysisContext['prepared']>);
 
 const UNRECORDED: Judgement = { type: 'refuse', plan: null, refuse: () => Promise.resolve(texts.noLog()) };
 

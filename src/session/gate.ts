@@ -28,7 +28,7 @@ export interface SessionFacts {
   server_timeout_ms: number | null;
   /**
    * What the gate remembered for a name (text, not bytes) prepared in this session (`Plan.gate` or `NameEffect.inner`). Null: there is no such
-   * name. Undefined: it can't be told.
+   * name. 'utility': Parse made it, of a kind that SQL PREPARE does not take. Undefined: it can't be told.
    */
   prepared(name: string): unknown;
   /** Every text prepared in this session with the name it has, in the order of the names; latin1. */

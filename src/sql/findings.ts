@@ -143,7 +143,7 @@ export interface AnalysisContext {
   readonly portals?: { readonly runs_code: boolean; readonly runs_late: boolean };
   /**
    * Analyses of statements prepared by SQL PREPARE or by the protocol under a name; for EXECUTE. Null: there is none, and the
-   * server will say so. Undefined: it can't be told.
+   * server will say so. 'utility': a statement of the protocol whose effects are not those of EXECUTE. Undefined: it can't be told.
    */
-  readonly prepared: (name: string) => Analysis | null | undefined;
+  readonly prepared: (name: string) => Analysis | 'utility' | null | undefined;
 }

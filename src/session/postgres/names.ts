@@ -11,7 +11,7 @@ export interface Prepared {
   readonly text: string;
   /** Parameter type OIDs that the client declared, or the server described. */
   types: readonly number[];
-  /** Addressed to Holdpoint: never sent. */
+  /** Addressed to Holdpoint: what the server has under its name, if any, is empty. */
   readonly local: boolean;
   /** The facts under which it was judged. */
   readonly epoch: number;

@@ -69,8 +69,8 @@ import {
 import { HANDLING, type Handling, type ReadingPhase } from './table.ts';
 import {
   CHANGED,
+  cursorExists,
   DESYNC,
-  exists,
   FAILED_TRANSACTION,
   GUARDED_SETTING,
   INTERNAL,
@@ -274,7 +274,6 @@ export class PostgresSession implements SessionFacts {
     return this.#executedSinceSync && this.#status === IDLE;
   }
 
-  /** Null: there is none. Undefined also for what must not be run by SQL EXECUTE, because its effects would be missed. */
   prepared(name: string): unknown {
     const prepared = this.#names.statements.get(serverName(Buffer.from(name, 'utf8').toString('latin1')));
     if (!prepared) {
@@ -285,7 +284,7 @@ export class PostgresSession implements SessionFacts {
     if (!this.#replies.settled(prepared.pipeline)) return undefined;
     const { plan } = prepared;
     if (!plan) return prepared.inner;
-    return plan.preparable && plan.own.length === 0 ? plan.gate : undefined;
+    return plan.preparable && plan.own.length === 0 ? plan.gate : 'utility';
   }
 
   /**
@@ -696,14 +695,14 @@ export class PostgresSession implements SessionFacts {
       if (this.#replies.length > 0) return this.#settleStep();
       if (plan.statements !== 1) return this.#refuse('extended', ONE_COMMAND);
       if (this.#status === FAILED_BLOCK) return this.#refuse('extended', FAILED_TRANSACTION);
-      // What the server has under this name it would keep.
-      if (name !== '' && this.#names.statements.get(name)?.local === false)
-        return this.#refuse('extended', exists('42P05', 'prepared statement', name));
-      this.#names.setStatement(name, this.#prepare(plan, [], true));
-      this.#toClient.write(PARSE_COMPLETE);
-      return 'drop';
+      if (name === '') {
+        this.#names.setStatement('', { ...this.#prepare(plan, []), pipeline: CERTAIN });
+        this.#toClient.write(PARSE_COMPLETE);
+        return 'drop';
+      }
+      // A name is the server's to give and to take away: it gets an empty statement.
     }
-    const prepared = this.#prepare(plan, message.types, false);
+    const prepared = this.#prepare(plan, message.types);
     if (release) this.#accounts.parse(prepared, this.#bindAhead()?.bytes ?? null, release);
     if (plan.forward !== null) buffer.write(plan.forward, message.textStart, 'latin1');
     const undo = this.#names.setStatement(name, prepared);
@@ -712,9 +711,9 @@ export class PostgresSession implements SessionFacts {
     return 'keep';
   }
 
-  #prepare(plan: Plan, types: readonly number[], local: boolean): Prepared {
-    const pipeline = local ? CERTAIN : this.#replies.pipeline;
-    return { plan, inner: null, text: plan.text, types, local, epoch: this.#epoch, pipeline };
+  #prepare(plan: Plan, types: readonly number[]): Prepared {
+    const { pipeline } = this.#replies;
+    return { plan, inner: null, text: plan.text, types, local: plan.own.length > 0, epoch: this.#epoch, pipeline };
   }
 
   #onBind(): Step {
@@ -869,10 +868,13 @@ export class PostgresSession implements SessionFacts {
     const name = cstring(buffer, start + 6, end);
     if (!name || name.next !== end) return this.#violationStep('invalid message format: Close');
     const key = serverName(name.text);
-    const local = kind === 0x53 ? this.#names.statements.get(key)?.local : this.#names.portals.get(key)?.prepared.local;
-    if (local) {
+    const unsent =
+      kind === 0x53
+        ? key === '' && this.#names.statements.get('')?.local
+        : this.#names.portals.get(key)?.prepared.local;
+    if (unsent) {
       if (this.#replies.length > 0) return this.#settleStep();
-      if (kind === 0x53) this.#names.setStatement(key, undefined);
+      if (kind === 0x53) this.#names.setStatement('', undefined);
       else this.#names.setPortal(key, undefined);
       this.#toClient.write(CLOSE_COMPLETE);
       return 'drop';
@@ -937,8 +939,7 @@ export class PostgresSession implements SessionFacts {
       bytes: 0,
     };
     const before = this.#names.portals.get(portal);
-    if (portal !== '' && before?.prepared.local === false)
-      return this.#refuse('extended', exists('42P03', 'cursor', portal));
+    if (portal !== '' && before?.prepared.local === false) return this.#refuse('extended', cursorExists(portal));
     if (before) this.#accounts.endPortal(before);
     this.#names.setPortal(portal, known);
     this.#toClient.write(BIND_COMPLETE);

@@ -70,10 +70,10 @@ export const notInCopy = (type: string): WireText => ({
   sqlstate: '08P01',
   message: `unexpected message type ${type} during COPY from stdin`,
 });
-export const exists = (sqlstate: string, what: string, name: string): WireText => ({
+export const cursorExists = (name: string): WireText => ({
   severity: 'ERROR',
-  sqlstate,
-  message: `${what} "${Buffer.from(name, 'latin1').toString('utf8')}" already exists`,
+  sqlstate: '42P03',
+  message: `cursor "${Buffer.from(name, 'latin1').toString('utf8')}" already exists`,
 });
 export const noSuch = (sqlstate: string, what: string, name: string): WireText => ({
   severity: 'ERROR',

@@ -58,7 +58,8 @@ export function analyseText(parser: Parser, text: string, context: AnalysisConte
   try {
     analyst.run(parsed.statements);
   } catch (refusal) {
-    if (refusal instanceof Refusal) return refusedAnalysis(text, refusal.error, blanked.reason);
+    if (refusal instanceof Refusal)
+      return { ...refusedAnalysis(text, refusal.error, blanked.reason), session_bound: analyst.session_bound };
     throw refusal;
   }
   const changed = blanked.text !== text || analyst.own.length > 0;
@@ -589,6 +590,8 @@ export class Analyst {
     const inner = here ?? (this.#names_doubted ? undefined : this.context.prepared(name));
     // The server answers 26000.
     if (inner === null) return;
+    // COPY would turn the conversation round, DECLARE and FETCH would run later: what follows is only known of the protocol's own.
+    if (inner === 'utility') this.refuse('EXECUTE of a utility statement that Parse made: run it by Bind and Execute');
     if (!inner) {
       this.add('code', quoteIdentifier(name), 'A prepared statement that is not known.', location, true);
       this.forget();

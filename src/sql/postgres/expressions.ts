@@ -2,7 +2,7 @@
 // stages make it: seeing one is `unknown`), or a rule. A test compares the table with the grammar's list of kinds.
 import type { Analyst, Frame, Visit } from './analysis.ts';
 import { FUNCTION_CLASSES, functionClass } from './functions.ts';
-import { quoteIdentifier } from './names.ts';
+import { foldCase, quoteIdentifier } from './names.ts';
 import type { Tree } from './parser.ts';
 import { judgeSetting } from './settings.ts';
 import { strings, unwrap } from './tree.ts';
@@ -161,7 +161,7 @@ function sequence(a: Analyst, args: readonly unknown[], node: Tree): void {
 /** 'a.b', '"A"."b"' as nextval reads it. */
 function sequenceName(written: string): { schemaname?: string; relname: string } | null {
   const parts = [...written.matchAll(/"((?:[^"]|"")*)"|[^".]+/g)].map(
-    (m) => m[1]?.replaceAll('""', '"') ?? m[0].toLowerCase(),
+    (m) => m[1]?.replaceAll('""', '"') ?? foldCase(m[0]),
   );
   if (parts.length === 1) return { relname: parts[0]! };
   return parts.length === 2 ? { schemaname: parts[0]!, relname: parts[1]! } : null;

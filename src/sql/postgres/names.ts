@@ -12,14 +12,14 @@ export interface SearchPath {
   readonly builtins_first: boolean;
 }
 
-/** Reads the setting's text by SplitIdentifierString's rules. Null: it does not parse. */
+/** Reads the setting's text by SplitIdentifierString's rules. Null: it does not parse, or how the server folds it hangs on a locale. */
 export function parseSearchPath(setting: string): SearchPath | null {
   const names: string[] = [];
-  let rest = setting.trim();
+  let rest = setting.replace(/^[ \t\n\r\f\v]+/, '').replace(/[ \t\n\r\f\v]+$/, '');
   while (rest !== '') {
-    const found = /^(?:"((?:[^"]|"")*)"|([^",\s]+))\s*(,\s*|$)/.exec(rest);
+    const found = /^(?:"((?:[^"]|"")*)"|([!#-+\--~]+))[ \t\n\r\f\v]*(,[ \t\n\r\f\v]*|$)/.exec(rest);
     if (!found) return null;
-    names.push(found[1] === undefined ? found[2]!.toLowerCase() : found[1].replaceAll('""', '"'));
+    names.push(found[1] === undefined ? foldCase(found[2]!) : found[1].replaceAll('""', '"'));
     rest = rest.slice(found[0].length);
     if (rest === '' && found[3] !== '') return null;
   }
@@ -32,6 +32,11 @@ export function parseSearchPath(setting: string): SearchPath | null {
 
 /** The session's own schema, also by the name that it has in the catalog. */
 export const TEMPORARY = /^pg_temp(_\d+)?$/;
+
+/** Lower case as the server makes it: of ASCII only, whatever JavaScript calls a letter. */
+export function foldCase(name: string): string {
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
 
 const PLAIN = /^[a-z_][a-z0-9_$]*$/;
 

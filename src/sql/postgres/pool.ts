@@ -9,7 +9,7 @@ export type PlainContext = Omit<AnalysisContext, 'prepared'>;
 export interface WorkerQuestion {
   readonly text: string;
   readonly context: PlainContext;
-  readonly prepared: readonly (readonly [string, Analysis | null])[];
+  readonly prepared: readonly (readonly [string, Analysis | 'utility' | null])[];
 }
 
 export interface WorkerAnswer {

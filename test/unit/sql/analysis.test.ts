@@ -109,6 +109,12 @@ describe('statements of one message', () => {
     expect(found(analyse('COMMIT; SELECT * FROM users', { search_path_is_local: true }))).toContain('read users?');
   });
 
+  test('a path is folded as the server folds it: ASCII only', () => {
+    expect(analyse('SELECT * FROM t', { search_path: 'Evil , "Évil"' }).reads).toEqual(['"Évil".t', 'evil.t']);
+    for (const search_path of ['ÉVIL', 'a\u00a0', '\u212aevil'])
+      expect(found(analyse('SELECT * FROM t', { search_path }))).toContain('read t?');
+  });
+
   test('a path with pg_catalog behind leaves no built-in name certain', () => {
     expect(found(analyse('SELECT 1 + 2, lower(a) FROM pg_class', { search_path: 'public, pg_catalog' }))).toEqual([
       'code +?',
