@@ -15,7 +15,7 @@ import { EXPRESSIONS } from './expressions.ts';
 import { FOLDING_AGGREGATES, FUNCTION_CLASSES, functionClass } from './functions.ts';
 import { GRAMMAR } from './generated/grammar.ts';
 import { blank, hasNewerNumbers, nameEnd, shape, shiftPosition } from './lexer.ts';
-import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath, TEMPORARY } from './names.ts';
+import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath } from './names.ts';
 import type { ParseOutcome, Parser, RawStatement, Tree } from './parser.ts';
 import { STATEMENTS } from './statements.ts';
 import { OWN_HELP, OWN_SETTINGS, Refusal, textOf, unwrap } from './tree.ts';
@@ -358,7 +358,7 @@ export class Analyst {
       return { ...RESOLVED, name: qualified(catalog, schema ?? '', name), unresolved: true };
     }
     if (schema !== null) {
-      return { ...RESOLVED, name: qualified(schema, name), temporary: TEMPORARY.test(schema) };
+      return { ...RESOLVED, name: qualified(schema, name), temporary: schema === 'pg_temp' };
     }
     const path = this.#path;
     if (range['relpersistence'] === 't' || (path?.temporary_first && this.#temporary.has(name))) {

@@ -23,15 +23,16 @@ export function parseSearchPath(setting: string): SearchPath | null {
     rest = rest.slice(found[0].length);
     if (rest === '' && found[3] !== '') return null;
   }
-  const schemas = names.filter((name) => name !== '$user' && name !== 'pg_catalog' && !TEMPORARY.test(name));
+  const schemas = names.filter((name) => name !== '$user' && name !== 'pg_catalog' && name !== 'pg_temp');
   const explicit = names.indexOf('pg_catalog');
   const temporary = names.findIndex((name) => TEMPORARY.test(name));
-  const temporary_first = names.slice(0, Math.max(temporary, 0)).every((name) => name === 'pg_catalog');
+  const temporary_first =
+    temporary < 0 || names.slice(0, temporary + 1).every((name) => name === 'pg_catalog' || name === 'pg_temp');
   return { schemas, temporary_first, builtins_first: explicit <= 0 };
 }
 
-/** The session's own schema, also by the name that it has in the catalog. */
-export const TEMPORARY = /^pg_temp(_\d+)?$/;
+/** Schemas of temporary tables: pg_temp is the session's own, which also has one of the other names. */
+const TEMPORARY = /^pg_temp(_\d+)?$/;
 
 /** Lower case as the server makes it: of ASCII only, whatever JavaScript calls a letter. */
 export function foldCase(name: string): string {

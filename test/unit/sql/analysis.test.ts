@@ -109,6 +109,22 @@ describe('statements of one message', () => {
     expect(found(analyse('COMMIT; SELECT * FROM users', { search_path_is_local: true }))).toContain('read users?');
   });
 
+  test.each([
+    ['pg_temp_99, public, pg_temp', 'ddl pg_temp_99.t'],
+    ['public, pg_temp_3', 'ddl public.t'],
+    ['public, pg_temp', 'ddl public.t'],
+    ['pg_temp, public', 'write pg_temp.t'],
+    ['pg_catalog, pg_temp, public', 'write pg_temp.t'],
+    ['public', 'write pg_temp.t'],
+  ])('a temporary table under the path %s', (search_path, dropped) => {
+    expect(found(analyse('CREATE TEMP TABLE t (a int); DROP TABLE t', { search_path }))).toContain(dropped);
+  });
+
+  test('a temporary schema by its number may be the one of others', () => {
+    expect(found(analyse('DROP TABLE pg_temp_2.t'))).toContain('ddl pg_temp_2.t');
+    expect(found(analyse('DROP TABLE pg_temp.t'))).toContain('write pg_temp.t');
+  });
+
   test('a path is folded as the server folds it: ASCII only', () => {
     expect(analyse('SELECT * FROM t', { search_path: 'Evil , "Évil"' }).reads).toEqual(['"Évil".t', 'evil.t']);
     for (const search_path of ['ÉVIL', 'a\u00a0', '\u212aevil'])
