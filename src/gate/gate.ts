@@ -74,7 +74,7 @@ export interface GateOptions {
 
 type Context = {
   readonly policy: Policy;
-  readonly role: string | null;
+  readonly role: string;
   readonly search_path: string | null;
   readonly in_transaction: boolean;
   readonly local: boolean;
@@ -227,7 +227,8 @@ class Session implements GateSession {
   }
 
   #context(): Context {
-    const { role, search_path, in_transaction, search_path_start, search_path_is_local, portals } = this.#facts;
+    const { search_path, in_transaction, search_path_start, search_path_is_local, portals } = this.#facts;
+    const role = effectiveRole(this.#facts);
     const policy = this.#options.policy();
     const last = in_transaction ? this.#inside : this.#outside;
     if (
@@ -240,7 +241,7 @@ class Session implements GateSession {
     )
       return last;
     const { server_version, database, application_name } = this.#opening;
-    const view = { in_transaction, application_name, role: role ?? '' };
+    const view = { in_transaction, application_name, role };
     const key = JSON.stringify([
       this.#who,
       this.#where,
@@ -255,7 +256,7 @@ class Session implements GateSession {
     const analysis: AnalysisContext = {
       server_version,
       database,
-      role: role === null || role === 'none' ? (this.#facts.session_authorization ?? '') : role,
+      role,
       search_path,
       ...(search_path_start === null ? {} : { search_path_start }),
       search_path_is_local,
@@ -434,7 +435,7 @@ class Session implements GateSession {
     parameters: readonly BoundParameter[],
   ): Held {
     const facts = this.#facts;
-    const role = facts.role === null || facts.role === 'none' ? (facts.session_authorization ?? '') : facts.role;
+    const role = effectiveRole(facts);
     const search_path = facts.search_path ?? '';
     const in_transaction = facts.in_transaction || facts.in_implicit_transaction;
     const told = ownReason(plan.own) ?? analysis.reason ?? facts.reason;
@@ -637,6 +638,10 @@ const remember = ({ verdicts, seen }: Shared, text: string, pass: Extract<Judgem
   if (seen.size >= SEEN_MAX) seen.clear();
   seen.add(text);
 };
+
+/** Whose rights a statement has; '' while that is not known. */
+const effectiveRole = ({ role, session_authorization }: SessionFacts): string =>
+  role === null || role === 'none' ? (session_authorization ?? '') : role;
 
 /** Where names do not matter. */
 const NOWHERE: AnalysisContext = {

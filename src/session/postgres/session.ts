@@ -84,8 +84,9 @@ import {
   UPSTREAM_GONE,
 } from './texts.ts';
 
-/** Statements of an open transaction that a reviewer is shown. */
+/** Statements of an open transaction that a reviewer is shown, and bytes of their texts. */
 export const EARLIER_MAX = 100;
+const EARLIER_BYTES_MAX = 1024 * 1024;
 /** Longest message of the server that must be whole to be read: an error quotes what it is about, a parameter for example. */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 /** What a result must have brought to be a long one, and how long the server's next bytes then gather, in ms. */
@@ -1004,7 +1005,10 @@ export class PostgresSession implements SessionFacts {
       role: value('role'),
       session_authorization: value('session_authorization'),
     };
-    if (FACTS.some((name) => facts[name] !== this.#facts[name])) this.#epoch++;
+    if (FACTS.some((name) => facts[name] !== this.#facts[name])) {
+      this.#epoch++;
+      this.#judged = null;
+    }
     this.#facts = facts;
     this.search_path_start ??= facts.search_path;
     const inBlock = this.#status !== IDLE || this.#executedSinceSync;
@@ -1049,7 +1053,7 @@ export class PostgresSession implements SessionFacts {
       this.#in.unread_last();
       this.#phase = DISCARDING;
     }
-    this.#read();
+    this.#readOn();
   }
 
   // ---- refusing
@@ -1506,8 +1510,13 @@ export class PostgresSession implements SessionFacts {
     this.#follow(plan, op, tag, sqlstate);
     const open = this.in_transaction || this.#status !== IDLE || this.#executedSinceSync;
     if (tag !== null && plan.block === 'closed') this.earlier = [];
-    else if (open && !isDeallocate(plan) && this.earlier.length < EARLIER_MAX)
+    else if (open && !isDeallocate(plan) && this.#earlierFits(plan.text))
       this.earlier.push({ sql: plan.text, at, outcome: sqlstate ?? tag ?? '' });
+  }
+
+  #earlierFits(text: string): boolean {
+    if (this.earlier.length >= EARLIER_MAX) return false;
+    return this.earlier.reduce((sum, { sql }) => sum + sql.length, text.length) <= EARLIER_BYTES_MAX;
   }
 
   /** What a finished statement changed: names of SQL PREPARE, settings told to Holdpoint, the block. */
@@ -1517,7 +1526,8 @@ export class PostgresSession implements SessionFacts {
       if (effect.statement > done) break;
       // The one that failed: a commit that fails behind it does not take names back.
       if (effect.statement === done) {
-        if (!NAME_UNCHANGED.has(sqlstate ?? '')) this.#names.doubt(effect.name);
+        const commits = this.#status === IDLE && plan.statements > 1;
+        if (commits || !NAME_UNCHANGED.has(sqlstate ?? '')) this.#names.doubt(effect.name);
       } else if (effect.type === 'prepare')
         this.#names.setStatement(effect.name, {
           plan: null,
