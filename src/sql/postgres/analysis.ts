@@ -377,26 +377,18 @@ export class Analyst {
     if (range['schemaname'] === undefined) {
       for (let s = frame.scope; s; s = s.outer) if (s.name === range['relname']) return;
     }
-    const { name, unresolved, perhaps } = this.relation(range);
-    this.add('read', name, unresolved ? UNRESOLVED_RELATION : 'Reads a table or view.', range['location'], unresolved);
-    this.#reads.add(name);
-    for (const other of perhaps) {
-      this.add('read', other, PERHAPS, range['location']);
-      this.#reads.add(other);
-    }
+    const relation = this.relation(range);
+    const { name, unresolved } = relation;
+    this.#about('read', relation, range, unresolved ? UNRESOLVED_RELATION : 'Reads a table or view.', this.#reads);
     if (!/^(pg_catalog|information_schema)\./.test(name)) this.#reads_user_relation = true;
   }
 
   /** A relation that is written. */
   writes(range: Tree, frame: Frame, why = 'Changes rows.'): void {
     if (frame.planned) return this.reads(range, { ...frame, scope: null });
-    const { name, unresolved, perhaps } = this.relation(range);
-    this.add('write', name, unresolved ? UNRESOLVED_RELATION : why, range['location'], unresolved);
-    this.#writes.add(name);
-    for (const other of perhaps) {
-      this.add('write', other, PERHAPS, range['location']);
-      this.#writes.add(other);
-    }
+    const relation = this.relation(range);
+    const { name, unresolved } = relation;
+    this.#about('write', relation, range, unresolved ? UNRESOLVED_RELATION : why, this.#writes);
     if (/^(pg_catalog|information_schema)\./.test(name)) {
       this.add('admin', name, 'Changes the system catalog or a setting by hand.', range['location']);
       this.forget();
@@ -414,19 +406,32 @@ export class Analyst {
     this.#temporary.clear();
   }
 
-  /** A relation that is created, altered or dropped; one of the session's own is only a write. */
+  /** Another finding on a relation that exists already: on each that the name may mean. */
+  about(action: Action, range: Tree, why: string): void {
+    this.#about(action, this.relation(range), range, why);
+  }
+
+  #about(action: Action, relation: ResolvedRelation, range: Tree, why: string, into?: Set<string>): void {
+    this.add(action, relation.name, why, range['location'], relation.unresolved);
+    for (const other of relation.perhaps) this.add(action, other, PERHAPS, range['location']);
+    for (const name of [relation.name, ...relation.perhaps]) into?.add(name);
+  }
+
+  /** A relation that is altered or dropped: each that the name may mean. One of the session's own is only a write. */
   defines(range: Tree, frame: Frame, why: string): void {
+    this.#defines(this.relation(range), range, frame, why);
+  }
+
+  /** A relation that is created: in the first schema of the path, whatever the later ones hold. */
+  creates(range: Tree, frame: Frame, why: string): void {
+    this.#defines({ ...this.relation(range), perhaps: [] }, range, frame, why);
+  }
+
+  #defines(relation: ResolvedRelation, range: Tree, frame: Frame, why: string): void {
     if (frame.planned) return;
-    const { name, unresolved, temporary } = this.relation(range);
-    const action = temporary ? 'write' : 'ddl';
-    this.add(
-      action,
-      name,
-      temporary ? "Concerns a temporary table of the session's own." : why,
-      range['location'],
-      unresolved,
-    );
-    this.#writes.add(name);
+    if (relation.temporary)
+      this.#about('write', relation, range, "Concerns a temporary table of the session's own.", this.#writes);
+    else this.#about('ddl', relation, range, why, this.#writes);
   }
 
   /** A call of a function by name. count: of arguments, -1 if it can't be told. Returns the bare name if it is built in. */

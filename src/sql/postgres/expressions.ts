@@ -54,7 +54,7 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
     a.children(node, frame);
   },
   FuncCall: functionCall,
-  IntoClause: (a, node, frame) => a.defines(node['rel'] as Tree, frame, 'Creates a table.'),
+  IntoClause: (a, node, frame) => a.creates(node['rel'] as Tree, frame, 'Creates a table.'),
   JoinExpr: (a, node, frame) => {
     if (node['usingClause'] !== undefined || node['isNatural'] === true) a.operator(['='], -1);
     a.children(node, frame);

@@ -92,7 +92,7 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
     'Alters a function.',
     (n) => names((n['func'] as Tree)['objname']),
   ),
-  CreateTrigStmt: ddl('CREATE TRIGGER', 'Creates a trigger.', named('trigname')),
+  CreateTrigStmt: onTable('CREATE TRIGGER', 'Creates a trigger.', 'trigname', 'relation'),
   CreateEventTrigStmt: ddl('CREATE EVENT TRIGGER', 'Creates an event trigger.', named('trigname')),
   AlterEventTrigStmt: ddl('ALTER EVENT TRIGGER', 'Alters an event trigger.', named('trigname')),
   RuleStmt: { ...plain('CREATE RULE', ['ddl'], 'Creates a rule.'), visit: createRule },
@@ -119,8 +119,8 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
     roleNames(n['roles']),
   ),
   AlterOwnerStmt: both(['ddl', 'grant'], (n) => `ALTER ${objectWord(n['objectType'])}`, 'Changes an owner.', objectOf),
-  CreatePolicyStmt: ddl('CREATE POLICY', 'Creates a row security policy.', named('policy_name')),
-  AlterPolicyStmt: ddl('ALTER POLICY', 'Alters a row security policy.', named('policy_name')),
+  CreatePolicyStmt: onTable('CREATE POLICY', 'Creates a row security policy.', 'policy_name', 'table'),
+  AlterPolicyStmt: onTable('ALTER POLICY', 'Alters a row security policy.', 'policy_name', 'table'),
   SecLabelStmt: both(['ddl', 'grant'], 'SECURITY LABEL', 'Changes a security label.', objectOf),
   CreateUserMappingStmt: both(
     ['ddl', 'role'],
@@ -219,7 +219,13 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   },
   ViewStmt: { ...plain('CREATE VIEW', ['ddl'], 'Creates a view.'), visit: createView },
   RefreshMatViewStmt: relation('REFRESH MATERIALIZED VIEW', 'Runs the query of a materialized view again.'),
-  CreateSeqStmt: relation('CREATE SEQUENCE', 'Creates a sequence.', 'sequence'),
+  CreateSeqStmt: {
+    ...plain('CREATE SEQUENCE', ['ddl'], 'Creates a sequence.'),
+    visit: (a, n, f) => {
+      a.creates(n['sequence'] as Tree, f, 'Creates a sequence.');
+      a.children(n, { ...f, defines: true });
+    },
+  },
   AlterSeqStmt: relation('ALTER SEQUENCE', 'Alters a sequence.', 'sequence'),
   IndexStmt: { ...plain('CREATE INDEX', ['ddl'], 'Creates an index.'), visit: createIndex },
   AlterTableStmt: {
@@ -309,7 +315,17 @@ function ddl(tag: StatementRow['tag'], why: string, object: Describe): Statement
   return plain(tag, ['ddl'], why, object);
 }
 
-/** Defines the relation in `field`. */
+/** Something with a name of its own that belongs to the table in `field`. */
+function onTable(tag: string, why: string, name: string, field: string): StatementRow {
+  const row = ddl(tag, why, named(name));
+  const visit: Visit = (a, node, frame) => {
+    row.visit(a, node, frame);
+    a.defines(node[field] as Tree, frame, why);
+  };
+  return { ...row, visit };
+}
+
+/** Alters the relation in `field`. */
 function relation(tag: string, why: string, field = 'relation'): StatementRow {
   const visit: Visit = (a, node, frame) => {
     a.defines(node[field] as Tree, frame, why);
@@ -441,18 +457,14 @@ function copy(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['relation'] as Tree | undefined;
   const outside = node['filename'] !== undefined || node['is_program'] === true;
   const place = node['is_program'] === true ? 'a program on the server' : 'a file of the server';
-  const object = range ? a.relation(range).name : '';
+  const about = (action: Action, why: string): void => (range ? a.about(action, range, why) : a.add(action, '', why));
   if (node['is_from'] === true) {
     if (range) a.writes(range, frame, 'Adds rows in bulk.');
-    if (outside) a.add('import', object, `Loads rows from ${place}.`);
+    if (outside) about('import', `Loads rows from ${place}.`);
     else a.copy_in = true;
   } else {
     if (range) a.reads(range, frame);
-    a.add(
-      'export',
-      object,
-      outside ? `Writes rows to ${place}.` : 'Rows leave the database in bulk through this connection.',
-    );
+    about('export', outside ? `Writes rows to ${place}.` : 'Rows leave the database in bulk through this connection.');
   }
   if (outside) a.add('admin', node['is_program'] === true ? 'program' : 'file', `Uses ${place}.`);
   a.children(node, frame, ['relation']);
@@ -492,9 +504,7 @@ function deallocate(a: Analyst, node: Tree): void {
 
 function lock(a: Analyst, node: Tree): void {
   for (const item of node['relations'] as unknown[]) {
-    const [, range] = unwrap(item);
-    const { name, unresolved } = a.relation(range);
-    a.add('transaction', name, 'Locks a table.', range['location'], unresolved);
+    a.about('transaction', unwrap(item)[1], 'Locks a table.');
   }
 }
 
@@ -648,12 +658,8 @@ function grant(a: Analyst, node: Tree): void {
   const objects = (node['objects'] as unknown[] | undefined) ?? [];
   for (const item of objects) {
     const [kind, range] = unwrap(item);
-    a.add(
-      'grant',
-      kind === 'RangeVar' ? a.relation(range).name : objectName(item),
-      'Changes privileges.',
-      range['location'],
-    );
+    if (kind === 'RangeVar') a.about('grant', range, 'Changes privileges.');
+    else a.add('grant', objectName(item), 'Changes privileges.', range['location']);
   }
   if (objects.length === 0) a.add('grant', '', 'Changes privileges.');
 }
@@ -662,17 +668,17 @@ function grant(a: Analyst, node: Tree): void {
 
 function maintain(a: Analyst, node: Tree): void {
   const range = node['relation'] as Tree | undefined;
-  a.add(
-    'admin',
-    range ? a.relation(range).name : textOf(node['name']),
-    'Rewrites a table or its indexes under a lock.',
-  );
+  const why = 'Rewrites a table or its indexes under a lock.';
+  if (range) a.about('admin', range, why);
+  else a.add('admin', textOf(node['name']), why);
 }
 
 function cluster(a: Analyst, node: Tree): void {
   maintain(a, node);
   const range = node['relation'] as Tree | undefined;
-  a.add('ddl', range ? a.relation(range).name : '', 'Changes the order a table is kept in.');
+  const why = 'Changes the order a table is kept in.';
+  if (range) a.about('ddl', range, why);
+  else a.add('ddl', '', why);
 }
 
 function vacuum(a: Analyst, node: Tree, frame: Frame): void {
@@ -687,12 +693,15 @@ function vacuum(a: Analyst, node: Tree, frame: Frame): void {
 
 // ---- relations ---------------------------------------------------------------------------------------------------------------
 
+const RELATED = 'Changes which tables are part of which.';
+
 function createTable(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['relation'] as Tree;
-  const shares = node['inhRelations'] !== undefined || node['partbound'] !== undefined;
+  const parents = (node['inhRelations'] as unknown[] | undefined) ?? [];
+  a.creates(range, frame, 'Creates a table.');
   // A temporary table that inherits shows its rows to those who read the parent.
-  a.defines(range, frame, 'Creates a table.');
-  if (shares) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
+  if (parents.length > 0) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
+  for (const parent of parents) a.defines(unwrap(parent)[1], frame, RELATED);
   a.children(node, { ...frame, defines: true }, ['relation']);
   if (!frame.planned) a.temporary(range, true);
 }
@@ -709,7 +718,7 @@ function createIndex(a: Analyst, node: Tree, frame: Frame): void {
 
 function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
   const range = (node['into'] as Tree)['rel'] as Tree;
-  a.defines(range, frame, 'Creates a table from a query.');
+  a.creates(range, frame, 'Creates a table from a query.');
   a.push(node['query'], '*', { ...frame, defines: false });
   if (!frame.planned) a.temporary(range, true);
 }
@@ -717,7 +726,7 @@ function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
 function createView(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['view'] as Tree;
   // A view of the session's own too: it may shadow a table that a policy names.
-  a.defines(range, frame, 'Creates a view.');
+  a.creates(range, frame, 'Creates a view.');
   a.add('ddl', a.relation(range).name, 'Creates a view.', range['location']);
   a.push(node['query'], '*', { ...frame, defines: false, planned: true });
 }
@@ -726,7 +735,12 @@ function alterTable(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['relation'] as Tree;
   a.defines(range, frame, 'Alters a table.');
   for (const item of (node['cmds'] as unknown[] | undefined) ?? []) {
-    if (unwrap(item)[1]['subtype'] === 'AT_ChangeOwner') a.add('grant', a.relation(range).name, 'Changes the owner.');
+    const [, command] = unwrap(item);
+    if (command['subtype'] === 'AT_ChangeOwner') a.about('grant', range, 'Changes the owner.');
+    // [NO] INHERIT, ATTACH and DETACH PARTITION.
+    const [kind, other] = unwrap(command['def']);
+    if (kind === 'RangeVar') a.defines(other, frame, RELATED);
+    else if (kind === 'PartitionCmd') a.defines(other['name'] as Tree, frame, RELATED);
   }
   a.children(node, { ...frame, defines: true }, ['relation']);
 }

@@ -20,7 +20,7 @@ test.each<[string, string[]]>([
     'CREATE TEMP TABLE s(a int); INSERT INTO s VALUES (1); DROP TABLE s',
     ['write pg_temp.s', 'write pg_temp.s', 'write pg_temp.s'],
   ],
-  ['CREATE TEMP TABLE s() INHERITS (t)', ['ddl pg_temp.s', 'write pg_temp.s']],
+  ['CREATE TEMP TABLE s() INHERITS (t)', ['ddl pg_temp.s', 'ddl public.t', 'write pg_temp.s']],
   ['TRUNCATE a', ['ddl public.a', 'write public.a']],
   ['SET ROLE dba', ['role role']],
   ['SET "role" = dba', ['role role']],
@@ -301,5 +301,52 @@ describe('what looks like something it is not', () => {
   test('with several schemas in the path a table may be in any', () => {
     const analysis = analyse('SELECT * FROM users', { search_path: 'nothing, public' });
     expect(analysis.reads).toEqual(['nothing.users', 'public.users']);
+  });
+});
+
+describe('a statement about an existing object names every schema of the path that may hold it', () => {
+  const SEVERAL = { search_path: 'public, evil' };
+  test.each<[string, string[]]>([
+    ['DROP TABLE t', ['ddl evil.t', 'ddl public.t']],
+    ['DROP INDEX i', ['ddl evil.i', 'ddl public.i']],
+    ['ALTER TABLE t ADD COLUMN a int', ['ddl evil.t', 'ddl public.t']],
+    ['ALTER TABLE t OWNER TO bob', ['ddl evil.t', 'ddl public.t', 'grant evil.t', 'grant public.t']],
+    ['ALTER TABLE t RENAME TO u', ['ddl evil.t', 'ddl public.t']],
+    ['ALTER TABLE t SET SCHEMA s', ['ddl evil.t', 'ddl public.t']],
+    ['ALTER SEQUENCE t RESTART', ['ddl evil.t', 'ddl public.t']],
+    ['REFRESH MATERIALIZED VIEW t', ['ddl evil.t', 'ddl public.t']],
+    ['TRUNCATE t', ['ddl evil.t', 'ddl public.t', 'write evil.t', 'write public.t']],
+    ['CREATE INDEX i ON t (a)', ['ddl evil.i', 'ddl evil.t', 'ddl public.i', 'ddl public.t']],
+    ['CREATE RULE r AS ON INSERT TO t DO NOTHING', ['ddl evil.t', 'ddl public.t']],
+    ['CREATE TRIGGER g BEFORE INSERT ON t EXECUTE FUNCTION f()', ['ddl evil.t', 'ddl g', 'ddl public.t']],
+    ['CREATE POLICY p ON t', ['ddl evil.t', 'ddl p', 'ddl public.t']],
+    ['ALTER POLICY p ON t TO bob', ['ddl evil.t', 'ddl p', 'ddl public.t']],
+    ['CREATE TABLE s.x () INHERITS (t)', ['ddl evil.t', 'ddl public.t', 'ddl s.x']],
+    ['CREATE TABLE s.x PARTITION OF t DEFAULT', ['ddl evil.t', 'ddl public.t', 'ddl s.x']],
+    ['ALTER TABLE s.x ATTACH PARTITION t DEFAULT', ['ddl evil.t', 'ddl public.t', 'ddl s.x']],
+    ['ALTER TABLE s.x NO INHERIT t', ['ddl evil.t', 'ddl public.t', 'ddl s.x']],
+    ['GRANT ALL ON t TO bob', ['grant evil.t', 'grant public.t']],
+    ['LOCK TABLE t', ['transaction evil.t', 'transaction public.t']],
+    ['REINDEX TABLE t', ['admin evil.t', 'admin public.t']],
+    ['CLUSTER t', ['admin evil.t', 'admin public.t', 'ddl evil.t', 'ddl public.t']],
+    ['COPY t TO STDOUT', ['export evil.t', 'export public.t', 'read evil.t', 'read public.t']],
+    ["COPY t FROM '/x'", ['admin file', 'import evil.t', 'import public.t', 'write evil.t', 'write public.t']],
+  ])('%s', (sql, expected) => {
+    expect(found(analyse(sql, SEVERAL))).toEqual(expected);
+    expect(found(analyse(sql))).toEqual(expected.filter((finding) => !finding.includes('evil')));
+  });
+
+  test('what DDL may change counts as written', () => {
+    expect(analyse('DROP TABLE t', SEVERAL).writes).toEqual(['evil.t', 'public.t']);
+  });
+
+  test.each([
+    ['CREATE TABLE t (a int)', 'ddl public.t'],
+    ['CREATE TABLE t AS SELECT 1', 'ddl public.t'],
+    ['SELECT 1 INTO t', 'ddl public.t'],
+    ['CREATE VIEW t AS SELECT 1', 'ddl public.t'],
+    ['CREATE SEQUENCE t', 'ddl public.t'],
+  ])('%s creates it in the first', (sql, expected) => {
+    expect(found(analyse(sql, SEVERAL))).toEqual([expected]);
   });
 });
