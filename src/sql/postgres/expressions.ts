@@ -3,6 +3,7 @@
 import type { Analyst, Frame, Visit } from './analysis.ts';
 import { FUNCTION_CLASSES, functionClass } from './functions.ts';
 import { foldCase, quoteIdentifier } from './names.ts';
+import { callNames, isSystemUser, NEWER_CALLS, typeNames } from './newer.ts';
 import type { Tree } from './parser.ts';
 import { judgeSetting } from './settings.ts';
 import { strings, unwrap } from './tree.ts';
@@ -13,11 +14,11 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
     `A_ArrayExpr A_Indices A_Star AccessPriv Alias AlterTableCmd ATAlterConstraint BitString BoolExpr Boolean BooleanTest
      CTECycleClause CTESearchClause CaseWhen CoalesceExpr CollateClause ColumnDef CommonTableExpr Constraint
      CreateOpClassItem CurrentOfExpr DefElem Float FunctionParameter GroupingFunc GroupingSet IndexElem InferClause Integer
-     JsonAggConstructor JsonArgument JsonArrayConstructor JsonBehavior JsonExpr JsonFormat JsonFuncExpr JsonIsPredicate
-     JsonKeyValue JsonObjectConstructor JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTable
-     JsonTableColumn JsonTablePathSpec JsonValueExpr List MergeSupportFunc MergeWhenClause MinMaxExpr MultiAssignRef NamedArgExpr
+     JsonAggConstructor JsonArgument JsonBehavior JsonExpr JsonFormat JsonIsPredicate
+     JsonKeyValue JsonOutput JsonReturning JsonTable
+     JsonTableColumn JsonTablePathSpec JsonValueExpr List MergeWhenClause MinMaxExpr MultiAssignRef NamedArgExpr
      NullTest ObjectWithArgs OnConflictClause ParamRef PartitionBoundSpec PartitionElem PartitionRangeDatum
-     PartitionSpec PublicationObjSpec RangeFunction RangeSubselect RangeTableFunc RangeTableFuncCol ResTarget
+     PartitionSpec PublicationObjSpec RangeSubselect RangeTableFunc RangeTableFuncCol ResTarget
      ReturningClause ReturningOption RoleSpec RowExpr SQLValueFunction SetToDefault StatsElem String TriggerTransition
      PartitionCmd PublicationTable TypeCast VacuumRelation WindowDef XmlExpr XmlSerialize`,
   ),
@@ -64,6 +65,13 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   RangeVar: (a, node, frame) => {
     if (!frame.defines) a.reads(node, frame);
   },
+  RangeFunction: (a, node, frame) => {
+    const [item] = (node['functions'] as [{ List: { items: [{ FuncCall?: Tree }] } }] | undefined) ?? [];
+    const call = item?.List.items[0].FuncCall ?? {};
+    if (isSystemUser(call, a.context.server_version))
+      a.reads({ relname: 'system_user', location: call['location'] }, frame);
+    a.children(node, frame);
+  },
   RangeTableSample: (a, node, frame) => {
     a.calls(strings(node['method']), -1, node['location']);
     a.children(node, frame, ['method']);
@@ -80,13 +88,17 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
     else if (node['subLinkType'] === 'ANY_SUBLINK') a.operator(['='], node['location']);
     a.children(node, frame, ['operName']);
   },
-  JsonArrayAgg: folding,
+  ...Object.fromEntries(NEWER_CALLS.map(({ kind }) => [kind, newerCall])),
+  JsonArrayAgg: (a, node, frame) => {
+    a.folds();
+    newerCall(a, node, frame);
+  },
   JsonObjectAgg: folding,
   JsonArrayQueryConstructor: folding,
   // Takes a definition, no rows.
   TableLikeClause: () => {},
   TypeName: (a, node, frame) => {
-    const names = strings(node['names']);
+    const names = typeNames(strings(node['names']), a.context.server_version);
     if (!frame.defines && names.length > 0) a.type(names, node['location']);
     a.children(node, frame, ['names']);
   },
@@ -117,10 +129,21 @@ function attribute(a: Analyst, name: string, location: unknown): void {
   if (found !== null && FUNCTION_CLASSES[found].actions.length > 0) a.calls(['pg_catalog', name], 1, location);
 }
 
+/** A call syntax of later majors; before them it is a call like any other. */
+function newerCall(a: Analyst, node: Tree, frame: Frame): void {
+  for (const { name, kind, first, count, where } of NEWER_CALLS) {
+    if (kind !== frame.kind || a.context.server_version >= first || where?.(node) === false) continue;
+    a.calls([name], count, node['location'] ?? (node['constructor'] as Tree | undefined)?.['location']);
+  }
+  a.children(node, frame);
+}
+
 function functionCall(a: Analyst, node: Tree, frame: Frame): void {
+  // A column, or RangeFunction's.
+  if (isSystemUser(node, a.context.server_version)) return;
   const args = (node['args'] as unknown[] | undefined) ?? [];
   const spread = node['func_variadic'] === true || node['agg_within_group'] === true;
-  const names = strings(node['funcname']);
+  const names = callNames(strings(node['funcname']), a.context.server_version);
   // FROM unnest(a, b) is several calls of one argument each.
   const count = spread || names.join('.') === 'unnest' ? -1 : args.length;
   const bare = a.calls(names, count, node['location']);

@@ -1,5 +1,6 @@
 // The analysis's tables as a page of documentation. Holds no facts of its own.
 import { FUNCTION_CLASSES, functionTable } from './functions.ts';
+import { NEWER_CALLS } from './newer.ts';
 import { settingTable } from './settings.ts';
 import { STATEMENTS } from './statements.ts';
 
@@ -23,6 +24,7 @@ export function statementsPage(): string {
       .map(([name]) => `\`${name}\``);
     return `- **${action}** (${members.length}): ${members.join(' ')}`;
   });
+  const newer = NEWER_CALLS.map(({ name, first }) => `| \`${name}\` | ${first} |`);
   return `# What Holdpoint makes of each PostgreSQL statement
 
 Printed from the tables in \`src/sql/postgres/\` by \`tools/print-tables.ts\`; do not edit.
@@ -41,6 +43,13 @@ Safe: calling it leaves search_path, role and the other facts of the session as 
 | class | actions | safe | why | functions |
 |---|---|---|---|---|
 ${classes.join('\n')}
+
+## Calls with a syntax of their own
+Before that version the name is looked up like any other: \`code\` that could not be resolved, unless that version has a built-in function or type of the name.
+
+| name | since PostgreSQL |
+|---|---|
+${newer.join('\n')}
 
 ## Settings
 What SET, set_config and a startup parameter are, by name. \`name.name\` of an extension is settings, unless the extension guards the server.

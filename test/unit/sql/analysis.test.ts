@@ -350,3 +350,45 @@ describe('a statement about an existing object names every schema of the path th
     expect(found(analyse(sql, SEVERAL))).toEqual([expected]);
   });
 });
+
+describe('words that became keywords are ordinary names to an older server', () => {
+  test.each<[string, number, string[]]>([
+    ["SELECT json_value('1'::jsonb, '$')", 17, ['code json_value?']],
+    ["SELECT json_query('1'::jsonb, '$')", 17, ['code json_query?']],
+    ["SELECT json_exists('1'::jsonb, '$')", 17, ['code json_exists?']],
+    ['SELECT json_scalar(1)', 17, ['code json_scalar?']],
+    ['SELECT json_serialize(a)', 17, ['code json_serialize?']],
+    ['SELECT merge_action()', 17, ['code merge_action?']],
+    ['SELECT json_array(1, 2)', 16, ['code json_array?']],
+    ['SELECT json_array()', 16, ['code json_array?']],
+    ['SELECT json_object()', 16, ['code json_object?']],
+    ['SELECT json_arrayagg(a ORDER BY b) FROM t', 16, ['code json_arrayagg?', 'read public.t']],
+    ['SELECT * FROM system_user', 16, ['read public.system_user']],
+  ])('%s before %i', (sql, first, before) => {
+    const after = found(analyse(sql, { server_version: first }));
+    expect(after).toEqual(sql.endsWith('FROM t') ? ['read public.t'] : ['read']);
+    expect(found(analyse(sql, { server_version: first - 1 }))).toEqual(before);
+  });
+
+  test('what such a call leaves behind is not known', () => {
+    const sql = 'SELECT json_scalar(1); SELECT * FROM users';
+    expect(found(analyse(sql, { server_version: 16 }))).toContain('read users?');
+    expect(found(analyse(sql, { server_version: 17 }))).toContain('read public.users');
+  });
+
+  test.each([
+    "SELECT json('{}'), '{}'::json, json '{}'",
+    "SELECT json_object('{a,b}'::text[]), json_object('{a}', '{b}')",
+    "SELECT json_object('a': 1), json_objectagg('a': 1), json_array(SELECT 1), 'x' IS JSON",
+    'SELECT system_user',
+  ])('%s is built in or refused there', (sql) => {
+    expect(heldFor(analyse(sql, { server_version: 15 }))).toEqual([]);
+  });
+
+  test('json and json_object are found in the path', () => {
+    const context = { server_version: 15, search_path: 'public, pg_catalog' };
+    expect(found(analyse("SELECT '{}'::json", context))).toEqual(['code json?']);
+    expect(found(analyse('SELECT json_object(a)', context))).toEqual(['code json_object?']);
+    expect(found(analyse("SELECT '{}'::json, json_object(a)", { ...context, server_version: 18 }))).toEqual(['read']);
+  });
+});
