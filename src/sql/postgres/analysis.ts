@@ -15,7 +15,14 @@ import { EXPRESSIONS } from './expressions.ts';
 import { FOLDING_AGGREGATES, FUNCTION_CLASSES, functionClass } from './functions.ts';
 import { GRAMMAR } from './generated/grammar.ts';
 import { blank, hasNewerNumbers, nameEnd, shape, shiftPosition } from './lexer.ts';
-import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath } from './names.ts';
+import {
+  IDENTIFIER_BYTES_MAX,
+  isBuiltIn,
+  parseSearchPath,
+  qualified,
+  quoteIdentifier,
+  type SearchPath,
+} from './names.ts';
 import type { ParseOutcome, Parser, RawStatement, Tree } from './parser.ts';
 import { STATEMENTS } from './statements.ts';
 import { OWN_HELP, OWN_SETTINGS, Refusal, textOf, unwrap } from './tree.ts';
@@ -689,8 +696,6 @@ export class Analyst {
   }
 }
 
-/** NAMEDATALEN - 1. */
-const IDENTIFIER_BYTES_MAX = 63;
 const NO_PORTALS: NonNullable<AnalysisContext['portals']> = { runs_late: false, runs_code: false };
 const RUNS_LATE = 'Perhaps a portal of EXECUTE or EXPLAIN, whose names are looked up only now.';
 

@@ -12,14 +12,19 @@ export interface SearchPath {
   readonly builtins_first: boolean;
 }
 
-/** Reads the setting's text by SplitIdentifierString's rules. Null: it does not parse, or how the server folds it hangs on a locale. */
+/**
+ * Reads the setting's text by SplitIdentifierString's rules. Null: it does not parse, or what it says hangs on the server's version
+ * (a vertical tab is a space from 16 on), encoding or locale.
+ */
 export function parseSearchPath(setting: string): SearchPath | null {
   const names: string[] = [];
-  let rest = setting.replace(/^[ \t\n\r\f\v]+/, '').replace(/[ \t\n\r\f\v]+$/, '');
+  let rest = setting.replace(/^[ \t\n\r\f]+/, '');
   while (rest !== '') {
-    const found = /^(?:"((?:[^"]|"")*)"|([!#-+\--~]+))[ \t\n\r\f\v]*(,[ \t\n\r\f\v]*|$)/.exec(rest);
+    const found = /^(?:"((?:[^"]|"")*)"|([!#-+\--~]+))[ \t\n\r\f]*(,[ \t\n\r\f]*|$)/.exec(rest);
     if (!found) return null;
-    names.push(found[1] === undefined ? foldCase(found[2]!) : found[1].replaceAll('""', '"'));
+    const name = found[1]?.replaceAll('""', '"') ?? foldCase(found[2]!);
+    if (Buffer.byteLength(name) > IDENTIFIER_BYTES_MAX) return null;
+    names.push(name);
     rest = rest.slice(found[0].length);
     if (rest === '' && found[3] !== '') return null;
   }
@@ -30,6 +35,9 @@ export function parseSearchPath(setting: string): SearchPath | null {
     temporary < 0 || names.slice(0, temporary + 1).every((name) => name === 'pg_catalog' || name === 'pg_temp');
   return { schemas, temporary_first, builtins_first: explicit <= 0 };
 }
+
+/** NAMEDATALEN - 1: the server cuts longer names; where, depends on its encoding. */
+export const IDENTIFIER_BYTES_MAX = 63;
 
 /** Schemas of temporary tables: pg_temp is the session's own, which also has one of the other names. */
 const TEMPORARY = /^pg_temp(_\d+)?$/;
