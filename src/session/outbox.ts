@@ -3,7 +3,7 @@
 // CPU of a query. It must keep the order, and never hold more than a turn's bytes.
 
 /** Gathered bytes that are not kept for the turn's end: a stream gains nothing by it. */
-const AT_ONCE_BYTES = 16 * 1024;
+export const AT_ONCE_BYTES = 16 * 1024;
 
 interface Sink {
   /** False: there is a drain to come. */
@@ -34,6 +34,11 @@ export class Outbox {
     else this.#more.push(bytes);
     this.#bytes += bytes.length;
     if (this.#bytes >= AT_ONCE_BYTES) this.flush();
+  }
+
+  /** Nothing waits here, nor at the sink. */
+  get empty(): boolean {
+    return this.#first === null && this.#sink.writableLength === 0;
   }
 
   flush(): void {

@@ -22,6 +22,8 @@ export interface Upstream {
   write(bytes: Buffer): boolean;
   /** Bytes that the system has not taken yet. */
   readonly writableLength: number;
+  /** Gives a piece back that came by `data` and that nobody looks at any more. */
+  reuse(chunk: Buffer): void;
   pause(): void;
   resume(): void;
   /** Sends a CancelRequest for this connection, on a connection of its own. Nothing is reported. */

@@ -1,5 +1,6 @@
 // Who does not read must not fill the gateway's memory: a client before a big result, a server before a big COPY, a client
 // that only sends. Weighed from outside, as a process. Sizes of seconds; HOLDPOINT_PROVE=1 for three times as much.
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -180,4 +181,32 @@ test('a client that only sends what is answered here', async () => {
   expect(quiet).toBe(1);
   expect(await growth()).toBeLessThan(GROWTH_BYTES_MAX);
   raw.destroy();
+});
+
+test('a long result arrives as it was sent, however slowly it is read', async () => {
+  const sql = 'SELECT g, md5(g::text), repeat(md5(g::text), g % 50) FROM generate_series(1, 60000) g';
+  const digest = async (raw: Raw, slow: boolean): Promise<string> => {
+    const hash = createHash('sha256');
+    raw.stream.removeAllListeners('data');
+    const done = new Promise<void>((resolve) => {
+      let tail = Buffer.alloc(0);
+      raw.stream.on('data', (chunk: Buffer) => {
+        hash.update(chunk);
+        tail = Buffer.concat([tail, chunk]).subarray(-6);
+        if (tail.equals(Buffer.from('5a0000000549', 'hex'))) return resolve();
+        if (!slow || chunk[chunk.length >> 1] !== 0x61) return;
+        raw.stream.pause();
+        setTimeout(() => raw.stream.resume(), 5);
+      });
+    });
+    raw.send(query(sql));
+    await done;
+    raw.destroy();
+    return hash.digest('hex');
+  };
+  const direct = await Raw.connect(server.port);
+  await direct.login(server.user, server.password, { database: 'postgres' });
+  const expected = await digest(direct, false);
+  expect(await digest(await login(), false)).toBe(expected);
+  expect(await digest(await login(), true)).toBe(expected);
 });

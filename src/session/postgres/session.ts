@@ -42,7 +42,7 @@ import {
 } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { BoundParameter, EarlierText, GateSession, Judgement, Plan, Release, SessionFacts } from '../gate.ts';
-import { Outbox } from '../outbox.ts';
+import { AT_ONCE_BYTES, Outbox } from '../outbox.ts';
 import type { Upstream } from '../upstream.ts';
 import { Accounts, NEVER_SENT } from './accounts.ts';
 import { least, reading, readTimeout } from './facts.ts';
@@ -1206,6 +1206,7 @@ export class PostgresSession implements SessionFacts {
     } finally {
       out.release();
     }
+    if (chunk.length > AT_ONCE_BYTES && out.unread === 0 && this.#toClient.empty) this.#upstream.reuse(chunk);
     if (this.#accounts.passing > LONG_RESULT_BYTES && chunk.length < GATHERED_BYTES) this.#gather();
     this.#afterReplies();
   }

@@ -44,11 +44,16 @@ const READ_BYTES = 64 * 1024;
 /** What the server gets to take what was sent and to close; then the connection is closed for it. */
 const END_GRACE_MS = 10_000;
 const shared = Buffer.allocUnsafe(READ_BYTES);
+/** Memory of large pieces that were given back; each new one of that size would bring the next full collection nearer. */
+const spare: ArrayBufferLike[] = [];
+const SPARE_MAX = 16;
+const SPARE_BYTES_MIN = 16 * 1024;
 const copied = (bytes: number): Buffer => {
-  const chunk = Buffer.allocUnsafe(bytes);
+  const chunk = bytes < SPARE_BYTES_MIN ? Buffer.allocUnsafe(bytes) : Buffer.from(memory(), 0, bytes);
   shared.copy(chunk, 0, 0, bytes);
   return chunk;
 };
+const memory = (): ArrayBufferLike => spare.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES).buffer;
 
 /** What became known of the server while logging in. */
 interface LoginState {
@@ -443,6 +448,12 @@ class Connection implements UpstreamLine {
 
   get writableLength(): number {
     return this.#stream.writableLength;
+  }
+
+  reuse(chunk: Buffer): void {
+    const { buffer, byteLength } = chunk;
+    const ours = !this.#line.secure && byteLength >= SPARE_BYTES_MIN && buffer.byteLength === READ_BYTES;
+    if (ours && spare.length < SPARE_MAX) spare.push(buffer);
   }
 
   pause(): void {
