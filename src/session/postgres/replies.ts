@@ -49,7 +49,10 @@ const spare: Entry[] = [];
 const SPARE_MAX = 4096;
 /** Slots of a ring; one that grew beyond it shrinks when it is empty. */
 const SLOTS = 32;
-const slotsOf = (slots: number): Entry[] => Array.from({ length: slots }, () => NONE);
+const slotsOf = (slots: number): Entry[] => new Array<Entry>(slots).fill(NONE);
+/** Longer rings that nobody uses, by their slots: a client that sends long pipelines needs one each time. */
+const spareRings = new Map<number, Entry[][]>();
+const SPARE_RINGS_MAX = 16;
 
 export class Replies {
   #ring: Entry[] = slotsOf(SLOTS);
@@ -142,9 +145,13 @@ export class Replies {
   }
 
   #resize(slots: number): void {
-    const ring = slotsOf(slots);
+    const old = this.#ring;
+    const ring = spareRings.get(slots)?.pop() ?? slotsOf(slots);
     for (let index = 0; index < this.length; index++) ring[index] = this.#at(index);
     this.#ring = ring;
     this.#head = 0;
+    const spares = spareRings.get(old.length) ?? [];
+    if (spares.length === 0) spareRings.set(old.length, spares);
+    if (spares.length < SPARE_RINGS_MAX) spares.push(old.fill(NONE));
   }
 }
