@@ -49,7 +49,7 @@ const spare: Entry[] = [];
 const SPARE_MAX = 4096;
 /** Slots of a ring; one that grew beyond it shrinks when it is empty. */
 const SLOTS = 32;
-const slotsOf = (slots: number): Entry[] => new Array<Entry>(slots).fill(NONE);
+const slotsOf = (slots: number): Entry[] => Array.from({ length: slots }, () => NONE);
 /** Longer rings that nobody uses, by their slots: a client that sends long pipelines needs one each time. */
 const spareRings = new Map<number, Entry[][]>();
 const SPARE_RINGS_MAX = 16;
