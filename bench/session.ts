@@ -108,7 +108,7 @@ const upstream = {
 const limits = { ...DEFAULT_LIMITS };
 const session = new PostgresSession(client, upstream, limits, { fault: () => {}, closed: () => {} });
 const ready = session.ready();
-const { names, ops } = reading(18, false);
+const { names, ops } = reading(18, 'user-schema');
 const values = names.map((setting) => SETTINGS[setting] ?? '0');
 const shows = ops.map((op) => {
   if (op === OWN_PARSE) return message('1');

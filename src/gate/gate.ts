@@ -227,8 +227,7 @@ class Session implements GateSession {
   }
 
   #context(): Context {
-    const { search_path, in_transaction, search_path_start, search_path_is_local, portals } = this.#facts;
-    const role = effectiveRole(this.#facts);
+    const { role, search_path, in_transaction, search_path_start, search_path_is_local, portals } = this.#facts;
     const policy = this.#options.policy();
     const last = in_transaction ? this.#inside : this.#outside;
     if (
@@ -241,6 +240,7 @@ class Session implements GateSession {
     )
       return last;
     const { server_version, database, application_name } = this.#opening;
+    const { user_schema } = this.#facts;
     const view = { in_transaction, application_name, role };
     const key = JSON.stringify([
       this.#who,
@@ -250,6 +250,7 @@ class Session implements GateSession {
       search_path_start,
       search_path_is_local,
       portals,
+      user_schema,
       server_version,
       policy.hash,
     ]);
@@ -261,6 +262,7 @@ class Session implements GateSession {
       ...(search_path_start === null ? {} : { search_path_start }),
       search_path_is_local,
       portals,
+      user_schema,
       prepared: (name) => analysisOf(this.#facts.prepared(name)),
     };
     const handle = this.#options.analyser.session(analysis);
@@ -435,7 +437,7 @@ class Session implements GateSession {
     parameters: readonly BoundParameter[],
   ): Held {
     const facts = this.#facts;
-    const role = effectiveRole(facts);
+    const { role } = facts;
     const search_path = facts.search_path ?? '';
     const in_transaction = facts.in_transaction || facts.in_implicit_transaction;
     const told = ownReason(plan.own) ?? analysis.reason ?? facts.reason;
@@ -638,10 +640,6 @@ const remember = ({ verdicts, seen }: Shared, text: string, pass: Extract<Judgem
   if (seen.size >= SEEN_MAX) seen.clear();
   seen.add(text);
 };
-
-/** Whose rights a statement has; '' while that is not known. */
-const effectiveRole = ({ role, session_authorization }: SessionFacts): string =>
-  role === null || role === 'none' ? (session_authorization ?? '') : role;
 
 /** Where names do not matter. */
 const NOWHERE: AnalysisContext = {

@@ -9,10 +9,12 @@ export interface SessionFacts {
   /** What RESET goes back to, and whether the path of now ends with the transaction. */
   search_path_start: string | null;
   search_path_is_local: boolean;
-  role: string | null;
-  session_authorization: string | null;
+  /** Whose rights a statement has; '' while that is not known. */
+  role: string;
   /** An explicit transaction block is open (also a failed one). */
   in_transaction: boolean;
+  /** Is there a schema of that role's name? It was looked for when the session began, for the role of then. */
+  user_schema: 'there' | 'none' | 'perhaps';
   /** What FETCH may meet in the open transaction (AnalysisContext.portals). */
   portals: { readonly runs_code: boolean; readonly runs_late: boolean };
   /** Work of this pipeline is not yet committed although no block is open. */

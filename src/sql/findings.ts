@@ -136,6 +136,8 @@ export interface AnalysisContext {
   readonly search_path_start?: string | null;
   /** The search_path in force may have been set in the open transaction: its end may take it back. Absent: no. */
   readonly search_path_is_local?: boolean;
+  /** Is there a schema of the role's name, which "$user" stands for? Absent: none. */
+  readonly user_schema?: 'there' | 'none' | 'perhaps';
   /**
    * What FETCH may meet in the open transaction. `runs_code`: a cursor whose query changes settings or can't be read. `runs_late`: a portal of
    * the protocol that looks its names up when rows are first taken. Absent: neither.

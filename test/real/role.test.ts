@@ -1,4 +1,5 @@
 // Rules about session.role look at whose rights a statement has on the server, with and without SET ROLE.
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { open } from './clients.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
@@ -9,14 +10,20 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   server = await startServer(NEWEST);
-  await server.admin('CREATE ROLE writer; CREATE TABLE t (id int); GRANT INSERT ON t TO writer');
+  await server.admin(`CREATE ROLE writer; CREATE TABLE t (id int); GRANT INSERT, SELECT ON t TO writer;
+    CREATE SCHEMA "${server.user}"; CREATE TABLE "${server.user}".secrets (id int)`);
   const policy = `version: 1
 default: allow
 unparsed: deny
 unknown: deny
 unresolved: deny
 code: deny
+lists:
+  own: ["${server.user}.*", "writer.*"]
 rules:
+  - id: own
+    when: stmt.touches("own")
+    then: deny
   - id: owner
     when: session.role == "${server.user}" && stmt.writes("public.t")
     then: deny
@@ -28,13 +35,16 @@ afterAll(async () => {
   await server?.stop();
 });
 
+const said = async (client: pg.Client, sql: string): Promise<string> =>
+  client.query(sql).then(
+    () => 'done',
+    ({ message }: Error) => message,
+  );
+
 test('session.role is the effective role', async () => {
   const client = await open(gateway.agentUrl());
-  const insert = (): Promise<string> =>
-    client.query('INSERT INTO t VALUES (1)').then(
-      () => 'done',
-      ({ message }: Error) => message,
-    );
+  // Written out, so that no other schema is in question.
+  const insert = (): Promise<string> => said(client, 'INSERT INTO public.t VALUES (1)');
   const denied = expect.stringContaining('rule "owner"');
   expect(await insert()).toEqual(denied);
   await client.query('SET ROLE writer');
@@ -45,5 +55,19 @@ test('session.role is the effective role', async () => {
   expect(await insert()).toBe('done');
   await client.query('RESET SESSION AUTHORIZATION');
   expect(await insert()).toEqual(denied);
+  await client.end();
+});
+
+test('"$user" in search_path is the schema of that role', async () => {
+  const client = await open(gateway.agentUrl());
+  expect(await said(client, 'SELECT * FROM secrets')).toContain('rule "own"');
+  expect(await said(client, 'SELECT * FROM public.t')).toBe('done');
+  await client.query('SET search_path = public');
+  expect(await said(client, 'SELECT * FROM t')).toBe('done');
+  await client.query('RESET search_path');
+  // Nobody has looked whether there is a schema of this role.
+  await client.query('SET ROLE writer');
+  expect(await said(client, 'SELECT * FROM t')).toContain('rule "own"');
+  expect(await said(client, 'SELECT * FROM public.t')).toBe('done');
   await client.end();
 });

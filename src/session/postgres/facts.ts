@@ -21,8 +21,14 @@ const SHOWS: readonly { readonly name: string; readonly since: number }[] = [
 /** Names that SQL PREPARE made, as a JSON array; without an operator or a type that search_path could replace. */
 const SQL_NAMES = 'SELECT pg_catalog.json_agg(name) FROM pg_catalog.pg_prepared_statements WHERE from_sql';
 
+/** Is there a schema that "$user" in search_path stands for? */
+const USER_SCHEMA = 'SELECT pg_catalog.to_regnamespace(pg_catalog.quote_ident(current_user)) IS NOT NULL';
+
+/** What takes a snapshot, so that it is asked only where that harms no SET TRANSACTION: after code ran, and before the client is served. */
+const QUERIES = { none: [], 'sql-names': [SQL_NAMES], 'user-schema': [USER_SCHEMA] } as const;
+
 export interface Reading {
-  /** What is asked; the names in SQL_NAMES, if they are, come last. */
+  /** The settings that are asked; the answer of a query, if there is one, comes last. */
   readonly names: readonly string[];
   /** The messages; the caller adds Flush or Sync. */
   readonly bytes: Buffer;
@@ -38,14 +44,14 @@ const CLOSE: readonly (readonly [Op, Buffer])[] = [
   [OWN_CLOSE, closeStatement(OWN_NAME)],
 ];
 
-/** The conversation for a server of this major version; `with_names` only where a snapshot has been taken already. */
-export const reading = (serverVersion: number, with_names: boolean): Reading => {
-  const key = `${serverVersion} ${with_names}`;
+/** The conversation for a server of this major version. */
+export const reading = (serverVersion: number, asked: keyof typeof QUERIES): Reading => {
+  const key = `${serverVersion} ${asked}`;
   const known = readings.get(key);
   if (known) return known;
   const names = SHOWS.filter((show) => serverVersion >= show.since).map((show) => show.name);
   const messages: (readonly [Op, Buffer])[] = [];
-  for (const sql of [...names.map((name) => `SHOW ${name}`), ...(with_names ? [SQL_NAMES] : [])])
+  for (const sql of [...names.map((name) => `SHOW ${name}`), ...QUERIES[asked]])
     messages.push(
       // Before, too: a client may have taken the name.
       ...CLOSE,

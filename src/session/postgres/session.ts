@@ -185,6 +185,9 @@ export class PostgresSession implements SessionFacts {
   /** As last read, and whether they still are so. */
   #facts: Facts = { search_path: null, role: null, session_authorization: null };
   #factsKnown = false;
+  /** The role that the session began with. */
+  #firstRole = '';
+  #firstRoleHasSchema = false;
   /** Counts changes of the facts. */
   #epoch = 0;
   /** Facts may have changed inside the transaction: its end changes them back. */
@@ -259,12 +262,15 @@ export class PostgresSession implements SessionFacts {
     return this.#factsKnown ? this.#facts.search_path : null;
   }
 
-  get role(): string | null {
-    return this.#factsKnown ? this.#facts.role : null;
+  get role(): string {
+    if (!this.#factsKnown) return '';
+    const { role, session_authorization } = this.#facts;
+    return (role === 'none' ? session_authorization : role) ?? '';
   }
 
-  get session_authorization(): string | null {
-    return this.#factsKnown ? this.#facts.session_authorization : null;
+  get user_schema(): 'there' | 'none' | 'perhaps' {
+    if (this.role !== this.#firstRole) return 'perhaps';
+    return this.#firstRoleHasSchema ? 'there' : 'none';
   }
 
   get search_path_is_local(): boolean {
@@ -988,7 +994,8 @@ export class PostgresSession implements SessionFacts {
   }
 
   #reread(): void {
-    const { names, bytes, ops } = reading(this.#upstream.serverVersion, this.#namesDoubted);
+    const asked = this.#outcome ? 'user-schema' : this.#namesDoubted ? 'sql-names' : 'none';
+    const { names, bytes, ops } = reading(this.#upstream.serverVersion, asked);
     this.#flushRun();
     this.#toServer.write(bytes);
     for (const op of ops) this.#replies.push(op, null, null, null, 0);
@@ -1019,14 +1026,19 @@ export class PostgresSession implements SessionFacts {
     );
     if (value('standard_conforming_strings') !== 'on' || !isUtf8Name(value('client_encoding') ?? ''))
       return this.#violation('a setting that Holdpoint depends on was changed behind its back', GUARDED_SETTING);
-    if (phase.values.length > phase.names.length) {
-      this.#names.replaced(phase.values.at(-1) as string);
-      this.#namesDoubted = false;
-    }
     this.#factsKnown = true;
     this.#fresh = true;
     this.#barrier = false;
-    if (this.#outcome) return this.#outcome();
+    const answer = phase.values.length > phase.names.length ? (phase.values.at(-1) as string) : null;
+    if (this.#outcome) {
+      this.#firstRole = this.role;
+      this.#firstRoleHasSchema = answer === 't';
+      return this.#outcome();
+    }
+    if (answer !== null) {
+      this.#names.replaced(answer);
+      this.#namesDoubted = false;
+    }
     this.#resume(phase);
   }
 

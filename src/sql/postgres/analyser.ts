@@ -97,6 +97,7 @@ export class PostgresAnalyser {
       context.search_path_start,
       context.search_path_is_local,
       context.portals,
+      context.user_schema,
     ]);
     const known = this.#contexts.get(key);
     if (known) return known;

@@ -185,7 +185,7 @@ export class Analyst {
     this.text = text;
     this.context = context;
     this.#path_text = context.search_path;
-    this.#path = readPath(context.search_path);
+    this.#path = readPath(context.search_path, context);
     this.#path_local = this.#path_changed = context.search_path_is_local === true;
   }
 
@@ -225,7 +225,7 @@ export class Analyst {
     if (this.#next_path) {
       this.#path_changed = true;
       this.#path_text = this.#next_path.text;
-      this.#path = readPath(this.#path_text);
+      this.#path = readPath(this.#path_text, this.context);
       this.#next_path = null;
     }
     if (this.#forgets) {
@@ -376,7 +376,11 @@ export class Analyst {
     if (path?.builtins_first && built_in) return { ...RESOLVED, name: qualified('pg_catalog', name) };
     const [first, ...later] = path?.schemas ?? [];
     if (first === undefined || built_in) return { ...RESOLVED, name: quoteIdentifier(name), unresolved: true };
-    return { ...RESOLVED, name: qualified(first, name), perhaps: later.map((other) => qualified(other, name)) };
+    return {
+      ...RESOLVED,
+      name: qualified(first, name),
+      perhaps: [...later, ...(path?.perhaps ?? [])].map((other) => qualified(other, name)),
+    };
   }
 
   /** A relation that is read, unless a CTE in reach has its name. */
@@ -699,8 +703,8 @@ export class Analyst {
 const NO_PORTALS: NonNullable<AnalysisContext['portals']> = { runs_late: false, runs_code: false };
 const RUNS_LATE = 'Perhaps a portal of EXECUTE or EXPLAIN, whose names are looked up only now.';
 
-function readPath(text: string | null): Path {
-  return text === null ? null : parseSearchPath(text);
+function readPath(text: string | null, context: AnalysisContext): Path {
+  return text === null ? null : parseSearchPath(text, context);
 }
 
 const SPACES = ' \t\n\r\f\v';

@@ -1,11 +1,14 @@
 // How PostgreSQL resolves names, as far as text and the generated catalog lists can tell: search_path, built-in relations, types,
 // operators. A name that depends on a search_path nobody knows is never guessed.
+import type { AnalysisContext } from '../findings.ts';
 import { OPERATORS, RELATIONS, TYPES } from './generated/catalog.ts';
 
 /** A search_path as far as it matters here. */
 export interface SearchPath {
-  /** Schemas in order without "$user", pg_catalog and pg_temp. Which of them has a table, the text can't tell. */
+  /** Schemas in order without pg_catalog and pg_temp. Which of them has a table, the text can't tell. */
   readonly schemas: readonly string[];
+  /** Schemas that are among them if they exist. */
+  readonly perhaps: readonly string[];
   /** Temporary tables hide others of their name, as they do unless the path puts them behind another schema. */
   readonly temporary_first: boolean;
   /** Unqualified functions, operators, types and relations find pg_catalog's first. */
@@ -16,7 +19,10 @@ export interface SearchPath {
  * Reads the setting's text by SplitIdentifierString's rules. Null: it does not parse, or what it says hangs on the server's version
  * (a vertical tab is a space from 16 on), encoding or locale.
  */
-export function parseSearchPath(setting: string): SearchPath | null {
+export function parseSearchPath(
+  setting: string,
+  { role, user_schema = 'none' }: Pick<AnalysisContext, 'role' | 'user_schema'>,
+): SearchPath | null {
   const names: string[] = [];
   let rest = setting.replace(/^[ \t\n\r\f]+/, '');
   while (rest !== '') {
@@ -28,12 +34,16 @@ export function parseSearchPath(setting: string): SearchPath | null {
     rest = rest.slice(found[0].length);
     if (rest === '' && found[3] !== '') return null;
   }
-  const schemas = names.filter((name) => name !== '$user' && name !== 'pg_catalog' && name !== 'pg_temp');
+  const user = names.includes('$user') ? user_schema : 'none';
+  const schemas = names
+    .filter((name) => name !== 'pg_catalog' && name !== 'pg_temp' && (name !== '$user' || user === 'there'))
+    .map((name) => (name === '$user' ? role : name));
   const explicit = names.indexOf('pg_catalog');
   const temporary = names.findIndex((name) => TEMPORARY.test(name));
   const temporary_first =
     temporary < 0 || names.slice(0, temporary + 1).every((name) => name === 'pg_catalog' || name === 'pg_temp');
-  return { schemas, temporary_first, builtins_first: explicit <= 0 };
+  const perhaps = user === 'perhaps' ? [role] : [];
+  return { schemas, perhaps, temporary_first, builtins_first: explicit <= 0 };
 }
 
 /** NAMEDATALEN - 1: the server cuts longer names; where, depends on its encoding. */

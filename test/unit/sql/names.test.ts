@@ -8,7 +8,7 @@ test.each<[string, string[]]>([
   ['"a""b"', ['a"b']],
   ['', []],
 ])('%j', (text, schemas) => {
-  expect(parseSearchPath(text)?.schemas).toEqual(schemas);
+  expect(parseSearchPath(text, { role: 'app' })?.schemas).toEqual(schemas);
 });
 
 test.each([
@@ -20,5 +20,15 @@ test.each([
   ['a name that is cut', 'a'.repeat(64)],
   ['a name that is cut', `"${'é'.repeat(32)}"`],
 ])('%s leaves the path open: %j', (_why, text) => {
-  expect(parseSearchPath(text)).toBeNull();
+  expect(parseSearchPath(text, { role: 'app' })).toBeNull();
+});
+
+test('"$user" is the schema of the role, where there is one', () => {
+  const read = (user_schema: 'there' | 'none' | 'perhaps') => {
+    const path = parseSearchPath('public, "$user", x', { role: 'app', user_schema });
+    return [path?.schemas, path?.perhaps];
+  };
+  expect(read('there')).toEqual([['public', 'app', 'x'], []]);
+  expect(read('none')).toEqual([['public', 'x'], []]);
+  expect(read('perhaps')).toEqual([['public', 'x'], ['app']]);
 });
