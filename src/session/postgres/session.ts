@@ -42,13 +42,14 @@ import {
 } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { BoundParameter, EarlierText, GateSession, Judgement, Plan, Release, SessionFacts } from '../gate.ts';
-import { AT_ONCE_BYTES, Outbox } from '../outbox.ts';
+import { AT_ONCE_BYTES, type Outbox } from '../outbox.ts';
 import type { Upstream } from '../upstream.ts';
 import { Accounts, NEVER_SENT } from './accounts.ts';
 import { least, reading, readTimeout } from './facts.ts';
 import { type Answer, Hold } from './hold.ts';
 import { CERTAIN, Names, type Portal, type Prepared, serverName, type Undo } from './names.ts';
 import { describeOwn, reset, runOwn } from './own.ts';
+import { Pace } from './pace.ts';
 import {
   BIND,
   CLOSE,
@@ -89,10 +90,9 @@ export const EARLIER_MAX = 100;
 const EARLIER_BYTES_MAX = 1024 * 1024;
 /** Longest message of the server that must be whole to be read: an error quotes what it is about, a parameter for example. */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
-/** What a result must have brought to be a long one, and how long the server's next bytes then gather, in ms. */
+/** What a result must have brought to be a long one. */
 const LONG_RESULT_BYTES = 1024 * 1024;
-const GATHER_MS = 1;
-/** A piece of the server's that is worth its own read and write. */
+/** A piece of one that is worth its own read and write. */
 const GATHERED_BYTES = 32 * 1024;
 /** Messages sent and not yet answered; beyond it the client is not read. */
 export const REPLIES_MAX = 20_000;
@@ -172,6 +172,7 @@ export class PostgresSession implements SessionFacts {
   readonly #events: SessionEvents;
   #gate!: GateSession;
 
+  readonly #pace: Pace;
   readonly #toClient: Outbox;
   readonly #toServer: Outbox;
   readonly #in: FrameReader;
@@ -218,12 +219,6 @@ export class PostgresSession implements SessionFacts {
   #reading = false;
   #partKept = false;
   #replyPassed = false;
-  #clientPaused = false;
-  /** The client does not keep up, or a long result gathers: the server is not read. */
-  #clientFull = false;
-  #gathering = false;
-  /** The server does not keep up: only its drain resumes the client. */
-  #serverFull = false;
   #clientGone = false;
 
   readonly #accounts = new Accounts();
@@ -239,16 +234,9 @@ export class PostgresSession implements SessionFacts {
     this.#upstream = upstream;
     this.#limits = limits;
     this.#events = events;
-    this.#toClient = new Outbox(client, () => {
-      this.#clientFull = true;
-      upstream.pause();
-      // Some of what it sends is answered here.
-      this.#pauseClient();
-    });
-    this.#toServer = new Outbox(upstream, () => {
-      this.#serverFull = true;
-      this.#pauseClient();
-    });
+    this.#pace = new Pace(client, upstream);
+    this.#toClient = this.#pace.toClient;
+    this.#toServer = this.#pace.toServer;
     this.#in = new FrameReader(IN_PARTS, Math.max(limits.statement_bytes_max, limits.bind_bytes_max) + 1024);
     // Types whose body nobody reads may pass in parts; the rest is small, or ends the session.
     this.#out = new FrameReader('DdTtGHWVNA', REPLY_BYTES_MAX);
@@ -379,7 +367,7 @@ export class PostgresSession implements SessionFacts {
 
   #readAll(): void {
     for (;;) {
-      if (this.#clientFull) return;
+      if (this.#pace.clientFull) return;
       const phase = this.#phase.name;
       if (phase !== 'open' && phase !== 'copying' && phase !== 'discarding') return;
       if (this.#replies.length > REPLIES_MAX) return this.#settle();
@@ -638,7 +626,7 @@ export class PostgresSession implements SessionFacts {
         if (!this.#clientGone) this.#toClient.write(noticeResponse(text));
       },
       waiting: () => {
-        if (this.#clientPaused) this.#resumeClient();
+        this.#pace.readClient();
         this.#watchHeld();
       },
       answered: (answer) => this.#become(answer),
@@ -1142,9 +1130,7 @@ export class PostgresSession implements SessionFacts {
     const phase = this.#phase;
     if (phase.name === 'closed') return;
     if (phase.name === 'held' && phase.waiting) return this.#watchHeld();
-    const blocked = this.#serverFull || this.#clientFull || isWaiting(phase);
-    if (blocked && this.#in.unread > this.#limits.backlog_bytes_max) this.#pauseClient();
-    else if (this.#clientPaused && !blocked) this.#resumeClient();
+    this.#pace.watch(isWaiting(phase), this.#in.unread > this.#limits.backlog_bytes_max);
   }
 
   /** While its statement is held the client is still read: it may leave, or send more than it should. */
@@ -1163,18 +1149,8 @@ export class PostgresSession implements SessionFacts {
     if (this.#in.unread - (this.#in.length + 1) > this.#limits.held_bytes_max) phase.end('overflow');
   }
 
-  #pauseClient(): void {
-    this.#clientPaused = true;
-    this.#client.pause();
-  }
-
-  #resumeClient(): void {
-    this.#clientPaused = false;
-    this.#client.resume();
-  }
-
   #serverDrained(): void {
-    this.#serverFull = false;
+    this.#pace.serverDrained();
     this.#watchBacklog();
   }
 
@@ -1219,26 +1195,12 @@ export class PostgresSession implements SessionFacts {
       out.release();
     }
     if (chunk.length > AT_ONCE_BYTES && out.unread === 0 && this.#toClient.empty) this.#upstream.reuse(chunk);
-    if (this.#accounts.passing > LONG_RESULT_BYTES && chunk.length < GATHERED_BYTES) this.#gather();
+    if (this.#accounts.passing > LONG_RESULT_BYTES && chunk.length < GATHERED_BYTES) this.#pace.gather();
     this.#afterReplies();
   }
 
-  /** A long result comes in small pieces: fewer reads and writes carry it if some of them are let gather. */
-  #gather(): void {
-    if (this.#gathering) return;
-    this.#gathering = true;
-    this.#upstream.pause();
-    setTimeout(() => {
-      this.#gathering = false;
-      if (!this.#clientFull) this.#upstream.resume();
-    }, GATHER_MS);
-  }
-
   #clientDrained(): void {
-    if (!this.#clientFull) return;
-    this.#clientFull = false;
-    if (!this.#gathering) this.#upstream.resume();
-    this.#readOn();
+    if (this.#pace.clientDrained()) this.#readOn();
   }
 
   /** Where a row has passed, the rows right behind it pass too: they answer the same message, and what stood before the first was told. */
