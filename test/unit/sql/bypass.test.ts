@@ -8,6 +8,7 @@ import { CONTEXT, heldFor, latin1, parser } from './helpers.ts';
 
 interface Case {
   readonly id: string;
+  readonly transport: string;
   readonly session?: readonly string[];
   readonly sql?: string;
   readonly sql_hex?: string;
@@ -19,7 +20,9 @@ interface Case {
 const CASES = readFileSync(new URL('../../../fixtures/sql/bypass-postgres.jsonl', import.meta.url), 'utf8')
   .trim()
   .split('\n')
-  .map((line) => JSON.parse(line) as Case);
+  .map((line) => JSON.parse(line) as Case)
+  // What they hide is in no statement's text: test/real/bypass.test.ts sends them.
+  .filter(({ transport }) => !['fastpath', 'startup-option', 'replication-startup'].includes(transport));
 
 /** What the text alone cannot tell, by case. */
 const KNOWN: Readonly<Record<string, string>> = {
