@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { own } from '../../src/cli/demo/cluster.ts';
+import { reviewClient } from '../../src/review/client.ts';
 import { PROVE, SEED } from '../fuzz/random.ts';
 import { message, printReply, SAY, type Value, WireClient } from '../transcripts/client.ts';
-import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
+import { AGENT_PASSWORD, decide, startGateway, type TestGateway } from './gateway.ts';
 import { available, startServer, type TestServer } from './servers.ts';
 import { logInBy } from './settings.ts';
 import { startTap, type Tap } from './tap.ts';
@@ -184,8 +185,10 @@ const replies = async (client: WireClient, gateway: TestGateway, copydata: strin
     const text = printReply(reply);
     const held = /held for approval, not failed: request (HP-\w+)/.exec(text)?.[1];
     if (held !== undefined) {
-      const request = await gateway.grace.get(held);
-      await gateway.deny(request);
+      // A sign-in of its own: one may take only so many decisions a minute.
+      const grace = reviewClient(gateway.reviewUrl, await gateway.token('grace'));
+      const request = await grace.get(held);
+      await decide(grace, request, 'deny');
       end = { stopped: 'held', by: request.sentence };
     } else if (reply.type === 'E' && end.stopped === null && !tap.errors.some((body) => body.equals(reply.body)))
       end = { stopped: 'refused', by: text };
