@@ -67,6 +67,7 @@ const gate = createGate({
     address: '127.0.0.1',
   }),
   where: ({ database }) => ({ engine: 'postgres', upstream: 'app', database, tags: {} }),
+  catalog: () => null,
   console: () => null,
   held_bytes_max: DEFAULT_LIMITS.held_bytes_max,
   // What is measured here is the cost, not the brake on it.

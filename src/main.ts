@@ -28,9 +28,11 @@ import { createReviewServer } from './review/server.ts';
 import type { Gate } from './session/gate.ts';
 import type { AnalysisContext } from './sql/findings.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
+import { READING } from './sql/postgres/catalog/reading.ts';
 import { tokens } from './sql/postgres/lexer.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
+import { FRESH_MS, PostgresCatalog } from './upstream/postgres/catalog.ts';
 import { PoolerWatch } from './upstream/postgres/pooler.ts';
 
 /** Events kept for reviewers who come back with a cursor. */
@@ -124,6 +126,8 @@ const build = async (
   await events.restore();
   desk.subscribe((_, event, request) => tellOperator(log, event, request));
 
+  const catalogs = new Catalogs(config, log);
+  closers.push(() => catalogs.close());
   const gates = new Map<string, Gate>();
   closers.push(async () => {
     for (const gate of gates.values()) await gate.close();
@@ -141,6 +145,7 @@ const build = async (
         allowed: config.audit.allowed,
         who: (user, authentication, address) => identity.principal(user, authentication, address),
         where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
+        catalog: (database) => catalogs.of(upstream, database),
         console: () => reviewUrl,
         held_bytes_max: config.limits.held_bytes_max,
         analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,
@@ -228,18 +233,62 @@ const CLOCK: Clock = {
 };
 
 const target = (upstream: PostgresConfig, identity: Identity, user: string, config: Config) => {
-  const { host, port } = upstream.upstream;
   const login = upstream.auth === 'relay' ? { user, password: null } : (identity.upstream(user) ?? upstream.upstream);
+  return { ...server(upstream, config), user: login.user, password: login.password };
+};
+
+const server = (upstream: PostgresConfig, config: Config) => {
+  const { host, port } = upstream.upstream;
   return {
     host,
     port,
-    user: login.user,
-    password: login.password,
     tls: upstream.upstream_tls,
     timeout_ms: config.limits.upstream_connect_timeout_ms,
     keepalive_ms: config.limits.keepalive_ms,
   };
 };
+
+/** Of each database that somebody is connected to. */
+class Catalogs {
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #known = new Map<string, PostgresCatalog>();
+
+  constructor(config: Config, log: Log) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  /** Null: Holdpoint has no login of its own there. */
+  of(upstream: PostgresConfig, database: string): PostgresCatalog | null {
+    const login = upstream.catalog ?? upstream.upstream;
+    if (login.user === '') return null;
+    const key = JSON.stringify([upstream.name, database]);
+    const known = this.#known.get(key);
+    if (known) return known;
+    const about = `the catalog of ${upstream.name}/${database}`;
+    const made = new PostgresCatalog({
+      database,
+      target: { ...server(upstream, this.#config), user: login.user, password: login.password },
+      reading: READING,
+      found: (what, ms) =>
+        this.#log.info(
+          `${about} was read as ${login.user} in ${Math.round(ms)} ms: ${what}. Changes are seen within ${FRESH_MS / 1000} s`,
+        ),
+      lost: (error) =>
+        this.#log.error(
+          { err: error },
+          `${about} can not be read as ${login.user}: what users made there is unknown, and held`,
+        ),
+    });
+    this.#known.set(key, made);
+    return made;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#known.values()].map((catalog) => catalog.end()));
+  }
+}
 
 const requestsPort = (desk: Desk): ReviewPorts['requests'] => ({
   list: (filter) => desk.list(filter),

@@ -39,6 +39,8 @@ export interface PostgresConfig {
   /** null: agents connect without TLS. */
   readonly tls: TlsPair | null;
   readonly upstream_tls: UpstreamTls;
+  /** Reads the catalog; null: the login of `upstream` does. */
+  readonly catalog: { readonly user: string; readonly password: string } | null;
   readonly tags: Readonly<Record<string, string>>;
 }
 

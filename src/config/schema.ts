@@ -62,6 +62,11 @@ export function configSchema(sources: Sources) {
       })
       .optional()
       .describe('default: disable on a loopback address, verify-full elsewhere'),
+    catalog: z
+      .strictObject({ user: text, password: text })
+      .nullable()
+      .default(null)
+      .describe('login that reads the catalog, with no rights but CONNECT; default: that of upstream'),
     tags: z.record(z.string(), text).default({}).describe('facts that rules may ask for, such as env: prod'),
   });
 

@@ -23,6 +23,7 @@ import type {
   SessionFacts,
   SessionOpening,
 } from '../session/gate.ts';
+import type { CatalogSnapshot, LiveCatalog } from '../sql/catalog.ts';
 import type { Analysis, AnalysisContext } from '../sql/findings.ts';
 import { planOf, type Remembered } from './plan.ts';
 import { requestRow, REQUEST_COLUMNS } from './show.ts';
@@ -47,9 +48,10 @@ export interface Analyser {
     analyse(text: string): Analysis | Promise<Analysis>;
     /** CPU time that its new texts have cost so far, in ms. */
     readonly cpu_ms: number;
+    readonly context: AnalysisContext;
   };
   /** A function called by its oid, without SQL. */
-  functionCall(oid: number, server_version: number): Analysis;
+  functionCall(oid: number, context: AnalysisContext): Analysis;
 }
 
 export interface GateOptions {
@@ -64,6 +66,8 @@ export interface GateOptions {
   readonly allowed: 'async' | 'sync';
   readonly who: (user: string, authentication: string, address: string) => Who | undefined;
   readonly where: (opening: SessionOpening) => Where;
+  /** The catalog of a database. Null: there is none to look into. */
+  readonly catalog: (database: string) => LiveCatalog | null;
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
   readonly held_bytes_max: number;
@@ -79,6 +83,7 @@ type Context = {
   readonly in_transaction: boolean;
   readonly local: boolean;
   readonly portals: SessionFacts['portals'];
+  readonly catalog: CatalogSnapshot | null;
   readonly view: SessionView;
   readonly analysis: ReturnType<Analyser['session']>;
   readonly verdicts: LRUCache<string, Extract<Judgement, { type: 'pass' }>>;
@@ -138,6 +143,8 @@ export const createGate = (options: GateOptions): Gate => {
     async open(opening, facts) {
       const who = options.who(opening.user, opening.authentication, opening.address);
       if (!who) throw new Error(`there is no user ${opening.user} any more`);
+      const catalog = options.catalog(opening.database);
+      await catalog?.open();
       const id = `s${process.pid.toString(36)}-${Date.now().toString(36)}-${(++sessions).toString(36)}`;
       const where = options.where(opening);
       const { application_name, upstream_user, server_version, server_pid } = opening;
@@ -149,7 +156,7 @@ export const createGate = (options: GateOptions): Gate => {
         ending.add(end);
         void end.finally(() => ending.delete(end));
       };
-      return new Session(options, opening, facts, who, where, id, verdictsFor, ended);
+      return new Session(options, opening, facts, who, where, id, catalog, verdictsFor, ended);
     },
   };
 };
@@ -162,6 +169,9 @@ class Session implements GateSession {
   readonly #where: Where;
   readonly #id: string;
   readonly #log: SessionLog;
+  readonly #catalog: LiveCatalog | null;
+  /** What the session had done to the catalog when it was last looked at. */
+  #catalog_changes = 0;
   readonly #verdictsFor: (key: string) => Shared;
   readonly #endOf: (end: Promise<void>) => void;
   /** The second that the analysis budget is counted in, by performance.now(), and what was spent in it. */
@@ -178,6 +188,7 @@ class Session implements GateSession {
     who: Who,
     where: Where,
     id: string,
+    catalog: LiveCatalog | null,
     verdictsFor: (key: string) => Shared,
     ended: (end: Promise<void>) => void,
   ) {
@@ -188,12 +199,30 @@ class Session implements GateSession {
     this.#who = who;
     this.#where = where;
     this.#id = id;
+    this.#catalog = catalog;
     this.#verdictsFor = verdictsFor;
     this.#log = options.audit.session({ session: id, who: who.id, where: where.upstream, database: where.database });
   }
 
   judge(text: string): Judgement | Promise<Judgement> {
     if (this.#options.audit.failure !== null) return UNRECORDED;
+    if (!this.#catalogIsFresh()) return this.#catalogLookedAt().then(() => this.#judge(text));
+    return this.#judge(text);
+  }
+
+  /** Is it as new as it is meant to be, and does it have what this session has changed? */
+  #catalogIsFresh(): boolean {
+    const live = this.#catalog;
+    return live === null || (live.current !== null && this.#catalog_changes === this.#facts.catalog_changes);
+  }
+
+  async #catalogLookedAt(): Promise<void> {
+    const changes = this.#facts.catalog_changes;
+    await this.#catalog?.refresh();
+    this.#catalog_changes = changes;
+  }
+
+  #judge(text: string): Judgement | Promise<Judgement> {
     const context = this.#context();
     const known = context.verdicts.get(text);
     if (known) return this.#options.allowed === 'sync' ? this.#recorded(known) : known;
@@ -211,9 +240,10 @@ class Session implements GateSession {
 
   judgeCall(oid: number): Judgement | Promise<Judgement> {
     if (this.#options.audit.failure !== null) return UNRECORDED;
-    const analysis = this.#options.analyser.functionCall(oid, this.#opening.server_version);
+    const context = this.#context();
+    const analysis = this.#options.analyser.functionCall(oid, context.analysis.context);
     // Not remembered: the text is none that SQL could be compared with.
-    return this.#rule(this.#context(), `FunctionCall ${oid}`, analysis, false);
+    return this.#rule(context, `FunctionCall ${oid}`, analysis, false);
   }
 
   /** How long this session's new texts must wait, in ms: one agent must not take the event loop from the others. */
@@ -229,6 +259,7 @@ class Session implements GateSession {
   #context(): Context {
     const { role, search_path, in_transaction, search_path_start, search_path_is_local, portals } = this.#facts;
     const policy = this.#options.policy();
+    const catalog = this.#facts.catalog_is_own ? null : (this.#catalog?.current ?? null);
     const last = in_transaction ? this.#inside : this.#outside;
     if (
       last &&
@@ -236,7 +267,8 @@ class Session implements GateSession {
       last.role === role &&
       last.search_path === search_path &&
       last.local === search_path_is_local &&
-      last.portals === portals
+      last.portals === portals &&
+      last.catalog === catalog
     )
       return last;
     const { server_version, database, application_name } = this.#opening;
@@ -253,6 +285,7 @@ class Session implements GateSession {
       user_schema,
       server_version,
       policy.hash,
+      catalog?.id,
     ]);
     const analysis: AnalysisContext = {
       server_version,
@@ -263,6 +296,7 @@ class Session implements GateSession {
       search_path_is_local,
       portals,
       user_schema,
+      catalog,
       prepared: (name) => analysisOf(this.#facts.prepared(name)),
     };
     const handle = this.#options.analyser.session(analysis);
@@ -275,6 +309,7 @@ class Session implements GateSession {
       in_transaction,
       local,
       portals,
+      catalog,
       view,
       analysis: handle,
       verdicts,
@@ -615,6 +650,7 @@ class Session implements GateSession {
   }
 
   close(why: string): void {
+    this.#catalog?.close();
     this.#endOf(this.#close(why));
   }
 

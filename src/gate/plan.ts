@@ -23,6 +23,7 @@ export const planOf = (analysis: Analysis, text: string, rule: string): Plan => 
     transaction_control: statements.length > 0 && statements.every((statement) => statement.transaction_control),
     block: block(effects),
     changes_facts: effects.some(changesFacts),
+    changes_catalog: analysis.changes_catalog ?? null,
     opaque: effects.some((effect) => effect.type === 'unknown'),
     resets: effects.some((effect) => effect.type === 'reset-all'),
     names: effects.flatMap(nameEffect),

@@ -64,6 +64,12 @@ export const FIELDS: readonly FieldFact[] = [
   },
   {
     of: 'stmt',
+    name: 'hidden_writes',
+    type: 'bool',
+    doc: 'Functions, operators or casts that it uses change rows, which its text does not show. Triggers and defaults of a table that it writes are not meant.',
+  },
+  {
+    of: 'stmt',
     name: 'folds_rows',
     type: 'bool',
     doc: 'Packs many rows of a relation into one value (json_agg, string_agg, array_agg, xmlagg ...), so a row count says nothing.',
@@ -278,6 +284,12 @@ export class StatementView {
   get statements(): bigint {
     return BigInt(this.#analysis.statements.length);
   }
+  get hidden_writes(): boolean {
+    const yes = this.#analysis.statements[this.#index]?.hidden_writes ?? false;
+    if (yes) this.#note((action) => action === 'write');
+    return yes;
+  }
+
   get writes_all_rows(): boolean {
     const yes = this.#analysis.statements[this.#index]?.writes_all_rows ?? false;
     if (yes) this.#note((action) => action === 'write');

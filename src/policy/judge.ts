@@ -76,8 +76,8 @@ export function judge(rules: Rules, question: PolicyQuestion): Explanation {
 
   for (let index = 0; index < message.count; index++) {
     if (message.count > 1 && message.own(index).length === 0) {
-      const { kind, writes_all_rows, folds_rows } = question.analysis.statements[index] ?? {};
-      const facts = `${kind} ${writes_all_rows} ${folds_rows}`;
+      const { kind, writes_all_rows, hidden_writes, folds_rows } = question.analysis.statements[index] ?? {};
+      const facts = `${kind} ${writes_all_rows} ${hidden_writes} ${folds_rows}`;
       if (judged.has(facts)) continue;
       judged.add(facts);
     }

@@ -15,6 +15,10 @@ export interface SessionFacts {
   in_transaction: boolean;
   /** Is there a schema of that role's name? It was looked for when the session began, for the role of then. */
   user_schema: 'there' | 'none' | 'perhaps';
+  /** How often statements of this session that change the catalog have been sent. */
+  catalog_changes: number;
+  /** The session has objects that others do not see: temporary ones, or DDL of the open transaction. */
+  catalog_is_own: boolean;
   /** What FETCH may meet in the open transaction (AnalysisContext.portals). */
   portals: { readonly runs_code: boolean; readonly runs_late: boolean };
   /** Work of this pipeline is not yet committed although no block is open. */
@@ -62,6 +66,8 @@ export interface Plan {
   readonly block: 'open' | 'closed' | null;
   /** Afterwards search_path, role or session_authorization may be others. */
   readonly changes_facts: boolean;
+  /** Afterwards names may mean other objects: temporary ones of the session, or any; null: they do not. */
+  readonly changes_catalog: 'temporary' | 'any' | null;
   /** Code whose doings can't be told: it may have prepared and deallocated names. */
   readonly opaque: boolean;
   /** DISCARD ALL and RESET ALL end what the agent told Holdpoint, too. */

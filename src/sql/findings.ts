@@ -1,6 +1,8 @@
 // What an analysis of SQL text says, in words that both engines share. Types only: every layer above reads these.
 // An analysis is plain data (it crosses a worker thread) and is immutable once returned (it is cached and shared).
 
+import type { CatalogSnapshot } from './catalog.ts';
+
 export const ACTIONS = [
   'read',
   'write',
@@ -82,6 +84,8 @@ export interface StatementFacts {
   readonly writes_all_rows: boolean;
   /** An aggregate that keeps its inputs (json_agg, string_agg, array_agg, xmlagg ...) over a relation. */
   readonly folds_rows: boolean;
+  /** Changes rows by functions that it calls, which its text does not show. */
+  readonly hidden_writes: boolean;
   /** COPY ... FROM STDIN: the client will send data. */
   readonly copy_in: boolean;
   /** BEGIN, COMMIT, ROLLBACK, SAVEPOINT ... and nothing else: what a failed transaction block lets through. */
@@ -112,6 +116,14 @@ export interface Analysis {
   readonly session_bound: boolean;
   /** The search_path (as text; null: unknown) that unqualified names were resolved under. Absent: no name depended on it. */
   readonly search_path?: string | null;
+  /** Code that users made may run: functions, operators, casts, checks. Absent: none, or there was no catalog to look into. */
+  readonly user_code?: true;
+  /** For the statements that follow, names may mean other objects: temporary ones of this session, or any. Absent: they do not. */
+  readonly changes_catalog?: 'temporary' | 'any';
+  /** The catalog that names were looked up in. Absent: none. */
+  readonly catalog?: number;
+  /** Of a prepared statement: the text of its PREPARE, latin1. */
+  readonly prepared_by?: string;
   /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */
   readonly error: AnalysisError | null;
 }
@@ -136,6 +148,8 @@ export interface AnalysisContext {
   readonly search_path_start?: string | null;
   /** The search_path in force may have been set in the open transaction: its end may take it back. Absent: no. */
   readonly search_path_is_local?: boolean;
+  /** The database's own catalog, to look names up in. Null or absent: none. */
+  readonly catalog?: CatalogSnapshot | null;
   /** Is there a schema of the role's name, which "$user" stands for? Absent: none. */
   readonly user_schema?: 'there' | 'none' | 'perhaps';
   /**

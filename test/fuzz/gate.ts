@@ -195,6 +195,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
       statements.length > 0 && statements.every((one) => isControl(statementText(one)) || one.verb === 'BEGIN'),
     block,
     // What EXEC runs may be a SET.
+    changes_catalog: null,
     changes_facts: opaque || executed || statements.some(({ verb }) => verb === 'SET' || verb === 'SETL'),
     opaque,
     resets: false,

@@ -160,6 +160,8 @@ export class PostgresSession implements SessionFacts {
   search_path_start: string | null = null;
   in_transaction = false;
   earlier: EarlierText[] = [];
+  catalog_changes = 0;
+  catalog_is_own = false;
   portals = PLAIN_PORTALS;
   reason = '';
   reason_at = 0;
@@ -197,6 +199,8 @@ export class PostgresSession implements SessionFacts {
   #begun = 0;
   /** Code ran that may have put other statements under the names of some. */
   #namesDoubted = false;
+  #hasTemporary = false;
+  #hasUncommitted = false;
   /** Something sent may change what the next message means: wait for its answer first. */
   #barrier = false;
   /** The facts were read for the message at hand just now. */
@@ -662,8 +666,25 @@ export class PostgresSession implements SessionFacts {
       this.#barrier = true;
     }
     if (plan.names.length > 0) this.#barrier = true;
+    this.#followCatalog(plan);
     if (plan.declares) this.#fetchable(plan);
     if (plan.opaque && this.#names.forgetSql()) this.#namesDoubted = true;
+  }
+
+  /** Who has temporary objects keeps them; DDL in a transaction is nobody else's before its end. */
+  #followCatalog(plan: Plan): void {
+    if (plan.changes_catalog !== null) {
+      this.catalog_changes += 1;
+      this.#barrier = true;
+      if (plan.changes_catalog === 'temporary') this.#hasTemporary = true;
+      else if (this.in_transaction) this.#hasUncommitted = true;
+    }
+    if (plan.block === 'closed' && this.#hasUncommitted) {
+      this.catalog_changes += 1;
+      this.#barrier = true;
+      this.#hasUncommitted = false;
+    }
+    this.catalog_is_own = this.#hasTemporary || this.#hasUncommitted;
   }
 
   /** FETCH may run this one's query, or more of it. */

@@ -2,11 +2,11 @@
 // otherwise. It must not give a cached answer for a text whose meaning hangs on names prepared earlier.
 import { LRUCache } from 'lru-cache';
 import type { Analysis, AnalysisContext } from '../findings.ts';
-import { analyseText, checkBytes, refusedAnalysis, STATEMENT_BYTES_MAX } from './analysis.ts';
-import { FUNCTION_CLASSES, functionClass, functionName } from './functions.ts';
+import { analyseCall, analyseText, checkBytes, refusedAnalysis, STATEMENT_BYTES_MAX } from './analysis.ts';
+import { Catalog, TooMuchBehind } from './catalog/catalog.ts';
 import { blank, Lexer, TokenKind } from './lexer.ts';
 import { Parser } from './parser.ts';
-import { type PlainContext, WorkerPool } from './pool.ts';
+import { WorkerPool } from './pool.ts';
 
 export { STATEMENT_BYTES_MAX };
 
@@ -98,6 +98,7 @@ export class PostgresAnalyser {
       context.search_path_is_local,
       context.portals,
       context.user_schema,
+      context.catalog?.id,
     ]);
     const known = this.#contexts.get(key);
     if (known) return known;
@@ -119,9 +120,14 @@ export class PostgresAnalyser {
     if (unreadable) return refusedAnalysis(text.slice(0, STATEMENT_BYTES_MAX), unreadable, null);
     if (this.#parser.ready && this.#isCheap(text)) {
       const started = performance.now();
-      const analysis = analyseText(this.#parser, text, context);
-      spent(performance.now() - started);
-      return analysis;
+      allow(context, BEHIND_CHARS_MAX);
+      try {
+        return analyseText(this.#parser, text, context);
+      } catch (error) {
+        if (!(error instanceof TooMuchBehind)) throw error;
+      } finally {
+        spent(performance.now() - started);
+      }
     }
     return this.#inWorker(text, context, spent);
   }
@@ -132,55 +138,31 @@ export class PostgresAnalyser {
   }
 
   async #inWorker(text: string, context: AnalysisContext, spent: (cpu_ms: number) => void): Promise<Analysis> {
-    const { prepared, ...rest } = context;
-    const plain: PlainContext = rest;
+    const { prepared, catalog: snapshot, ...plain } = context;
+    const catalog = snapshot instanceof Catalog ? snapshot : null;
     const names = executedNames(text);
     const known = names.flatMap((name) => {
       const analysis = prepared(name);
       return analysis === undefined ? [] : [[name, analysis] as const];
     });
-    const answer = await this.#pool.run({ text, context: plain, prepared: known });
+    const answer = await this.#pool.run({ text, context: plain, prepared: known, catalog });
     spent(answer.cpu_ms);
     return answer.analysis;
   }
 
-  /**
-   * Judges a FunctionCall message by the function's oid. Only built-in functions can be told by their oid; an unknown one is
-   * unresolved code. set_config is code too: its arguments are not looked at.
-   */
-  functionCall(oid: number, server_version: number): Analysis {
-    const name = functionName(oid);
-    const found = name === null ? null : functionClass(name, -1, server_version);
-    const object = name === null ? String(oid) : `pg_catalog.${name}`;
-    const place = { object, statement: 0, start: 0, end: 0 };
-    const facts = {
-      writes_all_rows: false,
-      folds_rows: false,
-      copy_in: false,
-      transaction_control: false,
-      parse_is_harmless: true,
-    };
-    const opaque = found === null || found === 'set-config';
-    const { actions, why, safe } = FUNCTION_CLASSES[found ?? 'code'];
-    return {
-      ...refusedAnalysis('', NO_ERROR, null),
-      statements: [{ kind: 'FUNCTION CALL', start: 0, end: 0, ...facts }],
-      findings: opaque
-        ? [{ action: 'code', ...place, why: 'Calls a function whose effect its oid does not tell.', unresolved: true }]
-        : (actions.length > 0 ? actions : (['read'] as const)).map((action) => ({
-            action,
-            ...place,
-            why: why || 'Calls a built-in function.',
-          })),
-      functions: [object],
-      effects: opaque || !safe ? [{ type: 'unknown', statement: 0 }] : [],
-      shape: `FunctionCall ${object}`,
-      error: null,
-    };
+  /** Judges a FunctionCall message by the function's oid; one that is neither built in nor in the catalog is unresolved code. */
+  functionCall(oid: number, context: AnalysisContext): Analysis {
+    allow(context, Number.POSITIVE_INFINITY);
+    return analyseCall(this.#parser, oid, context);
   }
 }
 
-const NO_ERROR = { sqlstate: '00000', message: '', position: 0 };
+/** Characters of stored texts (bodies, views ...) that an analysis reads at once; behind more of it, it goes to a worker. */
+const BEHIND_CHARS_MAX = 32 * 1024;
+
+function allow({ catalog }: AnalysisContext, chars: number): void {
+  if (catalog instanceof Catalog) catalog.memo.allow(chars);
+}
 
 /** A session's handle: knows its context's remembered texts, so that a hit costs one look into a Map. */
 export class AnalysisSession {

@@ -11,8 +11,17 @@ import type {
   OwnStatement,
   StatementFacts,
 } from '../findings.ts';
+import { type Behind, behindFunction, behindRelation, behindType, isHarmless, type Verb } from './behind.ts';
+import { Catalog } from './catalog/catalog.ts';
+import type { FunctionReference, FunctionRow, RelationRow, TypeRow } from './catalog/rows.ts';
 import { EXPRESSIONS } from './expressions.ts';
-import { FOLDING_AGGREGATES, FUNCTION_CLASSES, functionClass } from './functions.ts';
+import {
+  FOLDING_AGGREGATES,
+  FUNCTION_CLASSES,
+  type FunctionClassName,
+  functionClass,
+  functionName,
+} from './functions.ts';
 import { GRAMMAR } from './generated/grammar.ts';
 import { blank, hasNewerNumbers, nameEnd, shape, shiftPosition } from './lexer.ts';
 import {
@@ -78,6 +87,14 @@ export function analyseText(parser: Parser, text: string, context: AnalysisConte
   });
 }
 
+/** Analyses a FunctionCall message. Its arguments are not looked at, so that set_config is code too. */
+export function analyseCall(parser: Parser, oid: number, context: AnalysisContext): Analysis {
+  const analyst = new Analyst(parser, '', context);
+  const name = functionName(oid);
+  const object = analyst.callsByOid(oid, name);
+  return { ...analyst.result({ forward: null, position_shift: [], shape: `FunctionCall ${object}`, reason: null }) };
+}
+
 const BETWEEN_STRINGS: AnalysisError = {
   sqlstate: '42601',
   message: 'a block comment between two string literals is not accepted',
@@ -131,10 +148,12 @@ interface ResolvedRelation {
   readonly name: string;
   readonly unresolved: boolean;
   readonly temporary: boolean;
-  /** Its name in later schemas of the path, should the first not have it. */
+  /** Its name in later schemas of the path, should the first not have it, or not be the role's to use. */
   readonly perhaps: readonly string[];
+  /** Of the catalog: what it is, and what it may be. */
+  readonly rows: readonly RelationRow[];
 }
-const RESOLVED: Omit<ResolvedRelation, 'name'> = { unresolved: false, temporary: false, perhaps: [] };
+const RESOLVED: Omit<ResolvedRelation, 'name'> = { unresolved: false, temporary: false, perhaps: [], rows: [] };
 
 export class Analyst {
   readonly parser: Parser;
@@ -149,7 +168,14 @@ export class Analyst {
   writes_all_rows = false;
   folds_rows = false;
   copy_in = false;
+  hidden_writes = false;
   session_bound = false;
+  /** Rows are changed, other than of temporary tables. */
+  changes_rows = false;
+  /** Code that users made may run. */
+  user_code = false;
+  /** Functions called that run with the rights of their owner, and who that is. */
+  readonly definers = new Map<string, string>();
   /** Relations that this message has created as temporary ones. */
   readonly #temporary = new Set<string>();
   readonly #statements: StatementFacts[] = [];
@@ -159,6 +185,10 @@ export class Analyst {
   readonly #prepared = new Map<string, Analysis>();
   /** Code of an earlier statement of this text may have prepared other statements than the session knows. */
   #names_doubted = false;
+  /** Null: none, or an earlier statement of this text has changed it. */
+  #catalog: Catalog | null;
+  /** search_path that bodies of functions called here run under; null: unknown. */
+  #body_path: string | null;
   readonly #stack: Frame[] = [];
   readonly #seen = new Set<string>();
   #own_ranges: (readonly [number, number])[] = [];
@@ -173,6 +203,8 @@ export class Analyst {
   /** It was changed in the open transaction, as far as that is known. */
   #path_changed = false;
   #start = 0;
+  #changed: 'temporary' | 'any' | null = null;
+  #end = 0;
   #plain_call: Tree | null = null;
   #literal = false;
   #reads_user_relation = false;
@@ -184,8 +216,10 @@ export class Analyst {
     this.parser = parser;
     this.text = text;
     this.context = context;
+    this.#catalog = context.catalog instanceof Catalog ? context.catalog : null;
+    this.#body_path = context.search_path;
     this.#path_text = context.search_path;
-    this.#path = readPath(context.search_path, context);
+    this.#path = readPath(context.search_path, context, this.#catalog);
     this.#path_local = this.#path_changed = context.search_path_is_local === true;
   }
 
@@ -202,13 +236,15 @@ export class Analyst {
     const [kind, node] = unwrap(raw.stmt);
     const [start, end] = this.#trim(raw.stmt_location ?? 0, raw.stmt_len);
     this.#start = start;
-    this.writes_all_rows = this.folds_rows = this.copy_in = false;
+    this.#end = end;
+    this.writes_all_rows = this.folds_rows = this.copy_in = this.hidden_writes = false;
     this.#literal = this.#reads_user_relation = this.#folds = false;
     this.#seen.clear();
     const findings_before = this.findings.length;
     const own_before = this.own.length;
     this.#plain_call = plainCall(kind, node);
     this.walk(kind, node);
+    this.#atEnd(findings_before);
     const row = STATEMENTS[kind];
     if (this.own.length > own_before) this.#own_ranges.push([start, end]);
     else if (this.findings.length === findings_before) this.add(row?.rest ?? 'unknown', '', row?.why ?? UNKNOWN_KIND);
@@ -219,15 +255,18 @@ export class Analyst {
       writes_all_rows: this.writes_all_rows,
       folds_rows: this.folds_rows || (this.#folds && this.#reads_user_relation),
       copy_in: this.copy_in,
+      hidden_writes: this.hidden_writes,
       transaction_control: kind === 'TransactionStmt',
-      parse_is_harmless: row?.analysed_at_parse !== true || !this.#literal,
+      parse_is_harmless: row?.analysed_at_parse !== true || !this.#literal || this.#literalsAreHarmless(),
     });
     if (this.#next_path) {
       this.#path_changed = true;
       this.#path_text = this.#next_path.text;
-      this.#path = readPath(this.#path_text, this.context);
+      this.#body_path = this.#path_text;
+      this.#path = readPath(this.#path_text, this.context, this.#catalog);
       this.#next_path = null;
     }
+    if (this.findings.slice(findings_before).some(({ action }) => CHANGES_CATALOG.has(action))) this.#catalog = null;
     if (this.#forgets) {
       this.#prepared.clear();
       this.#temporary.clear();
@@ -365,13 +404,26 @@ export class Analyst {
       return { ...RESOLVED, name: qualified(catalog, schema ?? '', name), unresolved: true };
     }
     if (schema !== null) {
-      return { ...RESOLVED, name: qualified(schema, name), temporary: schema === 'pg_temp' };
+      const row = this.#catalog?.relation(schema, name);
+      return { ...RESOLVED, name: qualified(schema, name), temporary: schema === 'pg_temp', rows: row ? [row] : [] };
     }
     const path = this.#path;
-    if (range['relpersistence'] === 't' || (path?.temporary_first && this.#temporary.has(name))) {
-      return { ...RESOLVED, name: qualified('pg_temp', name), temporary: true };
+    const own = path?.temporary_first ? this.#catalog?.relation('pg_temp', name) : undefined;
+    if (range['relpersistence'] === 't' || own || (path?.temporary_first && this.#temporary.has(name))) {
+      return { ...RESOLVED, name: qualified('pg_temp', name), temporary: true, rows: own ? [own] : [] };
     }
     this.#path_used = true;
+    if (this.#catalog && path) {
+      const found = path.schemas.flatMap((of) => this.#catalog?.relation(of, name) ?? []);
+      const [row, ...others] = found;
+      if (row && !(path.builtins_first && isBuiltIn('relation', name, this.context.server_version)))
+        return {
+          ...RESOLVED,
+          name: qualified(row.schema, name),
+          perhaps: others.map((other) => qualified(other.schema, name)),
+          rows: found,
+        };
+    }
     const built_in = isBuiltIn('relation', name, this.context.server_version);
     if (path?.builtins_first && built_in) return { ...RESOLVED, name: qualified('pg_catalog', name) };
     const [first, ...later] = path?.schemas ?? [];
@@ -379,7 +431,7 @@ export class Analyst {
     return {
       ...RESOLVED,
       name: qualified(first, name),
-      perhaps: [...later, ...(path?.perhaps ?? [])].map((other) => qualified(other, name)),
+      perhaps: this.#catalog ? [] : [...later, ...(path?.perhaps ?? [])].map((other) => qualified(other, name)),
     };
   }
 
@@ -392,14 +444,18 @@ export class Analyst {
     const { name, unresolved } = relation;
     this.#about('read', relation, range, unresolved ? UNRESOLVED_RELATION : 'Reads a table or view.', this.#reads);
     if (!/^(pg_catalog|information_schema)\./.test(name)) this.#reads_user_relation = true;
+    for (const row of relation.rows) this.#include(behindRelation(this, row, 'read'), name, range['location']);
   }
 
-  /** A relation that is written. */
-  writes(range: Tree, frame: Frame, why = 'Changes rows.'): void {
+  /** A relation that is written. verbs: what is done to it; none for a sequence. */
+  writes(range: Tree, frame: Frame, verbs: readonly Verb[], why = 'Changes rows.'): void {
     if (frame.planned) return this.reads(range, { ...frame, scope: null });
     const relation = this.relation(range);
     const { name, unresolved } = relation;
     this.#about('write', relation, range, unresolved ? UNRESOLVED_RELATION : why, this.#writes);
+    if (!relation.temporary && verbs.length > 0) this.changes_rows = true;
+    for (const verb of verbs)
+      for (const row of relation.rows) this.#include(behindRelation(this, row, verb), name, range['location'], true);
     if (/^(pg_catalog|information_schema)\./.test(name)) {
       this.add('admin', name, 'Changes the system catalog or a setting by hand.', range['location']);
       this.forget();
@@ -422,7 +478,7 @@ export class Analyst {
     this.#about(action, this.relation(range), range, why);
   }
 
-  #about(action: Action, relation: ResolvedRelation, range: Tree, why: string, into?: Set<string>): void {
+  #about(action: Action, relation: Omit<ResolvedRelation, 'rows'>, range: Tree, why: string, into?: Set<string>): void {
     this.add(action, relation.name, why, range['location'], relation.unresolved);
     for (const other of relation.perhaps) this.add(action, other, PERHAPS, range['location']);
     for (const name of [relation.name, ...relation.perhaps]) into?.add(name);
@@ -440,6 +496,7 @@ export class Analyst {
 
   #defines(relation: ResolvedRelation, range: Tree, frame: Frame, why: string): void {
     if (frame.planned) return;
+    this.#changes(relation.temporary ? 'temporary' : 'any');
     if (relation.temporary)
       this.#about('write', relation, range, "Concerns a temporary table of the session's own.", this.#writes);
     else this.#about('ddl', relation, range, why, this.#writes);
@@ -448,49 +505,89 @@ export class Analyst {
   /** A call of a function by name. count: of arguments, -1 if it can't be told. Returns the bare name if it is built in. */
   calls(names: readonly string[], count: number, location: unknown): string | null {
     const resolved = this.#function(names, count);
-    this.#functions.add(resolved.name);
-    if (resolved.name.startsWith('holdpoint.')) throw new Refusal('0A000', OWN_HELP);
+    const { name, bare, users } = resolved;
+    if (name.startsWith('holdpoint.')) throw new Refusal('0A000', OWN_HELP);
+    for (const row of users) this.runs(row.oid, location);
     if (resolved.class === null) {
+      if (users.length > 0 || resolved.absent) return null;
+      this.#functions.add(name);
       const action = resolved.built_in_schema ? 'unknown' : 'code';
-      this.add(action, resolved.name, UNRESOLVED_FUNCTION, location, !resolved.built_in_schema);
+      this.add(action, name, UNRESOLVED_FUNCTION, location, !resolved.built_in_schema);
       this.forget();
       return null;
     }
-    const { actions, why, safe } = FUNCTION_CLASSES[resolved.class];
-    // set_config is judged by the setting it names, nextval by its sequence: expressions.ts does.
-    if (resolved.class !== 'set-config' && resolved.class !== 'sequence') {
-      for (const action of actions) this.add(action, resolved.name, why, location);
-      if (!safe) this.forget();
-    }
-    if (FOLDING_AGGREGATES.has(resolved.bare)) this.folds();
-    return resolved.bare;
+    this.#functions.add(name);
+    this.#builtIn(name, resolved.class, location);
+    if (FOLDING_AGGREGATES.has(bare)) this.folds();
+    return bare;
   }
 
-  #function(names: readonly string[], count: number) {
+  #builtIn(name: string, of: FunctionClassName, location: unknown): void {
+    // set_config is judged by the setting it names, nextval by its sequence: expressions.ts does.
+    if (of === 'set-config' || of === 'sequence') return;
+    const { actions, why, safe } = FUNCTION_CLASSES[of];
+    for (const action of actions) this.add(action, name, why, location);
+    if (!safe) this.forget();
+  }
+
+  #function(
+    names: readonly string[],
+    count: number,
+  ): {
+    readonly name: string;
+    readonly bare: string;
+    readonly class: FunctionClassName | null;
+    readonly built_in_schema: boolean;
+    readonly users: readonly FunctionRow[];
+    /** The catalog has none: the server will say so. */
+    readonly absent: boolean;
+  } {
     const major = this.context.server_version;
     const bare = names.at(-1)!;
     const schema = names.length > 1 ? names.at(-2)! : null;
+    if (schema === null) this.#path_used = true;
+    const users = this.#users(schema, bare, count);
+    const none = { bare, users: users ?? [], absent: users !== null };
     if (schema === null) {
-      this.#path_used = true;
-      const found = this.#path?.builtins_first ? functionClass(bare, count, major) : null;
+      const usable = this.#path?.builtins_first || users !== null;
+      const found = usable ? functionClass(bare, count, major) : null;
       // type_name(x) is a cast where no function of that name fits.
-      const cast = found === null && count === 1 && this.#path?.builtins_first && isBuiltIn('type', bare, major);
+      const cast = found === null && count === 1 && usable && isBuiltIn('type', bare, major);
       if (found !== null || cast)
-        return { name: qualified('pg_catalog', bare), bare, class: found ?? 'read', built_in_schema: true } as const;
-      return { name: quoteIdentifier(bare), bare, class: null, built_in_schema: false } as const;
+        return { ...none, name: qualified('pg_catalog', bare), class: found ?? 'read', built_in_schema: true };
+      if (users?.length === 0 && count === 1 && this.#userTypes(null, bare).length > 0) this.type([bare], -1);
+      return { ...none, name: quoteIdentifier(bare), class: null, built_in_schema: false };
     }
     const name = qualified(...names.slice(-2));
     if (schema === 'pg_catalog')
-      return { name, bare, class: functionClass(bare, count, major), built_in_schema: true } as const;
+      return { ...none, name, class: functionClass(bare, count, major), built_in_schema: true, absent: false };
     if (schema === 'information_schema') {
-      return {
-        name,
-        bare,
-        class: functionClass(`information_schema.${bare}`, count, major),
-        built_in_schema: true,
-      } as const;
+      const found = functionClass(`information_schema.${bare}`, count, major);
+      return { ...none, name, class: found, built_in_schema: true, absent: false };
     }
-    return { name, bare, class: null, built_in_schema: false } as const;
+    if (users?.length === 0 && count === 1 && this.#userTypes(schema, bare).length > 0) this.type(names, -1);
+    return { ...none, name, class: null, built_in_schema: false };
+  }
+
+  /** Functions that users made which a call may mean, overloads among them. Null: nobody can tell. */
+  #users(schema: string | null, bare: string, count: number): readonly FunctionRow[] | null {
+    const catalog = this.#catalog;
+    const schemas = this.#schemas(schema);
+    if (!catalog || !schemas) return null;
+    const fits = ({ arguments: most, defaults, variadic }: FunctionRow): boolean =>
+      count < 0 || (count >= most - defaults - (variadic ? 1 : 0) && (variadic || count <= most));
+    return catalog.functions(bare).filter((row) => schemas.includes(row.schema) && fits(row));
+  }
+
+  #userTypes(schema: string | null, bare: string): readonly TypeRow[] {
+    const schemas = schema === null ? ['pg_temp', ...(this.#schemas(null) ?? [])] : [schema];
+    return schemas.flatMap((of) => this.#catalog?.type(of, bare) ?? []);
+  }
+
+  /** Schemas that a name is looked up in, which temporary ones are only where a name says so. Null: nobody can tell. */
+  #schemas(schema: string | null): readonly string[] | null {
+    if (schema !== null) return [schema];
+    return this.#path ? ['pg_catalog', ...this.#path.schemas] : null;
   }
 
   /** An operator by its possibly qualified name. */
@@ -498,6 +595,13 @@ export class Analyst {
     const bare = names.at(-1)!;
     const schema = names.length > 1 ? names.at(-2)! : null;
     if (schema === null) this.#path_used = true;
+    const schemas = this.#schemas(schema);
+    if (this.#catalog && schemas) {
+      // Types are not known here: each that has the name may be meant.
+      for (const row of this.#catalog.operators(bare))
+        if (schemas.includes(row.schema)) for (const fn of row.functions) this.runsUnnamed(fn, location);
+      return;
+    }
     const built_in =
       (schema === 'pg_catalog' || (schema === null && this.#path?.builtins_first)) &&
       isBuiltIn('operator', bare, this.context.server_version);
@@ -512,12 +616,198 @@ export class Analyst {
     const schema = names.length > 1 ? names.at(-2)! : null;
     if (schema === null) this.#path_used = true;
     const major = this.context.server_version;
+    const path_known = this.#path !== null;
+    if (this.#catalog && (schema !== null || path_known)) {
+      for (const row of this.#userTypes(schema, bare)) this.usesType(row, location);
+      return;
+    }
     if ((schema === 'pg_catalog' || (schema === null && this.#path?.builtins_first)) && isBuiltIn('type', bare, major))
       return;
     if (schema === 'information_schema' && isBuiltIn('type', `information_schema.${bare}`, major)) return;
     const object = names.map(quoteIdentifier).join('.');
     this.add('code', object, 'A conversion to a type that is not built in may run a function.', location, true);
     this.forget();
+  }
+
+  /** `x.name`: a column, or a function of x. */
+  attribute(name: string, location: unknown): void {
+    const found = functionClass(name, 1, this.context.server_version);
+    if (found !== null && FUNCTION_CLASSES[found].actions.length > 0) this.calls(['pg_catalog', name], 1, location);
+    for (const row of this.#users(null, name, 1) ?? []) this.runs(row.oid, location);
+  }
+
+  // ---- what lies behind names ----------------------------------------------------------------------------------------------
+
+  /** A function runs as part of the statement, which does not say what it does. */
+  runs(fn: FunctionReference, location: unknown): void {
+    if (typeof fn === 'string') {
+      const of = functionClass(fn, -1, this.context.server_version);
+      const name = qualified('pg_catalog', fn);
+      this.#functions.add(name);
+      if (of === null || of === 'set-config') {
+        this.add('code', name, UNRESOLVED_FUNCTION, location, true);
+        this.forget();
+      } else if (of === 'sequence') this.add('write', name, FUNCTION_CLASSES.sequence.why, location);
+      else this.#builtIn(name, of, location);
+      return;
+    }
+    const row = this.#catalog?.functionOf(fn);
+    if (!row) {
+      this.#functions.add(String(fn));
+      this.add('code', String(fn), UNRESOLVED_FUNCTION, location, true);
+      return this.forget();
+    }
+    const name = qualified(row.schema, row.name);
+    this.#functions.add(name);
+    this.user_code ||= !isHarmless(row);
+    const behind = behindFunction(this, row);
+    this.#include(behind, name, location);
+    const { reads, writes, findings } = behind.analysis;
+    if (row.definer && (reads.length > 0 || writes.length > 0 || findings.length > 0))
+      this.definers.set(name, row.owner);
+  }
+
+  /** What an operator or a type of a well-known extension runs says nothing of a statement. */
+  runsUnnamed(fn: FunctionReference, location?: unknown): void {
+    const row = typeof fn === 'number' ? this.#catalog?.functionOf(fn) : undefined;
+    if (!row || !isHarmless(row)) this.runs(fn, location);
+  }
+
+  /** The one statement of a message without a text. Returns the function's name. */
+  callsByOid(oid: number, name: string | null): string {
+    this.runs(name ?? oid, undefined);
+    this.#atEnd(0);
+    const [object = String(oid)] = this.#functions;
+    if (this.findings.length === 0) this.add('read', object, 'Calls a function that only reads.');
+    this.#statements.push({
+      kind: 'FUNCTION CALL',
+      start: 0,
+      end: 0,
+      writes_all_rows: false,
+      folds_rows: false,
+      copy_in: false,
+      hidden_writes: this.hidden_writes,
+      transaction_control: false,
+      parse_is_harmless: true,
+    });
+    return object;
+  }
+
+  /** Is what a word of a function's body may call among what was found in it? */
+  accountsFor(name: string): boolean {
+    const found = functionClass(name, -1, this.context.server_version);
+    const { actions, safe } = FUNCTION_CLASSES[found ?? 'read'];
+    if ((actions.length > 0 || !safe) && !this.#functions.has(qualified('pg_catalog', name))) return false;
+    const users = this.#catalog?.functions(name) ?? [];
+    return users.every((row) => isHarmless(row) || this.#functions.has(qualified(row.schema, row.name)));
+  }
+
+  /** Can the catalog tell what a name without a schema is here? */
+  get resolves(): boolean {
+    return this.#catalog !== null && this.#path !== null;
+  }
+
+  /** A value of the type may be made, read or compared. */
+  usesType(row: TypeRow, location?: unknown): void {
+    this.#include(behindType(this, row), qualified(row.schema, row.name), location);
+  }
+
+  /**
+   * Counts what happens behind a name as part of the statement. `machinery`: it belongs to the table that the statement openly writes, as
+   * triggers and defaults do; else nothing in the text tells of it.
+   */
+  #include(behind: Behind, via: string, location?: unknown, machinery = false): void {
+    const { analysis } = behind;
+    for (const f of analysis.findings)
+      this.add(f.action, f.object, `Through ${via}: ${f.why.replace(THROUGH, '')}`, location, f.unresolved === true);
+    for (const name of analysis.reads) this.#reads.add(name);
+    for (const name of analysis.writes) this.#writes.add(name);
+    for (const name of analysis.functions) this.#functions.add(name);
+    if (analysis.effects.length > 0) this.forget();
+    this.session_bound ||= analysis.session_bound;
+    this.user_code ||= behind.user_code;
+    this.changes_rows ||= behind.changes_rows;
+    if (machinery) return;
+    this.hidden_writes ||= behind.changes_rows || behind.hidden_writes;
+    for (const [name, owner] of behind.definers) this.definers.set(name, owner);
+  }
+
+  /** A table that is part of another one which is read or written, and what happens behind it. */
+  part(row: RelationRow, verb: Verb): void {
+    const name = qualified(row.schema, row.name);
+    (verb === 'read' ? this.#reads : this.#writes).add(name);
+    this.#include(behindRelation(this, row, verb), name, undefined, verb !== 'read');
+  }
+
+  /** Rows of another table go or change with those of one that it refers to. */
+  cascades(row: RelationRow, verb: Verb): void {
+    const range = { schemaname: row.schema, relname: row.name };
+    this.writes(range, NOWHERE, [verb], 'Changes with the rows that it refers to.');
+  }
+
+  /** The table of a view that the server can write through. */
+  writesThrough(query: string, verb: Verb): void {
+    const parsed = this.parser.parse(Buffer.from(query, 'utf8').toString('latin1'));
+    const select = parsed.ok ? (parsed.statements[0]?.stmt?.['SelectStmt'] as Tree | undefined) : undefined;
+    const from = (select?.['fromClause'] as unknown[] | undefined) ?? [];
+    const [kind, range] = unwrap(from[0] ?? {});
+    if (from.length === 1 && kind === 'RangeVar') this.writes(range, NOWHERE, [verb]);
+  }
+
+  /** Some fields of a statement that is there only for them. False: it is none of that kind. */
+  partOf(text: string, kind: string, fields: readonly string[]): boolean {
+    const parsed = this.parser.parse(Buffer.from(text, 'utf8').toString('latin1'));
+    const [found, node] = unwrap((parsed.ok && parsed.statements[0]?.stmt) || {});
+    if (found !== kind) return false;
+    // OLD and NEW are no tables.
+    const frame = { ...NOWHERE, scope: { name: 'old', outer: { name: 'new', outer: null } } };
+    const base = this.#stack.length;
+    for (const field of fields) this.push(node[field], '*', frame);
+    while (this.#stack.length > base) this.#visit(this.#stack.pop()!);
+    return true;
+  }
+
+  /** An analyst of something that belongs to the statement. names: search_path of its text; bodies: of what it calls. */
+  nested(names: string | null, bodies: string | null, role = this.context.role): Analyst {
+    const { server_version, database } = this.context;
+    const catalog = this.#catalog;
+    const context = { server_version, database, role, catalog, search_path: names, prepared: () => undefined };
+    const inner = new Analyst(this.parser, '', context);
+    inner.#pinned = [0, 0];
+    inner.#body_path = bodies;
+    return inner;
+  }
+
+  /** Null: none, or not to be trusted any more. */
+  get catalog(): Catalog | null {
+    return this.#catalog;
+  }
+
+  get bodyPath(): string | null {
+    return this.#body_path;
+  }
+
+  #changes(what: 'temporary' | 'any'): void {
+    if (this.#changed !== 'any') this.#changed = what;
+  }
+
+  #atEnd(findings_before: number): void {
+    const catalog = this.#catalog;
+    if (this.findings.slice(findings_before).some(({ action }) => CHANGES_CATALOG.has(action))) this.#changes('any');
+    if (catalog) {
+      for (const fn of catalog.ambientCasts()) this.runs(fn, undefined);
+      if (this.findings.slice(findings_before).some(({ action }) => CHANGES_CATALOG.has(action)))
+        for (const [, fn] of catalog.rows.event_triggers) this.runs(fn, undefined);
+    }
+    for (const [name, owner] of this.definers)
+      this.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);
+    this.definers.clear();
+  }
+
+  /** Can no type of the database run code that users made when a literal is read? */
+  #literalsAreHarmless(): boolean {
+    const catalog = this.#catalog;
+    return catalog !== null && catalog.rows.types.every((row) => !behindType(this, row).user_code);
   }
 
   // ---- what a statement changes for those that follow ----------------------------------------------------------------------
@@ -576,10 +866,12 @@ export class Analyst {
   /** PREPARE: judges the inner statement alone, then counts its findings here too. */
   prepare(name: string, query: Tree): void {
     this.#preparedName(name);
-    const inner = new Analyst(this.parser, this.text, { ...this.context, search_path: this.#path_text });
+    const context = { ...this.context, search_path: this.#path_text, catalog: this.#catalog };
+    const inner = new Analyst(this.parser, this.text, context);
     const [kind, node] = unwrap(query);
     inner.#start = this.#start;
     inner.walk(kind, node);
+    inner.#atEnd(0);
     inner.#statements.push({
       kind: typeof STATEMENTS[kind]?.tag === 'function' ? STATEMENTS[kind].tag(node) : (STATEMENTS[kind]?.tag ?? kind),
       start: this.#start,
@@ -587,10 +879,14 @@ export class Analyst {
       writes_all_rows: inner.writes_all_rows,
       folds_rows: inner.#folds && inner.#reads_user_relation,
       copy_in: false,
+      hidden_writes: inner.hidden_writes,
       transaction_control: false,
       parse_is_harmless: true,
     });
-    const analysis = inner.result({ forward: null, position_shift: [], shape: '', reason: null });
+    const analysis: Analysis = {
+      ...inner.result({ forward: null, position_shift: [], shape: '', reason: null }),
+      prepared_by: this.text.slice(this.#start, this.#end),
+    };
     this.merge(analysis);
     // Inside of code it may run or not: no name is certain afterwards.
     if (this.#pinned) return this.deallocate(null);
@@ -603,7 +899,7 @@ export class Analyst {
     this.#preparedName(name);
     const here = this.#prepared.get(name);
     if (!here) this.session_bound = true;
-    const inner = here ?? (this.#names_doubted ? undefined : this.context.prepared(name));
+    const inner = here ?? this.#anew(this.#names_doubted ? undefined : this.context.prepared(name));
     // The server answers 26000.
     if (inner === null) return;
     // COPY would turn the conversation round, DECLARE and FETCH would run later: what follows is only known of the protocol's own.
@@ -629,6 +925,22 @@ export class Analyst {
     }
   }
 
+  /** What was found under another catalog may be something else now. */
+  #anew(inner: Analysis | 'utility' | null | undefined): Analysis | 'utility' | null | undefined {
+    const catalog = this.#catalog;
+    if (!inner || inner === 'utility' || inner.prepared_by === undefined || inner.catalog === catalog?.id) return inner;
+    const parsed = this.parser.parse(inner.prepared_by);
+    if (!parsed.ok) return undefined;
+    const analyst = new Analyst(this.parser, inner.prepared_by, {
+      ...this.context,
+      search_path: this.#path_text,
+      catalog,
+    });
+    analyst.run(parsed.statements);
+    const made = analyst.effects.find((effect) => effect.type === 'prepare');
+    return made?.inner;
+  }
+
   /** Counts another analysis's findings as found in the statement under way. */
   merge(inner: Analysis): void {
     for (const f of inner.findings) this.add(f.action, f.object, f.why, undefined, f.unresolved === true);
@@ -636,6 +948,7 @@ export class Analyst {
     for (const name of inner.writes) this.#writes.add(name);
     for (const name of inner.functions) this.#functions.add(name);
     this.writes_all_rows ||= inner.statements.some((s) => s.writes_all_rows);
+    this.hidden_writes ||= inner.statements.some((s) => s.hidden_writes);
     this.folds_rows ||= inner.statements.some((s) => s.folds_rows);
   }
 
@@ -696,16 +1009,26 @@ export class Analyst {
       session_bound: this.session_bound,
       error: null,
       ...(this.#path_used ? { search_path: this.context.search_path } : {}),
+      ...(this.#changed ? { changes_catalog: this.#changed } : {}),
+      ...(this.user_code ? { user_code: true as const } : {}),
+      ...(this.context.catalog ? { catalog: this.context.catalog.id } : {}),
     };
   }
 }
 
+const NOWHERE: Frame = { kind: '', node: {}, scope: null, defines: false, planned: false, later: false };
 const NO_PORTALS: NonNullable<AnalysisContext['portals']> = { runs_late: false, runs_code: false };
 const RUNS_LATE = 'Perhaps a portal of EXECUTE or EXPLAIN, whose names are looked up only now.';
 
-function readPath(text: string | null, context: AnalysisContext): Path {
-  return text === null ? null : parseSearchPath(text, context);
+function readPath(text: string | null, { role, user_schema }: AnalysisContext, catalog: Catalog | null): Path {
+  if (text === null) return null;
+  if (!catalog) return parseSearchPath(text, { role, ...(user_schema && { user_schema }) });
+  return parseSearchPath(text, { role, user_schema: catalog.hasSchema(role) ? 'there' : 'none' });
 }
+
+/** What a statement does that may make other objects of names for those that follow it. */
+const CHANGES_CATALOG: ReadonlySet<Action> = new Set(['ddl', 'code', 'unknown', 'admin']);
+const THROUGH = /^Through [^:]+: /;
 
 const SPACES = ' \t\n\r\f\v';
 const UNKNOWN_KIND = 'A kind of statement or expression that Holdpoint does not know.';

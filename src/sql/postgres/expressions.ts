@@ -1,7 +1,6 @@
 // What every kind of node means that is not a statement: 'walk' (nothing of its own, look inside), 'never' (only the server's later
 // stages make it: seeing one is `unknown`), or a rule. A test compares the table with the grammar's list of kinds.
 import type { Analyst, Frame, Visit } from './analysis.ts';
-import { FUNCTION_CLASSES, functionClass } from './functions.ts';
 import { foldCase, quoteIdentifier } from './names.ts';
 import { callNames, isSystemUser, NEWER_CALLS, typeNames } from './newer.ts';
 import type { Tree } from './parser.ts';
@@ -42,12 +41,12 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   },
   A_Indirection: (a, node, frame) => {
     // (x).f is also how f(x) may be written.
-    for (const name of strings(node['indirection'])) attribute(a, name, -1);
+    for (const name of strings(node['indirection'])) a.attribute(name, -1);
     a.children(node, frame);
   },
   ColumnRef: (a, node) => {
     const names = strings(node['fields']);
-    if (names.length > 1) attribute(a, names.at(-1)!, node['location']);
+    if (names.length > 1) a.attribute(names.at(-1)!, node['location']);
   },
   // CASE x WHEN y, x IN (SELECT), USING and NATURAL compare with whatever = the path finds.
   CaseExpr: (a, node, frame) => {
@@ -123,12 +122,6 @@ function folding(a: Analyst, node: Tree, frame: Frame): void {
   a.children(node, frame);
 }
 
-/** `x.name`: almost always a column; but a built-in function of one argument that does more than read is called this way too. */
-function attribute(a: Analyst, name: string, location: unknown): void {
-  const found = functionClass(name, 1, a.context.server_version);
-  if (found !== null && FUNCTION_CLASSES[found].actions.length > 0) a.calls(['pg_catalog', name], 1, location);
-}
-
 /** A call syntax of later majors; before them it is a call like any other. */
 function newerCall(a: Analyst, node: Tree, frame: Frame): void {
   for (const { name, kind, first, count, where } of NEWER_CALLS) {
@@ -178,7 +171,7 @@ function sequence(a: Analyst, args: readonly unknown[], node: Tree): void {
   const written = constantText(args[0]);
   const parts = typeof written === 'string' ? sequenceName(written) : null;
   if (!parts) a.add('write', '', 'Advances or sets a sequence.', node['location']);
-  else a.writes({ ...parts, location: node['location'] }, NO_FRAME, 'Advances or sets a sequence.');
+  else a.writes({ ...parts, location: node['location'] }, NO_FRAME, [], 'Advances or sets a sequence.');
 }
 
 /** 'a.b', '"A"."b"' as nextval reads it. */

@@ -1,30 +1,86 @@
 // What can be read of a plpgsql block: its static SQL is judged like any other, EXECUTE of a constant as the text it runs.
-// It never makes a block less than `code`; the caller says that already.
+// It never makes a DO block less than `code`: the caller says that already. A function that can't all be read is `code`.
 import type { Analyst } from './analysis.ts';
 import { constantText } from './expressions.ts';
+import { blank, Lexer, TokenKind } from './lexer.ts';
+import { foldCase } from './names.ts';
 
 /** Longest block that is looked into, in characters; a longer one stays `code` alone. */
 export const BLOCK_CHARS_MAX = 64 * 1024;
 const EXPRESSION_MODE = 2;
-const ASSIGNMENT_MODE = 3;
+/** Of `a := x`, `a.b := x` and `a.b.c := x`. */
+const ASSIGNMENT_MODES: ReadonlySet<number> = new Set([3, 4, 5]);
 
 /** Adds what a DO block's statements do, at the place of the block. */
 export function judgePlpgsql(a: Analyst, body: string, location: unknown): void {
   if (body.length > BLOCK_CHARS_MAX) return;
   const tag = freeTag(body);
-  const text = Buffer.from(`DO ${tag}${body}${tag}`, 'utf8').toString('latin1');
-  const tree = a.parser.parsePlpgsql(text);
+  judgeTree(a, a.parser.parsePlpgsql(latin1(`DO ${tag}${body}${tag}`)), location);
+}
+
+/**
+ * A function's statements. definition: as pg_get_functiondef prints it; source: its body. False: they can't all be read. What
+ * is read is held against the words of the body, for the parser's tree leaves out some of it (defaults of composite variables).
+ */
+export function judgePlpgsqlFunction(a: Analyst, definition: string, source: string): boolean {
+  const at = definition.lastIndexOf(source);
+  if (at < 0 || source.length > BLOCK_CHARS_MAX) return false;
+  // The parser takes comments for something else than the server does.
+  const body = blank(latin1(source)).text;
+  const tree = a.parser.parsePlpgsql(
+    latin1(definition.slice(0, at)) + body + latin1(definition.slice(at + source.length)),
+  );
+  if (tree === null) return false;
+  const { whole, dynamic } = judgeTree(a, tree, undefined);
+  const words = wordsOf(body);
+  if (!whole || words.executes > dynamic) return false;
+  for (const name of words.called) if (!a.accountsFor(name)) return false;
+  return true;
+}
+
+function latin1(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** whole: each of its statements could be read; dynamic: how many of them make their text as they run. */
+function judgeTree(a: Analyst, tree: unknown, location: unknown): { whole: boolean; dynamic: number } {
+  let whole = true;
+  let dynamic = 0;
   const stack: unknown[] = [tree];
   while (stack.length > 0) {
     const item = stack.pop();
     if (typeof item !== 'object' || item === null) continue;
     for (const [key, value] of Object.entries(item)) {
-      if (key === 'PLpgSQL_expr') judgeExpression(a, value as PlpgsqlExpression, location);
-      else if (key === 'PLpgSQL_stmt_dynexecute' || key === 'PLpgSQL_stmt_dynfors')
-        judgeExecute(a, value as Record<string, unknown>, location);
+      if (key === 'PLpgSQL_expr') whole = judgeExpression(a, value as PlpgsqlExpression, location) && whole;
+      else if (key === 'PLpgSQL_type') whole = judgeType(a, value as { typname?: string }, location) && whole;
+      else if (key === 'PLpgSQL_stmt_dynexecute' || key === 'PLpgSQL_stmt_dynfors' || key === 'dynquery') {
+        dynamic += 1;
+        const query = key === 'dynquery' ? value : (value as Record<string, unknown>)['query'];
+        whole = judgeExecute(a, query, location) && whole;
+      }
       stack.push(value);
     }
   }
+  return { whole, dynamic };
+}
+
+/** Words of a body that call something, and how often it says EXECUTE. latin1. */
+function wordsOf(body: string): { called: ReadonlySet<string>; executes: number } {
+  const called = new Set<string>();
+  const lexer = new Lexer(body);
+  let executes = 0;
+  let last = '';
+  while (lexer.next()) {
+    const { kind } = lexer;
+    if (kind === TokenKind.space || kind === TokenKind.line_comment || kind === TokenKind.block_comment) continue;
+    const word = Buffer.from(body.slice(lexer.start, lexer.end), 'latin1').toString('utf8');
+    if (word === '(' && last !== '') called.add(last);
+    last = '';
+    if (kind === TokenKind.identifier) last = foldCase(word);
+    else if (kind === TokenKind.quoted_identifier) last = word.slice(1, -1).replaceAll('""', '"');
+    if (kind === TokenKind.identifier && last === 'execute') executes += 1;
+  }
+  return { called, executes };
 }
 
 interface PlpgsqlExpression {
@@ -32,23 +88,44 @@ interface PlpgsqlExpression {
   readonly parseMode?: number;
 }
 
-function judgeExpression(a: Analyst, expression: PlpgsqlExpression, location: unknown): void {
-  let query = expression.query ?? '';
-  if (expression.parseMode === ASSIGNMENT_MODE) query = query.replace(/^[^:=]*:?=/, '');
-  const is_expression = expression.parseMode === EXPRESSION_MODE || expression.parseMode === ASSIGNMENT_MODE;
-  a.inner(is_expression ? `SELECT ${query}` : query, location);
+function judgeExpression(a: Analyst, expression: PlpgsqlExpression, location: unknown): boolean {
+  const query = expression.query ?? '';
+  if (ASSIGNMENT_MODES.has(expression.parseMode ?? 0)) {
+    const at = assignmentOf(query);
+    if (at === null) return false;
+    return a.inner(`SELECT ${query.slice(0, at[0])}`, location) && a.inner(`SELECT ${query.slice(at[1])}`, location);
+  }
+  return a.inner(expression.parseMode === EXPRESSION_MODE ? `SELECT ${query}` : query, location);
+}
+
+/** Where := or = stands outside of brackets. */
+function assignmentOf(query: string): readonly [number, number] | null {
+  let depth = 0;
+  for (let i = 0; i < query.length; i += 1) {
+    const at = query[i];
+    if (at === '[') depth += 1;
+    else if (at === ']') depth -= 1;
+    else if (depth === 0 && at === '=') return query[i - 1] === ':' ? [i - 1, i + 1] : [i, i + 1];
+  }
+  return null;
+}
+
+/** Variables of it are converted to it. */
+function judgeType(a: Analyst, { typname = '' }: { typname?: string }, location: unknown): boolean {
+  if (/%(row)?type\b/i.test(typname) || typname === 'UNKNOWN' || typname === '') return true;
+  return a.inner(`SELECT NULL::${typname}`, location);
 }
 
 /** EXECUTE 'delete from ' || 'notes' */
-function judgeExecute(a: Analyst, statement: Record<string, unknown>, location: unknown): void {
-  const expression = (statement['query'] as { PLpgSQL_expr?: PlpgsqlExpression } | undefined)?.PLpgSQL_expr;
-  const parsed = a.parser.parse(Buffer.from(`SELECT ${expression?.query ?? ''}`, 'utf8').toString('latin1'));
-  if (!parsed.ok) return;
+function judgeExecute(a: Analyst, query: unknown, location: unknown): boolean {
+  const expression = (query as { PLpgSQL_expr?: PlpgsqlExpression } | undefined)?.PLpgSQL_expr;
+  const parsed = a.parser.parse(latin1(`SELECT ${expression?.query ?? ''}`));
+  if (!parsed.ok) return false;
   const select = (
     parsed.statements[0]?.stmt as { SelectStmt?: { targetList?: { ResTarget?: { val?: unknown } }[] } } | undefined
   )?.SelectStmt;
   const text = constantText(select?.targetList?.[0]?.ResTarget?.val);
-  if (typeof text === 'string') a.inner(text, location);
+  return typeof text === 'string' && a.inner(text, location);
 }
 
 /** A dollar quote that the body does not hold. */

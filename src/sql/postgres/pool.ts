@@ -3,22 +3,36 @@
 import { Worker } from 'node:worker_threads';
 import type { Analysis, AnalysisContext } from '../findings.ts';
 import { refusedAnalysis } from './analysis.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import type { CatalogRows } from './catalog/rows.ts';
 
-export type PlainContext = Omit<AnalysisContext, 'prepared'>;
+export type PlainContext = Omit<AnalysisContext, 'prepared' | 'catalog'>;
+
+/** What a thread is sent: a catalog before the first question that needs it, and questions. */
+export type WorkerMessage =
+  | { readonly catalog: number; readonly rows: CatalogRows }
+  | { readonly question: WorkerQuestion };
 
 export interface WorkerQuestion {
   readonly text: string;
   readonly context: PlainContext;
   readonly prepared: readonly (readonly [string, Analysis | 'utility' | null])[];
+  /** Of a catalog that the thread was sent. */
+  readonly catalog: number | null;
 }
+
+/** Catalogs that a thread keeps: of several databases, and of sessions with objects of their own. */
+export const THREAD_CATALOGS_MAX = 8;
 
 export interface WorkerAnswer {
   readonly analysis: Analysis;
   readonly cpu_ms: number;
 }
 
+type Asked = Omit<WorkerQuestion, 'catalog'> & { readonly catalog: Catalog | null };
+
 interface Job {
-  readonly question: WorkerQuestion;
+  readonly question: Asked;
   readonly settle: (answer: WorkerAnswer) => void;
 }
 
@@ -27,6 +41,8 @@ interface Thread {
   ready: boolean;
   job: Job | null;
   timer: NodeJS.Timeout | null;
+  /** Oldest first, as the thread keeps them. */
+  readonly catalogs: number[];
 }
 
 export interface PoolOptions {
@@ -49,7 +65,7 @@ export class WorkerPool {
   }
 
   /** Never rejects: what goes wrong is an Analysis with an error. */
-  async run(question: WorkerQuestion): Promise<WorkerAnswer> {
+  async run(question: Asked): Promise<WorkerAnswer> {
     if (this.#queue.length >= this.#options.queue_max)
       return refused(question, '54000', 'too many statements wait for analysis');
     return await new Promise((settle) => {
@@ -66,7 +82,7 @@ export class WorkerPool {
   }
 
   #start(): void {
-    const thread: Thread = { worker: new Worker(...entry()), ready: false, job: null, timer: null };
+    const thread: Thread = { worker: new Worker(...entry()), ready: false, job: null, timer: null, catalogs: [] };
     this.#threads.push(thread);
     thread.worker.unref();
     thread.worker.on('message', (message: 'ready' | WorkerAnswer) => {
@@ -90,8 +106,13 @@ export class WorkerPool {
         () => void this.#end(thread, '54001', 'statement too complex to analyse'),
         this.#options.deadline_ms,
       );
-      // oxlint-disable-next-line require-post-message-target-origin -- a thread, not a window
-      thread.worker.postMessage(job.question);
+      const { catalog, ...question } = job.question;
+      if (catalog && !thread.catalogs.includes(catalog.id)) {
+        send(thread, { catalog: catalog.id, rows: catalog.rows });
+        thread.catalogs.push(catalog.id);
+        if (thread.catalogs.length > THREAD_CATALOGS_MAX) thread.catalogs.shift();
+      }
+      send(thread, { question: { ...question, catalog: catalog?.id ?? null } });
     }
   }
 
@@ -115,7 +136,12 @@ export class WorkerPool {
   }
 }
 
-function refused(question: WorkerQuestion, sqlstate: string, message: string): WorkerAnswer {
+function send({ worker }: Thread, message: WorkerMessage): void {
+  // oxlint-disable-next-line require-post-message-target-origin -- a thread, not a window
+  worker.postMessage(message);
+}
+
+function refused(question: Asked, sqlstate: string, message: string): WorkerAnswer {
   return { analysis: refusedAnalysis(question.text, { sqlstate, message, position: 0 }, null), cpu_ms: 0 };
 }
 

@@ -2,6 +2,7 @@
 // Holdpoint makes of a statement; printed into docs/generated/statements.md. A test compares it with the grammar's list of kinds.
 import type { Action } from '../findings.ts';
 import type { Analyst, Frame, Visit } from './analysis.ts';
+import type { Verb } from './behind.ts';
 import { constantText } from './expressions.ts';
 import { qualified, quoteIdentifier } from './names.ts';
 import type { Tree } from './parser.ts';
@@ -424,10 +425,16 @@ function select(a: Analyst, node: Tree, frame: Frame): void {
 
 function change(a: Analyst, node: Tree, frame: Frame, why: string): void {
   const scope = a.withClause(node['withClause'], { ...frame, defines: false });
-  a.writes(node['relation'] as Tree, frame, why);
+  a.writes(node['relation'] as Tree, frame, verbs(frame.kind, node), why);
   const whole = frame.kind === 'UpdateStmt' || frame.kind === 'DeleteStmt';
   if (whole && !frame.planned && !narrows(node['whereClause'])) a.writes_all_rows = true;
   a.children(node, { ...frame, scope, defines: false }, ['withClause', 'relation']);
+}
+
+function verbs(kind: string, node: Tree): readonly Verb[] {
+  if (kind === 'MergeStmt') return ['insert', 'update', 'delete'];
+  if (kind === 'InsertStmt') return node['onConflictClause'] === undefined ? ['insert'] : ['insert', 'update'];
+  return kind === 'UpdateStmt' ? ['update'] : ['delete'];
 }
 
 /** Can a WHERE clause leave rows out? Not if it looks at no column, query, cursor or parameter: `WHERE true`, `WHERE 1 = 1`. */
@@ -447,7 +454,7 @@ function narrows(where: unknown): boolean {
 function truncate(a: Analyst, node: Tree, frame: Frame): void {
   for (const item of node['relations'] as unknown[]) {
     const [, range] = unwrap(item);
-    a.writes(range, frame, 'Removes all rows.');
+    a.writes(range, frame, ['truncate'], 'Removes all rows.');
     a.defines(range, frame, 'Removes all rows at once, without row triggers.');
   }
   a.writes_all_rows = true;
@@ -459,7 +466,7 @@ function copy(a: Analyst, node: Tree, frame: Frame): void {
   const place = node['is_program'] === true ? 'a program on the server' : 'a file of the server';
   const about = (action: Action, why: string): void => (range ? a.about(action, range, why) : a.add(action, '', why));
   if (node['is_from'] === true) {
-    if (range) a.writes(range, frame, 'Adds rows in bulk.');
+    if (range) a.writes(range, frame, ['insert'], 'Adds rows in bulk.');
     if (outside) about('import', `Loads rows from ${place}.`);
     else a.copy_in = true;
   } else {
@@ -623,8 +630,9 @@ function doBlock(a: Analyst, node: Tree, frame: Frame): void {
 
 function call(a: Analyst, node: Tree, frame: Frame): void {
   const fn = node['funccall'] as Tree;
-  a.calls(strings(fn['funcname']), -1, fn['location']);
-  a.add('code', names(fn['funcname']), 'Runs a procedure.', fn['location']);
+  const called = strings(fn['funcname']);
+  a.calls(called, -1, fn['location']);
+  if (!a.resolves) a.add('code', qualified(...called), 'Runs a procedure.', fn['location']);
   a.push(fn['args'], '*', frame);
   a.forget();
 }

@@ -27,6 +27,7 @@ export function analysis(
       writes_all_rows: false,
       folds_rows: false,
       copy_in: false,
+      hidden_writes: false,
       transaction_control: false,
       parse_is_harmless: true,
       ...statement,

@@ -29,6 +29,8 @@ describe.each(['policies/starter.yaml', 'policies/strict.yaml'])('%s', (path) =>
     for (const { id } of policy.file.rules) {
       const own = results.filter(({ rule }) => rule === id).map(({ expected }) => expected);
       expect(own, id).toContain('allows');
+      // What functions do is seen in a catalog alone, which examples do not have: test/real/catalog.test.ts.
+      if (id === 'hidden-writes') continue;
       expect(
         own.some((expected) => expected === 'holds' || expected === 'denies'),
         id,

@@ -74,9 +74,12 @@ test('a parser that failed is replaced', async () => {
 }, 60_000);
 
 test('a function call by oid', () => {
-  expect(found(analyser.functionCall(765, 18))).toEqual(['admin pg_catalog.lo_export', 'export pg_catalog.lo_export']);
-  expect(found(analyser.functionCall(2078, 18))).toEqual(['code pg_catalog.set_config?']);
-  expect(found(analyser.functionCall(4_000_000, 18))).toEqual(['code 4000000?']);
+  expect(found(analyser.functionCall(765, CONTEXT))).toEqual([
+    'admin pg_catalog.lo_export',
+    'export pg_catalog.lo_export',
+  ]);
+  expect(found(analyser.functionCall(2078, CONTEXT))).toEqual(['code pg_catalog.set_config?']);
+  expect(found(analyser.functionCall(4_000_000, CONTEXT))).toEqual(['code 4000000?']);
 });
 
 test('earlier statements of a described session change how the last one resolves', async () => {

@@ -1,0 +1,33 @@
+// The port between an engine's analysis and whoever reads a database's own catalog for it (upstream/). Types only.
+
+/** A database's catalog at one moment, made by an engine's analysis; opaque to everybody else. */
+export interface CatalogSnapshot {
+  /** Another for each. */
+  readonly id: number;
+}
+
+/** The catalog of one database, kept as the server has it. */
+export interface LiveCatalog {
+  /** As it was at most FRESH_MS ago. Null: it can't be read, or not in time. */
+  readonly current: CatalogSnapshot | null;
+  /** Resolves when it has been looked at after this call, or can't be; never rejects. */
+  refresh(): Promise<void>;
+  /** Somebody needs it. Resolves when it has been read for the first time, or can't be; never rejects. */
+  open(): Promise<void>;
+  /** One who opened it needs it no more. */
+  close(): void;
+}
+
+/** How an engine's catalog is read. */
+export interface CatalogReading {
+  /** Its answer is another one whenever any transaction ended since. Cheap. */
+  readonly snapshot: string;
+  /** Its answer is another one whenever the catalog is. */
+  readonly fingerprint: string;
+  /** Answers with one text, for `make`. */
+  readonly rows: string;
+  /** Throws on what is no answer. */
+  make(rows: string): CatalogSnapshot;
+  /** What was read and what stays unseen, in words for the operator. */
+  describe(catalog: CatalogSnapshot): string;
+}

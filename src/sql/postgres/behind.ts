@@ -1,0 +1,268 @@
+// What lies behind a name of the catalog: the queries of views, triggers, rules, policies, defaults, bodies of functions, functions of types.
+// Each is worked out once for a catalog and a search_path, as if it were a statement of its own, and counts wherever the name is used.
+// What can't be read is `code`; nothing is passed over because it is deep, long or calls itself.
+import type { Action, Analysis } from '../findings.ts';
+import type { Analyst } from './analysis.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import { extensionClass } from './catalog/extensions.ts';
+import type { FunctionRow, RelationRow, TypeRow } from './catalog/rows.ts';
+import { FUNCTION_CLASSES, functionClass } from './functions.ts';
+import { qualified } from './names.ts';
+import { judgePlpgsqlFunction } from './plpgsql.ts';
+import { judgeSetting } from './settings.ts';
+import { Refusal } from './tree.ts';
+
+/** What is done to a relation. */
+export type Verb = 'read' | 'insert' | 'update' | 'delete' | 'truncate';
+
+export interface Behind {
+  readonly analysis: Analysis;
+  /** Rows of a table that is not temporary are changed. */
+  readonly changes_rows: boolean;
+  /** And nothing in its text says so. */
+  readonly hidden_writes: boolean;
+  /** Code that users made may run. */
+  readonly user_code: boolean;
+  /** Functions that run with the rights of their owner, and who that is. */
+  readonly definers: ReadonlyMap<string, string>;
+}
+
+/** Objects that are looked through one inside of the other. */
+const DEPTH_MAX = 64;
+
+/** A relation that is read or written. */
+export function behindRelation(a: Analyst, row: RelationRow, verb: Verb): Behind {
+  return worked(a, `${verb} ${row.oid}`, (inner, catalog) => WRITES[row.kind]?.(inner, catalog, row, verb));
+}
+
+/** A function that is called, by whatever syntax. */
+export function behindFunction(a: Analyst, row: FunctionRow): Behind {
+  const { names, bodies } = pathsOf(a, row);
+  const role = row.definer ? row.owner : a.context.role;
+  return worked(
+    a,
+    `call ${row.oid} ${role === a.context.role ? '' : role}`,
+    (inner, catalog) => judgeFunction(inner, catalog, row),
+    { names, bodies, role },
+  );
+}
+
+/** A type that values are converted to, or that columns have. */
+export function behindType(a: Analyst, row: TypeRow): Behind {
+  return worked(a, `type ${row.oid}`, (inner, catalog) => {
+    const { types, functions, checks } = catalog.behindType(row);
+    usesTypes(inner, catalog, types);
+    for (const fn of functions) inner.runsUnnamed(fn);
+    for (const check of checks) stored(inner, catalog, `SELECT ${check.replaceAll(/\bVALUE\b/g, 'NULL')}`);
+  });
+}
+
+/** A function of a well-known extension that only computes. */
+export function isHarmless(row: FunctionRow): boolean {
+  return row.language === 'c' && row.extension !== null && extensionClass(row.extension, row.name) === 'read';
+}
+
+// ---- working out -------------------------------------------------------------------------------------------------------------
+
+/** search_path of the names in a text, of what it calls, and whose rights it has. */
+interface Paths {
+  readonly names: string | null;
+  readonly bodies: string | null;
+  readonly role: string;
+}
+
+function worked(a: Analyst, what: string, work: (inner: Analyst, catalog: Catalog) => void, paths?: Paths): Behind {
+  const catalog = a.catalog!;
+  const { names, bodies, role } = paths ?? { names: catalog.rows.path, bodies: a.bodyPath, role: a.context.role };
+  const key = `${what} ${JSON.stringify([names, bodies])} ${a.context.server_version}`;
+  const { memo } = catalog;
+  const known = memo.known(key);
+  if (known) return known;
+  const inner = a.nested(names, bodies, role);
+  if (memo.depth >= DEPTH_MAX) inner.add('code', '', 'Goes deeper than Holdpoint looks.', undefined, true);
+  else if (memo.enter(key)) {
+    try {
+      work(inner, catalog);
+    } catch (error) {
+      if (!(error instanceof Refusal)) {
+        memo.abandon();
+        throw error;
+      }
+      inner.add('code', '', 'Does what Holdpoint refuses in a statement.', undefined, true);
+    }
+    return memo.leave(key, made(inner));
+  }
+  return made(inner);
+}
+
+function made(inner: Analyst): Behind {
+  const { changes_rows, hidden_writes, user_code, definers } = inner;
+  const analysis = inner.result({ forward: null, position_shift: [], shape: '', reason: null });
+  return { analysis, changes_rows, hidden_writes, user_code, definers };
+}
+
+/** A statement that the catalog keeps, as it prints it. */
+function stored(inner: Analyst, catalog: Catalog, text: string): void {
+  catalog.memo.spend(text.length);
+  if (!inner.inner(text, undefined)) unreadable(inner);
+}
+
+function unreadable(inner: Analyst, object = ''): void {
+  inner.add('code', object, 'Can not be read here: it may run anything.', undefined, true);
+  inner.forget();
+}
+
+function usesTypes(inner: Analyst, catalog: Catalog, oids: readonly number[]): void {
+  for (const oid of oids) {
+    const row = catalog.typeOf(oid);
+    if (row) inner.usesType(row);
+  }
+}
+
+// ---- relations ---------------------------------------------------------------------------------------------------------------
+
+type Work = (inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb) => void;
+
+/** By pg_class.relkind. A sequence, an index or a materialized view has nothing behind it. */
+const WRITES: Readonly<Record<string, Work>> = { r: table, p: table, f: foreignTable, v: view };
+
+/** pg_trigger.tgtype, pg_rewrite.ev_type, pg_policy.polcmd. */
+const EVENTS: Readonly<Record<Verb, { trigger: number; rule: string; policies: string }>> = {
+  read: { trigger: 0, rule: '1', policies: 'r*' },
+  insert: { trigger: 4, rule: '3', policies: 'ar*' },
+  update: { trigger: 16, rule: '2', policies: 'rw*' },
+  delete: { trigger: 8, rule: '4', policies: 'rd*' },
+  truncate: { trigger: 32, rule: '', policies: '' },
+};
+
+function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
+  const behind = catalog.behind(row.oid);
+  const event = EVENTS[verb];
+  usesTypes(inner, catalog, behind.types);
+  for (const [command, text] of behind.policies)
+    if (event.policies.includes(command)) stored(inner, catalog, `SELECT ${text}`);
+  triggersAndRules(inner, catalog, row, verb);
+  if (verb === 'insert' || verb === 'update') {
+    for (const text of behind.expressions) stored(inner, catalog, `SELECT ${text}`);
+    for (const fn of behind.compares) inner.runsUnnamed(fn);
+  }
+  for (const oid of behind.children) {
+    const child = catalog.relationOf(oid);
+    if (child) inner.part(child, verb);
+  }
+  for (const [oid, deleted, updated] of behind.referencing) {
+    const action = verb === 'delete' ? deleted : verb === 'update' ? updated : 'a';
+    const referencing = catalog.relationOf(oid);
+    if (!referencing || action === 'a' || action === 'r') continue;
+    inner.cascades(referencing, verb === 'delete' && action === 'c' ? 'delete' : 'update');
+  }
+}
+
+function triggersAndRules(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
+  const { triggers, rules } = catalog.behind(row.oid);
+  const event = EVENTS[verb];
+  for (const trigger of triggers) {
+    if ((trigger.type & event.trigger) === 0) continue;
+    if (/ WHEN \(/.test(trigger.text)) whenClause(inner, catalog, trigger.text);
+    inner.runs(trigger.function, undefined);
+  }
+  for (const [on, text] of rules) if (on === event.rule) rule(inner, catalog, text);
+}
+
+function whenClause(inner: Analyst, catalog: Catalog, text: string): void {
+  catalog.memo.spend(text.length);
+  if (!inner.partOf(text, 'CreateTrigStmt', ['whenClause'])) unreadable(inner);
+}
+
+function rule(inner: Analyst, catalog: Catalog, text: string): void {
+  catalog.memo.spend(text.length);
+  if (!inner.partOf(text, 'RuleStmt', ['whereClause', 'actions'])) unreadable(inner);
+}
+
+function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
+  const { view: query, triggers } = catalog.behind(row.oid);
+  triggersAndRules(inner, catalog, row, verb);
+  if (query === null) return;
+  if (verb === 'read' || triggers.length === 0) stored(inner, catalog, query);
+  // One that is updatable by itself changes the table that it shows.
+  if (verb !== 'read' && triggers.length === 0) inner.writesThrough(query, verb);
+}
+
+/** Where rows come from files or programs of the server's machine. */
+const FILE_HANDLER = 'file_fdw_handler';
+
+function foreignTable(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
+  table(inner, catalog, row, verb);
+  const { foreign } = catalog.behind(row.oid);
+  if (foreign?.[0] !== FILE_HANDLER) return;
+  const [object, why] = foreign[1]
+    ? ['program', "Runs a program on the server's machine."]
+    : ['file', "Reads a file of the server's machine."];
+  inner.add('admin', object, why);
+  inner.add('export', object, why);
+}
+
+// ---- functions ---------------------------------------------------------------------------------------------------------------
+
+function pathsOf(a: Analyst, { config, bound }: FunctionRow): { names: string | null; bodies: string | null } {
+  const set = settings(config).find(([name]) => name === 'search_path')?.[1];
+  const bodies = set ?? a.bodyPath;
+  return { names: bound ? a.catalog!.rows.path : bodies, bodies };
+}
+
+/** name=value */
+function settings(config: readonly string[]): readonly (readonly [string, string])[] {
+  return config.map((item) => [item.slice(0, item.indexOf('=')).toLowerCase(), item.slice(item.indexOf('=') + 1)]);
+}
+
+/** Settings that statements in the body depend on. */
+const FACTS: ReadonlySet<string> = new Set(['search_path', 'role', 'session_authorization']);
+
+function judgeFunction(inner: Analyst, catalog: Catalog, row: FunctionRow): void {
+  const name = qualified(row.schema, row.name);
+  if (row.kind === 'a') {
+    for (const part of catalog.partsOf(row.oid)) inner.runs(part, undefined);
+    return;
+  }
+  usesTypes(inner, catalog, row.types);
+  for (const [setting, value] of settings(row.config)) {
+    const { action, why, refused } = judgeSetting(setting, value);
+    if (refused !== undefined) return unreadable(inner, name);
+    if (action !== 'settings') inner.add(action, setting, why);
+  }
+  const effects_before = inner.effects.length;
+  body(inner, catalog, row, name);
+  for (const effect of inner.effects.slice(effects_before))
+    if (effect.type === 'set' && FACTS.has(effect.name)) unreadable(inner, name);
+}
+
+function body(inner: Analyst, catalog: Catalog, row: FunctionRow, name: string): void {
+  catalog.memo.spend(row.source.length);
+  switch (row.language) {
+    case 'sql': {
+      const readable = row.bound
+        ? inner.partOf(row.definition ?? '', 'CreateFunctionStmt', ['sql_body'])
+        : inner.inner(row.source, undefined);
+      if (!readable) unreadable(inner, name);
+      break;
+    }
+    case 'plpgsql':
+      if (!judgePlpgsqlFunction(inner, row.definition ?? '', row.source)) unreadable(inner, name);
+      break;
+    case 'internal':
+      ofClass(inner, functionClass(row.source, -1, inner.context.server_version), name);
+      break;
+    case 'c':
+      ofClass(inner, row.extension === null ? null : extensionClass(row.extension, row.name), name);
+      break;
+    default:
+      unreadable(inner, name);
+  }
+}
+
+function ofClass(inner: Analyst, of: keyof typeof FUNCTION_CLASSES | null, name: string): void {
+  if (of === null || of === 'set-config' || of === 'sequence') return unreadable(inner, name);
+  const { actions, why, safe } = FUNCTION_CLASSES[of];
+  for (const action of actions as readonly Action[]) inner.add(action, name, why);
+  if (!safe) inner.forget();
+}

@@ -1,0 +1,235 @@
+// A database's own catalog at one moment, to look names up in: what exists under a name, and what hangs on it. It judges nothing
+// (behind.ts does) and is never changed; what the analysis works out of it is remembered in `memo`, as long as it lives.
+import type { Behind } from '../behind.ts';
+import type {
+  CatalogRows,
+  FunctionReference,
+  FunctionRow,
+  OperatorRow,
+  RelationRow,
+  TriggerRow,
+  TypeRow,
+} from './rows.ts';
+
+let made = 0;
+
+/** What the analysis has worked out, object by object. */
+export class Memo {
+  readonly #known = new Map<string, Behind>();
+  /** Of objects that call each other, what is known before the first of them is done: whole only together with it. */
+  readonly #partial = new Map<string, Behind>();
+  readonly #underway = new Set<string>();
+  #cut = false;
+  #left = Number.POSITIVE_INFINITY;
+
+  get depth(): number {
+    return this.#underway.size;
+  }
+
+  known(key: string): Behind | undefined {
+    return this.#known.get(key) ?? this.#partial.get(key);
+  }
+
+  /** False: it is being worked out, further up, and counts there. */
+  enter(key: string): boolean {
+    if (this.#underway.has(key)) {
+      this.#cut = true;
+      return false;
+    }
+    this.#underway.add(key);
+    return true;
+  }
+
+  leave(key: string, behind: Behind): Behind {
+    this.#underway.delete(key);
+    const outermost = this.#underway.size === 0;
+    if (outermost || !this.#cut) this.#known.set(key, behind);
+    else this.#partial.set(key, behind);
+    if (outermost) this.#end();
+    return behind;
+  }
+
+  /** What is under way will not be finished. */
+  abandon(): void {
+    this.#underway.clear();
+    this.#end();
+  }
+
+  #end(): void {
+    this.#partial.clear();
+    this.#cut = false;
+  }
+
+  /** Characters of stored texts that one analysis may read; TooMuchBehind is thrown at more. */
+  allow(chars: number): void {
+    this.#left = chars;
+  }
+
+  spend(chars: number): void {
+    this.#left -= chars;
+    if (this.#left < 0) throw new TooMuchBehind();
+  }
+}
+
+/** An analysis that others wait for has read as much of the catalog as it may. */
+export class TooMuchBehind extends Error {}
+
+export class Catalog {
+  /** Another for each, in this process. */
+  readonly id: number;
+  readonly rows: CatalogRows;
+  readonly memo = new Memo();
+
+  readonly #relations: ReadonlyMap<string, RelationRow>;
+  readonly #relation_oids: ReadonlyMap<number, RelationRow>;
+  readonly #functions: ReadonlyMap<string, readonly FunctionRow[]>;
+  readonly #function_oids: ReadonlyMap<number, FunctionRow>;
+  readonly #types: ReadonlyMap<string, TypeRow>;
+  readonly #type_oids: ReadonlyMap<number, TypeRow>;
+  readonly #operators: ReadonlyMap<string, readonly OperatorRow[]>;
+  readonly #schemas: ReadonlySet<string>;
+  readonly #children: ReadonlyMap<number, readonly number[]>;
+  readonly #columns: ReadonlyMap<number, readonly number[]>;
+  readonly #views: ReadonlyMap<number, string>;
+  readonly #triggers: ReadonlyMap<number, readonly TriggerRow[]>;
+  readonly #rules: ReadonlyMap<number, readonly (readonly [event: string, text: string])[]>;
+  readonly #policies: ReadonlyMap<number, readonly (readonly [command: string, text: string])[]>;
+  readonly #expressions: ReadonlyMap<number, readonly string[]>;
+  readonly #index_classes: ReadonlyMap<number, readonly number[]>;
+  readonly #referencing: ReadonlyMap<number, readonly (readonly [table: number, deleted: string, updated: string])[]>;
+  readonly #foreign: ReadonlyMap<number, readonly [handler: string, program: boolean]>;
+  readonly #checks: ReadonlyMap<number, readonly string[]>;
+  readonly #parts: ReadonlyMap<number, readonly FunctionReference[]>;
+  readonly #class_functions: ReadonlyMap<number, readonly FunctionReference[]>;
+  readonly #type_classes: ReadonlyMap<number, readonly FunctionReference[]>;
+  readonly #type_casts: ReadonlyMap<number, readonly FunctionReference[]>;
+
+  /** id: of the same catalog in another thread. */
+  constructor(rows: CatalogRows, id = (made += 1)) {
+    this.id = id;
+    this.rows = rows;
+    this.#relations = new Map(rows.relations.map((row) => [key(row.schema, row.name), row]));
+    this.#relation_oids = new Map(rows.relations.map((row) => [row.oid, row]));
+    this.#functions = grouped(rows.functions, ({ name }) => name, same);
+    this.#function_oids = new Map(rows.functions.map((row) => [row.oid, row]));
+    this.#types = new Map(rows.types.map((row) => [key(row.schema, row.name), row]));
+    this.#type_oids = new Map(rows.types.map((row) => [row.oid, row]));
+    this.#operators = grouped(rows.operators, ({ name }) => name, same);
+    this.#schemas = new Set(rows.schemas);
+    this.#children = grouped(rows.inherits, first, second);
+    this.#columns = grouped(rows.columns, first, second);
+    this.#views = new Map(rows.views);
+    this.#triggers = grouped(rows.triggers, ({ relation }) => relation, same);
+    this.#rules = grouped(rows.rules, first, ([, event, text]) => [event, text] as const);
+    this.#policies = grouped(rows.policies, first, ([, command, text]) => [command, text] as const);
+    this.#expressions = grouped(rows.expressions, first, second);
+    this.#index_classes = grouped(rows.indexes, first, second);
+    this.#referencing = grouped(
+      rows.foreign_keys,
+      first,
+      ([, table, deleted, updated]) => [table, deleted, updated] as const,
+    );
+    this.#foreign = new Map(rows.foreign_tables.map(([oid, handler, program]) => [oid, [handler, program]]));
+    this.#checks = grouped(rows.checks, first, second);
+    this.#parts = grouped(rows.aggregates, first, second);
+    this.#class_functions = grouped(rows.operator_classes, first, ([, , fn]) => fn);
+    this.#type_classes = grouped(rows.operator_classes, second, ([, , fn]) => fn);
+    const casts = rows.casts.flatMap(
+      ({ source, target, function: fn }) =>
+        [
+          [source, fn],
+          [target, fn],
+        ] as const,
+    );
+    this.#type_casts = grouped(casts, first, second);
+  }
+
+  hasSchema(name: string): boolean {
+    return this.#schemas.has(name);
+  }
+
+  relation(schema: string, name: string): RelationRow | undefined {
+    return this.#relations.get(key(schema, name));
+  }
+
+  relationOf(oid: number): RelationRow | undefined {
+    return this.#relation_oids.get(oid);
+  }
+
+  /** In any schema. */
+  functions(name: string): readonly FunctionRow[] {
+    return this.#functions.get(name) ?? NONE;
+  }
+
+  functionOf(oid: number): FunctionRow | undefined {
+    return this.#function_oids.get(oid);
+  }
+
+  /** In any schema. */
+  operators(name: string): readonly OperatorRow[] {
+    return this.#operators.get(name) ?? NONE;
+  }
+
+  type(schema: string, name: string): TypeRow | undefined {
+    return this.#types.get(key(schema, name));
+  }
+
+  typeOf(oid: number): TypeRow | undefined {
+    return this.#type_oids.get(oid);
+  }
+
+  /** What hangs on a relation. */
+  behind(oid: number) {
+    return {
+      children: this.#children.get(oid) ?? NONE,
+      /** Types of columns that users made. */
+      types: this.#columns.get(oid) ?? NONE,
+      view: this.#views.get(oid) ?? null,
+      triggers: this.#triggers.get(oid) ?? NONE,
+      rules: this.#rules.get(oid) ?? NONE,
+      policies: this.#policies.get(oid) ?? NONE,
+      expressions: this.#expressions.get(oid) ?? NONE,
+      /** Functions of its indexes' operator classes. */
+      compares: (this.#index_classes.get(oid) ?? NONE).flatMap((of) => this.#class_functions.get(of) ?? NONE),
+      referencing: this.#referencing.get(oid) ?? NONE,
+      foreign: this.#foreign.get(oid) ?? null,
+    };
+  }
+
+  /** Functions that an aggregate consists of. */
+  partsOf(aggregate: number): readonly FunctionReference[] {
+    return this.#parts.get(aggregate) ?? NONE;
+  }
+
+  /** What hangs on a type: types it is made of, functions and expressions that its values may run through. */
+  behindType({ oid, relation, parts, functions }: TypeRow) {
+    return {
+      types: [...parts, ...(this.#columns.get(relation) ?? NONE)],
+      functions: [...functions, ...(this.#type_classes.get(oid) ?? NONE), ...(this.#type_casts.get(oid) ?? NONE)],
+      checks: this.#checks.get(oid) ?? NONE,
+    };
+  }
+
+  /** Casts between built-in types that users made: any expression may use them. */
+  ambientCasts(): readonly FunctionReference[] {
+    return this.rows.casts
+      .filter(({ source, target }) => !this.#type_oids.has(source) && !this.#type_oids.has(target))
+      .map((cast) => cast.function);
+  }
+}
+
+const NONE: readonly never[] = [];
+const key = (schema: string, name: string): string => `${schema}\0${name}`;
+const same = <T>(row: T): T => row;
+const first = <T>(row: readonly [T, ...unknown[]]): T => row[0];
+const second = <T>(row: readonly [unknown, T, ...unknown[]]): T => row[1];
+
+function grouped<R, K, V>(rows: readonly R[], by: (row: R) => K, value: (row: R) => V): ReadonlyMap<K, readonly V[]> {
+  const groups = new Map<K, V[]>();
+  for (const row of rows) {
+    const group = groups.get(by(row));
+    if (group) group.push(value(row));
+    else groups.set(by(row), [value(row)]);
+  }
+  return groups;
+}

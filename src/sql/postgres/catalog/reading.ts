@@ -1,0 +1,29 @@
+// How PostgreSQL's catalog is read and what an operator is told of it.
+import type { CatalogReading } from '../../catalog.ts';
+import { isHarmless } from '../behind.ts';
+import { qualified } from '../names.ts';
+import { Catalog } from './catalog.ts';
+import { CATALOG_QUERY, type CatalogRows, FINGERPRINT_QUERY, SNAPSHOT_QUERY } from './rows.ts';
+
+/** Names of opaque functions that are listed. */
+const NAMES_MAX = 5;
+
+export const READING: CatalogReading = {
+  snapshot: SNAPSHOT_QUERY,
+  fingerprint: FINGERPRINT_QUERY,
+  rows: CATALOG_QUERY,
+  make: (rows) => new Catalog(JSON.parse(rows) as CatalogRows),
+  describe: (catalog) => (catalog instanceof Catalog ? describe(catalog.rows) : ''),
+};
+
+function describe({ relations, functions }: CatalogRows): string {
+  const tables = relations.filter(({ kind }) => 'rpfvm'.includes(kind)).length;
+  const opaque = functions.filter((row) => !READ_LANGUAGES.has(row.language) && row.kind !== 'a' && !isHarmless(row));
+  const own = opaque.filter(({ extension }) => extension === null);
+  const names = own.slice(0, NAMES_MAX).map(({ schema, name }) => qualified(schema, name));
+  const more = own.length > NAMES_MAX ? ` and ${own.length - NAMES_MAX} more` : '';
+  const unseen = own.length === 0 ? '' : `; can not look into ${own.length} (${names.join(', ')}${more})`;
+  return `${tables} tables and views, ${functions.length} functions${unseen}`;
+}
+
+const READ_LANGUAGES: ReadonlySet<string> = new Set(['sql', 'plpgsql']);

@@ -1,0 +1,264 @@
+// What Holdpoint reads of a database's own catalog: one query that answers with one JSON document, and the types of what is in it.
+// Only what users made is in it (oids from 16384 on); built-in things are in the generated tables.
+// Every name and operator of the query is qualified: run under a search_path of an agent's choice, it must not run an agent's code.
+// Source: manual 53, "System Catalogs".
+
+/** First oid of what is not built in (FirstNormalObjectId). */
+const FIRST_USER_OID = 16384;
+
+/** 0: there is none. A function: its oid if users made it, else its name. */
+type Oid = number;
+export type FunctionReference = Oid | string;
+
+export interface CatalogRows {
+  /** search_path while it was read: what stored expressions print without a schema is found in it. */
+  readonly path: string;
+  /** Every schema but other sessions' temporary ones. */
+  readonly schemas: readonly string[];
+  readonly relations: readonly RelationRow[];
+  /** [parent, child]: inheritance and partitions. */
+  readonly inherits: readonly (readonly [Oid, Oid])[];
+  /** [relation, type]: columns of types that users made. */
+  readonly columns: readonly (readonly [Oid, Oid])[];
+  /** [relation, as CREATE VIEW's query]. */
+  readonly views: readonly (readonly [Oid, string])[];
+  readonly triggers: readonly TriggerRow[];
+  /** [relation, pg_rewrite.ev_type (1 SELECT, 2 UPDATE, 3 INSERT, 4 DELETE), as CREATE RULE] but those that make views. */
+  readonly rules: readonly (readonly [Oid, string, string])[];
+  /** [relation, pg_policy.polcmd (r a w d *), expression], where row security is on. */
+  readonly policies: readonly (readonly [Oid, string, string])[];
+  /** [relation, expression that a write runs]: defaults, generated columns, CHECKs, indexes. */
+  readonly expressions: readonly (readonly [Oid, string])[];
+  /** [relation, operator class that users made] of its indexes. */
+  readonly indexes: readonly (readonly [Oid, Oid])[];
+  /** [referenced table, referencing table, confdeltype, confupdtype]. */
+  readonly foreign_keys: readonly (readonly [Oid, Oid, string, string])[];
+  /** [foreign table, handler's symbol, does it name a program]. */
+  readonly foreign_tables: readonly (readonly [Oid, string, boolean])[];
+  readonly functions: readonly FunctionRow[];
+  /** [aggregate, one of its functions]. */
+  readonly aggregates: readonly (readonly [Oid, FunctionReference])[];
+  readonly types: readonly TypeRow[];
+  /** [domain, expression of a CHECK]. */
+  readonly checks: readonly (readonly [Oid, string])[];
+  readonly operators: readonly OperatorRow[];
+  readonly casts: readonly CastRow[];
+  /** [operator class, type, function]. */
+  readonly operator_classes: readonly (readonly [Oid, Oid, FunctionReference])[];
+  /** [event, function]. */
+  readonly event_triggers: readonly (readonly [string, FunctionReference])[];
+}
+
+export interface RelationRow {
+  readonly oid: Oid;
+  /** `pg_temp` for the session's own. */
+  readonly schema: string;
+  readonly name: string;
+  /** pg_class.relkind: r p v m f S i I t c */
+  readonly kind: string;
+}
+
+export interface TriggerRow {
+  readonly relation: Oid;
+  readonly function: FunctionReference;
+  /** pg_trigger.tgtype: 4 INSERT, 8 DELETE, 16 UPDATE, 32 TRUNCATE. */
+  readonly type: number;
+  /** As CREATE TRIGGER, for its WHEN. */
+  readonly text: string;
+}
+
+export interface FunctionRow {
+  readonly oid: Oid;
+  readonly schema: string;
+  readonly name: string;
+  /** pg_proc.prokind: f p a w */
+  readonly kind: string;
+  readonly language: string;
+  readonly owner: string;
+  readonly definer: boolean;
+  readonly extension: string | null;
+  readonly arguments: number;
+  readonly defaults: number;
+  readonly variadic: boolean;
+  /** Oids of the arguments' and the result's types, built-in ones too. */
+  readonly types: readonly Oid[];
+  /** prosrc; of C functions their symbol. */
+  readonly source: string;
+  /** sql and plpgsql: as CREATE FUNCTION; else null. */
+  readonly definition: string | null;
+  /** Its body was parsed when it was made (BEGIN ATOMIC, RETURN): names in it are bound. */
+  readonly bound: boolean;
+  /** SET clauses: `name=value`. */
+  readonly config: readonly string[];
+}
+
+export interface TypeRow {
+  readonly oid: Oid;
+  readonly schema: string;
+  readonly name: string;
+  /** pg_type.typtype: b c d e p r m */
+  readonly kind: string;
+  /** Of a composite type: pg_class.oid, for its columns. */
+  readonly relation: Oid;
+  /** Types that it is made of: of elements, of bounds, under a domain. */
+  readonly parts: readonly Oid[];
+  /** Functions that convert and compare its values, of those that users made. */
+  readonly functions: readonly Oid[];
+}
+
+export interface OperatorRow {
+  readonly schema: string;
+  readonly name: string;
+  readonly functions: readonly FunctionReference[];
+}
+
+export interface CastRow {
+  readonly source: Oid;
+  readonly target: Oid;
+  readonly function: FunctionReference;
+  /** pg_cast.castcontext: e only when it is written, a on assignment, i anywhere. */
+  readonly context: string;
+}
+
+const USER = String(FIRST_USER_OID);
+const OPERATOR = String.raw` (=|<>|>=|&|\|\|) `;
+const FUNCTIONS =
+  'json_agg|json_build_object|json_build_array|json_array_length|current_setting|array_to_json|to_json|string_to_array|array_remove|starts_with';
+
+/** Writes out what a search_path could change: operators, types, relations and functions. */
+const qualify = (sql: string): string =>
+  sql
+    .replaceAll(new RegExp(OPERATOR, 'g'), ' OPERATOR(pg_catalog.$1) ')
+    .replaceAll(/::(\w+)/g, '::pg_catalog.$1')
+    .replaceAll(/(?<![.\w'"])(pg_(?!catalog\b)\w+)/g, 'pg_catalog.$1')
+    .replaceAll(new RegExp(String.raw`(?<![.\w])(${FUNCTIONS})\(`, 'g'), 'pg_catalog.$1(')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+
+const rows = (sql: string): string => `COALESCE((SELECT json_agg(x) FROM (${sql}) AS x), '[]'::json)`;
+const lists = (columns: string, rest: string): string =>
+  `COALESCE((SELECT json_agg(json_build_array(${columns})) ${rest}), '[]'::json)`;
+/** A function as FunctionReference. */
+const called = (oid: string): string =>
+  `(CASE WHEN ${oid}::oid >= ${USER}::oid THEN to_json(${oid}::oid::int8) ELSE (SELECT to_json(named.proname::text) FROM pg_proc AS named WHERE named.oid = ${oid}::oid) END)`;
+const oids = (...columns: string[]): string => `ARRAY[${columns.map((column) => `${column}::oid::int8`).join(', ')}]`;
+const schema = (oid: string): string =>
+  `(CASE WHEN ${oid} = pg_my_temp_schema() THEN 'pg_temp'::text ELSE (SELECT s.nspname::text FROM pg_namespace AS s WHERE s.oid = ${oid}) END)`;
+/** Not of another session's temporary schema, nor of TOAST. */
+const ours = (oid: string): string =>
+  `(${oid} = pg_my_temp_schema() OR NOT (SELECT starts_with(s.nspname::text, 'pg_temp_'::text) OR starts_with(s.nspname::text, 'pg_toast'::text) FROM pg_namespace AS s WHERE s.oid = ${oid}))`;
+
+const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
+  path: `to_json(current_setting('search_path'::text))`,
+  schemas: lists('n.nspname', `FROM pg_namespace AS n WHERE ${ours('n.oid')}`).replace(
+    'json_build_array(n.nspname)',
+    'n.nspname',
+  ),
+  relations: rows(
+    `SELECT c.oid::int8 AS oid, ${schema('c.relnamespace')} AS schema, c.relname AS name, c.relkind AS kind FROM pg_class AS c WHERE c.oid >= ${USER}::oid AND ${ours('c.relnamespace')}`,
+  ),
+  inherits: lists('i.inhparent::int8, i.inhrelid::int8', 'FROM pg_inherits AS i'),
+  columns: lists(
+    'a.attrelid::int8, a.atttypid::int8',
+    `FROM pg_attribute AS a WHERE a.attrelid >= ${USER}::oid AND a.atttypid >= ${USER}::oid AND NOT a.attisdropped`,
+  ),
+  views: lists(
+    'c.oid::int8, pg_get_viewdef(c.oid)',
+    `FROM pg_class AS c WHERE c.oid >= ${USER}::oid AND c.relkind = 'v'::"char" AND ${ours('c.relnamespace')}`,
+  ),
+  triggers: rows(
+    `SELECT t.tgrelid::int8 AS relation, ${called('t.tgfoid')} AS function, t.tgtype AS type, pg_get_triggerdef(t.oid) AS text FROM pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'::"char"`,
+  ),
+  rules: lists(
+    'r.ev_class::int8, r.ev_type, pg_get_ruledef(r.oid)',
+    `FROM pg_rewrite AS r WHERE r.oid >= ${USER}::oid AND r.rulename <> '_RETURN'::name AND r.ev_enabled <> 'D'::"char"`,
+  ),
+  policies: lists(
+    'p.polrelid::int8, p.polcmd, e.text',
+    `FROM pg_policy AS p, LATERAL (VALUES (pg_get_expr(p.polqual, p.polrelid)), (pg_get_expr(p.polwithcheck, p.polrelid))) AS e (text) WHERE e.text IS NOT NULL`,
+  ),
+  expressions: lists(
+    'e.relation, e.text',
+    `FROM (SELECT d.adrelid::int8 AS relation, pg_get_expr(d.adbin, d.adrelid) AS text FROM pg_attrdef AS d
+      UNION ALL SELECT k.conrelid::int8, pg_get_expr(k.conbin, k.conrelid) FROM pg_constraint AS k WHERE k.contype = 'c'::"char" AND k.conrelid <> 0::oid AND k.oid >= ${USER}::oid
+      UNION ALL SELECT i.indrelid::int8, pg_get_expr(i.indexprs, i.indrelid) FROM pg_index AS i WHERE i.indexprs IS NOT NULL AND i.indrelid >= ${USER}::oid
+      UNION ALL SELECT i.indrelid::int8, pg_get_expr(i.indpred, i.indrelid) FROM pg_index AS i WHERE i.indpred IS NOT NULL AND i.indrelid >= ${USER}::oid) AS e`,
+  ),
+  indexes: lists(
+    'i.indrelid::int8, o.oid::int8',
+    `FROM pg_index AS i, LATERAL pg_catalog.unnest(i.indclass) AS o (oid) WHERE i.indrelid >= ${USER}::oid AND o.oid >= ${USER}::oid`,
+  ),
+  foreign_keys: lists(
+    'k.confrelid::int8, k.conrelid::int8, k.confdeltype, k.confupdtype',
+    `FROM pg_constraint AS k WHERE k.contype = 'f'::"char" AND NOT (k.confdeltype = 'a'::"char" AND k.confupdtype = 'a'::"char")`,
+  ),
+  foreign_tables: lists(
+    `f.ftrelid::int8, COALESCE(h.prosrc, ''::text), (SELECT COALESCE(json_agg(o.text)::text, ''::text) FROM pg_catalog.unnest(f.ftoptions) AS o (text) WHERE starts_with(o.text, 'program='::text)) <> ''::text`,
+    `FROM pg_foreign_table AS f JOIN pg_foreign_server AS s ON s.oid = f.ftserver JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw LEFT JOIN pg_proc AS h ON h.oid = w.fdwhandler`,
+  ),
+  functions: rows(
+    `SELECT p.oid::int8 AS oid, ${schema('p.pronamespace')} AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
+      pg_get_userbyid(p.proowner) AS owner, p.prosecdef AS definer, e.extname AS extension, p.pronargs AS arguments, p.pronargdefaults AS defaults,
+      p.provariadic <> 0::oid AS variadic, array_to_json(p.proargtypes::oid[]::int8[] || p.prorettype::oid::int8 || COALESCE(p.proallargtypes::int8[], ARRAY[]::int8[])) AS types,
+      p.prosrc AS source, p.prosqlbody IS NOT NULL AS bound, COALESCE(p.proconfig, ARRAY[]::text[]) AS config,
+      CASE WHEN p.prokind <> 'a'::"char" AND (l.lanname = 'sql'::name OR l.lanname = 'plpgsql'::name) THEN pg_get_functiondef(p.oid) END AS definition
+      FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+      LEFT JOIN (pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid) ON d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'::"char"
+      WHERE p.oid >= ${USER}::oid AND ${ours('p.pronamespace')}`,
+  ),
+  aggregates: lists(
+    `a.aggfnoid::oid::int8, ${called('f.oid')}`,
+    `FROM pg_aggregate AS a, LATERAL pg_catalog.unnest(ARRAY[a.aggtransfn::oid, a.aggfinalfn::oid, a.aggcombinefn::oid, a.aggserialfn::oid, a.aggdeserialfn::oid, a.aggmtransfn::oid, a.aggminvtransfn::oid, a.aggmfinalfn::oid]) AS f (oid)
+      WHERE a.aggfnoid::oid >= ${USER}::oid AND f.oid <> 0::oid`,
+  ),
+  types: rows(
+    `SELECT t.oid::int8 AS oid, ${schema('t.typnamespace')} AS schema, t.typname AS name, t.typtype AS kind, t.typrelid::int8 AS relation,
+      array_remove(${oids('t.typelem', 't.typbasetype', 'COALESCE(r.rngsubtype, 0::oid)')}, 0::int8) AS parts,
+      (SELECT COALESCE(json_agg(f.oid), '[]'::json) FROM pg_catalog.unnest(${oids('t.typinput', 't.typoutput', 't.typreceive', 't.typsend', 't.typmodin', 't.typmodout', 't.typanalyze', 't.typsubscript', 'COALESCE(r.rngcanonical, 0::oid)', 'COALESCE(r.rngsubdiff, 0::oid)')}) AS f (oid) WHERE f.oid >= ${USER}::int8) AS functions
+      FROM pg_type AS t LEFT JOIN pg_range AS r ON r.rngtypid = t.oid OR r.rngmultitypid = t.oid WHERE t.oid >= ${USER}::oid AND ${ours('t.typnamespace')}`,
+  ),
+  checks: lists(
+    `k.contypid::int8, pg_get_expr(k.conbin, 0::oid)`,
+    `FROM pg_constraint AS k WHERE k.contypid >= ${USER}::oid AND k.conbin IS NOT NULL`,
+  ),
+  operators: rows(
+    `SELECT ${schema('o.oprnamespace')} AS schema, o.oprname AS name, (SELECT json_agg(${called('f.oid')}) FROM pg_catalog.unnest(ARRAY[o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid]) AS f (oid) WHERE f.oid <> 0::oid) AS functions
+      FROM pg_operator AS o WHERE o.oid >= ${USER}::oid AND o.oprcode::oid <> 0::oid`,
+  ),
+  casts: rows(
+    `SELECT c.castsource::int8 AS source, c.casttarget::int8 AS target, ${called('c.castfunc')} AS function, c.castcontext AS context FROM pg_cast AS c WHERE c.oid >= ${USER}::oid AND c.castfunc <> 0::oid`,
+  ),
+  operator_classes: lists(
+    `o.oid::int8, o.opcintype::int8, ${called('p.amproc')}`,
+    `FROM pg_opclass AS o JOIN pg_amproc AS p ON p.amprocfamily = o.opcfamily WHERE o.oid >= ${USER}::oid`,
+  ),
+  event_triggers: lists(
+    `t.evtevent, ${called('t.evtfoid')}`,
+    `FROM pg_event_trigger AS t WHERE t.evtenabled <> 'D'::"char"`,
+  ),
+};
+
+/** One row with one text: a CatalogRows as JSON. Some 50 ms for a thousand tables. */
+export const CATALOG_QUERY = qualify(
+  `SELECT json_build_object(${Object.entries(PARTS)
+    .map(([name, sql]) => `'${name}'::text, ${sql}`)
+    .join(', ')})::text`,
+);
+
+/** Its answer is another one as soon as a transaction has ended that could have changed the catalog. */
+export const SNAPSHOT_QUERY = qualify('SELECT pg_current_snapshot()::text');
+
+/** Catalogs that CATALOG_QUERY reads. */
+const WATCHED =
+  `namespace class attribute rewrite trigger policy attrdef constraint index inherits foreign_table foreign_server
+  foreign_data_wrapper proc aggregate type range operator cast opclass amproc event_trigger extension language`.split(
+    /\s+/,
+  );
+
+/** Its answer is another one whenever a row of those catalogs is. Every new row version has the number of the transaction that made it. */
+export const FINGERPRINT_QUERY = qualify(
+  `SELECT json_build_array(${WATCHED.map(
+    (name) =>
+      `(SELECT json_build_array(pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtextextended(c.xmin::text, 0::int8)), pg_catalog.sum(pg_catalog.hashtextextended(c.ctid::text, 0::int8))) FROM pg_${name} AS c)`,
+  ).join(', ')})::text`,
+);

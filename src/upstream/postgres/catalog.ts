@@ -1,0 +1,152 @@
+// Keeps the catalog of one database as the server has it: a connection of its own asks, several times a second, whether anything has
+// changed, and reads it anew if so. It only reads, and must never hand out what is older than FRESH_MS.
+// PostgreSQL has no version of its catalog. Every new version of a row carries the number of the transaction that made it, so a sum over
+// those numbers is one; and while no transaction has ended at all, nothing has changed.
+import { performance } from 'node:perf_hooks';
+import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../../sql/catalog.ts';
+import type { UpstreamTarget } from './connect.ts';
+import { SideConnection } from './side.ts';
+
+/** Between two looks. */
+export const LOOK_EVERY_MS = 500;
+/** What was looked at longer ago is not handed out: who asks then waits for the next look. */
+export const FRESH_MS = 1000;
+/** For one answer of the server. */
+const ANSWER_MS = 30_000;
+/** The connection outlives the last session that needs it by this: agents come and go. */
+const LINGER_MS = 5000;
+/** After a failure, until the next attempt. */
+const RETRY_MS = 5000;
+
+export interface CatalogOptions {
+  readonly database: string;
+  readonly target: UpstreamTarget;
+  readonly reading: CatalogReading;
+  /** Read for the first time, or again after a failure; ms: how long it took. */
+  readonly found: (what: string, ms: number) => void;
+  /** It can't be read: whatever users made is unknown until it can. Told once for each spell. */
+  readonly lost: (error: unknown) => void;
+}
+
+export class PostgresCatalog implements LiveCatalog {
+  readonly #options: CatalogOptions;
+  #users = 0;
+  #side: SideConnection | null = null;
+  #catalog: CatalogSnapshot | null = null;
+  #snapshot = '';
+  #fingerprint = '';
+  /** When the last look that succeeded began. */
+  #looked = Number.NEGATIVE_INFINITY;
+  #retry_at = Number.NEGATIVE_INFINITY;
+  #told = false;
+  #timer: NodeJS.Timeout | null = null;
+  /** The look under way, and one that will begin after it. */
+  #look: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+
+  constructor(options: CatalogOptions) {
+    this.#options = options;
+  }
+
+  get current(): CatalogSnapshot | null {
+    return performance.now() - this.#looked <= FRESH_MS ? this.#catalog : null;
+  }
+
+  refresh(): Promise<void> {
+    if (performance.now() < this.#retry_at) return Promise.resolve();
+    if (this.#look === null) {
+      this.#look = this.#lookOnce().finally(() => {
+        this.#look = null;
+      });
+      return this.#look;
+    }
+    this.#next ??= this.#look.then(() => {
+      this.#next = null;
+      return this.refresh();
+    });
+    return this.#next;
+  }
+
+  async open(): Promise<void> {
+    this.#users += 1;
+    if (this.#users === 1) this.#keep();
+    if (this.current === null) await this.refresh();
+  }
+
+  close(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    this.#cancelTimer();
+    this.#timer = setTimeout(() => void this.end(), LINGER_MS).unref();
+  }
+
+  /** Closes the connection; `open` makes a new one. */
+  async end(): Promise<void> {
+    this.#cancelTimer();
+    const side = this.#side;
+    this.#side = null;
+    this.#looked = Number.NEGATIVE_INFINITY;
+    await side?.close();
+  }
+
+  #keep(): void {
+    this.#cancelTimer();
+    this.#timer = setTimeout(() => {
+      void this.refresh().then(() => {
+        if (this.#users > 0) this.#keep();
+      });
+    }, LOOK_EVERY_MS).unref();
+  }
+
+  #cancelTimer(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  async #lookOnce(): Promise<void> {
+    const { reading, found, lost } = this.#options;
+    const began = performance.now();
+    try {
+      const side = await this.#connection();
+      // In this order: what changes in between is seen by the next look.
+      const snapshot = await side.ask(reading.snapshot);
+      if (this.#catalog === null || snapshot !== this.#snapshot) {
+        const fingerprint = await side.ask(reading.fingerprint);
+        if (this.#catalog === null || fingerprint !== this.#fingerprint) {
+          this.#catalog = reading.make(await side.ask(reading.rows));
+          this.#fingerprint = fingerprint;
+        }
+        this.#snapshot = snapshot;
+      }
+      if (this.#looked === Number.NEGATIVE_INFINITY && !this.#told) {
+        this.#told = true;
+        found(reading.describe(this.#catalog), performance.now() - began);
+      }
+      this.#looked = began;
+    } catch (error) {
+      if (this.#told || this.#retry_at === Number.NEGATIVE_INFINITY) lost(error);
+      this.#told = false;
+      this.#retry_at = performance.now() + RETRY_MS;
+      this.#looked = Number.NEGATIVE_INFINITY;
+      this.#side?.line.destroy();
+      this.#side = null;
+    }
+  }
+
+  async #connection(): Promise<SideConnection> {
+    if (this.#side && !this.#side.gone) return this.#side;
+    const { target, database } = this.#options;
+    this.#side = await SideConnection.open(target, new Map([['database', database], ...SETTINGS]), ANSWER_MS);
+    return this.#side;
+  }
+}
+
+/** The names that stored expressions print are whole under this search_path. */
+const SETTINGS: readonly (readonly [string, string])[] = [
+  ['application_name', 'holdpoint catalog'],
+  ['client_encoding', 'UTF8'],
+  ['search_path', 'pg_catalog'],
+  ['default_transaction_read_only', 'on'],
+  ['statement_timeout', String(ANSWER_MS)],
+  ['jit', 'off'],
+];
