@@ -99,7 +99,12 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   CreatePLangStmt: both(['ddl', 'admin'], 'CREATE LANGUAGE', 'Creates a procedural language.', named('plname')),
   CreateExtensionStmt: ddl('CREATE EXTENSION', 'Installs an extension.', named('extname')),
   AlterExtensionStmt: ddl('ALTER EXTENSION', 'Alters an extension.', named('extname')),
-  AlterExtensionContentsStmt: ddl('ALTER EXTENSION', 'Changes what belongs to an extension.', named('extname')),
+  AlterExtensionContentsStmt: onTables(
+    'ALTER EXTENSION',
+    'Changes what belongs to an extension.',
+    named('extname'),
+    (n) => rangeOf(textOf(n['objtype']), n['object']) ?? [],
+  ),
 
   // ---- roles and privileges ----------------------------------------------------------------------------------------------
   GrantStmt: { ...plain(grantTag, ['grant'], 'Changes privileges.'), visit: grant },
@@ -325,15 +330,20 @@ function ddl(tag: StatementRow['tag'], why: string, object: Describe): Statement
 
 /** Something with a name of its own that belongs to the table in `field`. */
 function onTable(tag: string, why: string, name: string, field: string): StatementRow {
-  return onTables(tag, why, named(name), (node) => [node[field] as Tree]);
+  return onTables(tag, why, named(name), (node) => node[field] as Tree);
 }
 
 /** Something with a name of its own that concerns tables. */
-function onTables(tag: string, why: string, object: Describe, tables: (node: Tree) => readonly Tree[]): StatementRow {
+function onTables(
+  tag: string,
+  why: string,
+  object: Describe,
+  tables: (node: Tree) => Tree | readonly Tree[],
+): StatementRow {
   const row = ddl(tag, why, object);
   const visit: Visit = (a, node, frame) => {
     row.visit(a, node, frame);
-    for (const table of tables(node)) a.defines(table, frame, why);
+    for (const table of [tables(node)].flat()) a.defines(table, frame, why);
   };
   return { ...row, visit };
 }

@@ -336,6 +336,8 @@ describe('a statement about an existing object names every schema of the path th
     ["SECURITY LABEL ON ROLE bob IS 'x'", ['ddl bob', 'grant bob']],
     ['CREATE PUBLICATION p FOR TABLE t, TABLES IN SCHEMA s', ['ddl evil.t', 'ddl p', 'ddl public.t']],
     ['ALTER PUBLICATION p ADD TABLE t', ['ddl evil.t', 'ddl p', 'ddl public.t']],
+    ['ALTER EXTENSION e ADD TABLE t', ['ddl e', 'ddl evil.t', 'ddl public.t']],
+    ['ALTER EXTENSION e DROP FUNCTION t', ['ddl e']],
     ['CREATE STATISTICS e ON a, b FROM t', ['ddl e', 'ddl evil.t', 'ddl public.t']],
     ['CREATE TABLE s.x (a int REFERENCES t)', ['ddl evil.t', 'ddl public.t', 'ddl s.x']],
     ['CREATE TABLE s.x (a int, FOREIGN KEY (a) REFERENCES t)', ['ddl evil.t', 'ddl public.t', 'ddl s.x']],
