@@ -100,7 +100,12 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   CreatePLangStmt: both(['ddl', 'admin'], 'CREATE LANGUAGE', 'Creates a procedural language.', named('plname')),
   CreateExtensionStmt: ddl('CREATE EXTENSION', 'Installs an extension.', named('extname')),
   AlterExtensionStmt: ddl('ALTER EXTENSION', 'Alters an extension.', named('extname')),
-  AlterExtensionContentsStmt: ddl('ALTER EXTENSION', 'Changes what belongs to an extension.', named('extname')),
+  AlterExtensionContentsStmt: onTables(
+    'ALTER EXTENSION',
+    'Changes what belongs to an extension.',
+    named('extname'),
+    (n) => rangeOf(textOf(n['objtype']), n['object']) ?? [],
+  ),
 
   // ---- roles and privileges ----------------------------------------------------------------------------------------------
   GrantStmt: { ...plain(grantTag, ['grant'], 'Changes privileges.'), visit: grant },
@@ -122,7 +127,7 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   AlterOwnerStmt: both(['ddl', 'grant'], (n) => `ALTER ${objectWord(n['objectType'])}`, 'Changes an owner.', objectOf),
   CreatePolicyStmt: onTable('CREATE POLICY', 'Creates a row security policy.', 'policy_name', 'table'),
   AlterPolicyStmt: onTable('ALTER POLICY', 'Alters a row security policy.', 'policy_name', 'table'),
-  SecLabelStmt: both(['ddl', 'grant'], 'SECURITY LABEL', 'Changes a security label.', objectOf),
+  SecLabelStmt: { ...plain('SECURITY LABEL', ['ddl', 'grant'], 'Changes a security label.'), visit: securityLabel },
   CreateUserMappingStmt: both(
     ['ddl', 'role'],
     'CREATE USER MAPPING',
@@ -177,8 +182,8 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
     'Moves all tables to another tablespace.',
     named('new_tablespacename'),
   ),
-  CreatePublicationStmt: ddl('CREATE PUBLICATION', 'Publishes changes of tables.', named('pubname')),
-  AlterPublicationStmt: ddl('ALTER PUBLICATION', 'Changes what is published.', named('pubname')),
+  CreatePublicationStmt: onTables('CREATE PUBLICATION', 'Publishes changes of tables.', named('pubname'), published),
+  AlterPublicationStmt: onTables('ALTER PUBLICATION', 'Changes what is published.', named('pubname'), published),
   CreateSubscriptionStmt: both(
     ['ddl', 'admin'],
     'CREATE SUBSCRIPTION',
@@ -249,8 +254,16 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
     ...plain((n) => `DROP ${objectWord(n['removeType'])}`, ['ddl', 'write'], 'Drops an object.'),
     visit: drop,
   },
-  CommentStmt: ddl('COMMENT', 'Changes a comment.', objectOf),
-  CreateStatsStmt: ddl('CREATE STATISTICS', 'Creates statistics.', (n) => names(n['defnames'])),
+  CommentStmt: {
+    ...plain('COMMENT', ['ddl'], 'Changes a comment.'),
+    visit: (a, n, f) => concerns(a, textOf(n['objtype']), n['object'], f, 'Changes a comment.'),
+  },
+  CreateStatsStmt: onTables(
+    'CREATE STATISTICS',
+    'Creates statistics.',
+    (n) => names(n['defnames']),
+    (n) => ranges(n['relations']),
+  ),
   AlterStatsStmt: ddl('ALTER STATISTICS', 'Alters statistics.', (n) => names(n['defnames'])),
   CreateSchemaStmt: { ...plain('CREATE SCHEMA', ['ddl'], 'Creates a schema.'), visit: createSchema },
 
@@ -318,10 +331,20 @@ function ddl(tag: StatementRow['tag'], why: string, object: Describe): Statement
 
 /** Something with a name of its own that belongs to the table in `field`. */
 function onTable(tag: string, why: string, name: string, field: string): StatementRow {
-  const row = ddl(tag, why, named(name));
+  return onTables(tag, why, named(name), (node) => node[field] as Tree);
+}
+
+/** Something with a name of its own that concerns tables. */
+function onTables(
+  tag: string,
+  why: string,
+  object: Describe,
+  tables: (node: Tree) => Tree | readonly Tree[],
+): StatementRow {
+  const row = ddl(tag, why, object);
   const visit: Visit = (a, node, frame) => {
     row.visit(a, node, frame);
-    a.defines(node[field] as Tree, frame, why);
+    for (const table of [tables(node)].flat()) a.defines(table, frame, why);
   };
   return { ...row, visit };
 }
@@ -351,6 +374,21 @@ function rangeName(range: unknown): string {
   const node = (range ?? {}) as Tree;
   const parts = [node['catalogname'], node['schemaname'], node['relname']].filter((part) => typeof part === 'string');
   return qualified(...parts);
+}
+
+/** The relations of a list that may hold other things too. */
+function ranges(list: unknown): Tree[] {
+  return ((list as unknown[] | undefined) ?? [])
+    .map(unwrap)
+    .flatMap(([kind, range]) => (kind === 'RangeVar' ? [range] : []));
+}
+
+/** The tables that a publication names; not those of its schemas. */
+function published(node: Tree): Tree[] {
+  return ((node['pubobjects'] as unknown[] | undefined) ?? []).flatMap((item) => {
+    const table = unwrap(item)[1]['pubtable'] as { relation: Tree } | undefined;
+    return table ? [table.relation] : [];
+  });
 }
 
 function channel(node: Tree): string {
@@ -703,6 +741,20 @@ function vacuum(a: Analyst, node: Tree, frame: Frame): void {
 
 const RELATED = 'Changes which tables are part of which.';
 
+/** A foreign key puts triggers on the table it refers to. One of a temporary table can only refer to the session's own. */
+function foreignKeys(a: Analyst, elements: unknown, range: Tree, frame: Frame): void {
+  if (a.relation(range).temporary) return;
+  for (const item of (elements as unknown[] | undefined) ?? []) {
+    const [kind, element] = unwrap(item);
+    if (kind === 'AlterTableCmd') foreignKeys(a, [element['def']], range, frame);
+    else if (kind === 'ColumnDef') foreignKeys(a, element['constraints'], range, frame);
+    const other = element['pktable'] as Tree | undefined;
+    if (other === undefined) continue;
+    const itself = other['relname'] === range['relname'] && other['schemaname'] === range['schemaname'];
+    if (!itself) a.defines(other, frame, 'Makes a foreign key refer to a table.');
+  }
+}
+
 function createTable(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['relation'] as Tree;
   const parents = (node['inhRelations'] as unknown[] | undefined) ?? [];
@@ -710,6 +762,7 @@ function createTable(a: Analyst, node: Tree, frame: Frame): void {
   // A temporary table that inherits shows its rows to those who read the parent.
   if (parents.length > 0) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
   for (const parent of parents) a.defines(unwrap(parent)[1], frame, RELATED);
+  foreignKeys(a, node['tableElts'], range, frame);
   a.children(node, { ...frame, defines: true }, ['relation']);
   if (!frame.planned) a.temporary(range, true);
 }
@@ -750,6 +803,7 @@ function alterTable(a: Analyst, node: Tree, frame: Frame): void {
     if (kind === 'RangeVar') a.defines(other, frame, RELATED);
     else if (kind === 'PartitionCmd') a.defines(other['name'] as Tree, frame, RELATED);
   }
+  foreignKeys(a, node['cmds'], range, frame);
   a.children(node, { ...frame, defines: true }, ['relation']);
 }
 
@@ -781,18 +835,43 @@ const RELATION_TYPES = new Set([
   'OBJECT_FOREIGN_TABLE',
 ]);
 
+/** They have names of their own, after that of their relation. */
+const PARTS_OF_RELATIONS = new Set(['OBJECT_TABCONSTRAINT', 'OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY']);
+
+/** The relation that a list of names is, or is part of; null: an object of another kind. */
+function rangeOf(type: string, object: unknown): Tree | null {
+  const part = type === 'OBJECT_COLUMN' || PARTS_OF_RELATIONS.has(type);
+  if (!part && !RELATION_TYPES.has(type)) return null;
+  const written = strings(unwrap(object)[1]['items']);
+  const [relname, schemaname, catalogname] = written.slice(0, part ? -1 : undefined).toReversed();
+  if (relname === undefined) return null;
+  return { relname, ...(schemaname && { schemaname }), ...(catalogname && { catalogname }) };
+}
+
+/** Something is done to an object that a list of names is for. */
+function concerns(a: Analyst, type: string, object: unknown, frame: Frame, why: string): void {
+  const range = rangeOf(type, object);
+  if (range === null || PARTS_OF_RELATIONS.has(type)) a.add('ddl', objectName(object), why);
+  if (range !== null) a.defines(range, frame, why);
+}
+
 function drop(a: Analyst, node: Tree, frame: Frame): void {
+  const type = textOf(node['removeType']);
+  const is_relation = RELATION_TYPES.has(type);
   for (const item of (node['objects'] as unknown[] | undefined) ?? []) {
-    if (!RELATION_TYPES.has(textOf(node['removeType']))) {
-      a.add('ddl', objectName(item), 'Drops an object.');
-      a.forgetTemporary();
-      continue;
-    }
-    const [relname, schemaname, catalogname] = strings(unwrap(item)[1]['items']).toReversed();
-    const range = { relname, ...(schemaname && { schemaname }), ...(catalogname && { catalogname }) };
-    a.defines(range, frame, 'Drops a table, view, index or sequence.');
-    a.temporary(range, false);
+    concerns(a, type, item, frame, is_relation ? 'Drops a table, view, index or sequence.' : 'Drops an object.');
+    if (is_relation) a.temporary(rangeOf(type, item)!, false);
+    else a.forgetTemporary();
   }
+}
+
+function securityLabel(a: Analyst, node: Tree, frame: Frame): void {
+  const type = textOf(node['objtype']);
+  const why = 'Changes a security label.';
+  concerns(a, type, node['object'], frame, why);
+  const range = rangeOf(type, node['object']);
+  if (range === null) a.add('grant', objectName(node['object']), why);
+  else a.about('grant', range, why);
 }
 
 function createSchema(a: Analyst, node: Tree, frame: Frame): void {
