@@ -78,6 +78,7 @@ type Context = {
   readonly search_path: string | null;
   readonly in_transaction: boolean;
   readonly local: boolean;
+  readonly role_is_local: boolean;
   readonly portals: SessionFacts['portals'];
   readonly view: SessionView;
   readonly analysis: ReturnType<Analyser['session']>;
@@ -122,7 +123,12 @@ export const createGate = (options: GateOptions): Gate => {
           });
         const text = Buffer.from(`SET ${identifier(name.toLowerCase())} TO ${literal(value)}`).toString('latin1');
         const analysis = await handle.analyse(text);
-        const session = { in_transaction: false, application_name: opening.application_name, role: '' };
+        const session = {
+          in_transaction: false,
+          application_name: opening.application_name,
+          role: '',
+          role_is_local: false,
+        };
         const where = options.where({ ...opening, upstream_user: '', server_version: 0, server_pid: 0 });
         const verdict = options.policy().judge({ analysis, who, where, session, now: Date.now() });
         if (analysis.error)
@@ -227,7 +233,8 @@ class Session implements GateSession {
   }
 
   #context(): Context {
-    const { role, search_path, in_transaction, search_path_start, search_path_is_local, portals } = this.#facts;
+    const { role, search_path, in_transaction, search_path_start, search_path_is_local, role_is_local, portals } =
+      this.#facts;
     const policy = this.#options.policy();
     const last = in_transaction ? this.#inside : this.#outside;
     if (
@@ -236,12 +243,13 @@ class Session implements GateSession {
       last.role === role &&
       last.search_path === search_path &&
       last.local === search_path_is_local &&
+      last.role_is_local === role_is_local &&
       last.portals === portals
     )
       return last;
     const { server_version, database, application_name } = this.#opening;
     const { user_schema } = this.#facts;
-    const view = { in_transaction, application_name, role };
+    const view = { in_transaction, application_name, role: role === '' ? null : role, role_is_local };
     const key = JSON.stringify([
       this.#who,
       this.#where,
@@ -274,6 +282,7 @@ class Session implements GateSession {
       search_path,
       in_transaction,
       local,
+      role_is_local,
       portals,
       view,
       analysis: handle,

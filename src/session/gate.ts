@@ -9,8 +9,10 @@ export interface SessionFacts {
   /** What RESET goes back to, and whether the path of now ends with the transaction. */
   search_path_start: string | null;
   search_path_is_local: boolean;
-  /** Whose rights a statement has; '' while that is not known. */
+  /** Whose rights a statement has; '' while that is not known. In a failed block, where nothing runs, as last read. */
   role: string;
+  /** It may have been changed in the open transaction, whose end may take it back. */
+  role_is_local: boolean;
   /** An explicit transaction block is open (also a failed one). */
   in_transaction: boolean;
   /** Is there a schema of that role's name? It was looked for when the session began, for the role of then. */
@@ -62,6 +64,8 @@ export interface Plan {
   readonly block: 'open' | 'closed' | null;
   /** Afterwards search_path, role or session_authorization may be others. */
   readonly changes_facts: boolean;
+  /** Of these, role or session_authorization. */
+  readonly changes_role: boolean;
   /** Code whose doings can't be told: it may have prepared and deallocated names. */
   readonly opaque: boolean;
   /** DISCARD ALL and RESET ALL end what the agent told Holdpoint, too. */

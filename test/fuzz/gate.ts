@@ -196,6 +196,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     block,
     // What EXEC runs may be a SET.
     changes_facts: opaque || executed || statements.some(({ verb }) => verb === 'SET' || verb === 'SETL'),
+    changes_role: opaque || executed,
     opaque,
     resets: false,
     names,

@@ -193,6 +193,7 @@ export class PostgresSession implements SessionFacts {
   #epoch = 0;
   /** Facts may have changed inside the transaction: its end changes them back. */
   #touched = false;
+  #roleTouched = false;
   /** When the first statement since the server was idle was sent (performance.now()); 0: it is. */
   #begun = 0;
   /** Code ran that may have put other statements under the names of some. */
@@ -251,7 +252,7 @@ export class PostgresSession implements SessionFacts {
   }
 
   get role(): string {
-    if (!this.#factsKnown) return '';
+    if (!this.#factsKnown && this.#status !== FAILED_BLOCK) return '';
     const { role, session_authorization } = this.#facts;
     return (role === 'none' ? session_authorization : role) ?? '';
   }
@@ -263,6 +264,10 @@ export class PostgresSession implements SessionFacts {
 
   get search_path_is_local(): boolean {
     return this.#touched;
+  }
+
+  get role_is_local(): boolean {
+    return this.#roleTouched;
   }
 
   get in_implicit_transaction(): boolean {
@@ -656,6 +661,7 @@ export class PostgresSession implements SessionFacts {
     if (this.#begun === 0) this.#begun = now;
     if (plan.block !== null) this.in_transaction = plan.block === 'open';
     if (plan.changes_facts) this.#touched = true;
+    if (plan.changes_role) this.#roleTouched = true;
     // The end of a transaction, and ROLLBACK TO, take back what was set in it.
     if (plan.changes_facts || (plan.block !== null && this.#touched)) {
       this.#factsKnown = false;
@@ -1383,7 +1389,7 @@ export class PostgresSession implements SessionFacts {
       if (this.#touched) this.#factsKnown = false;
       // What is under way already may have touched them again.
       if (this.#replies.length === 0) {
-        this.#touched = false;
+        this.#touched = this.#roleTouched = false;
         this.#begun = 0;
         this.portals = PLAIN_PORTALS;
         if (op === QUERY) this.#sentSinceSync = this.#executedSinceSync = this.#boundSinceSync = false;
