@@ -132,7 +132,7 @@ session.start(
       server_version: 18,
       server_pid: 1,
     },
-    session,
+    session.facts,
   ),
   Buffer.alloc(0),
 );
