@@ -14,6 +14,7 @@ import { reading } from '../src/session/postgres/facts.ts';
 import { OWN_BIND, OWN_CLOSE, OWN_PARSE } from '../src/session/postgres/replies.ts';
 import { PostgresSession } from '../src/session/postgres/session.ts';
 import type { Upstream, UpstreamEvents } from '../src/session/upstream.ts';
+import { READING } from '../src/sql/postgres/catalog/reading.ts';
 import { PostgresAnalyser } from '../src/sql/postgres/analyser.ts';
 import {
   bind,
@@ -68,6 +69,7 @@ const gate = createGate({
   }),
   where: ({ database }) => ({ engine: 'postgres', upstream: 'app', database, tags: {} }),
   catalog: () => null,
+  reading: READING,
   console: () => null,
   held_bytes_max: DEFAULT_LIMITS.held_bytes_max,
   // What is measured here is the cost, not the brake on it.
@@ -109,7 +111,7 @@ const upstream = {
 const limits = { ...DEFAULT_LIMITS };
 const session = new PostgresSession(client, upstream, limits, { fault: () => {}, closed: () => {} });
 const ready = session.ready();
-const { names, ops } = reading(18, 'user-schema');
+const { names, ops } = reading(18, 'user-schema', null);
 const values = names.map((setting) => SETTINGS[setting] ?? '0');
 const shows = ops.map((op) => {
   if (op === OWN_PARSE) return message('1');
@@ -133,7 +135,7 @@ session.start(
       server_version: 18,
       server_pid: 1,
     },
-    session,
+    session.facts,
   ),
   Buffer.alloc(0),
 );

@@ -146,6 +146,7 @@ const build = async (
         who: (user, authentication, address) => identity.principal(user, authentication, address),
         where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
         catalog: (database) => catalogs.of(upstream, database),
+        reading: READING,
         console: () => reviewUrl,
         held_bytes_max: config.limits.held_bytes_max,
         analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,

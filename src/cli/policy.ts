@@ -257,7 +257,7 @@ function question(
     analysis,
     who: { ...as, authentication: 'scram-sha-256', address: '127.0.0.1' },
     where: { engine: 'postgres', upstream: 'explain', database: session.database ?? 'postgres', tags: {} },
-    session: { in_transaction, application_name: '', role },
+    session: { in_transaction, application_name: '', role, role_is_local: false },
     now: Date.now(),
   };
 }

@@ -23,7 +23,7 @@ import type {
   SessionFacts,
   SessionOpening,
 } from '../session/gate.ts';
-import type { CatalogSnapshot, LiveCatalog } from '../sql/catalog.ts';
+import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../sql/catalog.ts';
 import type { Analysis, AnalysisContext } from '../sql/findings.ts';
 import { planOf, type Remembered } from './plan.ts';
 import { requestRow, REQUEST_COLUMNS } from './show.ts';
@@ -68,6 +68,8 @@ export interface GateOptions {
   readonly where: (opening: SessionOpening) => Where;
   /** The catalog of a database. Null: there is none to look into. */
   readonly catalog: (database: string) => LiveCatalog | null;
+  /** How an engine's catalog is read. */
+  readonly reading: Pick<CatalogReading, 'rows' | 'make' | 'hasTemporary'>;
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
   readonly held_bytes_max: number;
@@ -82,6 +84,7 @@ type Context = {
   readonly search_path: string | null;
   readonly in_transaction: boolean;
   readonly local: boolean;
+  readonly role_is_local: boolean;
   readonly portals: SessionFacts['portals'];
   readonly catalog: CatalogSnapshot | null;
   readonly view: SessionView;
@@ -127,7 +130,12 @@ export const createGate = (options: GateOptions): Gate => {
           });
         const text = Buffer.from(`SET ${identifier(name.toLowerCase())} TO ${literal(value)}`).toString('latin1');
         const analysis = await handle.analyse(text);
-        const session = { in_transaction: false, application_name: opening.application_name, role: '' };
+        const session = {
+          in_transaction: false,
+          application_name: opening.application_name,
+          role: '',
+          role_is_local: false,
+        };
         const where = options.where({ ...opening, upstream_user: '', server_version: 0, server_pid: 0 });
         const verdict = options.policy().judge({ analysis, who, where, session, now: Date.now() });
         if (analysis.error)
@@ -170,6 +178,8 @@ class Session implements GateSession {
   readonly #id: string;
   readonly #log: SessionLog;
   readonly #catalog: LiveCatalog | null;
+  /** What the session's own connection saw; another one than all see while it has objects of its own. */
+  #own_catalog: CatalogSnapshot | null = null;
   /** What the session had done to the catalog when it was last looked at. */
   #catalog_changes = 0;
   readonly #verdictsFor: (key: string) => Shared;
@@ -210,9 +220,23 @@ class Session implements GateSession {
     return this.#judge(text);
   }
 
+  get catalogQuery(): string | null {
+    return this.#catalog ? this.#options.reading.rows : null;
+  }
+
+  catalogMark(): number {
+    return this.#catalog?.current?.id ?? 0;
+  }
+
+  ownCatalog(rows: string): boolean {
+    const { make, hasTemporary } = this.#options.reading;
+    this.#own_catalog = make(rows);
+    return hasTemporary(this.#own_catalog);
+  }
+
   /** Is it as new as it is meant to be, and does it have what this session has changed? */
   #catalogIsFresh(): boolean {
-    const live = this.#catalog;
+    const live = this.#facts.catalog_is_own ? null : this.#catalog;
     return live === null || (live.current !== null && this.#catalog_changes === this.#facts.catalog_changes);
   }
 
@@ -257,9 +281,10 @@ class Session implements GateSession {
   }
 
   #context(): Context {
-    const { role, search_path, in_transaction, search_path_start, search_path_is_local, portals } = this.#facts;
+    const { role, search_path, in_transaction, search_path_start, search_path_is_local, role_is_local, portals } =
+      this.#facts;
     const policy = this.#options.policy();
-    const catalog = this.#facts.catalog_is_own ? null : (this.#catalog?.current ?? null);
+    const catalog = (this.#facts.catalog_is_own ? this.#own_catalog : this.#catalog?.current) ?? null;
     const last = in_transaction ? this.#inside : this.#outside;
     if (
       last &&
@@ -267,13 +292,14 @@ class Session implements GateSession {
       last.role === role &&
       last.search_path === search_path &&
       last.local === search_path_is_local &&
+      last.role_is_local === role_is_local &&
       last.portals === portals &&
       last.catalog === catalog
     )
       return last;
     const { server_version, database, application_name } = this.#opening;
     const { user_schema } = this.#facts;
-    const view = { in_transaction, application_name, role };
+    const view = { in_transaction, application_name, role: role === '' ? null : role, role_is_local };
     const key = JSON.stringify([
       this.#who,
       this.#where,
@@ -308,6 +334,7 @@ class Session implements GateSession {
       search_path,
       in_transaction,
       local,
+      role_is_local,
       portals,
       catalog,
       view,
@@ -450,7 +477,9 @@ class Session implements GateSession {
     const inTransaction = this.#facts.in_transaction;
     switch (result.type) {
       case 'waiting':
-        return this.#waiting(result.request, result.hold, verdict, analysis, wait_ms);
+        return this.#waiting(result.request, result.hold, verdict, analysis, wait_ms, () =>
+          this.#stillMeans(plan, analysis, context),
+        );
       case 'run':
         return { type: 'run', notice: approvedText(result.request), release: this.#release(result.request.id) };
       case 'pending':
@@ -504,13 +533,27 @@ class Session implements GateSession {
         role,
         search_path,
         in_transaction,
-        tokens: analysis.session_bound
-          ? // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
-            [plan.text, ...facts.preparedTexts()].flatMap(this.#options.tokens)
-          : this.#options.tokens(plan.text),
+        tokens: [
+          ...(analysis.session_bound
+            ? // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
+              [plan.text, ...facts.preparedTexts()].flatMap(this.#options.tokens)
+            : this.#options.tokens(plan.text)),
+          // So does what the catalog says of names.
+          ...(analysis.catalog === undefined ? [] : meant(analysis)),
+        ],
         parameters,
       }),
     };
+  }
+
+  /** Is what was judged still what would be found? Looks at the catalog once more. */
+  async #stillMeans(plan: Plan, analysis: Analysis, context: Context): Promise<boolean> {
+    if (!this.#catalog || this.#facts.catalog_is_own) return true;
+    await this.#catalog.refresh();
+    const now = this.#context();
+    if (now.catalog?.id === context.catalog?.id) return true;
+    const again = await now.analysis.analyse(plan.text);
+    return JSON.stringify(meant(again)) === JSON.stringify(meant(analysis));
   }
 
   /** The least of what the rule, the agent and the server allow, in ms; 0: a ticket at once. */
@@ -526,6 +569,7 @@ class Session implements GateSession {
     verdict: Verdict,
     analysis: Analysis,
     wait_ms: number,
+    stillMeans: () => Promise<boolean>,
   ): HoldStart {
     const until = Date.now() + wait_ms;
     const { id, ask, deadline } = request;
@@ -564,6 +608,7 @@ class Session implements GateSession {
         return end.type === 'ended' ? this.#endedByClient(end.request, why, waited) : null;
       },
       release: async () => {
+        const still = await stillMeans();
         try {
           if (!(await this.#options.desk.release(id, this.#id))) {
             const lapsed = hold.request().state === 'lapsed';
@@ -574,7 +619,10 @@ class Session implements GateSession {
           this.#options.fault('a release could not be recorded', error);
           return { type: 'refuse', text: texts.noLog() };
         }
-        return { type: 'run', notice: approvedText(hold.request()), release: this.#release(id) };
+        const release = this.#release(id);
+        if (still) return { type: 'run', notice: approvedText(hold.request()), release };
+        release.finished({ tag: null, sqlstate: 'ZH006', rows: 0, bytes: 0, duration_ms: 0 });
+        return { type: 'refuse', text: texts.lapsed({ id, why: 'what its names stand for is something else now' }) };
       },
     };
   }
@@ -707,6 +755,12 @@ const ownReason = (own: readonly OwnCommand[]): string | null => {
   }
   return reason;
 };
+
+/** What a statement does to what, as far as its names were looked up. */
+const meant = ({ findings, functions }: Analysis): readonly string[] => [
+  ...findings.map(({ action, object, statement }) => `${statement} ${action} ${object}`).toSorted(),
+  ...functions,
+];
 
 const approvals = (request: Request): number =>
   request.decisions.filter((decision) => decision.decision === 'approve').length;

@@ -1,4 +1,5 @@
 // What a session needs of an analysis: how to forward it and what it changes. Immutable, and remembered with the verdict.
+import { changesRole } from '../policy/facts.ts';
 import type { NameEffect, Plan } from '../session/gate.ts';
 import type { Analysis, Effect } from '../sql/findings.ts';
 
@@ -24,6 +25,7 @@ export const planOf = (analysis: Analysis, text: string, rule: string): Plan => 
     block: block(effects),
     changes_facts: effects.some(changesFacts),
     changes_catalog: analysis.changes_catalog ?? null,
+    changes_role: effects.some(changesRole),
     opaque: effects.some((effect) => effect.type === 'unknown'),
     resets: effects.some((effect) => effect.type === 'reset-all'),
     names: effects.flatMap(nameEffect),

@@ -282,7 +282,7 @@ class Listener implements PostgresListener {
             server_version: upstream.serverVersion,
             server_pid: upstream.processId,
           },
-          session,
+          session.facts,
         )
         .catch((error: unknown) => {
           this.#options.fault('a session could not be recorded', error);

@@ -91,7 +91,7 @@ function question(analysis: Analysis, engine: Engine, example: Example): PolicyQ
       address: '127.0.0.1',
     },
     where: { engine, upstream: 'example', database: 'app', tags: tags ?? {} },
-    session: { in_transaction: false, application_name: '', role: as?.id ?? 'example-agent' },
+    session: { in_transaction: false, application_name: '', role: as?.id ?? 'example-agent', role_is_local: false },
     now: at === undefined ? DEFAULT_NOW : Date.parse(at),
   };
 }

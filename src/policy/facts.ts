@@ -1,7 +1,7 @@
 // What an expression of a policy may ask: one table of names, types and meanings, and the objects that answer.
 // The table registers the facts with CEL, checks constant arguments at load, and is printed into docs/policy-facts.md.
 // An answer must come from the analysis and the question alone: no I/O, no clock but the question's `now`.
-import { ACTIONS, type Action, type Analysis } from '../sql/findings.ts';
+import { ACTIONS, type Action, type Analysis, type Effect } from '../sql/findings.ts';
 import type { PolicyQuestion, SessionView, Where, Who } from './types.ts';
 
 /** What a constant argument must be; checked at load. All arguments of facts are constants in quotes. */
@@ -101,7 +101,12 @@ export const FIELDS: readonly FieldFact[] = [
     type: 'string',
     doc: 'As the client set it. A client can set any: never a reason to let something through.',
   },
-  { of: 'session', name: 'role', type: 'string', doc: 'The effective role on the server.' },
+  {
+    of: 'session',
+    name: 'role',
+    type: 'string',
+    doc: 'The effective role on the server. In a batch it is not known behind a statement that may change it (SET ROLE, code, the end of a transaction in which that was done): an expression that asks for it then fails.',
+  },
 ];
 
 export const METHODS: readonly MethodFact[] = [
@@ -244,6 +249,30 @@ export class MessageView {
   }
 }
 
+/** May the role be another after this? RESET ALL leaves it alone, and DISCARD ALL runs in no batch. */
+export function changesRole(effect: Effect): boolean {
+  return effect.type === 'unknown' || setsRole(effect);
+}
+
+/** Index of the first statement of a message that may run under another role than the one the message met; Infinity: none. */
+export function roleLostAt({ effects }: Analysis, { role, role_is_local }: SessionView): number {
+  if (role === null) return 0;
+  const change = effects.find(
+    (one) => changesRole(one) || (role_is_local && one.type === 'transaction' && RESTORES.has(one.op)),
+  );
+  if (!change) return Infinity;
+  const same = effects.filter(({ statement }) => statement === change.statement);
+  // Code in the statement that sets it may run under either.
+  const within = same.some(setsRole) && same.some(({ type }) => type === 'unknown');
+  return change.statement + (within ? 0 : 1);
+}
+
+function setsRole(effect: Effect): boolean {
+  return effect.type === 'set' && (effect.name === 'role' || effect.name === 'session_authorization');
+}
+
+const RESTORES: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollback-to', 'prepare-transaction']);
+
 /** Facts of one statement of a message. Answers what the table promises and notes which findings the answer rests on. */
 export class StatementView {
   readonly #message: MessageView;
@@ -376,11 +405,16 @@ export class WhereView {
 export class SessionFacts {
   readonly in_transaction: boolean;
   readonly application_name: string;
-  readonly role: string;
-  constructor(session: SessionView) {
-    this.in_transaction = session.in_transaction;
-    this.application_name = session.application_name;
-    this.role = session.role;
+  readonly #role: string | null;
+  constructor({ in_transaction, application_name }: SessionView, role: string | null) {
+    this.in_transaction = in_transaction;
+    this.application_name = application_name;
+    this.#role = role;
+  }
+  /** Throws while it is not known. */
+  get role(): string {
+    if (this.#role === null) throw new Error('session.role is not known here');
+    return this.#role;
   }
 }
 
@@ -422,7 +456,7 @@ export function sharedViews(question: PolicyQuestion, trace: Trace) {
   return {
     who: new WhoView(question.who),
     where: new WhereView(question.where),
-    session: new SessionFacts(question.session),
+    session: new SessionFacts(question.session, question.session.role),
     time: new TimeView(question.now, trace),
   };
 }

@@ -51,8 +51,8 @@ CEL's \`matches\` is refused: it backtracks, and 29 characters can stall it for 
 
 ## When an expression fails
 
-An expression that fails while it is evaluated (a tag that is not there) counts against the statement: as matched in a hold or
-deny rule, as not matched in an allow rule and in \`unless\`.
+An expression that fails while it is evaluated (a tag that is not there, a role that is not known) counts against the
+statement: as matched in a hold or deny rule, as not matched in an allow rule and in \`unless\`.
 `;
 }
 

@@ -25,7 +25,10 @@ export interface Where {
 export interface SessionView {
   readonly in_transaction: boolean;
   readonly application_name: string;
-  readonly role: string;
+  /** The effective role when the message arrives; null: not known. */
+  readonly role: string | null;
+  /** It may have been changed in the open transaction, whose end may take it back. */
+  readonly role_is_local: boolean;
 }
 
 export interface PolicyQuestion {

@@ -9,8 +9,10 @@ export interface SessionFacts {
   /** What RESET goes back to, and whether the path of now ends with the transaction. */
   search_path_start: string | null;
   search_path_is_local: boolean;
-  /** Whose rights a statement has; '' while that is not known. */
+  /** Whose rights a statement has; '' while that is not known. In a failed block, where nothing runs, as last read. */
   role: string;
+  /** It may have been changed in the open transaction, whose end may take it back. */
+  role_is_local: boolean;
   /** An explicit transaction block is open (also a failed one). */
   in_transaction: boolean;
   /** Is there a schema of that role's name? It was looked for when the session began, for the role of then. */
@@ -67,7 +69,9 @@ export interface Plan {
   /** Afterwards search_path, role or session_authorization may be others. */
   readonly changes_facts: boolean;
   /** Afterwards names may mean other objects: temporary ones of the session, or any; null: they do not. */
-  readonly changes_catalog: 'temporary' | 'any' | null;
+  readonly changes_catalog: 'temporary' | 'temporary-gone' | 'any' | null;
+  /** Of these, role or session_authorization. */
+  readonly changes_role: boolean;
   /** Code whose doings can't be told: it may have prepared and deallocated names. */
   readonly opaque: boolean;
   /** DISCARD ALL and RESET ALL end what the agent told Holdpoint, too. */
@@ -176,6 +180,12 @@ export interface OwnAnswer {
 }
 
 export interface GateSession {
+  /** Answers with what `ownCatalog` takes, on the session's own connection. Null: nobody wants it. */
+  readonly catalogQuery: string | null;
+  /** Another number whenever the catalog that all sessions share is another. */
+  catalogMark(): number;
+  /** What the session's own connection sees, where that is not what all see. True: there are temporary objects among it. */
+  ownCatalog(rows: string): boolean;
   /** Synchronous when the answer is remembered. `text` is latin1. */
   judge(text: string): Judgement | Promise<Judgement>;
   /** A FunctionCall message; its plan's text is `FunctionCall <oid>`. */

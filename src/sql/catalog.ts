@@ -28,6 +28,8 @@ export interface CatalogReading {
   readonly rows: string;
   /** Throws on what is no answer. */
   make(rows: string): CatalogSnapshot;
+  /** Are there objects in it that only one session has? */
+  hasTemporary(catalog: CatalogSnapshot): boolean;
   /** What was read and what stays unseen, in words for the operator. */
   describe(catalog: CatalogSnapshot): string;
 }

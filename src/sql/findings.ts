@@ -118,8 +118,8 @@ export interface Analysis {
   readonly search_path?: string | null;
   /** Code that users made may run: functions, operators, casts, checks. Absent: none, or there was no catalog to look into. */
   readonly user_code?: true;
-  /** For the statements that follow, names may mean other objects: temporary ones of this session, or any. Absent: they do not. */
-  readonly changes_catalog?: 'temporary' | 'any';
+  /** For the statements that follow, names may mean other objects: temporary ones of this session (or what they hid, if there were any), or any. Absent: they do not. */
+  readonly changes_catalog?: 'temporary' | 'temporary-gone' | 'any';
   /** The catalog that names were looked up in. Absent: none. */
   readonly catalog?: number;
   /** Of a prepared statement: the text of its PREPARE, latin1. */

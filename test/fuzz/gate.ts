@@ -36,6 +36,7 @@ export interface ModelGateOptions {
 }
 
 export class ModelGate implements GateSession {
+  readonly catalogQuery = null;
   readonly releases = new Map<string, number>();
   /** Calls of `finished`, one entry for each release. */
   readonly finished: number[] = [];
@@ -50,6 +51,14 @@ export class ModelGate implements GateSession {
     return this.#options.random() < 0.5
       ? judgement
       : new Promise((resolve) => this.#options.later(() => resolve(judgement)));
+  }
+
+  catalogMark(): number {
+    return 0;
+  }
+
+  ownCatalog(): boolean {
+    return false;
   }
 
   judgeCall(): Judgement {
@@ -197,6 +206,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     // What EXEC runs may be a SET.
     changes_catalog: null,
     changes_facts: opaque || executed || statements.some(({ verb }) => verb === 'SET' || verb === 'SETL'),
+    changes_role: opaque || executed,
     opaque,
     resets: false,
     names,

@@ -140,18 +140,19 @@ const converse = async (seed: number, plain: boolean): Promise<{ steps: number; 
       },
     },
   );
+  const { facts } = session;
   const waiting: (() => void)[] = [];
   const gate = new ModelGate({
-    facts: session,
+    facts,
     random: plain ? () => 0.45 : chance,
     later: (what) => (plain ? what() : waiting.push(what)),
     holds: (text) => {
-      log.push(`holds ${JSON.stringify(text)} under ${session.search_path}`);
-      if (session.search_path !== server.path)
-        wrong.push(`held under ${session.search_path}, the server is under ${server.path}`);
+      log.push(`holds ${JSON.stringify(text)} under ${facts.search_path}`);
+      if (facts.search_path !== server.path)
+        wrong.push(`held under ${facts.search_path}, the server is under ${server.path}`);
       // In mid-pipeline a BEGIN behind an EXEC shows at the next Sync only.
-      const open = session.in_transaction || session.in_implicit_transaction;
-      if (server.status === 'I' ? session.in_transaction : !open)
+      const open = facts.in_transaction || facts.in_implicit_transaction;
+      if (server.status === 'I' ? facts.in_transaction : !open)
         wrong.push('the session is wrong about the transaction');
     },
   });
@@ -169,7 +170,7 @@ const converse = async (seed: number, plain: boolean): Promise<{ steps: number; 
     fromServer = Buffer.concat([fromServer, server.output()]);
   };
   const ready = session.ready();
-  while (!session.search_path) {
+  while (!facts.search_path) {
     serve();
     if (fromServer.length > 0) chunkOfServer();
     await turn();

@@ -58,6 +58,52 @@ test('session.role is the effective role', async () => {
   await client.end();
 });
 
+test('behind a statement of the same message that may change the role, session.role is not known', async () => {
+  const client = await open(gateway.agentUrl());
+  const denied = expect.stringContaining('rule "owner"');
+  const insert = 'INSERT INTO public.t VALUES (2)';
+  await client.query('SET ROLE writer');
+  for (const change of ['RESET ROLE', 'SET ROLE none', "SELECT set_config('role', 'none', false)"])
+    expect(await said(client, `${change}; ${insert}`), change).toEqual(denied);
+  // Refused as a whole: the role is still writer.
+  expect(await said(client, insert)).toBe('done');
+  await client.query('RESET ROLE');
+
+  for (const end of ['COMMIT', 'ROLLBACK', 'ROLLBACK TO a; RELEASE a', 'COMMIT AND CHAIN']) {
+    await client.query('BEGIN; SAVEPOINT a');
+    await client.query('SET LOCAL ROLE writer');
+    expect(await said(client, `${end}; ${insert}`), end).toEqual(denied);
+    await client.query('ROLLBACK');
+  }
+  // In a failed block what does not pass gets the answer of any statement there.
+  await client.query('BEGIN');
+  await client.query('SET LOCAL ROLE writer');
+  expect(await said(client, 'SELECT 1/0')).toContain('division by zero');
+  expect(await said(client, `ROLLBACK; ${insert}`)).toContain('current transaction is aborted');
+  expect(await said(client, 'ROLLBACK')).toBe('done');
+  await client.end();
+});
+
+test('no false alarms: what leaves the role alone, and what comes before its change', async () => {
+  const client = await open(gateway.agentUrl());
+  const insert = 'INSERT INTO public.t SELECT 3';
+  await client.query('SET ROLE writer');
+  expect(await said(client, `RESET ALL; ${insert} WHERE current_user = 'writer'`)).toBe('done');
+  expect(await said(client, `${insert}; RESET ROLE`)).toBe('done');
+  await client.query('SET ROLE writer');
+  expect(await said(client, `BEGIN; ${insert}; COMMIT; ${insert}`)).toBe('done');
+  await client.query('BEGIN');
+  await client.query("SET LOCAL search_path = ''");
+  expect(await said(client, `COMMIT; ${insert}`)).toBe('done');
+  // One of each, so RESET ALL has left the role.
+  const { rows } = await client.query('SELECT count(*)::int AS n FROM public.t WHERE id = 3');
+  expect(rows).toEqual([{ n: 5 }]);
+  expect(await said(client, 'RESET ROLE; SELECT 1 FROM public.t')).toBe('done');
+  const pool = 'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()';
+  expect(await said(client, pool)).toBe('done');
+  await client.end();
+});
+
 test('"$user" in search_path is the schema of that role', async () => {
   const client = await open(gateway.agentUrl());
   expect(await said(client, 'SELECT * FROM secrets')).toContain('rule "own"');

@@ -26,9 +26,10 @@ const USER_SCHEMA = 'SELECT pg_catalog.to_regnamespace(pg_catalog.quote_ident(cu
 
 /** What takes a snapshot, so that it is asked only where that harms no SET TRANSACTION: after code ran, and before the client is served. */
 const QUERIES = { none: [], 'sql-names': [SQL_NAMES], 'user-schema': [USER_SCHEMA] } as const;
+export type Asked = keyof typeof QUERIES;
 
 export interface Reading {
-  /** The settings that are asked; the answer of a query, if there is one, comes last. */
+  /** The settings that are asked; after them come the answers of queries: the one that `asked` names, and the catalog's. */
   readonly names: readonly string[];
   /** The messages; the caller adds Flush or Sync. */
   readonly bytes: Buffer;
@@ -44,14 +45,19 @@ const CLOSE: readonly (readonly [Op, Buffer])[] = [
   [OWN_CLOSE, closeStatement(OWN_NAME)],
 ];
 
-/** The conversation for a server of this major version. */
-export const reading = (serverVersion: number, asked: keyof typeof QUERIES): Reading => {
+/** The conversation for a server of this major version. catalog: what is asked besides; null: nothing. */
+export const reading = (serverVersion: number, asked: Asked, catalog: string | null): Reading => {
+  if (catalog !== null) return made(serverVersion, [...QUERIES[asked], catalog]);
   const key = `${serverVersion} ${asked}`;
-  const known = readings.get(key);
-  if (known) return known;
+  const known = readings.get(key) ?? made(serverVersion, QUERIES[asked]);
+  readings.set(key, known);
+  return known;
+};
+
+const made = (serverVersion: number, queries: readonly string[]): Reading => {
   const names = SHOWS.filter((show) => serverVersion >= show.since).map((show) => show.name);
   const messages: (readonly [Op, Buffer])[] = [];
-  for (const sql of [...names.map((name) => `SHOW ${name}`), ...QUERIES[asked]])
+  for (const sql of [...names.map((name) => `SHOW ${name}`), ...queries])
     messages.push(
       // Before, too: a client may have taken the name.
       ...CLOSE,
@@ -60,9 +66,7 @@ export const reading = (serverVersion: number, asked: keyof typeof QUERIES): Rea
       [OWN_EXECUTE, execute(OWN_NAME)],
     );
   messages.push(...CLOSE);
-  const made = { names, bytes: Buffer.concat(messages.map(([, bytes]) => bytes)), ops: messages.map(([op]) => op) };
-  readings.set(key, made);
-  return made;
+  return { names, bytes: Buffer.concat(messages.map(([, bytes]) => bytes)), ops: messages.map(([op]) => op) };
 };
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -203,7 +203,7 @@ export class Analyst {
   /** It was changed in the open transaction, as far as that is known. */
   #path_changed = false;
   #start = 0;
-  #changed: 'temporary' | 'any' | null = null;
+  #changed: NonNullable<Analysis['changes_catalog']> | null = null;
   #end = 0;
   #plain_call: Tree | null = null;
   #literal = false;
@@ -470,6 +470,7 @@ export class Analyst {
   }
 
   forgetTemporary(): void {
+    this.#changes('temporary-gone');
     this.#temporary.clear();
   }
 
@@ -724,6 +725,7 @@ export class Analyst {
     for (const name of analysis.writes) this.#writes.add(name);
     for (const name of analysis.functions) this.#functions.add(name);
     if (analysis.effects.length > 0) this.forget();
+    if (analysis.changes_catalog) this.#changes(analysis.changes_catalog);
     this.session_bound ||= analysis.session_bound;
     this.user_code ||= behind.user_code;
     this.changes_rows ||= behind.changes_rows;
@@ -787,8 +789,8 @@ export class Analyst {
     return this.#body_path;
   }
 
-  #changes(what: 'temporary' | 'any'): void {
-    if (this.#changed !== 'any') this.#changed = what;
+  #changes(what: NonNullable<Analysis['changes_catalog']>): void {
+    if (this.#changed === null || what === 'any' || this.#changed === 'temporary-gone') this.#changed = what;
   }
 
   #atEnd(findings_before: number): void {

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { DEFAULT_ASK } from '../../../src/policy/judge.ts';
-import { ACTIONS } from '../../../src/sql/findings.ts';
+import type { SessionView } from '../../../src/policy/types.ts';
+import { ACTIONS, type Effect } from '../../../src/sql/findings.ts';
 import { analysis, type Circumstances, type FindingLike, finding, policy, question, unparsed } from './made.ts';
 
 const HEAD = 'version: 1\ndefault: allow\n';
@@ -225,6 +226,79 @@ describe('facts', () => {
     const got = made.explain(question(analysis(findings), about));
     expect(got.failed).toEqual([]);
     expect(got.verdict === 'deny').toBe(expected);
+  });
+
+  describe('session.role in a batch', () => {
+    const set = (name: string, statement = 0) => ({ type: 'set', name, value: 'x', local: false, statement }) as const;
+    const ended = (op: 'commit' | 'rollback' | 'rollback-to' | 'prepare-transaction' | 'savepoint' | 'begin') =>
+      ({ type: 'transaction', op, statement: 0 }) as const;
+    const code = { type: 'unknown', statement: 0 } as const;
+    const after: readonly [what: string, effects: readonly Effect[], role_is_local: boolean, lost: boolean][] = [
+      ['nothing', [], true, false],
+      ['SET ROLE', [set('role')], false, true],
+      ['SET SESSION AUTHORIZATION', [set('session_authorization')], false, true],
+      ['another setting', [set('search_path')], true, false],
+      ['RESET ALL', [{ type: 'reset-all', statement: 0 }], true, false],
+      ['code', [code], false, true],
+      ['COMMIT', [ended('commit')], false, false],
+      ['COMMIT of a SET LOCAL', [ended('commit')], true, true],
+      ['ROLLBACK of a SET', [ended('rollback')], true, true],
+      ['ROLLBACK TO behind a SET', [ended('rollback-to')], true, true],
+      ['PREPARE TRANSACTION behind a SET', [ended('prepare-transaction')], true, true],
+      ['SAVEPOINT behind a SET', [ended('savepoint')], true, false],
+      ['BEGIN', [ended('begin')], true, false],
+    ];
+    const asked = (effects: readonly Effect[], session: Partial<SessionView>) => {
+      const findings = [
+        { action: 'settings', statement: 0 },
+        { action: 'write', object: 'public.t', statement: 1 },
+      ] as const;
+      return question(analysis(findings, { effects }), { session });
+    };
+    const WRITES = `session.role == "owner" && stmt.writes("public.t")`;
+
+    it.each(after)('behind %s', async (_, effects, role_is_local, lost) => {
+      const verdict = async (rule: string, fallback = 'allow') =>
+        (await policy(`${HEAD.replace('allow', fallback)}rules: [{id: r, ${rule}}]`)).judge(
+          asked(effects, { role_is_local }),
+        ).verdict;
+      // The role that the message met is `bot`.
+      expect(await verdict(`when: '${WRITES}', then: deny`)).toBe(lost ? 'deny' : 'allow');
+      expect(await verdict(`when: '${WRITES}', then: hold`)).toBe(lost ? 'hold' : 'allow');
+      expect(await verdict(`when: 'session.role == "bot"', then: allow`, 'hold')).toBe(lost ? 'hold' : 'allow');
+      const excepted = `when: stmt.does("write"), unless: 'session.role == "bot"', then: hold`;
+      expect(await verdict(excepted)).toBe(lost ? 'hold' : 'allow');
+      expect(await verdict(`when: 'stmt.writes("public.t") && session.in_transaction', then: deny`)).toBe('allow');
+    });
+
+    it('is that of the session up to there', async () => {
+      const made = await policy(
+        `${HEAD}rules: [{id: r, when: 'session.role != "bot" && stmt.does("settings")', then: deny}]`,
+      );
+      expect(made.judge(asked([set('role')], {})).verdict).toBe('allow');
+      // A DO block that changes it and goes on.
+      expect(made.judge(asked([set('role'), code], {})).verdict).toBe('deny');
+    });
+
+    it('is asked of a statement without findings, too', async () => {
+      const made = await policy(`${HEAD}rules: [{id: r, when: 'session.role == "owner"', then: deny}]`);
+      const three = analysis(
+        [
+          { action: 'settings', statement: 1 },
+          { action: 'read', statement: 3 },
+        ],
+        {
+          effects: [set('role', 1)],
+        },
+      );
+      expect(made.judge(question({ ...three, findings: [] })).verdict).toBe('deny');
+    });
+
+    it('is unknown throughout where the session does not know it', async () => {
+      const made = await policy(`${HEAD}rules: [{id: r, when: '${WRITES}', then: deny}]`);
+      expect(made.judge(asked([], { role: null })).verdict).toBe('deny');
+      expect(made.judge(asked([], {})).verdict).toBe('allow');
+    });
   });
 
   it('names functions, through a list and by pattern', async () => {

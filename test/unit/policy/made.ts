@@ -71,7 +71,7 @@ export function question(analysed: Analysis, about: Circumstances = {}): PolicyQ
       ...about.who,
     },
     where: { engine: 'postgres', upstream: 'app', database: 'app', tags: {}, ...about.where },
-    session: { in_transaction: false, application_name: 'psql', role: 'bot', ...about.session },
+    session: { in_transaction: false, application_name: 'psql', role: 'bot', role_is_local: false, ...about.session },
     now: Date.parse(about.now ?? '2025-01-06T12:00:00Z'),
   };
 }

@@ -13,8 +13,13 @@ export const READING: CatalogReading = {
   fingerprint: FINGERPRINT_QUERY,
   rows: CATALOG_QUERY,
   make: (rows) => new Catalog(JSON.parse(rows) as CatalogRows),
+  hasTemporary: (catalog) => catalog instanceof Catalog && hasTemporary(catalog.rows),
   describe: (catalog) => (catalog instanceof Catalog ? describe(catalog.rows) : ''),
 };
+
+function hasTemporary({ relations, types, functions, operators }: CatalogRows): boolean {
+  return [relations, types, functions, operators].some((rows) => rows.some(({ schema }) => schema === 'pg_temp'));
+}
 
 function describe({ relations, functions }: CatalogRows): string {
   const tables = relations.filter(({ kind }) => 'rpfvm'.includes(kind)).length;

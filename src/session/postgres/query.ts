@@ -1,0 +1,57 @@
+// The simple protocol's two messages that run something. Everything before is answered first, so the server has nothing else under way.
+import { performance } from 'node:perf_hooks';
+import { latin1, readFunctionCall } from '../../wire/postgres/messages.ts';
+import { ownQuery } from './batch.ts';
+import { decide } from './decide.ts';
+import { dropUnnamed, malformed, refuseOrWait } from './refuse.ts';
+import { QUERY } from './replies.ts';
+import { SETTLING, type State, type Step } from './state.ts';
+import { MALFORMED, tooLarge } from './texts.ts';
+import { settle } from './wait.ts';
+
+export const onQuery = (s: State): Step => {
+  const { buffer, start, end } = s.in;
+  if (s.replies.length > 0) return settle(s);
+  if (end - start - 6 > s.limits.statement_bytes_max)
+    return refuseOrWait(s, 'simple', tooLarge('statement', s.limits.statement_bytes_max));
+  if (buffer.indexOf(0, start + 5) !== end - 1) return refuseOrWait(s, 'simple', MALFORMED);
+  const text = latin1(buffer, start + 5, end - 1);
+  const decided = decide(s, 'query', text, []);
+  if ('step' in decided) return decided.step;
+  const plan = decided.plan;
+  if (plan.own.length === plan.statements && plan.statements > 0) return ownQuery(s, plan);
+  if (plan.forward !== null) buffer.write(plan.forward, start + 5, 'latin1');
+  const now = performance.now();
+  s.replies.push(QUERY, plan, null, null, now);
+  s.accounts.query(decided.release);
+  s.sent(plan, now);
+  s.pipelineEnds(QUERY);
+  // A simple Query drops the unnamed statement and portal.
+  dropUnnamed(s);
+  const unnamed = s.names.portals.get('');
+  if (unnamed) s.accounts.endPortal(unnamed);
+  s.names.portals.delete('');
+  if (plan.copy_in) {
+    s.toServer.keep();
+    s.phase = SETTLING;
+    return 'drop';
+  }
+  return 'keep';
+};
+
+export const onFunctionCall = (s: State): Step => {
+  const { buffer, start, end } = s.in;
+  if (s.replies.length > 0) return settle(s);
+  if (end - start > s.limits.bind_bytes_max)
+    return refuseOrWait(s, 'simple', tooLarge('FunctionCall message', s.limits.bind_bytes_max));
+  const call = readFunctionCall(buffer, start, end);
+  if (!call) return malformed(s, 'FunctionCall');
+  const decided = decide(s, 'call', `FunctionCall ${call.oid}`, [], call.oid);
+  if ('step' in decided) return decided.step;
+  const now = performance.now();
+  s.replies.push(QUERY, decided.plan, null, null, now);
+  s.accounts.query(decided.release);
+  s.sent(decided.plan, now);
+  s.pipelineEnds(QUERY);
+  return 'keep';
+};

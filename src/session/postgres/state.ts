@@ -1,0 +1,315 @@
+// What all parts of a session share: the phase, what was sent and is not yet answered, what the server has under which name, and the
+// facts that the gate reads. Fields and their bookkeeping: it decides nothing, and must never send anything.
+// The parts are functions over it, one story a file; ARCHITECTURE.md tells which.
+import type { Duplex } from 'node:stream';
+import { FrameReader } from '../../wire/postgres/frame.ts';
+import { FAILED_BLOCK, IDLE } from '../../wire/postgres/messages.ts';
+import type { EarlierText, GateSession, Judgement, Plan, SessionFacts } from '../gate.ts';
+import type { Outbox } from '../outbox.ts';
+import type { Upstream } from '../upstream.ts';
+import { Accounts, NEVER_SENT } from './accounts.ts';
+import type { Answer, Hold } from './hold.ts';
+import { Names, serverName } from './names.ts';
+import { Pace } from './pace.ts';
+import { QUERY, Replies, type SYNC } from './replies.ts';
+import { Run } from './run.ts';
+import { HANDLING, type ReadingPhase } from './table.ts';
+
+export interface SessionLimits {
+  readonly statement_bytes_max: number;
+  readonly bind_bytes_max: number;
+  readonly held_bytes_max: number;
+  readonly backlog_bytes_max: number;
+  readonly prepared_statements_max: number;
+  /** Between two notices to a client that waits. */
+  readonly heartbeat_ms: number;
+}
+
+export interface SessionEvents {
+  /** Something that must not happen did; for the log. Never holds statement text. */
+  fault(what: string, error?: unknown): void;
+  closed(): void;
+}
+
+/** The gate thinks about this text; an object for each, so that a late verdict finds nobody waiting. */
+export interface Judging {
+  readonly name: 'judging';
+  readonly text: string;
+  /** The facts under which it was asked. */
+  readonly epoch: number;
+  verdict: Judgement | null;
+}
+
+/** Until the answers to our own questions are in. */
+export interface Rereading {
+  readonly name: 'rereading';
+  readonly names: readonly string[];
+  /** Set: the session's own catalog comes last. */
+  readonly catalog: State['ownCatalogRead'];
+  readonly values: string[];
+  /** Parts of the row that is coming in. */
+  row: Buffer[];
+  /** The server's ErrorResponse to one of them; null: none. */
+  error: Buffer | null;
+}
+
+export type Phase =
+  | { readonly name: ReadingPhase }
+  /** Until everything sent has been answered. */
+  | { readonly name: 'settling' }
+  | Rereading
+  | Judging
+  /** Until somebody has decided, or nobody waits any more. */
+  | Hold
+  | { readonly name: 'closed' };
+
+export const OPEN: Phase = { name: 'open' };
+export const COPYING: Phase = { name: 'copying' };
+export const DISCARDING: Phase = { name: 'discarding' };
+export const SETTLING: Phase = { name: 'settling' };
+export const CLOSED: Phase = { name: 'closed' };
+
+/** What becomes of the client's message at hand: sent on as it is, done with, or read again later. */
+export type Step = 'keep' | 'drop' | 'wait';
+
+/** What decides how names resolve. */
+export type Facts = Readonly<Record<(typeof FACTS)[number], string | null>>;
+export const FACTS = ['search_path', 'role', 'session_authorization'] as const;
+
+export class State implements SessionFacts {
+  // ---- what the gate reads (SessionFacts), next to the getters below
+  search_path_start: string | null = null;
+  in_transaction = false;
+  earlier: EarlierText[] = [];
+  catalog_changes = 0;
+  portals = PLAIN_PORTALS;
+  reason = '';
+  reason_at = 0;
+  hold_ms: number | null = null;
+  server_timeout_ms: number | null = null;
+
+  // ---- both ends
+  readonly client: Duplex;
+  readonly upstream: Upstream;
+  readonly limits: SessionLimits;
+  readonly events: SessionEvents;
+  /** From `start` on, as is the one in `accounts`. */
+  gate!: GateSession;
+  readonly pace: Pace;
+  readonly toClient: Outbox;
+  readonly toServer: Run;
+  /** The client's bytes; its frame is the message at hand. */
+  readonly in: FrameReader;
+  /** The client is read again: whoever waited goes on. */
+  readonly goOn: () => void;
+  clientGone = false;
+
+  readonly replies = new Replies();
+  readonly names = new Names();
+  readonly accounts = new Accounts();
+
+  phase: Phase = SETTLING;
+  /** The server's own, from ReadyForQuery; inside a pipeline, what its last CommandComplete implies. */
+  status = IDLE;
+
+  // ---- the facts
+  /** As last read, and whether they still are so. */
+  facts: Facts = { search_path: null, role: null, session_authorization: null };
+  factsKnown = false;
+  /** They were read for the message at hand just now. */
+  fresh = false;
+  /** Counts changes of the facts. */
+  epoch = 0;
+  /** The role that the session began with. */
+  firstRole = '';
+  firstRoleHasSchema = false;
+  /** While the facts are read for the first time: whom to tell. */
+  first: (() => void) | null = null;
+  /** Facts, and the role among them, may have changed inside the transaction: its end changes them back. */
+  touched = false;
+  roleTouched = false;
+  /** The session has, or may have, temporary objects; DDL that is not committed yet; and changed either in the open transaction. */
+  hasTemporary = false;
+  hasUncommitted = false;
+  catalogTouched = false;
+  /** `catalog_changes` and the shared catalog when its own was read. */
+  ownCatalogRead: { readonly changes: number; readonly mark: number } | null = null;
+  /** Code ran that may have put other statements under the names of some. */
+  namesDoubted = false;
+
+  // ---- what is under way
+  /** When the first statement since the server was idle was sent (performance.now()); 0: it is. */
+  begun = 0;
+  /** Something sent may change what the next message means: wait for its answer first. */
+  barrier = false;
+  /** Messages sent since the last Sync or Query: parsed (locks at most), bound, and executed (work that can be lost). */
+  sentSinceSync = false;
+  boundSinceSync = false;
+  executedSinceSync = false;
+  /** Of the Query under way: its last command tag, and how many of its statements have ended. */
+  tag = '';
+  queryDone = 0;
+
+  // ---- the message at hand
+  /** The verdict that was waited for: of this message, and of no other. */
+  judged: Judging | null = null;
+  /** What became of it while it was held, and the facts then. */
+  ready: (Answer & { readonly epoch: number }) | null = null;
+
+  constructor(client: Duplex, upstream: Upstream, limits: SessionLimits, events: SessionEvents, goOn: () => void) {
+    this.client = client;
+    this.upstream = upstream;
+    this.limits = limits;
+    this.events = events;
+    this.goOn = goOn;
+    this.in = new FrameReader(IN_PARTS, Math.max(limits.statement_bytes_max, limits.bind_bytes_max) + 1024);
+    this.pace = new Pace(client, upstream);
+    this.toClient = this.pace.toClient;
+    this.toServer = new Run(this.in, this.pace.toServer);
+  }
+
+  get closed(): boolean {
+    return this.phase === CLOSED;
+  }
+
+  get search_path(): string | null {
+    return this.factsKnown ? this.facts.search_path : null;
+  }
+
+  get search_path_is_local(): boolean {
+    return this.touched;
+  }
+
+  get role(): string {
+    if (!this.factsKnown && this.status !== FAILED_BLOCK) return '';
+    const { role, session_authorization } = this.facts;
+    return (role === 'none' ? session_authorization : role) ?? '';
+  }
+
+  get role_is_local(): boolean {
+    return this.roleTouched;
+  }
+
+  get catalog_is_own(): boolean {
+    return this.hasTemporary || this.hasUncommitted;
+  }
+
+  /** Must the session's own catalog be read before anything else is judged? In a transaction it is only read when that has changed it. */
+  get wantsCatalog(): boolean {
+    if (!this.catalog_is_own || this.gate.catalogQuery === null) return false;
+    const read = this.ownCatalogRead;
+    if (read?.changes !== this.catalog_changes) return true;
+    return this.status === IDLE && read.mark !== this.gate.catalogMark();
+  }
+
+  get user_schema(): 'there' | 'none' | 'perhaps' {
+    if (this.role !== this.firstRole) return 'perhaps';
+    return this.firstRoleHasSchema ? 'there' : 'none';
+  }
+
+  get in_implicit_transaction(): boolean {
+    return this.executedSinceSync && this.status === IDLE;
+  }
+
+  prepared(name: string): unknown {
+    const prepared = this.names.statements.get(serverName(Buffer.from(name, 'utf8').toString('latin1')));
+    if (!prepared) {
+      // What is under way may have taken it away, and be skipped.
+      const sure = this.names.sure && this.replies.length === 0;
+      return sure && PLAIN_NAME.test(name) ? null : undefined;
+    }
+    if (!this.replies.settled(prepared.pipeline)) return undefined;
+    const { plan } = prepared;
+    if (!plan) return prepared.inner;
+    return plan.preparable && plan.own.length === 0 ? plan.gate : 'utility';
+  }
+
+  preparedTexts(): readonly string[] {
+    return this.names.texts();
+  }
+
+  /** A text is on its way; `now` is performance.now(). */
+  sent(plan: Plan, now: number): void {
+    this.fresh = false;
+    if (this.begun === 0) this.begun = now;
+    this.followCatalog(plan);
+    if (plan.block !== null) this.in_transaction = plan.block === 'open';
+    if (plan.changes_facts) this.touched = true;
+    if (plan.changes_role) this.roleTouched = true;
+    // The end of a transaction, and ROLLBACK TO, take back what was set in it.
+    if (plan.changes_facts || (plan.block !== null && this.touched)) {
+      this.factsKnown = false;
+      this.barrier = true;
+    }
+    if (plan.names.length > 0) this.barrier = true;
+    if (plan.declares) this.fetchable(plan);
+    if (plan.opaque && this.names.forgetSql()) this.namesDoubted = true;
+  }
+
+  /** Whoever has temporary objects keeps them; DDL in a transaction is nobody else's before its end, which may take it back. */
+  followCatalog(plan: Plan): void {
+    const { changes_catalog: what, block } = plan;
+    const takesBack = this.catalogTouched && (block === 'closed' || (block === 'open' && this.in_transaction));
+    if ((what === null && !takesBack) || (what === 'temporary-gone' && !this.hasTemporary)) return;
+    this.catalog_changes += 1;
+    // Its answer first; then what it made of names.
+    this.factsKnown = false;
+    this.barrier = true;
+    if (what === 'temporary' || plan.opaque) this.hasTemporary = true;
+    if (what === 'any') this.hasUncommitted = true;
+    if (what !== null) this.catalogTouched = true;
+  }
+
+  /** FETCH may run this one's query, or more of it. */
+  fetchable(plan: Plan): void {
+    const { runs_code, runs_late } = this.portals;
+    this.portals = portalsOf(runs_code || plan.changes_facts || plan.opaque, runs_late || plan.runs_late);
+  }
+
+  /** A Sync or a Query was sent: outside a block it ends the transaction, which takes back what was set in it. */
+  pipelineEnds(by: typeof SYNC | typeof QUERY): void {
+    if (this.touched) this.barrier = true;
+    // From 18 on a Query behind messages that no Sync has ended leaves their implicit transaction open, as its ReadyForQuery tells:
+    // until then it counts as work that a Sync of ours would commit.
+    const open = by === QUERY && this.sentSinceSync;
+    this.sentSinceSync = this.executedSinceSync = this.boundSinceSync = open;
+  }
+
+  /** The server has nothing open, and nothing is under way. */
+  idle(): void {
+    this.touched = this.roleTouched = this.catalogTouched = this.hasUncommitted = false;
+    this.begun = 0;
+    this.portals = PLAIN_PORTALS;
+  }
+
+  /** What waited in this phase, if it is still the one, goes on with the message at hand. */
+  resume(from: Phase): void {
+    if (this.phase !== from) return;
+    this.phase = OPEN;
+    this.goOn();
+  }
+
+  /** The message at hand is not sent any more. */
+  dropReady(): void {
+    if (this.ready?.type === 'run') this.ready.release.finished(NEVER_SENT);
+    this.ready = null;
+  }
+}
+
+/** Types that pass in parts: COPY's data, and what no phase knows, which is refused at its first byte. */
+const IN_PARTS = `d${Array.from({ length: 256 }, (_, code) => code)
+  .filter((code) => HANDLING.open[code] === undefined)
+  .map((code) => String.fromCodePoint(code))
+  .join('')}`;
+
+/** A name that the server can't take for another one, whatever its encoding. */
+const PLAIN_NAME = /^[\x20-\x7e]{1,62}$/;
+
+type Portals = SessionFacts['portals'];
+/** One object for each, so that comparing them is comparing what they say. */
+const PORTALS: readonly Portals[] = [false, true].flatMap((runs_late) =>
+  [false, true].map((runs_code) => ({ runs_code, runs_late })),
+);
+const portalsOf = (runs_code: boolean, runs_late: boolean): Portals =>
+  PORTALS[(runs_late ? 2 : 0) + (runs_code ? 1 : 0)] as Portals;
+const PLAIN_PORTALS = portalsOf(false, false);

@@ -1,0 +1,148 @@
+// Waiting for the server: until everything sent is answered, or until it has told the facts anew that names and timeouts depend on.
+// Holdpoint's own questions (facts.ts) stand among the client's messages; the client must never see them, nor their answers.
+//
+//   settle: Flush, or a Sync of ours where that loses nothing --> SETTLING --> afterReplies in server.ts --> the message is read again
+//   reread: SHOW ...; Flush or Sync --> Rereading --> ownRow, ownEnded --> reread is done, or has failed
+import { performance } from 'node:perf_hooks';
+import { FRAME } from '../../wire/postgres/frame.ts';
+import { FLUSH, FRONTEND, IDLE, readyForQuery, SYNC } from '../../wire/postgres/messages.ts';
+import { violation } from './end.ts';
+import { least, reading, readTimeout } from './facts.ts';
+import { OWN_SYNC, QUERY, SYNC as SYNC_OP } from './replies.ts';
+import { DISCARDING, type Facts, FACTS, OPEN, type Rereading, SETTLING, type State, type Step } from './state.ts';
+import { GUARDED_SETTING } from './texts.ts';
+
+/** Waits until everything sent has been answered; makes the server answer where nothing else does. */
+export const settle = (s: State): Step => {
+  const { last } = s.replies;
+  if (last !== QUERY && last !== SYNC_OP && last !== OWN_SYNC) answerNow(s);
+  s.phase = SETTLING;
+  return 'wait';
+};
+
+/** Without bound or executed work a Sync of ours loses nothing, and leaves no lock while somebody thinks. */
+const answerNow = (s: State): void => {
+  if (s.boundSinceSync || s.executedSinceSync) {
+    s.toServer.write(FLUSH);
+    return;
+  }
+  s.toServer.write(SYNC);
+  s.replies.push(OWN_SYNC, null, null, null, 0);
+  s.sentSinceSync = false;
+};
+
+/** Reads the facts anew, once everything before is answered. */
+export const reread = (s: State): Step => {
+  if (s.replies.length > 0) return settle(s);
+  const asked = s.first ? 'user-schema' : s.namesDoubted ? 'sql-names' : 'none';
+  const catalog = s.first === null && s.wantsCatalog ? s.gate.catalogQuery : null;
+  const { names, bytes, ops } = reading(s.upstream.serverVersion, asked, catalog);
+  s.toServer.write(bytes);
+  for (const op of ops) s.replies.push(op, null, null, null, 0);
+  answerNow(s);
+  const read = catalog === null ? null : { changes: s.catalog_changes, mark: s.gate.catalogMark() };
+  s.phase = { name: 'rereading', names, catalog: read, values: [], row: NO_ROW, error: null };
+  return 'wait';
+};
+
+/** A DataRow that answers us; `first`: else it goes on with the one before. The bytes are copied: a slab would be kept whole. */
+export const ownRow = (s: State, bytes: Buffer, first: boolean): void => {
+  const { phase } = s;
+  if (phase.name !== 'rereading') return;
+  if (first) phase.row = [Buffer.from(bytes)];
+  else phase.row.push(Buffer.from(bytes));
+};
+
+/** One of our questions is answered. */
+export const ownCompleted = (s: State): void => {
+  const { phase } = s;
+  if (phase.name !== 'rereading') return;
+  phase.values.push(firstColumn(Buffer.concat(phase.row)));
+  phase.row = NO_ROW;
+};
+
+/** The server's error to one of our questions. */
+export const ownFailed = (s: State, error: Buffer): void => {
+  if (s.phase.name === 'rereading') s.phase.error = Buffer.from(error);
+};
+
+/** Everything sent is answered, our questions too. */
+export const rereadEnded = (s: State, phase: Rereading): void => {
+  if (phase.error) rereadFailed(s, phase.error);
+  else rereadDone(s, phase);
+};
+
+const rereadDone = (s: State, phase: Rereading): void => {
+  const value = (name: string): string | null => phase.values[phase.names.indexOf(name)] ?? null;
+  const facts: Facts = {
+    search_path: value('search_path'),
+    role: value('role'),
+    session_authorization: value('session_authorization'),
+  };
+  if (FACTS.some((name) => facts[name] !== s.facts[name])) s.epoch++;
+  s.facts = facts;
+  s.search_path_start ??= facts.search_path;
+  const inBlock = s.status !== IDLE || s.executedSinceSync;
+  s.server_timeout_ms = least(
+    inBlock ? readTimeout(value('idle_in_transaction_session_timeout') ?? '0') : null,
+    inBlock ? leftOf(s, readTimeout(value('transaction_timeout') ?? '0')) : null,
+    inBlock ? null : readTimeout(value('idle_session_timeout') ?? '0'),
+  );
+  if (value('standard_conforming_strings') !== 'on' || !isUtf8Name(value('client_encoding') ?? ''))
+    return violation(s, 'a setting that Holdpoint depends on was changed behind its back', GUARDED_SETTING);
+  s.factsKnown = true;
+  s.fresh = true;
+  s.barrier = false;
+  const [...answers] = phase.values.slice(phase.names.length);
+  if (phase.catalog) {
+    s.ownCatalogRead = phase.catalog;
+    s.hasTemporary = s.gate.ownCatalog(answers.pop() ?? '');
+  }
+  const answer = answers[0] ?? null;
+  if (s.first) {
+    s.firstRole = s.role;
+    s.firstRoleHasSchema = answer === 't';
+    return s.first();
+  }
+  if (answer !== null) {
+    s.names.replaced(answer);
+    s.namesDoubted = false;
+  }
+  s.resume(phase);
+};
+
+/** Of a time that runs since the transaction began. */
+const leftOf = (s: State, timeout_ms: number | null): number | null =>
+  timeout_ms === null ? null : Math.max(0, timeout_ms - (performance.now() - s.begun));
+
+/** Our own SHOW failed (a cancel hit it, the transaction was ended): the client's message gets that error. */
+const rereadFailed = (s: State, error: Buffer): void => {
+  if (s.first) return s.first();
+  s.dropReady();
+  s.toClient.write(error);
+  const simple = s.in.next() === FRAME && s.in.type === FRONTEND.Query;
+  if (simple) {
+    // The server waits for a Sync; its answer ends the client's Query.
+    if (s.replies.length === 0 && s.sentSinceSync) {
+      s.toServer.write(SYNC);
+      s.replies.push(SYNC_OP, null, null, null, 0);
+    } else s.toClient.write(readyForQuery(s.status));
+    s.pipelineEnds(SYNC_OP);
+    s.phase = OPEN;
+  } else {
+    s.in.unread_last();
+    s.phase = DISCARDING;
+  }
+  s.goOn();
+};
+
+/** The server keeps the name as it was written: 'UTF8', 'utf-8' and 'UNICODE' are one encoding. */
+export const isUtf8Name = (name: string): boolean => /^(UTF8|UNICODE)$/i.test(name.replace(/[^A-Za-z0-9]/g, ''));
+
+const NO_ROW: Buffer[] = [];
+
+/** The text of the first column of a DataRow; '' for NULL. */
+const firstColumn = (row: Buffer): string => {
+  const length = row.length >= 11 ? row.readInt32BE(7) : -1;
+  return length < 0 ? '' : row.toString('utf8', 11, 11 + length);
+};
