@@ -246,7 +246,8 @@ class Session implements GateSession {
     this.#catalog_changes = changes;
   }
 
-  #judge(text: string): Judgement | Promise<Judgement> {
+  /** looked: at the catalog, for this very text. */
+  #judge(text: string, looked = false): Judgement | Promise<Judgement> {
     const context = this.#context();
     const known = context.verdicts.get(text);
     if (known) return this.#options.allowed === 'sync' ? this.#recorded(known) : known;
@@ -256,6 +257,9 @@ class Session implements GateSession {
     const before = context.analysis.cpu_ms;
     const ruled = (result: Analysis): Judgement | Promise<Judgement> => {
       this.#spent_ms += context.analysis.cpu_ms - before;
+      // What is not there may have been made a moment ago.
+      if (result.missing && !looked && !this.#facts.catalog_is_own)
+        return this.#catalogLookedAt().then(() => this.#judge(text, true));
       return this.#rule(context, text, result);
     };
     const analysis = context.analysis.analyse(text);
@@ -267,7 +271,7 @@ class Session implements GateSession {
     const context = this.#context();
     const analysis = this.#options.analyser.functionCall(oid, context.analysis.context);
     // Not remembered: the text is none that SQL could be compared with.
-    return this.#rule(context, `FunctionCall ${oid}`, analysis, false);
+    return this.#rule(context, `FunctionCall ${oid}`, analysis, oid);
   }
 
   /** How long this session's new texts must wait, in ms: one agent must not take the event loop from the others. */
@@ -347,7 +351,7 @@ class Session implements GateSession {
     return made;
   }
 
-  #rule(context: Context, text: string, analysis: Analysis, known = true): Judgement | Promise<Judgement> {
+  #rule(context: Context, text: string, analysis: Analysis, oid: number | null = null): Judgement | Promise<Judgement> {
     const verdict = context.policy.judge({
       analysis,
       who: this.#who,
@@ -361,13 +365,23 @@ class Session implements GateSession {
     switch (verdict.verdict) {
       case 'allow': {
         const pass: Judgement = { type: 'pass', plan };
-        if (known && verdict.cacheable && !analysis.session_bound && verdict.observed.length === 0)
+        if (
+          oid === null &&
+          verdict.cacheable &&
+          !analysis.session_bound &&
+          !analysis.missing &&
+          verdict.observed.length === 0
+        )
           remember(context, text, pass);
         if (verdict.observed.length > 0) this.#observed(plan, analysis, verdict, context);
         return this.#options.allowed === 'sync' ? this.#recorded(pass) : pass;
       }
       case 'hold':
-        return { type: 'hold', plan, hold: (parameters) => this.#hold(plan, analysis, verdict, context, parameters) };
+        return {
+          type: 'hold',
+          plan,
+          hold: (parameters) => this.#hold(plan, analysis, verdict, context, parameters, oid),
+        };
       case 'deny':
         return { type: 'refuse', plan, refuse: () => this.#deny(plan, analysis, verdict, context) };
     }
@@ -463,6 +477,7 @@ class Session implements GateSession {
     verdict: Verdict,
     context: Context,
     parameters: readonly BoundParameter[],
+    oid: number | null,
   ): Promise<HoldStart> {
     const ask = verdict.ask as Ask;
     const held = this.#held(plan, analysis, verdict, context, parameters);
@@ -478,7 +493,7 @@ class Session implements GateSession {
     switch (result.type) {
       case 'waiting':
         return this.#waiting(result.request, result.hold, verdict, analysis, wait_ms, () =>
-          this.#stillMeans(plan, analysis, context),
+          this.#stillMeans(plan, analysis, context, oid),
         );
       case 'run':
         return { type: 'run', notice: approvedText(result.request), release: this.#release(result.request.id) };
@@ -547,12 +562,14 @@ class Session implements GateSession {
   }
 
   /** Is what was judged still what would be found? Looks at the catalog once more. */
-  async #stillMeans(plan: Plan, analysis: Analysis, context: Context): Promise<boolean> {
+  async #stillMeans(plan: Plan, analysis: Analysis, context: Context, oid: number | null): Promise<boolean> {
     if (!this.#catalog || this.#facts.catalog_is_own) return true;
     await this.#catalog.refresh();
     const now = this.#context();
     if (now.catalog?.id === context.catalog?.id) return true;
-    const again = await now.analysis.analyse(plan.text);
+    const again = await (oid === null
+      ? now.analysis.analyse(plan.text)
+      : this.#options.analyser.functionCall(oid, now.analysis.context));
     return JSON.stringify(meant(again)) === JSON.stringify(meant(analysis));
   }
 

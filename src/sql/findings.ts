@@ -122,6 +122,8 @@ export interface Analysis {
   readonly changes_catalog?: 'temporary' | 'temporary-gone' | 'any';
   /** The catalog that names were looked up in. Absent: none. */
   readonly catalog?: number;
+  /** A name is not in that catalog: it does not exist, or not yet. Absent: each is. */
+  readonly missing?: true;
   /** Of a prepared statement: the text of its PREPARE, latin1. */
   readonly prepared_by?: string;
   /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */

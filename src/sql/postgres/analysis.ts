@@ -202,6 +202,7 @@ export class Analyst {
   #path_local = false;
   /** It was changed in the open transaction, as far as that is known. */
   #path_changed = false;
+  #missing = false;
   #start = 0;
   #changed: NonNullable<Analysis['changes_catalog']> | null = null;
   #end = 0;
@@ -405,6 +406,8 @@ export class Analyst {
     }
     if (schema !== null) {
       const row = this.#catalog?.relation(schema, name);
+      const known = row || schema === 'pg_catalog' || schema === 'information_schema';
+      if (this.#catalog && !known) this.#missing = true;
       return { ...RESOLVED, name: qualified(schema, name), temporary: schema === 'pg_temp', rows: row ? [row] : [] };
     }
     const path = this.#path;
@@ -423,6 +426,7 @@ export class Analyst {
           perhaps: others.map((other) => qualified(other.schema, name)),
           rows: found,
         };
+      if (!row && !isBuiltIn('relation', name, this.context.server_version)) this.#missing = true;
     }
     const built_in = isBuiltIn('relation', name, this.context.server_version);
     if (path?.builtins_first && built_in) return { ...RESOLVED, name: qualified('pg_catalog', name) };
@@ -556,7 +560,7 @@ export class Analyst {
       const cast = found === null && count === 1 && usable && isBuiltIn('type', bare, major);
       if (found !== null || cast)
         return { ...none, name: qualified('pg_catalog', bare), class: found ?? 'read', built_in_schema: true };
-      if (users?.length === 0 && count === 1 && this.#userTypes(null, bare).length > 0) this.type([bare], -1);
+      if (users?.length === 0) this.#perhapsCast(names, count);
       return { ...none, name: quoteIdentifier(bare), class: null, built_in_schema: false };
     }
     const name = qualified(...names.slice(-2));
@@ -566,8 +570,14 @@ export class Analyst {
       const found = functionClass(`information_schema.${bare}`, count, major);
       return { ...none, name, class: found, built_in_schema: true, absent: false };
     }
-    if (users?.length === 0 && count === 1 && this.#userTypes(schema, bare).length > 0) this.type(names, -1);
+    if (users?.length === 0) this.#perhapsCast(names, count);
     return { ...none, name, class: null, built_in_schema: false };
+  }
+
+  /** type_name(x), or nothing that exists. */
+  #perhapsCast(names: readonly string[], count: number): void {
+    if (count === 1) this.type(names, -1);
+    else this.#missing = true;
   }
 
   /** Functions that users made which a call may mean, overloads among them. Null: nobody can tell. */
@@ -599,8 +609,9 @@ export class Analyst {
     const schemas = this.#schemas(schema);
     if (this.#catalog && schemas) {
       // Types are not known here: each that has the name may be meant.
-      for (const row of this.#catalog.operators(bare))
-        if (schemas.includes(row.schema)) for (const fn of row.functions) this.runsUnnamed(fn, location);
+      const found = this.#catalog.operators(bare).filter((row) => schemas.includes(row.schema));
+      for (const row of found) for (const fn of row.functions) this.runsUnnamed(fn, location);
+      if (found.length === 0 && !isBuiltIn('operator', bare, this.context.server_version)) this.#missing = true;
       return;
     }
     const built_in =
@@ -619,7 +630,10 @@ export class Analyst {
     const major = this.context.server_version;
     const path_known = this.#path !== null;
     if (this.#catalog && (schema !== null || path_known)) {
-      for (const row of this.#userTypes(schema, bare)) this.usesType(row, location);
+      const found = this.#userTypes(schema, bare);
+      for (const row of found) this.usesType(row, location);
+      const built_in = isBuiltIn('type', bare, major) || isBuiltIn('type', `information_schema.${bare}`, major);
+      if (found.length === 0 && !built_in) this.#missing = true;
       return;
     }
     if ((schema === 'pg_catalog' || (schema === null && this.#path?.builtins_first)) && isBuiltIn('type', bare, major))
@@ -724,6 +738,7 @@ export class Analyst {
     for (const name of analysis.reads) this.#reads.add(name);
     for (const name of analysis.writes) this.#writes.add(name);
     for (const name of analysis.functions) this.#functions.add(name);
+    this.#missing ||= analysis.missing === true;
     if (analysis.effects.length > 0) this.forget();
     if (analysis.changes_catalog) this.#changes(analysis.changes_catalog);
     this.session_bound ||= analysis.session_bound;
@@ -1013,6 +1028,7 @@ export class Analyst {
       ...(this.#path_used ? { search_path: this.context.search_path } : {}),
       ...(this.#changed ? { changes_catalog: this.#changed } : {}),
       ...(this.user_code ? { user_code: true as const } : {}),
+      ...(this.#missing ? { missing: true as const } : {}),
       ...(this.context.catalog ? { catalog: this.context.catalog.id } : {}),
     };
   }
