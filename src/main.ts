@@ -263,7 +263,7 @@ class Catalogs {
   /** Null: Holdpoint has no login of its own there. */
   of(upstream: PostgresConfig, database: string): PostgresCatalog | null {
     const login = upstream.catalog ?? upstream.upstream;
-    if (login.user === '') return null;
+    if (login === 'none' || login.user === '') return null;
     const key = JSON.stringify([upstream.name, database]);
     const known = this.#known.get(key);
     if (known) return known;

@@ -39,8 +39,8 @@ export interface PostgresConfig {
   /** null: agents connect without TLS. */
   readonly tls: TlsPair | null;
   readonly upstream_tls: UpstreamTls;
-  /** Reads the catalog; null: the login of `upstream` does. */
-  readonly catalog: { readonly user: string; readonly password: string } | null;
+  /** Reads the catalog. Default: the login of `upstream`. */
+  readonly catalog?: 'none' | { readonly user: string; readonly password: string } | undefined;
   readonly tags: Readonly<Record<string, string>>;
 }
 

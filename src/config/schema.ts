@@ -63,10 +63,11 @@ export function configSchema(sources: Sources) {
       .optional()
       .describe('default: disable on a loopback address, verify-full elsewhere'),
     catalog: z
-      .strictObject({ user: text, password: text })
-      .nullable()
-      .default(null)
-      .describe('login that reads the catalog, with no rights but CONNECT; default: that of upstream'),
+      .union([z.literal('none'), z.strictObject({ user: text, password: text })])
+      .optional()
+      .describe(
+        "login that reads the database's catalog, with no rights but CONNECT; default: that of upstream. none: nobody does, and what users made there (functions, operators, types) is unknown and held",
+      ),
     tags: z.record(z.string(), text).default({}).describe('facts that rules may ask for, such as env: prod'),
   });
 

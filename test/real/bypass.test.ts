@@ -49,11 +49,6 @@ const CASES = readFileSync(new URL('bypass-postgres.jsonl', FIXTURES), 'utf8')
 
 /** What goes wrong today, by case: nobody looks objects up in the server's catalog yet. */
 const KNOWN: Readonly<Record<string, string>> = {
-  'pg-operator-cast-007': 'a view whose query calls a function',
-  'pg-query-function-037': 'n.secret is a function of the row, not a column',
-  'pg-server-file-021': 'a foreign table over a server file',
-  'pg-server-file-022': 'a foreign table over a server program',
-  'pg-side-effect-function-039': 'a function of an extension: nothing says that it is harmless',
   'pg-name-resolution-003': 'a temporary view made earlier in the session is held when it is made',
 };
 

@@ -786,9 +786,9 @@ function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
 
 function createView(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['view'] as Tree;
-  // A view of the session's own too: it may shadow a table that a policy names.
   a.creates(range, frame, 'Creates a view.');
-  a.add('ddl', a.relation(range).name, 'Creates a view.', range['location']);
+  // One of the session's own may hide a table that a policy names: it must be there to look into afterwards.
+  if (!a.catalog) a.add('ddl', a.relation(range).name, 'Creates a view.', range['location']);
   a.push(node['query'], '*', { ...frame, defines: false, planned: true });
 }
 

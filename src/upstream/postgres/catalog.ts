@@ -70,7 +70,8 @@ export class PostgresCatalog implements LiveCatalog {
   async open(): Promise<void> {
     this.#users += 1;
     if (this.#users === 1) this.#keep();
-    if (this.current === null) await this.refresh();
+    // What was made before somebody connected is there for it.
+    await this.refresh();
   }
 
   close(): void {

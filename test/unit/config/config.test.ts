@@ -65,7 +65,6 @@ describe('what is read', () => {
           auth: 'terminate',
           tls: null,
           upstream_tls: { mode: 'verify-full', ca: null },
-          catalog: null,
           tags: {},
         },
       ],
