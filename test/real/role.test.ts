@@ -11,7 +11,8 @@ let gateway: TestGateway;
 beforeAll(async () => {
   server = await startServer(NEWEST);
   await server.admin(`CREATE ROLE writer; CREATE TABLE t (id int); GRANT INSERT, SELECT ON t TO writer;
-    CREATE SCHEMA "${server.user}"; CREATE TABLE "${server.user}".secrets (id int)`);
+    CREATE ROLE reader; CREATE SCHEMA reader; GRANT USAGE ON SCHEMA reader TO reader; CREATE TABLE reader.t (id int);
+    GRANT SELECT ON reader.t TO reader; CREATE SCHEMA "${server.user}"; CREATE TABLE "${server.user}".secrets (id int)`);
   const policy = `version: 1
 default: allow
 unparsed: deny
@@ -19,7 +20,7 @@ unknown: deny
 unresolved: deny
 code: deny
 lists:
-  own: ["${server.user}.*", "writer.*"]
+  own: ["${server.user}.*", "reader.*"]
 rules:
   - id: own
     when: stmt.touches("own")
@@ -111,9 +112,10 @@ test('"$user" in search_path is the schema of that role', async () => {
   await client.query('SET search_path = public');
   expect(await said(client, 'SELECT * FROM t')).toBe('done');
   await client.query('RESET search_path');
-  // Nobody has looked whether there is a schema of this role.
-  await client.query('SET ROLE writer');
+  await client.query('SET ROLE reader');
   expect(await said(client, 'SELECT * FROM t')).toContain('rule "own"');
+  await client.query('SET ROLE writer');
+  expect(await said(client, 'SELECT * FROM t')).toBe('done');
   expect(await said(client, 'SELECT * FROM public.t')).toBe('done');
   await client.end();
 });

@@ -1,8 +1,8 @@
 // Waiting for the server: until everything sent is answered, or until it has told the facts anew that names and timeouts depend on.
 // Holdpoint's own questions (facts.ts) stand among the client's messages; the client must never see them, nor their answers.
 //
-//   settle: Flush, or a Sync of ours where that loses nothing --> SETTLING --> afterReplies in server.ts --> the message is read again
-//   reread: SHOW ...; Flush or Sync --> Rereading --> ownRow, ownEnded --> reread is done, or has failed
+//   settle: Flush, or a Sync of ours where that loses nothing --> SETTLING --> goOnAfterReplies (server.ts) --> the message is read again
+//   reread: SHOW ...; Flush or Sync --> Rereading --> ownRow, ownCompleted, ownFailed --> rereadEnded
 import { performance } from 'node:perf_hooks';
 import { FRAME } from '../../wire/postgres/frame.ts';
 import { FLUSH, FRONTEND, IDLE, readyForQuery, SYNC } from '../../wire/postgres/messages.ts';
