@@ -994,7 +994,9 @@ export class Analyst {
   /** SQL text inside a literal: its findings count here, at the literal's place. False: it does not parse. */
   inner(text: string, location: unknown): boolean {
     const encoded = Buffer.from(text, 'utf8').toString('latin1');
-    const parsed = this.parser.parse(blank(encoded).text);
+    const blanked = blank(encoded);
+    if (blanked.joins_strings) return false;
+    const parsed = this.parser.parse(blanked.text);
     if (!parsed.ok) return false;
     const pinned = this.#pinned;
     this.#pinned = this.#place(location);

@@ -39,6 +39,9 @@ const QUOTE = 0x27;
 const DOUBLE_QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const DOLLAR = 0x24;
+const DOT = 0x2e;
+const UNDERSCORE = 0x5f;
+const PLUS = 0x2b;
 const MINUS = 0x2d;
 const SLASH = 0x2f;
 const STAR = 0x2a;
@@ -82,7 +85,7 @@ export class Lexer {
       case IDENTIFIER:
         return this.#identifier(at, c);
       case DIGIT:
-        return this.#finish(TokenKind.number, this.#numberEnd(at));
+        return this.#finish(TokenKind.number, numberEnd(text, at));
       case OPERATOR:
         return this.#operator(at, c);
       default:
@@ -124,20 +127,6 @@ export class Lexer {
       if (third === DOUBLE_QUOTE) return this.#quotedIdentifier(at + 2);
     }
     return this.#finish(TokenKind.identifier, identifierEnd(text, at));
-  }
-
-  /** A number's exact shape differs between versions; for the lexer's state it matters only that no quote is inside. */
-  #numberEnd(at: number): number {
-    const text = this.#text;
-    let end = at + 1;
-    while (end < text.length) {
-      const c = text.charCodeAt(end);
-      const inside =
-        CLASS[c] === DIGIT || c === 0x2e || (CLASS[c] === IDENTIFIER && text.charCodeAt(end + 1) !== QUOTE && c < 0x80);
-      if (!inside) break;
-      end += 1;
-    }
-    return end;
   }
 
   #operator(at: number, c: number): boolean {
@@ -191,9 +180,14 @@ export class Lexer {
     if (c === QUOTE) {
       if (!this.#after_string) return this.#string(at, false);
       if (this.#gap_block) this.block_comment_between_strings = true;
-      return this.#string(at, this.#gap_newline && this.#escapes);
+      return this.#string(at, this.#gap_newline && !this.#gap_block && this.#escapes);
     }
     if (c === DOUBLE_QUOTE) return this.#quotedIdentifier(at);
+    if (c === DOT) {
+      const next = text.charCodeAt(at + 1);
+      if (CLASS[next] === DIGIT) return this.#finish(TokenKind.number, numberEnd(text, at));
+      return this.#finish(TokenKind.other, next === DOT ? at + 2 : at + 1);
+    }
     if (c !== DOLLAR) return this.#finish(TokenKind.other, at + 1);
     let end = at + 1;
     while (CLASS[text.charCodeAt(end)] === DIGIT) end += 1;
@@ -271,6 +265,34 @@ function identifierEnd(text: string, at: number): number {
   return end;
 }
 
+/**
+ * With the letters that follow, which are a part of it (`0x1F`) or junk that every server since 15 refuses. Neither `1.` nor `1` of `1..2`
+ * is more than the server takes: what comes after may be a string with its prefix, or a name with a `$`.
+ */
+function numberEnd(text: string, at: number): number {
+  let end = digitsEnd(text, at);
+  if (text.charCodeAt(end) === DOT && text.charCodeAt(end + 1) !== DOT) end = digitsEnd(text, end + 1);
+  const c = text.charCodeAt(end);
+  if (c === 0x65 || c === 0x45) {
+    const sign = text.charCodeAt(end + 1);
+    const digits = sign === PLUS || sign === MINUS ? end + 2 : end + 1;
+    if (CLASS[text.charCodeAt(digits)] === DIGIT) end = digitsEnd(text, digits);
+  }
+  return CLASS[text.charCodeAt(end)] === IDENTIFIER ? identifierEnd(text, end) : end;
+}
+
+/** Digits with single underscores between them, if any. */
+function digitsEnd(text: string, at: number): number {
+  if (CLASS[text.charCodeAt(at)] !== DIGIT) return at;
+  let end = at + 1;
+  for (;;) {
+    if (text.charCodeAt(end) === UNDERSCORE) end += 1;
+    if (CLASS[text.charCodeAt(end)] !== DIGIT) break;
+    end += 1;
+  }
+  return text.charCodeAt(end - 1) === UNDERSCORE ? end - 1 : end;
+}
+
 export interface Blanked {
   /** The text with every comment character but newlines a space; same length. The very same string when there was none. */
   readonly text: string;
@@ -304,9 +326,10 @@ export function blank(text: string): Blanked {
       count += kind === TokenKind.operator ? lexer.end - lexer.start : 1;
       continue;
     }
+    // Left to the parser, which refuses it.
+    if (lexer.unterminated) break;
     const comment = text.slice(lexer.start, lexer.end);
-    const body =
-      kind === TokenKind.line_comment ? comment.slice(2) : comment.slice(2, lexer.unterminated ? undefined : -2);
+    const body = kind === TokenKind.line_comment ? comment.slice(2) : comment.slice(2, -2);
     const said = REASON.exec(body)?.[1];
     if (said) reason = Buffer.from(said, 'latin1').toString('utf8').slice(0, REASON_CHARS_MAX);
     pieces.push(text.slice(copied, lexer.start), comment.replace(/[^\n\r]/g, ' '));

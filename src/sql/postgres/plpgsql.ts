@@ -14,8 +14,10 @@ const ASSIGNMENT_MODES: ReadonlySet<number> = new Set([3, 4, 5]);
 /** Adds what a DO block's statements do, at the place of the block. */
 export function judgePlpgsql(a: Analyst, body: string, location: unknown): void {
   if (body.length > BLOCK_CHARS_MAX) return;
-  const tag = freeTag(body);
-  judgeTree(a, a.parser.parsePlpgsql(latin1(`DO ${tag}${body}${tag}`)), location);
+  const text = withoutComments(body);
+  if (text === null) return;
+  const tag = freeTag(text);
+  judgeTree(a, a.parser.parsePlpgsql(`DO ${tag}${text}${tag}`), location);
 }
 
 /**
@@ -25,8 +27,8 @@ export function judgePlpgsql(a: Analyst, body: string, location: unknown): void 
 export function judgePlpgsqlFunction(a: Analyst, definition: string, source: string): boolean {
   const at = definition.lastIndexOf(source);
   if (at < 0 || source.length > BLOCK_CHARS_MAX) return false;
-  // The parser takes comments for something else than the server does.
-  const body = blank(latin1(source)).text;
+  const body = withoutComments(source);
+  if (body === null) return false;
   const tree = a.parser.parsePlpgsql(
     latin1(definition.slice(0, at)) + body + latin1(definition.slice(at + source.length)),
   );
@@ -36,6 +38,12 @@ export function judgePlpgsqlFunction(a: Analyst, definition: string, source: str
   if (!whole || words.executes > dynamic) return false;
   for (const name of words.called) if (!a.accountsFor(name)) return false;
   return true;
+}
+
+/** The parser takes comments for something else than the server does. Null: without them it would join other strings. latin1. */
+function withoutComments(body: string): string | null {
+  const { text, joins_strings } = blank(latin1(body));
+  return joins_strings ? null : text;
 }
 
 function latin1(text: string): string {

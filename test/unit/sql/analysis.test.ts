@@ -40,6 +40,12 @@ test.each<[string, string[]]>([
   ["SELECT 'x'::public.dom", ['code public.dom?']],
   ["SELECT ts_stat('select a from t')", ['code pg_catalog.ts_stat', 'read public.t']],
   ["DO $$BEGIN EXECUTE 'delete from ' || 'no' || 'tes'; END$$", ['code plpgsql', 'write public.notes']],
+  // The comment is none to libpg_query, which would not join the strings and see a comment where the server sees the DELETE.
+  [
+    "DO $$BEGIN PERFORM E'' -- c\n '\\'; /* '; DELETE FROM notes; -- */\n END$$",
+    ['code plpgsql', 'write public.notes'],
+  ],
+  ["DO $$BEGIN EXECUTE 'delete from' -- c\n ' notes'; END$$", ['code plpgsql', 'write public.notes']],
   ["UPDATE pg_settings SET setting = 'x'", ['admin pg_catalog.pg_settings', 'write pg_catalog.pg_settings']],
   ['SELECT * FROM corpus.hr.salaries', ['read hr.salaries']],
   ['SELECT * FROM elsewhere.hr.salaries', ['read elsewhere.hr.salaries?']],

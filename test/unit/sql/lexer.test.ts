@@ -80,7 +80,16 @@ describe('blank', () => {
     ['select 1 operator(pg_catalog./*;*/+) 2', 'select 1 operator(pg_catalog.     +) 2'],
     ['select 5 *-- x\n1', 'select 5 *    \n1'],
     ['a -- x\ry', 'a     \ry'],
-    ['/* open', '       '],
+    ['a /* open', 'a /* open'],
+    ['a /*/* open */ -- b', 'a /*/* open */ -- b'],
+    ["0x1E'\\' -- c", "0x1E'\\'     "],
+    ["1..e'\\' -- ' -- c", "1..e'\\' -- '     "],
+    [".5.e'\\' -- ' -- c", ".5.e'\\' -- '     "],
+    ["1.e'\\' -- ' -- c", "1.e'\\'          "],
+    ['1..a$$ -- $$', '1..a$$      '],
+    ['1e-- c', '1e    '],
+    ["E'a' /**/\n'\\' -- c", "E'a'     \n'\\'     "],
+    ["E'a' -- c\n\n--\r'\\' -- '", "E'a'     \n\n  \r'\\' -- '"],
   ])('%j', (text, expected) => {
     expect(blank(text).text).toBe(expected);
   });
@@ -104,6 +113,15 @@ describe('blank', () => {
     expect(shiftPosition(35, position_shift)).toBe(25);
     expect(shiftPosition(8, position_shift)).toBe(8);
   });
+});
+
+test.each([
+  ['1_000.5_0e-1_0+1', ['1_000.5_0e-1_0', '+', '1']],
+  ['1e5-1e-x', ['1e5', '-', '1e', '-', 'x']],
+  ['a[1..2]', ['a', '[', '1', '..', '2', ']']],
+  ['1__0 1_ 1._5 $1.5', ['1__0', '1_', '1._5', '$1', '.5']],
+])('numbers of %j', (text, expected) => {
+  expect(tokens(text)).toEqual(expected);
 });
 
 test('shape hides every literal and stays on one line', () => {
