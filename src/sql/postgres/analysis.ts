@@ -333,10 +333,15 @@ export class Analyst {
       return;
     }
     if (holds !== '*') {
-      this.#stack.push({ ...frame, kind: holds, node: value as Tree });
+      this.#queue(holds, value as Tree, frame);
       return;
     }
-    for (const kind in value as Tree) this.#stack.push({ ...frame, kind, node: (value as Tree)[kind] as Tree });
+    for (const kind in value as Tree) this.#queue(kind, (value as Tree)[kind] as Tree, frame);
+  }
+
+  /** Field by field: a spread costs more than the visit. */
+  #queue(kind: string, node: Tree, { scope, defines, planned, later }: Frame): void {
+    this.#stack.push({ kind, node, scope, defines, planned, later });
   }
 
   /** Queues the queries of a WITH clause and returns the scope of the statement that it belongs to. */
