@@ -75,7 +75,7 @@ await loadModule();
 const asked = {
   who: { id: 'bot', kind: 'agent', groups: ['agents'], sponsor: 'ada', authentication: 'scram-sha-256', address: '' },
   where: { engine: 'postgres', upstream: 'app', database: 'app', tags: {} },
-  session: { in_transaction: false, application_name: '', role: 'app' },
+  session: { in_transaction: false, application_name: '', role: 'app', role_is_local: false },
   now: Date.now(),
 } as const;
 const judge = (analysis: Analysis): void => {

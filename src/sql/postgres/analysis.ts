@@ -339,9 +339,11 @@ export class Analyst {
     for (const kind in value as Tree) this.#queue(kind, (value as Tree)[kind] as Tree, frame);
   }
 
-  /** Field by field: a spread costs more than the visit. */
+  /** Field by field: a spread costs more than the visit. Long lists are of constants, which are looked at on the spot. */
   #queue(kind: string, node: Tree, { scope, defines, planned, later }: Frame): void {
-    this.#stack.push({ kind, node, scope, defines, planned, later });
+    const frame = { kind, node, scope, defines, planned, later };
+    if (kind === 'A_Const') this.#visit(frame);
+    else this.#stack.push(frame);
   }
 
   /** Queues the queries of a WITH clause and returns the scope of the statement that it belongs to. */

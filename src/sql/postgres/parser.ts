@@ -125,7 +125,7 @@ function memoryOf(wasm: Wasm): Buffer {
   }
   return memory;
 }
-const MEMORIES = new WeakMap<Wasm, Buffer<ArrayBufferLike>>();
+const MEMORIES = new WeakMap<Wasm, Buffer>();
 
 /** C text, up to its NUL. */
 function textAt(memory: Buffer, pointer: number): string {
