@@ -1031,9 +1031,13 @@ const RUNS_LATE = 'Perhaps a portal of EXECUTE or EXPLAIN, whose names are looke
 
 function readPath(text: string | null, { role, user_schema }: AnalysisContext, catalog: Catalog | null): Path {
   if (text === null) return null;
-  if (!catalog) return parseSearchPath(text, { role, ...(user_schema && { user_schema }) });
-  return parseSearchPath(text, { role, user_schema: catalog.hasSchema(role) ? 'there' : 'none' });
+  const schema = catalog ? (catalog.hasSchema(role) ? 'there' : 'none') : user_schema;
+  if (last?.text !== text || last.role !== role || last.schema !== schema)
+    last = { text, role, schema, path: parseSearchPath(text, { role, ...(schema && { user_schema: schema }) }) };
+  return last.path;
 }
+/** Most statements come under the path of the one before. */
+let last: { text: string; role: string; schema: AnalysisContext['user_schema']; path: Path } | null = null;
 
 /** What a statement does that may make other objects of names for those that follow it. */
 const CHANGES_CATALOG: ReadonlySet<Action> = new Set(['ddl', 'code', 'unknown', 'admin']);
