@@ -29,7 +29,6 @@ import type { Gate } from './session/gate.ts';
 import type { AnalysisContext } from './sql/findings.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 import { READING } from './sql/postgres/catalog/reading.ts';
-import { tokens } from './sql/postgres/lexer.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
 import { FRESH_MS, PostgresCatalog } from './upstream/postgres/catalog.ts';
@@ -138,7 +137,6 @@ const build = async (
       upstream.name,
       createGate({
         analyser,
-        tokens,
         policy: () => policy.current(),
         desk,
         audit,

@@ -14,8 +14,8 @@ export interface DigestInput {
   readonly role: string;
   readonly search_path: string;
   readonly in_transaction: boolean;
-  /** The statement's tokens without comments and white space, in order. */
-  readonly tokens: readonly string[];
+  /** The statement's tokens without comments and white space, in order: their count and each one, laid out as here all counts and fields are. */
+  readonly tokens: Uint8Array;
   readonly parameters: readonly Parameter[];
 }
 
@@ -42,8 +42,7 @@ export function digest(input: DigestInput): string {
   field(input.role);
   field(input.search_path);
   field(input.in_transaction ? 'in transaction' : 'no transaction');
-  count(input.tokens.length);
-  for (const token of input.tokens) field(token);
+  hash.update(input.tokens);
   count(input.parameters.length);
   for (const parameter of input.parameters) {
     field(parameter.type);

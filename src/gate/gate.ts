@@ -25,6 +25,7 @@ import type {
 } from '../session/gate.ts';
 import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../sql/catalog.ts';
 import type { Analysis, AnalysisContext } from '../sql/findings.ts';
+import { Seen } from '../sql/seen.ts';
 import { planOf, type Remembered } from './plan.ts';
 import { requestRow, REQUEST_COLUMNS } from './show.ts';
 import { allowsNo, found, grounds, needs } from './words.ts';
@@ -37,7 +38,6 @@ export const SERVER_TIMEOUT_MARGIN_MS = 1000;
 const VERDICTS_PER_CONTEXT_MAX = 5000;
 const VERDICT_CHARS_PER_CONTEXT_MAX = 4 * 1024 * 1024;
 const CONTEXTS_MAX = 64;
-const SEEN_MAX = 1024;
 /** Requests that SHOW holdpoint.requests lists. */
 const SHOW_MAX = 50;
 
@@ -46,7 +46,9 @@ export interface Analyser {
   /** A handle for one set of facts; asking it for a known text takes no promise. */
   session(context: AnalysisContext): {
     analyse(text: string): Analysis | Promise<Analysis>;
-    /** CPU time that its new texts have cost so far, in ms. */
+    /** The tokens of texts (latin1), then words (UTF-16), for a digest. May reject. */
+    tokens(texts: readonly string[], words: readonly string[]): Uint8Array | Promise<Uint8Array>;
+    /** CPU time that this has cost so far, in ms; from memory it costs nothing. */
     readonly cpu_ms: number;
     readonly context: AnalysisContext;
   };
@@ -56,8 +58,6 @@ export interface Analyser {
 
 export interface GateOptions {
   readonly analyser: Analyser;
-  /** A text's tokens without comments and white space, in UTF-8, for its digest; the text is latin1. */
-  readonly tokens: (text: string) => readonly string[];
   /** The policy in force. */
   readonly policy: () => Policy;
   readonly desk: Desk;
@@ -90,8 +90,7 @@ type Context = {
   readonly view: SessionView;
   readonly analysis: ReturnType<Analyser['session']>;
   readonly verdicts: LRUCache<string, Extract<Judgement, { type: 'pass' }>>;
-  /** Texts judged once; only the second time is a verdict kept. */
-  readonly seen: Set<string>;
+  readonly seen: Seen;
 };
 type Shared = Pick<Context, 'verdicts' | 'seen'>;
 
@@ -107,7 +106,7 @@ export const createGate = (options: GateOptions): Gate => {
         maxSize: VERDICT_CHARS_PER_CONTEXT_MAX,
         sizeCalculation: (_, text) => text.length + 64,
       }),
-      seen: new Set(),
+      seen: new Seen(),
     };
     shared.set(key, made);
     return made;
@@ -184,9 +183,9 @@ class Session implements GateSession {
   #catalog_changes = 0;
   readonly #verdictsFor: (key: string) => Shared;
   readonly #endOf: (end: Promise<void>) => void;
-  /** The second that the analysis budget is counted in, by performance.now(), and what was spent in it. */
-  #secondStart = 0;
+  /** Analysis not yet paid off by the time that went by, in ms of CPU, at `#countedAt` by performance.now(). */
   #spent_ms = 0;
+  #countedAt = 0;
   /** The context in use, in and out of a transaction. */
   #inside: Context | null = null;
   #outside: Context | null = null;
@@ -277,11 +276,10 @@ class Session implements GateSession {
   /** How long this session's new texts must wait, in ms: one agent must not take the event loop from the others. */
   #overBudget(): number {
     const now = performance.now();
-    if (now >= this.#secondStart + 1000) {
-      this.#secondStart = now;
-      this.#spent_ms = 0;
-    }
-    return this.#spent_ms < this.#options.analysis_ms_per_s_max ? 0 : this.#secondStart + 1000 - now;
+    const budget = this.#options.analysis_ms_per_s_max;
+    this.#spent_ms = Math.max(0, this.#spent_ms - ((now - this.#countedAt) * budget) / 1000);
+    this.#countedAt = now;
+    return this.#spent_ms < budget ? 0 : 1 + ((this.#spent_ms - budget) * 1000) / budget;
   }
 
   #context(): Context {
@@ -480,11 +478,17 @@ class Session implements GateSession {
     oid: number | null,
   ): Promise<HoldStart> {
     const ask = verdict.ask as Ask;
-    const held = this.#held(plan, analysis, verdict, context, parameters);
     const wait_ms = this.#wait(ask);
     let result: Awaited<ReturnType<Desk['hold']>>;
     try {
-      result = await this.#options.desk.hold(held, wait_ms);
+      const before = context.analysis.cpu_ms;
+      // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
+      const prepared = analysis.session_bound ? this.#facts.preparedTexts() : [];
+      // So does what the catalog says of names.
+      const words = analysis.catalog === undefined ? [] : meant(analysis);
+      const tokens = await context.analysis.tokens([plan.text, ...prepared], words);
+      this.#spent_ms += context.analysis.cpu_ms - before;
+      result = await this.#options.desk.hold(this.#held(plan, analysis, verdict, context, parameters, tokens), wait_ms);
     } catch (error) {
       this.#options.fault('a request could not be opened', error);
       return { type: 'refuse', text: texts.noLog() };
@@ -514,6 +518,7 @@ class Session implements GateSession {
     verdict: Verdict,
     context: Context,
     parameters: readonly BoundParameter[],
+    tokens: Uint8Array,
   ): Held {
     const facts = this.#facts;
     const { role } = facts;
@@ -548,14 +553,7 @@ class Session implements GateSession {
         role,
         search_path,
         in_transaction,
-        tokens: [
-          ...(analysis.session_bound
-            ? // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
-              [plan.text, ...facts.preparedTexts()].flatMap(this.#options.tokens)
-            : this.#options.tokens(plan.text)),
-          // So does what the catalog says of names.
-          ...(analysis.catalog === undefined ? [] : meant(analysis)),
-        ],
+        tokens,
         parameters,
       }),
     };
@@ -734,12 +732,7 @@ class Session implements GateSession {
 
 /** A text with its values in it never comes again: what comes a second time is worth keeping. */
 const remember = ({ verdicts, seen }: Shared, text: string, pass: Extract<Judgement, { type: 'pass' }>): void => {
-  if (seen.has(text)) {
-    verdicts.set(text, pass);
-    return;
-  }
-  if (seen.size >= SEEN_MAX) seen.clear();
-  seen.add(text);
+  if (seen.again(text)) verdicts.set(text, pass);
 };
 
 /** Where names do not matter. */

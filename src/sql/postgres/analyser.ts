@@ -2,18 +2,19 @@
 // otherwise. It must not give a cached answer for a text whose meaning hangs on names prepared earlier.
 import { LRUCache } from 'lru-cache';
 import type { Analysis, AnalysisContext } from '../findings.ts';
+import { Seen } from '../seen.ts';
 import { analyseCall, analyseText, checkBytes, refusedAnalysis, STATEMENT_BYTES_MAX } from './analysis.ts';
 import { Catalog, TooMuchBehind } from './catalog/catalog.ts';
-import { blank, Lexer, TokenKind } from './lexer.ts';
+import { blank, encodeTokens, Lexer, TokenKind } from './lexer.ts';
 import { Parser } from './parser.ts';
 import { WorkerPool } from './pool.ts';
 
 export { STATEMENT_BYTES_MAX };
 
 export interface AnalyserOptions {
-  /** Texts up to this many bytes and `inline_tokens_max` tokens are analysed at once. Default 1024. */
+  /** Texts up to this many bytes and `inline_tokens_max` tokens are analysed at once. Default 4096. */
   readonly inline_bytes_max?: number;
-  /** Default 400; an operator character counts as a token. */
+  /** Default 400, which no text of them takes 1 ms for; an operator character counts as a token. */
   readonly inline_tokens_max?: number;
   /** Worker threads. Default 2. */
   readonly workers?: number;
@@ -32,18 +33,11 @@ export interface AnalyserOptions {
 /** What is remembered of one context. */
 interface Texts {
   readonly analyses: LRUCache<string, Analysis>;
-  /**
-   * Texts asked for once. Only the second time is an analysis kept: texts with their values in them never come again, and
-   * keeping theirs would cost more than making them.
-   */
-  readonly seen: Set<string>;
+  readonly seen: Seen;
 }
 
-/** Texts of a context that are known to have come once; short ones, as the inline limit has it. */
-const SEEN_MAX = 1024;
-
 const DEFAULTS: Required<AnalyserOptions> = {
-  inline_bytes_max: 1024,
+  inline_bytes_max: 4096,
   inline_tokens_max: 400,
   workers: 2,
   deadline_ms: 2000,
@@ -108,7 +102,7 @@ export class PostgresAnalyser {
         maxSize: this.#options.cache_bytes_max,
         sizeCalculation: weigh,
       }),
-      seen: new Set(),
+      seen: new Seen(),
     };
     this.#contexts.set(key, made);
     return made;
@@ -145,9 +139,31 @@ export class PostgresAnalyser {
       const analysis = prepared(name);
       return analysis === undefined ? [] : [[name, analysis] as const];
     });
-    const answer = await this.#pool.run({ text, context: plain, prepared: known, catalog });
-    spent(answer.cpu_ms);
-    return answer.analysis;
+    const { result, cpu_ms } = await this.#pool.run({
+      task: 'analyse',
+      text,
+      context: plain,
+      prepared: known,
+      catalog,
+    });
+    spent(cpu_ms);
+    return 'sqlstate' in result ? refusedAnalysis(text, result, null) : result;
+  }
+
+  /** See AnalysisSession.tokens. */
+  tokens(
+    texts: readonly string[],
+    words: readonly string[],
+    spent: (cpu_ms: number) => void,
+  ): Uint8Array | Promise<Uint8Array> {
+    let length = 0;
+    for (const text of texts) length += text.length;
+    if (length <= this.#options.inline_bytes_max) return encodeTokens(texts, words);
+    return this.#pool.run({ task: 'tokens', texts, words }).then(({ result, cpu_ms }) => {
+      spent(cpu_ms);
+      if ('sqlstate' in result) throw new Error(result.message);
+      return result;
+    });
   }
 
   /** Judges a FunctionCall message by the function's oid; one that is neither built in nor in the catalog is unresolved code. */
@@ -199,17 +215,23 @@ export class AnalysisSession {
     if (analysis instanceof Promise) return analysis.then((found) => remember(texts, text, found));
     return remember(texts, text, analysis);
   }
+
+  /**
+   * The tokens of these texts, latin1, one text after the other and without comments and white space, and further words, as
+   * docs/digest.md lays them out. Rejects where a worker could not do it: too many wait, or it took too long.
+   */
+  tokens(texts: readonly string[], words: readonly string[] = []): Uint8Array | Promise<Uint8Array> {
+    return this.#analyser.tokens(texts, words, (cpu_ms) => {
+      this.cpu_ms += cpu_ms;
+    });
+  }
 }
 
 /** What a fault of a deadline or a queue says about a text holds for once only. */
 function remember(texts: Texts, text: string, analysis: Analysis): Analysis {
   const passing = analysis.error !== null && analysis.error.sqlstate !== '42601';
   if (analysis.session_bound || passing) return analysis;
-  if (texts.seen.has(text)) texts.analyses.set(text, analysis);
-  else {
-    if (texts.seen.size >= SEEN_MAX) texts.seen.clear();
-    texts.seen.add(text);
-  }
+  if (texts.seen.again(text)) texts.analyses.set(text, analysis);
   return analysis;
 }
 

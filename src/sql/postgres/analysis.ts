@@ -334,10 +334,17 @@ export class Analyst {
       return;
     }
     if (holds !== '*') {
-      this.#stack.push({ ...frame, kind: holds, node: value as Tree });
+      this.#queue(holds, value as Tree, frame);
       return;
     }
-    for (const kind in value as Tree) this.#stack.push({ ...frame, kind, node: (value as Tree)[kind] as Tree });
+    for (const kind in value as Tree) this.#queue(kind, (value as Tree)[kind] as Tree, frame);
+  }
+
+  /** Field by field: a spread costs more than the visit. Long lists are of constants, which are looked at on the spot. */
+  #queue(kind: string, node: Tree, { scope, defines, planned, later }: Frame): void {
+    const frame = { kind, node, scope, defines, planned, later };
+    if (kind === 'A_Const') this.#visit(frame);
+    else this.#stack.push(frame);
   }
 
   /** Queues the queries of a WITH clause and returns the scope of the statement that it belongs to. */
@@ -1042,9 +1049,13 @@ const RUNS_LATE = 'Perhaps a portal of EXECUTE or EXPLAIN, whose names are looke
 
 function readPath(text: string | null, { role, user_schema }: AnalysisContext, catalog: Catalog | null): Path {
   if (text === null) return null;
-  if (!catalog) return parseSearchPath(text, { role, ...(user_schema && { user_schema }) });
-  return parseSearchPath(text, { role, user_schema: catalog.hasSchema(role) ? 'there' : 'none' });
+  const schema = catalog ? (catalog.hasSchema(role) ? 'there' : 'none') : user_schema;
+  if (last?.text !== text || last.role !== role || last.schema !== schema)
+    last = { text, role, schema, path: parseSearchPath(text, { role, ...(schema && { user_schema: schema }) }) };
+  return last.path;
 }
+/** Most statements come under the path of the one before. */
+let last: { text: string; role: string; schema: AnalysisContext['user_schema']; path: Path } | null = null;
 
 /** What a statement does that may make other objects of names for those that follow it. */
 const CHANGES_CATALOG: ReadonlySet<Action> = new Set(['ddl', 'code', 'unknown', 'admin']);

@@ -318,6 +318,8 @@ export function blank(text: string): Blanked {
   let reason: string | null = null;
   let copied = 0;
   let count = 0;
+  let counted = 0;
+  let characters = 0;
   let characters_off = 0;
   while (lexer.next()) {
     const kind = lexer.kind;
@@ -336,8 +338,10 @@ export function blank(text: string): Blanked {
     copied = lexer.end;
     const continuation = countContinuationBytes(comment);
     if (continuation > 0) {
+      characters += characterLength(text, counted, lexer.end);
+      counted = lexer.end;
       characters_off += continuation;
-      position_shift.push([characterLength(text, lexer.end) + characters_off + 1, characters_off]);
+      position_shift.push([characters + characters_off + 1, characters_off]);
     }
   }
   const blanked = copied === 0 ? text : pieces.join('') + text.slice(copied);
@@ -350,10 +354,10 @@ function countContinuationBytes(text: string): number {
   return count;
 }
 
-/** Characters in the first `end` bytes. */
-function characterLength(text: string, end: number): number {
+/** Characters that begin in these bytes. */
+function characterLength(text: string, start: number, end: number): number {
   let count = 0;
-  for (let i = 0; i < end; i += 1) if ((text.charCodeAt(i) & 0xc0) !== 0x80) count += 1;
+  for (let i = start; i < end; i += 1) if ((text.charCodeAt(i) & 0xc0) !== 0x80) count += 1;
   return count;
 }
 
@@ -364,15 +368,40 @@ export function shiftPosition(position: number, shift: Blanked['position_shift']
   return position - off;
 }
 
-/** The token sequence without comments and white space: what makes two texts (latin1) the same statement. UTF-16. */
-export function tokens(text: string): string[] {
-  const lexer = new Lexer(text);
-  const found: string[] = [];
-  while (lexer.next()) {
-    if (lexer.kind === TokenKind.space || isComment(lexer.kind)) continue;
-    found.push(Buffer.from(text.slice(lexer.start, lexer.end), 'latin1').toString('utf8'));
+/**
+ * The token sequences of texts (latin1), one after the other, without comments and white space, and further words (UTF-16) behind them:
+ * what makes two statements the same one.
+ * Their count, then each token's length in bytes and its bytes; numbers are 32 bits, big-endian.
+ */
+export function encodeTokens(texts: readonly string[], words: readonly string[] = []): Uint8Array<ArrayBuffer> {
+  const last = words.map((word) => Buffer.from(word));
+  let count = last.length;
+  let size = last.reduce((sum, { length }) => sum + 4 + length, 4);
+  for (const text of texts) {
+    for (const lexer = new Lexer(text); lexer.next(); ) {
+      if (lexer.kind === TokenKind.space || isComment(lexer.kind)) continue;
+      count += 1;
+      size += 4 + lexer.end - lexer.start;
+    }
   }
-  return found;
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, count);
+  let at = 4;
+  for (const text of texts) {
+    for (const lexer = new Lexer(text); lexer.next(); ) {
+      if (lexer.kind === TokenKind.space || isComment(lexer.kind)) continue;
+      view.setUint32(at, lexer.end - lexer.start);
+      at += 4;
+      for (let i = lexer.start; i < lexer.end; i += 1) bytes[at++] = text.charCodeAt(i);
+    }
+  }
+  for (const word of last) {
+    view.setUint32(at, word.length);
+    bytes.set(word, at + 4);
+    at += 4 + word.length;
+  }
+  return bytes;
 }
 
 /** Longest shape, in bytes of UTF-8. */

@@ -1,39 +1,52 @@
 // Worker threads for texts that are too long or too deep to be analysed between two packets of other sessions. A worker that
 // passes its deadline is ended and replaced: no text can keep one.
 import { Worker } from 'node:worker_threads';
-import type { Analysis, AnalysisContext } from '../findings.ts';
-import { refusedAnalysis } from './analysis.ts';
+import type { Analysis, AnalysisContext, AnalysisError } from '../findings.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { CatalogRows } from './catalog/rows.ts';
 
 export type PlainContext = Omit<AnalysisContext, 'prepared' | 'catalog'>;
+
+interface Analyse<OfCatalog> {
+  readonly task: 'analyse';
+  readonly text: string;
+  readonly context: PlainContext;
+  readonly prepared: readonly (readonly [string, Analysis | 'utility' | null])[];
+  readonly catalog: OfCatalog | null;
+}
+
+/** See encodeTokens. */
+interface Tokens {
+  readonly task: 'tokens';
+  readonly texts: readonly string[];
+  readonly words: readonly string[];
+}
+
+type Asked = Analyse<Catalog> | Tokens;
+/** Of a catalog that the thread was sent. */
+export type WorkerQuestion = Analyse<number> | Tokens;
+
+export interface Results {
+  readonly analyse: Analysis;
+  readonly tokens: Uint8Array<ArrayBuffer>;
+}
 
 /** What a thread is sent: a catalog before the first question that needs it, and questions. */
 export type WorkerMessage =
   | { readonly catalog: number; readonly rows: CatalogRows }
   | { readonly question: WorkerQuestion };
 
-export interface WorkerQuestion {
-  readonly text: string;
-  readonly context: PlainContext;
-  readonly prepared: readonly (readonly [string, Analysis | 'utility' | null])[];
-  /** Of a catalog that the thread was sent. */
-  readonly catalog: number | null;
-}
-
 /** Catalogs that a thread keeps: of several databases, and of sessions with objects of their own. */
 export const THREAD_CATALOGS_MAX = 8;
 
-export interface WorkerAnswer {
-  readonly analysis: Analysis;
+export interface WorkerAnswer<Result = Results[keyof Results]> {
+  readonly result: Result;
   readonly cpu_ms: number;
 }
 
-type Asked = Omit<WorkerQuestion, 'catalog'> & { readonly catalog: Catalog | null };
-
 interface Job {
   readonly question: Asked;
-  readonly settle: (answer: WorkerAnswer) => void;
+  readonly settle: (answer: WorkerAnswer<never> | WorkerAnswer<AnalysisError>) => void;
 }
 
 interface Thread {
@@ -64,10 +77,11 @@ export class WorkerPool {
     this.#options = options;
   }
 
-  /** Never rejects: what goes wrong is an Analysis with an error. */
-  async run(question: Asked): Promise<WorkerAnswer> {
-    if (this.#queue.length >= this.#options.queue_max)
-      return refused(question, '54000', 'too many statements wait for analysis');
+  /** Never rejects: what goes wrong is an AnalysisError. A session waits for its answer before it asks again, so the queue is fair. */
+  async run<Question extends Asked>(
+    question: Question,
+  ): Promise<WorkerAnswer<Results[Question['task']] | AnalysisError>> {
+    if (this.#queue.length >= this.#options.queue_max) return refused('54000', 'too many statements wait for analysis');
     return await new Promise((settle) => {
       this.#queue.push({ question, settle });
       if (this.#threads.length < this.#options.workers && this.#threads.every((t) => !t.ready || t.job)) this.#start();
@@ -77,7 +91,7 @@ export class WorkerPool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const job of this.#queue.splice(0)) job.settle(refused(job.question, '57P01', 'analysis is shutting down'));
+    for (const job of this.#queue.splice(0)) job.settle(refused('57P01', 'analysis is shutting down'));
     await Promise.all([...this.#threads].map((thread) => this.#end(thread, '57P01', 'analysis is shutting down')));
   }
 
@@ -85,7 +99,7 @@ export class WorkerPool {
     const thread: Thread = { worker: new Worker(...entry()), ready: false, job: null, timer: null, catalogs: [] };
     this.#threads.push(thread);
     thread.worker.unref();
-    thread.worker.on('message', (message: 'ready' | WorkerAnswer) => {
+    thread.worker.on('message', (message: 'ready' | WorkerAnswer<never>) => {
       if (message === 'ready') thread.ready = true;
       else this.#settle(thread, message);
       this.#assign();
@@ -106,17 +120,11 @@ export class WorkerPool {
         () => void this.#end(thread, '54001', 'statement too complex to analyse'),
         this.#options.deadline_ms,
       );
-      const { catalog, ...question } = job.question;
-      if (catalog && !thread.catalogs.includes(catalog.id)) {
-        send(thread, { catalog: catalog.id, rows: catalog.rows });
-        thread.catalogs.push(catalog.id);
-        if (thread.catalogs.length > THREAD_CATALOGS_MAX) thread.catalogs.shift();
-      }
-      send(thread, { question: { ...question, catalog: catalog?.id ?? null } });
+      send(thread, { question: withCatalog(thread, job.question) });
     }
   }
 
-  #settle(thread: Thread, answer: WorkerAnswer): void {
+  #settle(thread: Thread, answer: Parameters<Job['settle']>[0]): void {
     if (thread.timer) clearTimeout(thread.timer);
     thread.worker.unref();
     const { job } = thread;
@@ -129,8 +137,7 @@ export class WorkerPool {
     const at = this.#threads.indexOf(thread);
     if (at < 0) return;
     this.#threads.splice(at, 1);
-    if (thread.job)
-      this.#settle(thread, { ...refused(thread.job.question, sqlstate, message), cpu_ms: this.#options.deadline_ms });
+    if (thread.job) this.#settle(thread, refused(sqlstate, message, this.#options.deadline_ms));
     await thread.worker.terminate();
     if (!this.#closed && this.#queue.length > 0 && this.#threads.length < this.#options.workers) this.#start();
   }
@@ -141,8 +148,20 @@ function send({ worker }: Thread, message: WorkerMessage): void {
   worker.postMessage(message);
 }
 
-function refused(question: Asked, sqlstate: string, message: string): WorkerAnswer {
-  return { analysis: refusedAnalysis(question.text, { sqlstate, message, position: 0 }, null), cpu_ms: 0 };
+/** Sends the catalog that a question needs if the thread lacks it. */
+function withCatalog(thread: Thread, asked: Asked): WorkerQuestion {
+  if (asked.task !== 'analyse') return asked;
+  const { catalog } = asked;
+  if (catalog && !thread.catalogs.includes(catalog.id)) {
+    send(thread, { catalog: catalog.id, rows: catalog.rows });
+    thread.catalogs.push(catalog.id);
+    if (thread.catalogs.length > THREAD_CATALOGS_MAX) thread.catalogs.shift();
+  }
+  return { ...asked, catalog: catalog?.id ?? null };
+}
+
+function refused(sqlstate: string, message: string, cpu_ms = 0): WorkerAnswer<AnalysisError> {
+  return { result: { sqlstate, message, position: 0 }, cpu_ms };
 }
 
 /** The worker's file: worker.js as built, or worker.ts through tsx where the sources run as they are. */
@@ -157,5 +176,8 @@ function entry(): [
   return [code, { eval: true, resourceLimits }];
 }
 
-/** Heap of one worker, in MiB: the tree of a text of STATEMENT_BYTES_MAX fits. */
-const WORKER_HEAP_MB_MAX = 1024;
+/**
+ * Heap of one worker, in MiB: the tree of a text of STATEMENT_BYTES_MAX fits (300 for the worst), and catalogs. The parser's memory is
+ * beside it (240).
+ */
+const WORKER_HEAP_MB_MAX = 768;

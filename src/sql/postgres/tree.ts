@@ -10,11 +10,11 @@ export function unwrap(wrapped: unknown): [string, Tree] {
 
 /** Items of a list of String nodes. */
 export function strings(list: unknown): string[] {
-  const items = Array.isArray(list) ? (list as unknown[]) : [];
-  return items.flatMap((item) => {
-    const [kind, node] = unwrap(item);
-    return kind === 'String' ? [textOf(node['sval'])] : [];
-  });
+  const found: string[] = [];
+  if (!Array.isArray(list)) return found;
+  for (const item of list as { readonly String?: Tree }[])
+    if (item.String !== undefined) found.push(textOf(item.String['sval']));
+  return found;
 }
 
 /** Text of the tree: already UTF-16. */

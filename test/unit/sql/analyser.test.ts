@@ -2,7 +2,9 @@
 import { afterAll, expect, test } from 'vitest';
 import { analyseWithSession } from '../../../src/sql/explain.ts';
 import { PostgresAnalyser } from '../../../src/sql/postgres/analyser.ts';
+import { encodeTokens } from '../../../src/sql/postgres/lexer.ts';
 import { Parser } from '../../../src/sql/postgres/parser.ts';
+import { Seen } from '../../../src/sql/seen.ts';
 import { CONTEXT, found } from './helpers.ts';
 
 const analyser = await PostgresAnalyser.create({ workers: 1, deadline_ms: 5000 });
@@ -41,6 +43,37 @@ test('a text with many operators goes to a worker, which knows prepared statemen
   const answer = analyser.analyse(sums, { ...CONTEXT, prepared: () => inner });
   expect(answer).toBeInstanceOf(Promise);
   expect(found(await answer)).toEqual(['read', 'write public.t']);
+});
+
+test('tokens of long texts come from a worker, and are the same', async () => {
+  const session = analyser.session(CONTEXT);
+  const long = ['SELECT 1 -- one', `SELECT 'ä' /* ${'x'.repeat(5000)} */, 1${'+1'.repeat(5000)}`];
+  const answer = session.tokens(long);
+  expect(answer).toBeInstanceOf(Promise);
+  expect(await answer).toEqual(encodeTokens(long));
+  expect(session.cpu_ms).toBeGreaterThan(0);
+  const short = session.tokens(['SELECT 1']);
+  expect([...(short as Uint8Array)]).toEqual([0, 0, 0, 2, 0, 0, 0, 6, ...Buffer.from('SELECT'), 0, 0, 0, 1, 0x31]);
+});
+
+test('tokens that no worker can give are an error, not other tokens', async () => {
+  const closed = await PostgresAnalyser.create({ queue_max: 0 });
+  await expect(closed.session(CONTEXT).tokens(['x'.repeat(5000)])).rejects.toThrow('too many');
+  await closed.close();
+});
+
+test('texts that came once are forgotten by their bytes, too', () => {
+  const seen = new Seen();
+  const text = (n: number) => `${n}`.padEnd(600 * 1024);
+  expect([seen.again(text(1)), seen.again(text(1)), seen.again(text(2)), seen.again(text(1))]).toEqual([
+    false,
+    true,
+    false,
+    true,
+  ]);
+  expect([seen.again(text(3)), seen.again(text(1)), seen.again(text(3))]).toEqual([false, false, true]);
+  for (let n = 0; n < 2000; n++) seen.again(`${n}`);
+  expect([seen.again('0'), seen.again('1999')]).toEqual([false, true]);
 });
 
 test('what is too deep is refused, and the next text is served', async () => {
