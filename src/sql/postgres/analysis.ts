@@ -34,7 +34,7 @@ import {
 } from './names.ts';
 import type { ParseOutcome, Parser, RawStatement, Tree } from './parser.ts';
 import { STATEMENTS } from './statements.ts';
-import { OWN_HELP, OWN_SETTINGS, Refusal, textOf, unwrap } from './tree.ts';
+import { OWN_HELP, OWN_SETTINGS, Refusal, strings, textOf, unwrap } from './tree.ts';
 
 /** Longest text that is analysed, in bytes; a longer one is refused with 54000. */
 export const STATEMENT_BYTES_MAX = 1024 * 1024;
@@ -207,6 +207,7 @@ export class Analyst {
   #changed: NonNullable<Analysis['changes_catalog']> | null = null;
   #end = 0;
   #plain_call: Tree | null = null;
+  #setting_call: readonly [call: Tree, name: string] | null = null;
   #literal = false;
   #reads_user_relation = false;
   #folds = false;
@@ -244,6 +245,7 @@ export class Analyst {
     const findings_before = this.findings.length;
     const own_before = this.own.length;
     this.#plain_call = plainCall(kind, node);
+    this.#setting_call = settingCall(kind, node);
     this.walk(kind, node);
     this.#atEnd(findings_before);
     const row = STATEMENTS[kind];
@@ -514,9 +516,12 @@ export class Analyst {
     else this.#about('ddl', relation, range, why, this.#writes);
   }
 
-  /** A call of a function by name. count: of arguments, -1 if it can't be told. Returns the bare name if it is built in. */
-  calls(names: readonly string[], count: number, location: unknown): string | null {
-    const resolved = this.#function(names, count);
+  /**
+   * A call of a function by name. count: of arguments, -1 if it can't be told; so many of them are droppable: parameters, which the
+   * server leaves out where the protocol gives them the type void (JDBC's of a result). Returns the bare name if it is built in.
+   */
+  calls(names: readonly string[], count: number, location: unknown, droppable = 0): string | null {
+    const resolved = this.#function(names, count, droppable);
     const { name, bare, users } = resolved;
     if (name.startsWith('holdpoint.')) throw new Refusal('0A000', OWN_HELP);
     for (const row of users) this.runs(row.oid, location);
@@ -545,6 +550,7 @@ export class Analyst {
   #function(
     names: readonly string[],
     count: number,
+    droppable: number,
   ): {
     readonly name: string;
     readonly bare: string;
@@ -558,42 +564,49 @@ export class Analyst {
     const bare = names.at(-1)!;
     const schema = names.length > 1 ? names.at(-2)! : null;
     if (schema === null) this.#path_used = true;
-    const users = this.#users(schema, bare, count);
+    const users = this.#users(schema, bare, count, droppable);
+    const one = count >= 1 && count - droppable <= 1;
     const none = { bare, users: users ?? [], absent: users !== null };
     if (schema === null) {
       const usable = this.#path?.builtins_first || users !== null;
-      const found = usable ? functionClass(bare, count, major) : null;
+      const found = usable ? functionClass(bare, count, major, droppable) : null;
       // type_name(x) is a cast where no function of that name fits.
-      const cast = found === null && count === 1 && usable && isBuiltIn('type', bare, major);
+      const cast = found === null && one && usable && isBuiltIn('type', bare, major);
       if (found !== null || cast)
         return { ...none, name: qualified('pg_catalog', bare), class: found ?? 'read', built_in_schema: true };
-      if (users?.length === 0) this.#perhapsCast(names, count);
+      if (users?.length === 0) this.#perhapsCast(names, one);
       return { ...none, name: quoteIdentifier(bare), class: null, built_in_schema: false };
     }
     const name = qualified(...names.slice(-2));
     if (schema === 'pg_catalog')
-      return { ...none, name, class: functionClass(bare, count, major), built_in_schema: true, absent: false };
+      return {
+        ...none,
+        name,
+        class: functionClass(bare, count, major, droppable),
+        built_in_schema: true,
+        absent: false,
+      };
     if (schema === 'information_schema') {
-      const found = functionClass(`information_schema.${bare}`, count, major);
+      const found = functionClass(`information_schema.${bare}`, count, major, droppable);
       return { ...none, name, class: found, built_in_schema: true, absent: false };
     }
-    if (users?.length === 0) this.#perhapsCast(names, count);
+    if (users?.length === 0) this.#perhapsCast(names, one);
     return { ...none, name, class: null, built_in_schema: false };
   }
 
   /** type_name(x), or nothing that exists. */
-  #perhapsCast(names: readonly string[], count: number): void {
-    if (count === 1) this.type(names, -1);
+  #perhapsCast(names: readonly string[], one: boolean): void {
+    if (one) this.type(names, -1);
     else this.#missing = true;
   }
 
   /** Functions that users made which a call may mean, overloads among them. Null: nobody can tell. */
-  #users(schema: string | null, bare: string, count: number): readonly FunctionRow[] | null {
+  #users(schema: string | null, bare: string, count: number, droppable = 0): readonly FunctionRow[] | null {
     const catalog = this.#catalog;
     const schemas = this.#schemas(schema);
     if (!catalog || !schemas) return null;
     const fits = ({ arguments: most, defaults, variadic }: FunctionRow): boolean =>
-      count < 0 || (count >= most - defaults - (variadic ? 1 : 0) && (variadic || count <= most));
+      count < 0 || (count >= most - defaults - (variadic ? 1 : 0) && (variadic || count - droppable <= most));
     return catalog.functions(bare).filter((row) => schemas.includes(row.schema) && fits(row));
   }
 
@@ -877,6 +890,11 @@ export class Analyst {
     return this.#plain_call === call;
   }
 
+  /** The setting that a call changes in `SELECT set_config(name, ...) FROM pg_settings WHERE name = '...'`, as pg_dump writes it. */
+  settingOfWhere(call: Tree): string | undefined {
+    return this.#setting_call?.[0] === call ? this.#setting_call[1] : undefined;
+  }
+
   /** set_config('holdpoint.<name>', literal or $n, ...): the whole statement, or refused. */
   ownSetting(name: string, value: string | undefined, parameter: number | undefined, call: Tree): void {
     const which = OWN_SETTINGS.get(name);
@@ -1074,4 +1092,23 @@ function plainCall(kind: string, node: Tree): Tree | null {
   for (const field in node) if (!['targetList', 'limitOption', 'op'].includes(field)) return null;
   const [of, call] = unwrap(targets[0]?.ResTarget?.['val']);
   return of === 'FuncCall' ? call : null;
+}
+
+/** The call in `SELECT f(name, ...) FROM pg_settings WHERE name = '...'`, and that text, which is all that `name` can be. */
+function settingCall(kind: string, node: Tree): readonly [Tree, string] | null {
+  const { whereClause, fromClause, ...rest } = node;
+  const call = plainCall(kind, rest);
+  const [from, range] = unwrap((fromClause as unknown[] | undefined)?.[0]);
+  const [where, test] = unwrap(whereClause);
+  if (!call || from !== 'RangeVar' || (fromClause as unknown[]).length > 1 || range['alias'] !== undefined) return null;
+  if (range['relname'] !== 'pg_settings' || (range['schemaname'] ?? 'pg_catalog') !== 'pg_catalog') return null;
+  if (where !== 'A_Expr' || test['kind'] !== 'AEXPR_OP' || strings(test['name']).join('.') !== '=') return null;
+  const [of, value] = unwrap(test['rexpr']);
+  const isName = (wrapped: unknown): boolean => {
+    const [column, ref] = unwrap(wrapped);
+    return column === 'ColumnRef' && (ref['fields'] as unknown[]).length === 1 && strings(ref['fields'])[0] === 'name';
+  };
+  if (of !== 'A_Const' || value['sval'] === undefined) return null;
+  if (!isName(test['lexpr']) || !isName((call['args'] as unknown[] | undefined)?.[0])) return null;
+  return [call, textOf((value['sval'] as Tree)['sval'])];
 }

@@ -139,7 +139,8 @@ function functionCall(a: Analyst, node: Tree, frame: Frame): void {
   const names = callNames(strings(node['funcname']), a.context.server_version);
   // FROM unnest(a, b) is several calls of one argument each.
   const count = spread || names.join('.') === 'unnest' ? -1 : args.length;
-  const bare = a.calls(names, count, node['location']);
+  const parameters = args.filter((arg) => unwrap(arg)[0] === 'ParamRef').length;
+  const bare = a.calls(names, count, node['location'], parameters);
   if (bare !== null) SPECIAL[bare]?.(a, args, node, frame);
   a.children(node, frame, ['funcname']);
 }
@@ -186,7 +187,7 @@ function sequenceName(written: string): { schemaname?: string; relname: string }
 const NO_FRAME: Frame = { kind: '', node: {}, scope: null, defines: false, planned: false, later: false };
 
 function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Frame): void {
-  const name = constantText(args[0]);
+  const name = constantText(args[0]) ?? a.settingOfWhere(node);
   const given = constantText(args[1]);
   // Inside a larger query it may run never, or once for each row.
   const value = a.isPlainSelectOf(node) ? (given ?? undefined) : undefined;

@@ -31,6 +31,23 @@ test.each<[string, string[]]>([
   ["SELECT set_config('role', 'dba', false)", ['role role']],
   ["SELECT set_config('ro' || 'le', 'dba', false)", ['role role']],
   ['SELECT set_config($1, $2, false)', ['code pg_catalog.set_config?']],
+  [
+    "SELECT set_config(name, 'view', false) FROM pg_settings WHERE name = 'role'",
+    ['read pg_catalog.pg_settings', 'role role'],
+  ],
+  [
+    "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'jit' OR true",
+    ['code pg_catalog.set_config?', 'read pg_catalog.pg_settings'],
+  ],
+  [
+    "SELECT set_config(setting, 'off', false) FROM pg_settings WHERE name = 'jit'",
+    ['code pg_catalog.set_config?', 'read pg_catalog.pg_settings'],
+  ],
+  // A parameter of type void is no argument: this is ts_rewrite(tsquery, text), which runs the text.
+  ["SELECT ts_rewrite($1, $2, 'select a from t')", ['code pg_catalog.ts_rewrite']],
+  ["SELECT ts_rewrite($1, $2, 'a'::tsquery)", ['code pg_catalog.ts_rewrite']],
+  ["SELECT pg_read_file('x', $1, $2, $3, $4)", ['admin pg_catalog.pg_read_file', 'export pg_catalog.pg_read_file']],
+  ["SELECT set_config($1, 'role', 'dba', false)", ['code pg_catalog.set_config?']],
   ["SELECT nextval('public.s')", ['write public.s']],
   ['SELECT uuid_generate_v4()', ['code uuid_generate_v4?']],
   ['SELECT pg_catalog.no_such(1)', ['unknown pg_catalog.no_such']],
@@ -67,12 +84,22 @@ test.each<[string, string[]]>([
   expect(found(analysis)).toEqual(expected);
 });
 
+test('SET ROLE to the role that the session began with is RESET ROLE', () => {
+  const found_as = (sql: string, context = { role_start: 'app' }) => found(analyse(sql, context));
+  expect(found_as("SET ROLE 'app'")).toEqual(['settings role']);
+  expect(found_as('SET LOCAL ROLE app')).toEqual(['settings role']);
+  for (const sql of ['SET ROLE "App"', 'SET ROLE dba', 'SET SESSION AUTHORIZATION app', 'SET ROLE FROM CURRENT'])
+    expect(found_as(sql).join(), sql).toMatch(/^role /);
+  expect(found(analyse('SET ROLE app'))).toEqual(['role role']);
+});
+
 describe('what ordinary clients send is never held', () => {
   test.each([
     'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP',
     "SET client_encoding TO 'unicode'; SET standard_conforming_strings = on; SET client_min_messages TO 'warning'",
     "set names 'utf8'; SET SESSION timezone TO 'UTC'; SET extra_float_digits = 3; SET application_name = 'x'",
     "SELECT set_config('jit', 'off', false)",
+    "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
     'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; SAVEPOINT a; RELEASE a; COMMIT',
     "SELECT t.oid, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typname OPERATOR(pg_catalog.~) '^(a)$'",
     'SELECT pg_catalog.array_agg(x), count(*) FILTER (WHERE x > 1), row_number() OVER (PARTITION BY x) FROM t GROUP BY CUBE (x)',
@@ -81,6 +108,7 @@ describe('what ordinary clients send is never held', () => {
     "SELECT * FROM unnest($1::int[], $2::text[]) AS u(a, b), generate_series(1, 3), jsonb_to_recordset('[]') AS r(x int)",
     "SELECT date_trunc('day', a), extract(epoch FROM b), coalesce(c, d), greatest(1, 2), position('a' IN e), trim(f) FROM t",
     'DECLARE c CURSOR FOR SELECT * FROM t; FETCH 10 FROM c; MOVE c; CLOSE c',
+    'select * from lower($1,$2) as result',
     'PREPARE p AS SELECT $1::int; EXECUTE p(1); DEALLOCATE p',
     "LISTEN a; NOTIFY a, 'b'; UNLISTEN a; ANALYZE t; SHOW search_path; DISCARD PLANS",
     "SELECT * FROM json_table('[]'::jsonb, '$[*]' COLUMNS (a int PATH '$')) j, xmltable('/a' PASSING '<a/>' COLUMNS b text) x",
