@@ -69,6 +69,7 @@ const gate = createGate({
   where: ({ database }) => ({ engine: 'postgres', upstream: 'app', database, tags: {} }),
   console: () => null,
   held_bytes_max: DEFAULT_LIMITS.held_bytes_max,
+  impact: null,
   // What is measured here is the cost, not the brake on it.
   analysis_ms_per_s_max: Infinity,
   fault: (what, error) => {

@@ -39,8 +39,23 @@ function lines(request: RequestView, now: number): string {
   return (
     `${SHAPES[request.level].padEnd(10)}  ${request.id}  ${request.sentence}  (${end})\n` +
     `${' '.repeat(12)}${who}, rule ${request.rule}, ${stateWords(request)}${note}\n` +
+    impactLines(request)
+      .map((line) => `${' '.repeat(12)}${line}\n`)
+      .join('') +
     (request.warning ? `${' '.repeat(12)}The text deceives. ${request.warning}\n` : '')
   );
+}
+
+/** What it would touch, estimated; nothing while nobody knows. */
+function impactLines({ impact, state }: RequestView): string[] {
+  if (!impact || state !== 'open') return [];
+  return [
+    ...impact.facts.map(
+      ({ term, lines: rest }) =>
+        `${term}: ${rest.map((line) => [line.main, line.rest].filter(Boolean).join(', ')).join('; ')}`,
+    ),
+    ...impact.notes,
+  ];
 }
 
 function clock(ms: number): string {

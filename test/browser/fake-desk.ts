@@ -103,6 +103,7 @@ export function request(sql: string, findings: readonly Found[], other: Partial<
     decisions: [],
     withdrawn: null,
     outcome: null,
+    impact: null,
     updated: now,
     ...other,
   };
