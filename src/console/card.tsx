@@ -4,7 +4,7 @@ import { Fragment } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { api } from './api.ts';
 import { Decision } from './decide.tsx';
-import { bytes, clock, count, countdown, duration, either, roughly } from './format.ts';
+import { bytes, clock, count, countdown, duration, either, roughly, whatItDoes } from './format.ts';
 import { Icon, type IconName, LEVEL_WORDS, Shape } from './icons.tsx';
 import { current, go, isOpen, line, loaded, me, narrow, now, put, requests, sheet } from './state.ts';
 import { Findings, Statement } from './statement.tsx';
@@ -70,7 +70,7 @@ function Card({ request }: { readonly request: RequestView }) {
           </span>
         </div>
         {open ? <Clocks request={request} /> : <Results request={request} />}
-        <h1>{request.sentence}</h1>
+        <h1>{whatItDoes(request)}</h1>
         <p class="meta">
           {!open && <StateWord request={request} />}
           <span>
@@ -251,16 +251,15 @@ function Why({ request }: { readonly request: RequestView }) {
   );
 }
 
-/** Absent until the server has said something: nothing on the card is a guess of ours. */
+/** Numbers follow the card, in a place that is kept for them. */
 function Impact({ request }: { readonly request: RequestView }) {
   const { impact } = request;
-  if (!impact) return null;
+  if (!impact && !isOpen(request)) return null;
   return (
     <section class="panel">
-      <h2>
-        Impact <span class="r">estimated, nothing was run</span>
-      </h2>
-      {impact.facts.length > 0 && (
+      <h2>Impact {impact && <span class="r">estimated, nothing was run</span>}</h2>
+      {!impact && <p class="q small">Not estimated yet.</p>}
+      {impact && impact.facts.length > 0 && (
         <dl class="facts">
           {impact.facts.map(({ term, lines }, i) => (
             <Fragment key={i}>
@@ -276,7 +275,7 @@ function Impact({ request }: { readonly request: RequestView }) {
           ))}
         </dl>
       )}
-      {impact.notes.map((note) => (
+      {impact?.notes.map((note) => (
         <p class="q note" key={note}>
           {note}
         </p>

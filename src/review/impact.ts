@@ -23,19 +23,18 @@ export function impactOf(request: RequestLike): ImpactView | null {
   }));
   const rows = impact.rows.map((row) => ({ ...row, object: spell(row.object) }));
   const exports = request.findings.some(({ action }) => action === 'export');
-  const cannot = impact.cannot.map((why) => `Cannot be estimated: ${spell(why)}`);
   return {
+    amount: amountOf(impact),
     facts: [...rows.map((row) => rowsFact(row, tables, exports)), ...FACTS.flatMap((fact) => fact(tables))],
-    notes: [...cannot, UNSEEN],
+    notes: [...names(impact.notes), UNSEEN],
     rows,
     tables,
   };
 }
 
-/** ", about 212,000 rows" for the sentence of a request; empty where nobody knows. */
-export function amountOf(impact: ImpactLike | null): string {
-  const most = Math.max(...(impact?.rows ?? []).map(({ rows }) => rows));
-  return most >= 0 ? `, ${about(most)}` : '';
+function amountOf(impact: ImpactLike): string {
+  const most = Math.max(...impact.rows.map(({ rows }) => rows));
+  return most >= 0 ? about(most) : '';
 }
 
 const TERMS: Readonly<Record<Rows['does'], readonly [term: string, of: string]>> = {

@@ -115,7 +115,7 @@ export interface ImpactLike {
     readonly users: readonly string[];
     readonly triggers: readonly string[];
   }[];
-  readonly cannot: readonly string[];
+  readonly notes: readonly string[];
 }
 
 export type DecidePortResult =

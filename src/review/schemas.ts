@@ -72,6 +72,7 @@ export const findingView = z.object({
 });
 
 export const impactView = z.object({
+  amount: z.string().describe('The most rows of a fact below, "about 212,000 rows"; empty where nobody knows.'),
   facts: z
     .array(z.object({ term: z.string(), lines: z.array(z.object({ main: z.string(), rest: z.string() })) }))
     .describe('In words, as a card has them: "Leaves", "about 212,000 rows", "38 MB".'),

@@ -1,6 +1,6 @@
 // A request as one reviewer sees it. Everything a requester wrote leaves here as marked words or spelled out,
 // so that no channel has to remember to do it. Must never cut or reorder the statement.
-import { amountOf, impactOf } from './impact.ts';
+import { impactOf } from './impact.ts';
 import type { RequestLike, RequestsPort, ReviewerIdentity } from './ports.ts';
 import type { FindingView, Level, RequestView } from './schemas.ts';
 import { decode, deception, spell, words, type Decoded } from './words.ts';
@@ -103,7 +103,7 @@ export function viewOf(request: RequestLike, viewer: ReviewerIdentity, desk: Des
     revision: request.revision,
     digest: request.digest_tag,
     level: warning ? 'critical' : worst(findings),
-    sentence: sentenceOf(request, findings) + amountOf(request.impact),
+    sentence: sentenceOf(request, findings),
     warning,
     who: { ...request.who, groups: [...request.who.groups] },
     where: { ...request.where, tags: { ...request.where.tags } },

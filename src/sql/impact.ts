@@ -1,5 +1,5 @@
 // What a held statement would touch, in numbers, for its reviewer: the question, the answer, and the port that upstream implements.
-// Types only. An estimate decides nothing: no verdict, no digest and no release looks at it.
+// Types, and the order of lock modes. An estimate decides nothing: no verdict, no digest and no release looks at it.
 
 /** One statement of the message, as far as the database may be asked about it. */
 export interface AskedStatement {
@@ -11,6 +11,8 @@ export interface AskedStatement {
   readonly whole: RowsImpact['does'] | null;
   /** The strongest lock it takes on what it names as its target; null: not known. */
   readonly lock: LockMode | null;
+  /** The relation that the rows of `explain` go into (CREATE TABLE AS); null: they are returned. */
+  readonly into: string | null;
   /** Relations it has for a target, and those it reads, as the analysis names them: `schema.name`. */
   readonly targets: readonly string[];
   readonly reads: readonly string[];
@@ -32,7 +34,7 @@ export interface ImpactQuestion {
   /** The highest $n in the text, and the values that are known so far. */
   readonly parameters_named: number;
   readonly parameters: readonly { readonly type: string; readonly value: string | null }[];
-  /** Why the server must not plan it, as a sentence; null: nothing in the text speaks against it. */
+  /** Why the server must not plan it, completing "Cannot be estimated: ..."; null: nothing in the text speaks against it. */
   readonly unplannable: string | null;
 }
 
@@ -69,7 +71,7 @@ export interface Impact {
   readonly rows: readonly RowsImpact[];
   readonly tables: readonly TableImpact[];
   /** Whole sentences: what could not be told, and why. Never a value of the statement. */
-  readonly cannot: readonly string[];
+  readonly notes: readonly string[];
 }
 
 /** Looks, from a connection of its own. Runs nothing of the statement and none of the database's code. */

@@ -20,7 +20,7 @@ export function impactQuestion(text: string, analysis: Analysis): TextQuestion {
     identifiers: [...names.identifiers],
     operators: [...names.operators],
     parameters_named: names.parameters,
-    unplannable: unplannable(analysis) ?? (names.readable ? null : 'It has a name that is not written plainly.'),
+    unplannable: unplannable(analysis) ?? (names.readable ? null : 'it has a name that is not written plainly.'),
   };
 }
 
@@ -31,10 +31,10 @@ export function isPlainBuiltIn(name: string, major: number): boolean {
 
 /** EXPLAIN runs stable functions, and parsing runs input functions: what the analysis could not see through is not given to it. */
 function unplannable({ findings, functions, effects, error }: Analysis): string | null {
-  if (error) return 'It does not parse.';
-  if (effects.some(changesNames)) return 'It changes what names mean.';
+  if (error) return 'it does not parse.';
+  if (effects.some(changesNames)) return 'it changes what names mean.';
   const opaque = findings.find(({ action, unresolved }) => unresolved || action === 'code' || action === 'unknown');
-  if (opaque) return `EXPLAIN might run code: ${opaque.object || opaque.why}.`;
+  if (opaque) return opaque.object ? `EXPLAIN might run ${opaque.object}.` : 'it has code that cannot be read.';
   const own = functions.find((name) => !/^(pg_catalog|information_schema)\./.test(name));
   return own === undefined ? null : `EXPLAIN might run ${own}.`;
 }
@@ -59,10 +59,14 @@ function asked(text: string, analysis: Analysis, facts: StatementFacts, statemen
     explain: queryIn(text, facts.kind, tokens, words),
     whole: wholeOf(facts, words),
     lock: lockOf(facts.kind, words),
+    into: INTO.has(facts.kind) ? (objects((action) => action === 'ddl')[0] ?? null) : null,
     targets: objects((action) => TARGETED.has(action)),
     reads: objects((action) => action === 'read'),
   };
 }
+
+/** SELECT INTO is a SELECT. */
+const INTO: ReadonlySet<string> = new Set(['SELECT', 'CREATE TABLE AS', 'CREATE MATERIALIZED VIEW']);
 
 const WHOLE: Readonly<Record<string, RowsImpact['does']>> = {
   'TRUNCATE TABLE': 'deletes',

@@ -52,15 +52,15 @@ export const createPlanner = ({ target, isPlain, fault }: PlannerOptions): Plann
     },
     estimate(question) {
       const to = target(question.user);
-      if (!to) return Promise.resolve(nothing('The gateway has no login of its own here (auth: relay).'));
-      if (waiting >= WAITING_MAX) return Promise.resolve(nothing('Too many requests are being looked at.'));
+      if (!to) return Promise.resolve(nothing('the gateway has no login of its own here (auth: relay).'));
+      if (waiting >= WAITING_MAX) return Promise.resolve(nothing('too many requests are being looked at.'));
       waiting += 1;
       const turn = last
         .then(() => (closing.signal.aborted ? null : look(to, question, isPlain, closing.signal)))
         .catch((error: unknown) => {
           if (closing.signal.aborted) return null;
           fault('the impact of a held statement could not be estimated', error);
-          return nothing(`The server did not answer: ${sqlstateOf(error)}.`);
+          return nothing(`the server did not answer: ${sqlstateOf(error)}.`);
         })
         .finally(() => {
           waiting -= 1;
@@ -71,7 +71,8 @@ export const createPlanner = ({ target, isPlain, fault }: PlannerOptions): Plann
   };
 };
 
-const nothing = (why: string): Impact => ({ rows: [], tables: [], cannot: [why] });
+const unknown = (why: string): string => `Cannot be estimated: ${why}`;
+const nothing = (why: string): Impact => ({ rows: [], tables: [], notes: [unknown(why)] });
 
 const sqlstateOf = (error: unknown): string =>
   error instanceof Refused || error instanceof UpstreamError ? `SQLSTATE ${error.sqlstate}` : 'a fault of Holdpoint';
@@ -91,7 +92,7 @@ const look = async (
     const tables = await tablesOf(side, question, plans);
     const rows = question.statements.flatMap((asked) => plans.rows.get(asked.statement) ?? counted(asked, tables));
     const seen = new Map(tables.map(({ table }) => [table.name, table]));
-    return { rows, tables: [...seen.values()], cannot: plans.cannot };
+    return { rows, tables: [...seen.values()], notes: plans.notes };
   } finally {
     clearTimeout(timer);
     closing.removeEventListener('abort', giveUp);
@@ -106,7 +107,7 @@ interface Plans {
   readonly rows: Map<number, RowsImpact[]>;
   /** By relation: names of indexes, '' for the whole of it. */
   readonly by: Map<string, Set<string>>;
-  readonly cannot: string[];
+  readonly notes: string[];
 }
 
 const BEGIN = `BEGIN READ ONLY; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}; SET LOCAL search_path = pg_catalog, pg_temp`;
@@ -117,22 +118,22 @@ const EXPLAIN_GENERIC = 'EXPLAIN (GENERIC_PLAN, VERBOSE, FORMAT JSON) ';
 const GENERIC_SINCE = 16;
 
 const planned = async (side: Side, question: ImpactQuestion, isPlain: PlannerOptions['isPlain']): Promise<Plans> => {
-  const plans: Plans = { rows: new Map(), by: new Map(), cannot: [] };
+  const plans: Plans = { rows: new Map(), by: new Map(), notes: [] };
   const asked = question.statements.filter(({ explain }) => explain !== null);
   if (asked.length === 0) return plans;
   const why = unaskable(question, asked);
   if (why !== null) {
-    plans.cannot.push(why);
+    plans.notes.push(unknown(why));
     return plans;
   }
   for (const one of asked) {
     try {
       await side.run(BEGIN);
       const reason = await explain(side, question, one, isPlain, plans);
-      if (reason !== null) plans.cannot.push(reason);
+      if (reason !== null) plans.notes.push(unknown(reason));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      plans.cannot.push(refusal(error.sqlstate));
+      plans.notes.push(unknown(refusal(error.sqlstate)));
     }
     await side.run('ROLLBACK');
   }
@@ -141,21 +142,21 @@ const planned = async (side: Side, question: ImpactQuestion, isPlain: PlannerOpt
 
 const unaskable = (question: ImpactQuestion, asked: readonly AskedStatement[]): string | null => {
   if (question.unplannable !== null) return question.unplannable;
-  if (question.role === '' || question.search_path === null) return "The session's role or search_path is not known.";
-  if (asked.length > PLANNED_MAX) return `It has more than ${PLANNED_MAX} statements.`;
-  return question.parameters.length > PARAMETERS_MAX ? `It has more than ${PARAMETERS_MAX} parameters.` : null;
+  if (question.role === '' || question.search_path === null) return "the session's role or search_path is not known.";
+  if (asked.length > PLANNED_MAX) return `it has more than ${PLANNED_MAX} statements.`;
+  return question.parameters.length > PARAMETERS_MAX ? `it has more than ${PARAMETERS_MAX} parameters.` : null;
 };
 
 /** What the server says of a statement that it does not plan, where a reviewer may make something of it. */
 const REFUSALS: Readonly<Record<string, string>> = {
-  '42P01': 'It names a table that other connections do not see: a temporary one, or one of the open transaction.',
-  '42703': 'It names a column that other connections do not see: one of the open transaction.',
-  '42501': 'The role lacks a right that it needs: the server would refuse it, too.',
-  '55P03': 'Somebody holds a lock that forbids reading a table it names.',
-  '57014': `Planning took longer than ${STATEMENT_TIMEOUT_MS} ms.`,
+  '42P01': 'it names a table that other connections do not see: a temporary one, or one of the open transaction.',
+  '42703': 'it names a column that other connections do not see: one of the open transaction.',
+  '42501': 'the role lacks a right that it needs: the server would refuse it, too.',
+  '55P03': 'somebody holds a lock that forbids reading a table it names.',
+  '57014': `planning took longer than ${STATEMENT_TIMEOUT_MS} ms.`,
 };
 
-const refusal = (sqlstate: string): string => REFUSALS[sqlstate] ?? `The server did not plan it: SQLSTATE ${sqlstate}.`;
+const refusal = (sqlstate: string): string => REFUSALS[sqlstate] ?? `the server did not plan it: SQLSTATE ${sqlstate}.`;
 
 /** In an open transaction. Null: told; else why not. Rejects with Refused. */
 const explain = async (
@@ -168,7 +169,7 @@ const explain = async (
   const text = asked.explain as string;
   const [current] = await side.ask('SELECT current_user::text');
   if (current !== question.role && !(await takes(side, question.role)))
-    return "The session's role can't be taken here.";
+    return "the session's role can't be taken here.";
   const path = (to: string) => side.ask(SET, ['search_path', to]);
   await path(question.search_path as string);
   const schemas = await side.ask('SELECT pg_catalog.unnest(pg_catalog.current_schemas(true))::pg_catalog.text');
@@ -181,7 +182,7 @@ const explain = async (
   await path(question.search_path as string);
   const types = await side.describe(text, before);
   const known = question.parameters.length >= question.parameters_named;
-  if (types.some((oid) => oid >= FIRST_OWN_OID)) return 'A parameter has a type that is not built in.';
+  if (types.some((oid) => oid >= FIRST_OWN_OID)) return 'a parameter has a type that is not built in.';
   await path(OWN_PATH);
   // Now its relations are locked, each that a view or policy leads to as well: what they are made of stays.
   const after = await reach(await side.ask(LOCKED));
@@ -192,10 +193,11 @@ const explain = async (
     read(await side.ask(EXPLAIN + text, values, types), asked, plans);
     return null;
   }
-  if (side.serverVersion < GENERIC_SINCE) return 'Its parameters are not known yet.';
+  if (side.serverVersion < GENERIC_SINCE) return 'its parameters are not known yet.';
   const values = types.map(() => null);
   read(await side.ask(EXPLAIN_GENERIC + text, values, types), asked, plans);
-  return 'Its parameters are not known yet: planned for any values.';
+  plans.notes.push('Planned for any values: its parameters are not known yet.');
+  return null;
 };
 
 const takes = (side: Side, role: string): Promise<boolean> =>
@@ -224,7 +226,7 @@ const codeInReach = async (
     const found = JSON.parse(row) as { readonly code?: string; readonly calls?: string };
     if (found.code !== undefined) return `EXPLAIN might run code of the database: ${found.code}.`;
     if (found.calls !== undefined && !isPlain(found.calls, side.serverVersion))
-      return `EXPLAIN might run ${found.calls} in a view, policy or default.`;
+      return `EXPLAIN might run ${found.calls}, which can run others.`;
   }
   return null;
 };
@@ -240,7 +242,7 @@ const typesOf = async (side: Side, { parameters }: ImpactQuestion): Promise<read
   const types: number[] = [];
   for (const { type } of parameters) {
     const oid = Number(type === 'unspecified' ? 0 : (oids.get(type) ?? /^oid (\d+)$/.exec(type)?.[1]));
-    if (Number.isNaN(oid) || oid >= FIRST_OWN_OID) return 'A parameter has a type that is not built in.';
+    if (Number.isNaN(oid) || oid >= FIRST_OWN_OID) return 'a parameter has a type that is not built in.';
     types.push(oid);
   }
   return types;
@@ -271,7 +273,7 @@ const OPERATIONS: Readonly<Record<string, RowsImpact['does']>> = {
 };
 
 /** Takes names and numbers from a plan; conditions and outputs, which hold literals, stay in it. */
-const read = (lines: readonly string[], { statement }: AskedStatement, plans: Plans): void => {
+const read = (lines: readonly string[], { statement, into }: AskedStatement, plans: Plans): void => {
   const [{ Plan: top }] = JSON.parse(lines.join('\n')) as [{ Plan: PlanNode }];
   const rows: RowsImpact[] = [];
   const returns = top['Node Type'] !== 'ModifyTable' || top.Output !== undefined;
@@ -279,8 +281,8 @@ const read = (lines: readonly string[], { statement }: AskedStatement, plans: Pl
     const count = top['Plan Rows'] ?? 0;
     rows.push({
       statement,
-      does: 'returns',
-      object: '',
+      does: into === null ? 'returns' : 'inserts',
+      object: into ?? '',
       rows: count,
       bytes: count * (top['Plan Width'] ?? 0),
       from: 'plan',
@@ -320,6 +322,8 @@ const add = (map: Map<string, Set<string>>, key: string, value: string): void =>
 
 interface TableRow {
   readonly asked: string;
+  /** Named itself; else a view that is named leads to it. */
+  readonly named: boolean;
   readonly name: string;
   readonly kind: string;
   readonly rows: number | null;
@@ -330,7 +334,7 @@ interface TableRow {
 }
 
 interface Known {
-  /** The name that the question has for it. */
+  /** The name that the question has for it; '' where it is not named. */
   readonly asked: string;
   readonly table: TableImpact;
 }
@@ -346,23 +350,23 @@ const tablesOf = async (side: Side, question: ImpactQuestion, plans: Plans): Pro
   const found = await rowsOf(side, names, question.server_pid).catch(async (error: unknown) => {
     if (!(error instanceof Refused)) throw error;
     // Somebody has a table for himself: then without sizes.
-    plans.cannot.push(`Sizes of tables are not known: ${refusal(error.sqlstate)}`);
+    plans.notes.push(`Sizes of tables are not known: ${refusal(error.sqlstate)}`);
     return rowsOf(side, names, question.server_pid, false).catch((again: unknown) => {
       if (again instanceof Refused) return [];
       throw again;
     });
   });
-  return found.map(({ asked, name, rows, bytes, sessions, users, triggers }) => ({
-    asked,
+  return found.map(({ asked, named, name, rows, bytes, sessions, users, triggers }) => ({
+    asked: named ? asked : '',
     table: {
       name,
       rows,
       bytes,
       by: [...(plans.by.get(name) ?? plans.by.get(asked) ?? [])],
-      lock: locks.get(asked) ?? (writing.has(asked) ? null : 'ACCESS SHARE'),
+      lock: (named ? locks.get(asked) : undefined) ?? (writing.has(asked) ? null : 'ACCESS SHARE'),
       sessions,
       users: users ?? [],
-      triggers: writing.has(asked) ? triggers : [],
+      triggers: named && writing.has(asked) ? triggers : [],
     },
   }));
 };

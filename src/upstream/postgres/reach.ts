@@ -20,7 +20,7 @@ const classes = (names: string): string =>
 
 /**
  * $1 oids of relations, $2 identifiers, $3 schemas of the path, $4 operators, $5 operators of the grammar. Each row is JSON: {"code": what may
- * run}, or {"calls": a built-in function in a stored tree}, where it may be evaluated while planning.
+ * run}, or {"calls": a built-in function that planning may evaluate}.
  * Needs a search_path of pg_catalog alone.
  */
 export const REACH = `
@@ -76,6 +76,13 @@ trees (tree) AS (
     JOIN reach ON class = 'pg_class'::regclass AND id = indexrelid
   UNION ALL SELECT partexprs::text FROM pg_partitioned_table JOIN reach ON class = 'pg_class'::regclass AND id = partrelid
 ),
+-- Built-in functions that planning may evaluate: of the trees, and those with a name that the text has.
+called (name, schema) AS (
+  SELECT proname, pronamespace FROM trees, LATERAL regexp_matches(tree, ':funcid ([0-9]+)', 'g') AS found, pg_proc
+   WHERE oid = found[1]::oid AND oid < ${OWN} AND provolatile <> 'v'
+  UNION
+  SELECT proname, pronamespace FROM pg_proc WHERE proname = ANY ($2::name[]) AND oid < ${OWN} AND provolatile <> 'v'
+),
 code (class, id) AS (
   SELECT class, id FROM reach
    WHERE class IN (${classes('pg_proc pg_operator pg_opclass pg_am pg_foreign_server pg_cast')})
@@ -99,12 +106,19 @@ code (class, id) AS (
   -- How a built-in type is compared by ORDER BY and GROUP BY: B-tree and hash.
   SELECT 'pg_opclass'::regclass, oid FROM pg_opclass
    WHERE oid >= ${OWN} AND opcdefault AND opcintype < ${OWN} AND opcmethod IN (403, 405)
+  UNION ALL
+  -- Text search runs the functions of whatever templates and parsers a configuration has.
+  SELECT made.class, made.id
+    FROM (SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser)
+      AS made (class, id)
+   WHERE made.id >= ${OWN}
+     AND EXISTS (SELECT FROM called JOIN pg_proc ON proname = name
+                  WHERE proargtypes::oid[] && ARRAY['regconfig'::regtype, 'regdictionary'::regtype]::oid[])
 )
 SELECT json_build_object('code', pg_describe_object(class, id, 0))::text FROM (SELECT DISTINCT class, id FROM code LIMIT 3) AS found
 UNION ALL
-SELECT DISTINCT json_build_object('calls', CASE WHEN nspname = 'pg_catalog' THEN '' ELSE nspname || '.' END || proname)::text
-  FROM trees, LATERAL regexp_matches(tree, ':funcid ([0-9]+)', 'g') AS found, pg_proc, pg_namespace
- WHERE pg_proc.oid = found[1]::oid AND pg_namespace.oid = pronamespace AND provolatile <> 'v' AND pg_proc.oid < ${OWN}
+SELECT json_build_object('calls', CASE WHEN nspname = 'pg_catalog' THEN '' ELSE nspname || '.' END || name)::text
+  FROM called JOIN pg_namespace ON oid = schema
 `;
 
 /** Relations that this transaction has locked, which parsing does for every one that a statement names or comes to by a view or policy. */
@@ -114,10 +128,21 @@ SELECT relation::text FROM pg_locks
    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 `;
 
-/** $1 names of relations. Rows are the JSON of `TableRow`; an index stands for its table. $2: the session's backend. $3: with sizes. */
+/** $1 names of relations. Rows are the JSON of `TableRow`; an index stands for its table, and a view is followed by what it reads. $2: the session's backend. $3: with sizes. */
 export const TABLES = `
+WITH RECURSIVE seen (asked, oid, named) AS (
+  SELECT given.name, coalesce(i.indrelid, c.oid), true
+    FROM unnest($1::text[]) AS given (name) JOIN pg_class AS c ON c.oid = to_regclass(given.name)
+    LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
+  UNION
+  SELECT seen.asked, d.refobjid, false
+    FROM seen JOIN pg_rewrite AS r ON r.ev_class = seen.oid AND r.ev_type = '1'
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+     AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> seen.oid
+)
 SELECT json_build_object(
-  'asked', named.name,
+  'asked', seen.asked,
+  'named', seen.named,
   'name', quote_ident(n.nspname) || '.' || quote_ident(c.relname),
   'kind', c.relkind,
   'rows', CASE WHEN c.relkind = 'p'
@@ -132,10 +157,7 @@ SELECT json_build_object(
   'users', used.users,
   'triggers', ARRAY(SELECT tgname FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled <> 'D' ORDER BY 1 LIMIT 20)
 )::text
-FROM unnest($1::text[]) AS named (name)
-JOIN pg_class AS given ON given.oid = to_regclass(named.name)
-LEFT JOIN pg_index AS i ON i.indexrelid = given.oid
-JOIN pg_class AS c ON c.oid = coalesce(i.indrelid, given.oid)
+FROM seen JOIN pg_class AS c ON c.oid = seen.oid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace,
 LATERAL (
   SELECT count(DISTINCT l.pid) AS sessions,
@@ -144,4 +166,6 @@ LATERAL (
    WHERE l.locktype = 'relation' AND l.relation = c.oid AND l.pid <> pg_backend_pid() AND l.pid IS DISTINCT FROM $2::int
      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ) AS used
+ORDER BY seen.named, c.relname
+LIMIT 100
 `;
