@@ -51,10 +51,7 @@ function lines(request: RequestView, now: number): string {
 function impactLines({ impact, state }: RequestView): string[] {
   if (!impact || state !== 'open') return [];
   return [
-    ...impact.facts.map(
-      ({ term, lines: rest }) =>
-        `${term}: ${rest.map((line) => [line.main, line.rest].filter(Boolean).join(', ')).join('; ')}`,
-    ),
+    ...impact.facts.map(({ term, lines: rest }) => `${term}: ${rest.map((line) => line.main + line.rest).join('; ')}`),
     ...impact.notes,
   ];
 }

@@ -267,7 +267,8 @@ function Impact({ request }: { readonly request: RequestView }) {
               <dd>
                 {lines.map(({ main, rest }, n) => (
                   <div key={n}>
-                    {main && <b>{main}</b>} {rest && <span>{rest}</span>}
+                    {main && <b>{main}</b>}
+                    {rest && <span>{rest}</span>}
                   </div>
                 ))}
               </dd>

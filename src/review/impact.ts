@@ -8,7 +8,7 @@ type Rows = ImpactLike['rows'][number];
 type Table = ImpactLike['tables'][number];
 type Fact = ImpactView['facts'][number];
 
-const UNSEEN = 'Not seen: temporary tables, and what open transactions have changed.';
+const UNSEEN = 'Not seen: temporary tables, uncommitted rows.';
 
 export function impactOf(request: RequestLike): ImpactView | null {
   const { impact } = request;
@@ -49,14 +49,11 @@ const COUNTED = 'when it was last analysed';
 function rowsFact({ does, object, rows, bytes, from }: Rows, tables: readonly Table[], exports: boolean): Fact {
   const [term, of] = TERMS[does];
   const whole = of === 'of' && (tables.find(({ name }) => name === object)?.rows ?? Infinity) <= rows;
-  const rest = [
-    ...(object === '' ? [] : [`${whole ? 'all ' : ''}${of} ${object}`]),
-    ...(bytes === null ? [] : [size(bytes)]),
-    ...(from === 'statistics' ? [COUNTED] : []),
-  ];
+  const target = object === '' ? '' : whole ? `, all of ${object}` : ` ${of} ${object}`;
+  const rest = [...(bytes === null ? [] : [size(bytes)]), ...(from === 'statistics' ? [COUNTED] : [])];
   return {
     term: does === 'returns' && exports ? 'Leaves' : term,
-    lines: [{ main: about(rows), rest: rest.join(', ') }],
+    lines: [{ main: about(rows), rest: [target, ...rest].join(', ') }],
   };
 }
 
@@ -91,9 +88,11 @@ const FACTS: readonly ((tables: readonly Table[]) => Fact[])[] = [
 ];
 
 function tableLine({ name, rows, bytes, by }: Table): { main: string; rest: string } {
-  const how = by.map((index) => (index === '' ? 'whole' : `by index ${index}`)).join(', ');
-  const much = [...(rows === null ? [] : [about(rows)]), ...(bytes === null ? [] : [size(bytes)])].join(', ');
-  return { main: '', rest: `${name}${how ? ` ${how}` : ''}${much ? `: ${much}` : ''}` };
+  // Which index is in `tables`: a card has one line for it.
+  const how = [...new Set(by.map((index) => (index === '' ? ' whole' : ' by index')))].join(' and');
+  // Where there is a plan, its own count says more than the table's.
+  const count = rows === null || by.length > 0 ? [] : [about(rows)];
+  return { main: '', rest: [`${name}${how}`, ...count, ...(bytes === null ? [] : [size(bytes)])].join(', ') };
 }
 
 /** Manual 13.3.1: what waits while the lock is held, which is until the transaction ends. Weaker ones stop no reader and no writer. */
@@ -108,7 +107,7 @@ const BLOCKS: Readonly<Record<string, string>> = {
 function lockLines(tables: readonly Table[]): { main: string; rest: string }[] {
   const strong = tables.flatMap(({ name, lock }) => {
     const blocks = lock === null ? undefined : BLOCKS[lock];
-    return blocks === undefined ? [] : [{ main: `${lock}`, rest: `on ${name}: ${blocks}` }];
+    return blocks === undefined ? [] : [{ main: `${lock}`, rest: ` on ${name}: ${blocks}` }];
   });
   if (strong.length > 0) return strong;
   if (tables.some(({ lock }) => lock === 'ROW EXCLUSIVE'))

@@ -74,7 +74,12 @@ export const findingView = z.object({
 export const impactView = z.object({
   amount: z.string().describe('The most rows of a fact below, "about 212,000 rows"; empty where nobody knows.'),
   facts: z
-    .array(z.object({ term: z.string(), lines: z.array(z.object({ main: z.string(), rest: z.string() })) }))
+    .array(
+      z.object({
+        term: z.string(),
+        lines: z.array(z.object({ main: z.string(), rest: z.string().describe('Goes on right after it.') })),
+      }),
+    )
     .describe('In words, as a card has them: "Leaves", "about 212,000 rows", "38 MB".'),
   notes: z.array(z.string()).describe('What could not be told and why, and what is never seen.'),
   rows: z.array(

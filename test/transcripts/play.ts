@@ -262,7 +262,7 @@ class Player {
     if (!gateway || !this.#request) throw new Error('there is no request');
     const { impact } = await gateway.estimated(this.#request.id);
     const facts = (impact?.facts ?? []).flatMap(({ term, lines }) =>
-      lines.map(({ main, rest }) => `= ${term}: ${[main, rest].filter(Boolean).join(', ')}`),
+      lines.map(({ main, rest }) => `= ${term}: ${main + rest}`),
     );
     return [...facts, ...(impact?.notes ?? []).map((note) => `= ${note}`)].map(withoutSizes);
   }

@@ -32,11 +32,11 @@ export function isPlainBuiltIn(name: string, major: number): boolean {
 /** EXPLAIN runs stable functions, and parsing runs input functions: what the analysis could not see through is not given to it. */
 function unplannable({ findings, functions, effects, error }: Analysis): string | null {
   if (error) return 'it does not parse.';
-  if (effects.some(changesNames)) return 'it changes what names mean.';
   const opaque = findings.find(({ action, unresolved }) => unresolved || action === 'code' || action === 'unknown');
   if (opaque) return opaque.object ? `EXPLAIN might run ${opaque.object}.` : 'it has code that cannot be read.';
   const own = functions.find((name) => !/^(pg_catalog|information_schema)\./.test(name));
-  return own === undefined ? null : `EXPLAIN might run ${own}.`;
+  if (own !== undefined) return `EXPLAIN might run ${own}.`;
+  return effects.some(changesNames) ? 'it changes what names mean.' : null;
 }
 
 const NAMING: ReadonlySet<string> = new Set(['search_path', 'role', 'session_authorization']);
