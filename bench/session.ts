@@ -71,6 +71,7 @@ const gate = createGate({
   reading: READING,
   console: () => null,
   held_bytes_max: DEFAULT_LIMITS.held_bytes_max,
+  impact: null,
   // What is measured here is the cost, not the brake on it.
   analysis_ms_per_s_max: 1e9,
   fault: (what, error) => {

@@ -14,7 +14,7 @@ import type { Deps, Running, ServeOptions } from './cli/ports.ts';
 import { runProgram } from './cli/program.ts';
 import { VERSION } from './cli/version.ts';
 import { type Config, ConfigError, type PostgresConfig } from './config/config.ts';
-import { createGate } from './gate/gate.ts';
+import { createGate, type GateOptions } from './gate/gate.ts';
 import { auditJournal, fromRecord } from './gate/journal.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { openSecret } from './identity/secret.ts';
@@ -29,9 +29,11 @@ import type { Gate } from './session/gate.ts';
 import type { AnalysisContext } from './sql/findings.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 import { READING } from './sql/postgres/catalog/reading.ts';
+import { impactQuestion, isPlainBuiltIn } from './sql/postgres/impact.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
-import { connectUpstream } from './upstream/postgres/connect.ts';
 import { FRESH_MS, PostgresCatalog } from './upstream/postgres/catalog.ts';
+import { connectUpstream } from './upstream/postgres/connect.ts';
+import { createPlanner } from './upstream/postgres/impact.ts';
 import { PoolerWatch } from './upstream/postgres/pooler.ts';
 
 /** Events kept for reviewers who come back with a cursor. */
@@ -148,6 +150,7 @@ const build = async (
         console: () => reviewUrl,
         held_bytes_max: config.limits.held_bytes_max,
         analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,
+        impact: impactOf(upstream, identity, config, fault, closers),
         fault,
       }),
     );
@@ -289,6 +292,32 @@ class Catalogs {
   }
 }
 
+/** Asks the upstream what a held statement would touch. */
+const impactOf = (
+  upstream: PostgresConfig,
+  identity: Identity,
+  config: Config,
+  fault: GateOptions['fault'],
+  closers: (() => Promise<void> | void)[],
+): NonNullable<GateOptions['impact']> => {
+  const planner = createPlanner({
+    target: (user) => (upstream.auth === 'relay' ? null : target(upstream, identity, user, config)),
+    isPlain: isPlainBuiltIn,
+    fault,
+  });
+  closers.push(() => planner.close());
+  return ({ where, role, parameters }, { text, analysis, user, server_pid, search_path }) =>
+    planner.estimate({
+      ...impactQuestion(text, analysis),
+      user,
+      database: where.database,
+      role,
+      search_path,
+      server_pid,
+      parameters,
+    });
+};
+
 const requestsPort = (desk: Desk): ReviewPorts['requests'] => ({
   list: (filter) => desk.list(filter),
   get: (id) => desk.get(id),
@@ -377,6 +406,7 @@ const operatorLine = (event: ApprovalEvent, request: Request): RequestLine | nul
     case 'released':
     case 'outcome_unknown':
     case 'lapsed':
+    case 'impact':
       return null;
   }
 };

@@ -1,5 +1,6 @@
 // The desk runs the lifecycle: it opens requests, lets connections wait on them, counts decisions and lets what was approved
 // run, once. Must never show or act on a transition before the journal has it, and never release a request twice.
+import type { Impact } from '../sql/impact.ts';
 import { newId } from './digest.ts';
 import { isLinked, mayDecide } from './duty.ts';
 import { apply, isTerminal } from './lifecycle.ts';
@@ -154,6 +155,7 @@ export function createDesk(options: DeskOptions): Desk {
       decisions: [],
       withdrawn: null,
       outcome: null,
+      impact: null,
       updated: at,
     };
     // Counted before it is durable: a hundred statements sent at once must not all find room.
@@ -234,6 +236,14 @@ export function createDesk(options: DeskOptions): Desk {
           ? { type: 'outcome_unknown', at, id, why: 'the connection to the database was lost' }
           : { type: 'finished', at, id, outcome };
       await commit(entry, event);
+    });
+  }
+
+  async function impact(id: string, seen: Impact): Promise<boolean> {
+    return onEntry(id, false, async (entry) => {
+      if (!isLive(entry.request) || entry.request.impact !== null) return false;
+      await commit(entry, { type: 'impact', at: clock.now(), id, impact: seen });
+      return true;
     });
   }
 
@@ -509,6 +519,7 @@ export function createDesk(options: DeskOptions): Desk {
     release,
     lapse,
     finish,
+    impact,
     decide,
     may: (id, reviewer) => {
       const request = get(id);

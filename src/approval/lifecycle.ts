@@ -6,6 +6,7 @@ import type { ApprovalEvent, Request, State } from './types.ts';
 export const HAPPENINGS = [
   'held',
   'ticket',
+  'impact',
   'approve',
   'deny',
   'withdrawn',
@@ -22,12 +23,13 @@ export const LIFECYCLE: Readonly<Record<State, Readonly<Partial<Record<Happening
   open: {
     held: 'open',
     ticket: 'open',
+    impact: 'open',
     approve: 'approved',
     deny: 'denied',
     withdrawn: 'withdrawn',
     expired: 'expired',
   },
-  approved: { ticket: 'approved', released: 'released', lapsed: 'lapsed' },
+  approved: { ticket: 'approved', impact: 'approved', released: 'released', lapsed: 'lapsed' },
   denied: {},
   expired: {},
   withdrawn: {},
@@ -102,6 +104,8 @@ function facts(request: Request, event: Exclude<ApprovalEvent, { type: 'opened' 
       return { holds: 'held', wait_until: Math.max(event.wait_until, request.wait_until ?? 0) };
     case 'ticket':
       return { holds: 'ticket', wait_until: null };
+    case 'impact':
+      return { impact: event.impact };
     case 'decided':
       return {
         decisions: [...request.decisions, event.decision],

@@ -1,5 +1,6 @@
 // An approval request and what happens to it. Types only; lifecycle.ts is the table, desk.ts runs it.
 import type { Finding } from '../sql/findings.ts';
+import type { Impact } from '../sql/impact.ts';
 import type { Ask, Where, Who } from '../policy/types.ts';
 
 export const STATES = [
@@ -97,6 +98,8 @@ export interface Request extends Held {
   readonly decisions: readonly Decision[];
   readonly withdrawn: { readonly by: string; readonly reason: string } | null;
   readonly outcome: Outcome | null;
+  /** What it would touch, as the server estimated it after the request was opened; null: not known, or not yet. */
+  readonly impact: Impact | null;
   readonly updated: number;
 }
 
@@ -143,6 +146,8 @@ export type ApprovalEvent =
       readonly session: string;
       readonly why: HoldEndWhy;
     }
+  /** What the server says it would touch. It comes when it comes, and changes nothing that a decision is bound to. */
+  | { readonly type: 'impact'; readonly at: number; readonly id: string; readonly impact: Impact }
   | { readonly type: 'decided'; readonly at: number; readonly id: string; readonly decision: Decision }
   | {
       readonly type: 'withdrawn';
@@ -193,6 +198,8 @@ export interface Desk {
    * `why` ends the sentence "approved for other circumstances: ...".
    */
   lapse(id: string, why: string): Promise<boolean>;
+  /** Attaches what the server says it would touch, once, while it is open or waits to be used. False: too late. Rejects when the journal does. */
+  impact(id: string, impact: Impact): Promise<boolean>;
   decide(input: DecideInput): Promise<DecideResult>;
   /** May this person decide this request, as identity knows both now? Undefined: no such request. */
   may(id: string, reviewer: string): May | undefined;

@@ -20,6 +20,7 @@ export const RECORD_TYPES = {
   'request.opened': 'A risky statement became a request: who, what, why, where.',
   'request.held': 'A client waits on the wire for a request (again).',
   'request.ticket': 'The client no longer waits; the request lives on as a ticket.',
+  'request.impact': 'What the server estimated that it would touch: names and numbers.',
   'request.decided': 'A reviewer or a clock approved or denied: decision, rationale (sealed), channel.',
   'request.refused': 'A decision was not counted, and why.',
   'request.withdrawn': 'The request ended without a decision at its own side’s wish.',

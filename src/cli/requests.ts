@@ -36,11 +36,24 @@ function lines(request: RequestView, now: number): string {
   const end = open ? `ends in ${clock(request.deadline - now)}` : request.state;
   const who = `${request.who.id}${request.who.sponsor ? `, for ${request.who.sponsor}` : ''}, on ${request.where.database}`;
   const note = open && !request.can_decide.may ? `: ${request.can_decide.text}` : '';
+  const amount = request.impact?.amount ? `, ${request.impact.amount}` : '';
   return (
-    `${SHAPES[request.level].padEnd(10)}  ${request.id}  ${request.sentence}  (${end})\n` +
+    `${SHAPES[request.level].padEnd(10)}  ${request.id}  ${request.sentence}${amount}  (${end})\n` +
     `${' '.repeat(12)}${who}, rule ${request.rule}, ${stateWords(request)}${note}\n` +
+    impactLines(request)
+      .map((line) => `${' '.repeat(12)}${line}\n`)
+      .join('') +
     (request.warning ? `${' '.repeat(12)}The text deceives. ${request.warning}\n` : '')
   );
+}
+
+/** What it would touch, estimated; nothing while nobody knows. */
+function impactLines({ impact, state }: RequestView): string[] {
+  if (!impact || state !== 'open') return [];
+  return [
+    ...impact.facts.map(({ term, lines: rest }) => `${term}: ${rest.map((line) => line.main + line.rest).join('; ')}`),
+    ...impact.notes,
+  ];
 }
 
 function clock(ms: number): string {

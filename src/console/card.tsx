@@ -1,9 +1,10 @@
 // One request, with all a reviewer needs on one screen: the exact statement first, then what was found, why, who, and
 // what came before. Three voices, never mixed: Holdpoint's facts, people's words, and the agent's words with a bar.
+import { Fragment } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { api } from './api.ts';
 import { Decision } from './decide.tsx';
-import { bytes, clock, count, countdown, duration, either, roughly } from './format.ts';
+import { bytes, clock, count, countdown, duration, either, roughly, whatItDoes } from './format.ts';
 import { Icon, type IconName, LEVEL_WORDS, Shape } from './icons.tsx';
 import { current, go, isOpen, line, loaded, me, narrow, now, put, requests, sheet } from './state.ts';
 import { Findings, Statement } from './statement.tsx';
@@ -69,7 +70,7 @@ function Card({ request }: { readonly request: RequestView }) {
           </span>
         </div>
         {open ? <Clocks request={request} /> : <Results request={request} />}
-        <h1>{request.sentence}</h1>
+        <h1>{whatItDoes(request)}</h1>
         <p class="meta">
           {!open && <StateWord request={request} />}
           <span>
@@ -107,6 +108,7 @@ function Card({ request }: { readonly request: RequestView }) {
         </div>
         <aside class="caside" aria-label="Facts">
           <Why request={request} />
+          <Impact request={request} />
           <Approvals request={request} />
           <Transaction request={request} />
           <Requester request={request} />
@@ -245,6 +247,40 @@ function Why({ request }: { readonly request: RequestView }) {
           Rule <b class="mono">{request.rule}</b>: {request.message}
         </p>
       )}
+    </section>
+  );
+}
+
+/** Numbers follow the card, in a place that is kept for them. */
+function Impact({ request }: { readonly request: RequestView }) {
+  const { impact } = request;
+  if (!impact && !isOpen(request)) return null;
+  return (
+    <section class="panel">
+      <h2>Impact {impact && <span class="r">estimated, nothing was run</span>}</h2>
+      {!impact && <p class="q small">Not estimated yet.</p>}
+      {impact && impact.facts.length > 0 && (
+        <dl class="facts">
+          {impact.facts.map(({ term, lines }, i) => (
+            <Fragment key={i}>
+              <dt>{term}</dt>
+              <dd>
+                {lines.map(({ main, rest }, n) => (
+                  <div key={n}>
+                    {main && <b>{main}</b>}
+                    {rest && <span>{rest}</span>}
+                  </div>
+                ))}
+              </dd>
+            </Fragment>
+          ))}
+        </dl>
+      )}
+      {impact?.notes.map((note) => (
+        <p class="q note" key={note}>
+          {note}
+        </p>
+      ))}
     </section>
   );
 }

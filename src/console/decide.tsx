@@ -4,7 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { RequestView } from '../review/schemas.ts';
 import { api, why } from './api.ts';
 import { endSentence, stateRow } from './card.tsx';
-import { clock, countdown, either } from './format.ts';
+import { clock, countdown, either, whatItDoes } from './format.ts';
 import { Icon } from './icons.tsx';
 import {
   assertive,
@@ -124,7 +124,7 @@ export function Decision({ request }: { readonly request: RequestView }) {
               Back to the card
             </button>
           </div>
-          <p class="sheets">{request.sentence}</p>
+          <p class="sheets">{whatItDoes(request)}</p>
           {open ? may.may ? <Bar request={request} /> : <Barred text={may.text} /> : <Ended request={request} />}
         </form>
       </section>

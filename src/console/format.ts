@@ -1,4 +1,5 @@
 // Times, sizes and counts as the page prints them. Times are UTC and say so where they stand alone.
+import type { RequestView } from '../review/schemas.ts';
 
 /** "0:47", "11:42", "1:02:03"; never negative. */
 export function countdown(ms: number): string {
@@ -35,6 +36,11 @@ export function count(n: number): string {
 export function bytes(n: number): string {
   if (n < 1_000) return `${n} B`;
   return n < 1_000_000 ? `${(n / 1_000).toFixed(1)} kB` : `${(n / 1_000_000).toFixed(1)} MB`;
+}
+
+/** "Exports public.customers, about 212,000 rows": with the amount where the server has estimated one. */
+export function whatItDoes({ sentence, impact }: RequestView): string {
+  return impact?.amount ? `${sentence}, ${impact.amount}` : sentence;
 }
 
 export function duration(ms: number): string {

@@ -1,5 +1,5 @@
 // The queue: riskiest first, then oldest, and still under the pointer. What arrives meanwhile is counted, what ends is struck.
-import { clock, countdown } from './format.ts';
+import { clock, countdown, whatItDoes } from './format.ts';
 import { Icon, LEVEL_WORDS, Shape } from './icons.tsx';
 import {
   arrivals,
@@ -175,7 +175,7 @@ function Row({ request, group }: { readonly request: RequestView; readonly group
               </span>
             )}
           </span>
-          <span class="b">{request.sentence}</span>
+          <span class="b">{whatItDoes(request)}</span>
           <span class="c">
             <span>
               {request.who.id}

@@ -25,6 +25,7 @@ import type {
 } from '../session/gate.ts';
 import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../sql/catalog.ts';
 import type { Analysis, AnalysisContext } from '../sql/findings.ts';
+import type { Impact } from '../sql/impact.ts';
 import { Seen } from '../sql/seen.ts';
 import { planOf, type Remembered } from './plan.ts';
 import { requestRow, REQUEST_COLUMNS } from './show.ts';
@@ -75,7 +76,21 @@ export interface GateOptions {
   readonly held_bytes_max: number;
   /** CPU time that one session's new statements may cost in a second, in ms; over it they wait. */
   readonly analysis_ms_per_s_max: number;
+  /** Asks the server what a held statement would touch; rejects nothing. An answer of null: there will be none. */
+  readonly impact: ((about: Held, text: ImpactText) => Promise<Impact | null>) | null;
   readonly fault: (what: string, error: unknown) => void;
+}
+
+/** What an estimate needs beside the request. */
+export interface ImpactText {
+  /** The statement as it would be forwarded, latin1. */
+  readonly text: string;
+  readonly analysis: Analysis;
+  /** As the agent logged in, and its backend upstream. */
+  readonly user: string;
+  readonly server_pid: number;
+  /** Null while it is unknown. */
+  readonly search_path: string | null;
 }
 
 type Context = {
@@ -496,6 +511,7 @@ class Session implements GateSession {
       return { type: 'refuse', text: texts.noLog() };
     }
     const inTransaction = this.#facts.in_transaction;
+    if (result.type === 'waiting' || result.type === 'pending') this.#estimate(result.request, plan, analysis);
     switch (result.type) {
       case 'waiting':
         return this.#waiting(result.request, result.hold, verdict, analysis, wait_ms, () =>
@@ -512,6 +528,17 @@ class Session implements GateSession {
       case 'refused':
         return { type: 'refuse', text: refusedText(result.why, this.#who.id, verdict.rule, result.limit ?? 0) };
     }
+  }
+
+  /** Nobody waits for it: the card is there first, and its numbers follow. */
+  #estimate(request: Request, plan: Plan, analysis: Analysis): void {
+    const { impact, desk, fault } = this.#options;
+    if (!impact || request.impact !== null) return;
+    const { user, server_pid } = this.#opening;
+    const { search_path } = this.#facts;
+    impact(request, { text: plan.forward ?? plan.text, analysis, user, server_pid, search_path })
+      .then((seen) => seen && desk.impact(request.id, seen))
+      .catch((error: unknown) => fault('the impact of a held statement could not be recorded', error));
   }
 
   #held(

@@ -33,6 +33,8 @@ const toRecord = (event: ApprovalEvent): RecordInput => {
       };
     case 'held':
     case 'ticket':
+    // Names, as findings have them, and numbers.
+    case 'impact':
     case 'expired':
     case 'released':
     case 'outcome_unknown':
@@ -52,7 +54,8 @@ export const fromRecord = (record: ReadRecord): ApprovalEvent | null => {
       return {
         ...clear,
         type,
-        request: { ...(clear.request as object), ...(sealed.request as object) },
+        // Records of before there were estimates have none.
+        request: { impact: null, ...(clear.request as object), ...(sealed.request as object) },
       } as ApprovalEvent;
     case 'decided':
       return {
@@ -65,6 +68,7 @@ export const fromRecord = (record: ReadRecord): ApprovalEvent | null => {
     case 'finished':
     case 'held':
     case 'ticket':
+    case 'impact':
     case 'expired':
     case 'released':
     case 'outcome_unknown':

@@ -91,7 +91,31 @@ export interface RequestLike {
     readonly bytes: number;
     readonly duration_ms: number;
   } | null;
+  readonly impact: ImpactLike | null;
   readonly updated: number;
+}
+
+/** sql/impact.ts Impact, structurally. */
+export interface ImpactLike {
+  readonly rows: readonly {
+    readonly statement: number;
+    readonly does: 'returns' | 'inserts' | 'updates' | 'deletes' | 'merges';
+    readonly object: string;
+    readonly rows: number;
+    readonly bytes: number | null;
+    readonly from: 'plan' | 'statistics';
+  }[];
+  readonly tables: readonly {
+    readonly name: string;
+    readonly rows: number | null;
+    readonly bytes: number | null;
+    readonly by: readonly string[];
+    readonly lock: string | null;
+    readonly sessions: number;
+    readonly users: readonly string[];
+    readonly triggers: readonly string[];
+  }[];
+  readonly notes: readonly string[];
 }
 
 export type DecidePortResult =

@@ -71,6 +71,41 @@ export const findingView = z.object({
   unresolved: z.boolean(),
 });
 
+export const impactView = z.object({
+  amount: z.string().describe('The most rows of a fact below, "about 212,000 rows"; empty where nobody knows.'),
+  facts: z
+    .array(
+      z.object({
+        term: z.string(),
+        lines: z.array(z.object({ main: z.string(), rest: z.string().describe('Goes on right after it.') })),
+      }),
+    )
+    .describe('In words, as a card has them: "Leaves", "about 212,000 rows", "38 MB".'),
+  notes: z.array(z.string()).describe('What could not be told and why, and what is never seen.'),
+  rows: z.array(
+    z.object({
+      statement: z.number(),
+      does: z.enum(['returns', 'inserts', 'updates', 'deletes', 'merges']),
+      object: z.string().describe('The relation written; empty for what is returned.'),
+      rows: z.number(),
+      bytes: z.number().nullable(),
+      from: z.enum(['plan', 'statistics']),
+    }),
+  ),
+  tables: z.array(
+    z.object({
+      name: z.string(),
+      rows: z.number().nullable(),
+      bytes: z.number().nullable().describe('With indexes and TOAST.'),
+      by: z.array(z.string()).describe('How the plan reads it: indexes, and "" for the whole table.'),
+      lock: z.string().nullable().describe('The strongest table lock that the statement takes.'),
+      sessions: z.number().describe('Other sessions that held or awaited a lock on it.'),
+      users: z.array(z.string()),
+      triggers: z.array(z.string()),
+    }),
+  ),
+});
+
 export const requestView = z.object({
   id: z.string(),
   state: z.string(),
@@ -146,6 +181,9 @@ export const requestView = z.object({
       duration_ms: z.number(),
     })
     .nullable(),
+  impact: impactView
+    .nullable()
+    .describe('Estimated by the server after the request was opened; nothing was run. Null: not known, or not yet.'),
   updated: at,
   can_decide: z
     .union([
@@ -203,6 +241,7 @@ export type Level = z.infer<typeof level>;
 export type MarkView = z.infer<typeof markView>;
 export type WordsView = z.infer<typeof wordsView>;
 export type FindingView = z.infer<typeof findingView>;
+export type ImpactView = z.infer<typeof impactView>;
 export type RequestView = z.infer<typeof requestView>;
 export type MeView = z.infer<typeof meView>;
 export type TokenView = z.infer<typeof tokenView>;

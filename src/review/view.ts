@@ -1,5 +1,6 @@
 // A request as one reviewer sees it. Everything a requester wrote leaves here as marked words or spelled out,
 // so that no channel has to remember to do it. Must never cut or reorder the statement.
+import { impactOf } from './impact.ts';
 import type { RequestLike, RequestsPort, ReviewerIdentity } from './ports.ts';
 import type { FindingView, Level, RequestView } from './schemas.ts';
 import { decode, deception, spell, words, type Decoded } from './words.ts';
@@ -143,6 +144,7 @@ export function viewOf(request: RequestLike, viewer: ReviewerIdentity, desk: Des
     decisions: request.decisions.map((decision) => ({ ...decision, rationale: spell(decision.rationale) })),
     withdrawn: request.withdrawn && { by: request.withdrawn.by, reason: spell(request.withdrawn.reason) },
     outcome: request.outcome && { ...request.outcome, tag: request.outcome.tag && spell(request.outcome.tag) },
+    impact: impactOf(request),
     updated: request.updated,
     can_decide: canDecide(request, viewer, desk),
   };

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createReviewServer, type ReviewServer } from '../../src/review/server.ts';
-import { type FakeDesk, fakeDesk, PASSWORD, request, samples } from './fake-desk.ts';
+import { type FakeDesk, fakeDesk, PASSWORD, request, samples, table } from './fake-desk.ts';
 import { bar, card, context, live, NARROW, openPages, page, provokes, rationale, WIDE } from './page.ts';
 
 const JS_GZIP_BYTES_MAX = 60 * 1024;
@@ -170,11 +170,12 @@ test('the ten-second decision fits one screen', async () => {
   await enter('grace', '/r/HP-7KQ4');
   expect(await page.title()).toBe('(4) HP-7KQ4 · Holdpoint');
   const inView = [
-    page.getByRole('heading', { name: 'Exports public.customers and billing.invoices' }),
+    page.getByRole('heading', { name: 'Exports public.customers and billing.invoices, about 212,000 rows' }),
     page.getByRole('timer'),
     page.getByText('TO STDOUT'),
     page.getByRole('list').getByText('Reads a table or view.').last(),
     page.getByText('Month-end dunning run.'),
+    page.getByText('about 212,000 rows', { exact: true }),
     page.getByText('Index scan, off-peak.'),
     page.getByText('this statement', { exact: true }),
     page.getByRole('button', { name: 'Confirm' }),
@@ -188,6 +189,38 @@ test('the ten-second decision fits one screen', async () => {
   }
   await fits();
   await accessible('card');
+});
+
+test('what it would touch comes after the card, into its place', async () => {
+  fill();
+  await enter('grace', '/r/HP-5TNB');
+  const impact = page.locator('.panel').filter({ has: page.getByRole('heading', { name: /^Impact/ }) });
+  await impact.getByText('Not estimated yet.').waitFor();
+  await page.keyboard.press('a');
+  desk.change('HP-5TNB', 'impact', {
+    impact: {
+      rows: [
+        { statement: 0, does: 'deletes', object: 'billing.invoices', rows: 9_812_345, bytes: null, from: 'statistics' },
+      ],
+      tables: [{ ...table('billing.invoices', 9_812_345, 2_400_000_000, [], 'ACCESS EXCLUSIVE'), sessions: 1 }],
+      notes: ['Cannot be estimated: EXPLAIN might run code of the database: function public.\u0441heck(integer).'],
+    },
+  });
+  await impact.getByText('about 9,812,000 rows', { exact: true }).waitFor();
+  await impact.getByText(', all of billing.invoices, when it was last analysed').waitFor();
+  await impact.getByText('billing.invoices by 1 other session').waitFor();
+  await impact.getByText(/function public\.<U\+0441 с>heck\(integer\)/).waitFor();
+  // The choice that was made stays, and so does the card.
+  expect(await page.getByRole('radio', { checked: true }).count()).toBe(1);
+  await fits();
+  await accessible('impact');
+  await page.setViewportSize(NARROW);
+  await fits();
+  await accessible('impact');
+  await page.setViewportSize(WIDE);
+  await page.goto(`${url}/r/HP-9C2D`);
+  await page.getByText('ACCESS EXCLUSIVE').waitFor();
+  await accessible('impact-lock');
 });
 
 test('approves in two acts, by keyboard, and believes only the server', async () => {

@@ -1,7 +1,7 @@
 // The reviewers' ports in memory, for tests of the API and the page without a gateway. Not a desk: it keeps the few
 // rules that reviewers can see (own requests, groups, rationale, first decision wins) and nothing durable.
 import { randomBytes } from 'node:crypto';
-import type { RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
+import type { ImpactLike, RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -103,10 +103,19 @@ export function request(sql: string, findings: readonly Found[], other: Partial<
     decisions: [],
     withdrawn: null,
     outcome: null,
+    impact: null,
     updated: now,
     ...other,
   };
 }
+
+export const table = (
+  name: string,
+  rows: number | null,
+  bytes: number | null,
+  by: readonly string[] = [],
+  lock: string | null = null,
+): ImpactLike['tables'][number] => ({ name, rows, bytes, by, lock, sessions: 0, users: [], triggers: [] });
 
 export interface FakeDesk {
   readonly ports: ReviewPorts;
@@ -282,6 +291,14 @@ export function samples(): RequestLike[] {
       {
         ...ago(198, 702),
         wait_until: now + 42_000,
+        impact: {
+          rows: [{ statement: 0, does: 'returns', object: '', rows: 212_000, bytes: 38_000_000, from: 'plan' }],
+          tables: [
+            table('billing.invoices', 1_204_000, 310_000_000, ['invoices_due_on'], 'ACCESS SHARE'),
+            table('public.customers', 212_000, 64_000_000, [''], 'ACCESS SHARE'),
+          ],
+          notes: [],
+        },
         message: 'Data leaves the database in bulk. Say who needs it and for how long.',
         ask: { ...ASK, of: ['dba', 'data-owner'], count: 2 },
         reason: 'Month-end dunning run. Finance needs overdue invoices with a contact address.',
@@ -349,6 +366,18 @@ export function samples(): RequestLike[] {
       {
         ...ago(570, 1_230),
         rule: 'ddl',
+        impact: {
+          rows: [],
+          tables: [
+            {
+              ...table('public.customers', 212_000, 64_000_000, [], 'ACCESS EXCLUSIVE'),
+              sessions: 3,
+              users: ['app', 'reporting'],
+              triggers: ['customers_audit'],
+            },
+          ],
+          notes: [],
+        },
         who: agent('schema-bot', 'tomasz', '10.4.9.3'),
       },
     ),

@@ -47,6 +47,8 @@ export interface TestGateway {
   deny(request: RequestView, rationale?: string): Promise<RequestView>;
   /** Resolves when the request is in one of these states. */
   reaches(id: string, ...states: readonly string[]): Promise<RequestView>;
+  /** Resolves when the server's estimate is there. */
+  estimated(id: string): Promise<RequestView>;
   /** Lines of the operator's log. */
   readonly lines: readonly string[];
   /** Changes the policy file and waits until it is in force. */
@@ -146,6 +148,7 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
       }
       throw new Error('the stream ended');
     },
+    estimated: (id) => wait((request) => request.id === id && request.impact !== null),
     lines,
     async setPolicy(text) {
       const before = lines.length;

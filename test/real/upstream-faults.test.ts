@@ -64,6 +64,8 @@ describe('a server that gives up', () => {
     fake.listen(0, '127.0.0.1');
     await once(fake, 'listening');
     gateway = await startGateway({
+      // It would have a connection of its own there.
+      listener: { catalog: 'none' },
       upstream: `postgres://gateway:secret@127.0.0.1:${(fake.address() as AddressInfo).port}/postgres`,
       config: { limits: { upstream_connect_timeout_ms: TIMEOUT_MS } },
     });
@@ -120,6 +122,8 @@ describe('a real server', () => {
     server = await startServer(NEWEST);
     admin = await server.admin();
     gateway = await startGateway({
+      // It would have a connection of its own there.
+      listener: { catalog: 'none' },
       upstream: server.url,
       config: { limits: { upstream_connect_timeout_ms: TIMEOUT_MS, keepalive_ms: 5000 } },
     });

@@ -155,6 +155,8 @@ class Player {
         return [];
       case 'request':
         return this.#requestLine();
+      case 'estimated':
+        return this.#estimated();
       case 'audit':
         return this.#audit(rest);
       default:
@@ -254,6 +256,17 @@ class Player {
     ];
   }
 
+  /** What the reviewer is shown once the server has said what the statement would touch. */
+  async #estimated(): Promise<string[]> {
+    const gateway = this.#stage.gateway;
+    if (!gateway || !this.#request) throw new Error('there is no request');
+    const { impact } = await gateway.estimated(this.#request.id);
+    const facts = (impact?.facts ?? []).flatMap(({ term, lines }) =>
+      lines.map(({ main, rest }) => `= ${term}: ${main + rest}`),
+    );
+    return [...facts, ...(impact?.notes ?? []).map((note) => `= ${note}`)].map(withoutSizes);
+  }
+
   /** What the log says of the request at hand, once a record of type `last` is there. */
   async #audit(last: string): Promise<string[]> {
     const gateway = this.#stage.gateway;
@@ -262,6 +275,8 @@ class Player {
     for (;;) {
       const records = await gateway.records();
       const types = records
+        // Comes when it comes.
+        .filter(({ type }) => type !== 'request.impact')
         .filter(({ clear }) => (clear['id'] ?? Object(clear['request']).id) === id)
         .map(({ type }) => type);
       if (types.includes(last)) return [`= ${types.join(' ')}`];
@@ -269,6 +284,9 @@ class Player {
     }
   }
 }
+
+/** Of tables and rows: they differ between versions. */
+const withoutSizes = (text: string): string => text.replaceAll(/\b[\d.]+ (bytes|kB|MB)/g, 'N $1');
 
 /** Takes out what differs from run to run. */
 const normalise = (text: string): string =>

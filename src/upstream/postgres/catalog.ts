@@ -3,9 +3,10 @@
 // PostgreSQL has no version of its catalog. Every new version of a row carries the number of the transaction that made it, so a sum over
 // those numbers is one; and while no transaction has ended at all, nothing has changed.
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../../sql/catalog.ts';
 import type { UpstreamTarget } from './connect.ts';
-import { SideConnection } from './side.ts';
+import { Side } from './side.ts';
 
 /** Between two looks. */
 export const LOOK_EVERY_MS = 500;
@@ -13,6 +14,8 @@ export const LOOK_EVERY_MS = 500;
 export const FRESH_MS = 1000;
 /** For one answer of the server. */
 const ANSWER_MS = 30_000;
+/** Nobody waits longer for a look; what is not known then is held. */
+const WAIT_MS = 2000;
 /** The connection outlives the last session that needs it by this: agents come and go. */
 const LINGER_MS = 5000;
 /** After a failure, until the next attempt. */
@@ -31,7 +34,7 @@ export interface CatalogOptions {
 export class PostgresCatalog implements LiveCatalog {
   readonly #options: CatalogOptions;
   #users = 0;
-  #side: SideConnection | null = null;
+  #side: Side | null = null;
   #catalog: CatalogSnapshot | null = null;
   #snapshot = '';
   #fingerprint = '';
@@ -52,7 +55,16 @@ export class PostgresCatalog implements LiveCatalog {
     return performance.now() - this.#looked <= FRESH_MS ? this.#catalog : null;
   }
 
-  refresh(): Promise<void> {
+  async refresh(): Promise<void> {
+    const waited = new AbortController();
+    await Promise.race([
+      this.#lookAfterNow(),
+      sleep(WAIT_MS, undefined, { signal: waited.signal, ref: false }).catch(() => {}),
+    ]);
+    waited.abort();
+  }
+
+  #lookAfterNow(): Promise<void> {
     if (performance.now() < this.#retry_at) return Promise.resolve();
     if (this.#look === null) {
       this.#look = this.#lookOnce().finally(() => {
@@ -62,7 +74,7 @@ export class PostgresCatalog implements LiveCatalog {
     }
     this.#next ??= this.#look.then(() => {
       this.#next = null;
-      return this.refresh();
+      return this.#lookAfterNow();
     });
     return this.#next;
   }
@@ -110,11 +122,12 @@ export class PostgresCatalog implements LiveCatalog {
     try {
       const side = await this.#connection();
       // In this order: what changes in between is seen by the next look.
-      const snapshot = await side.ask(reading.snapshot);
+      const [snapshot = ''] = await side.ask(reading.snapshot);
       if (this.#catalog === null || snapshot !== this.#snapshot) {
-        const fingerprint = await side.ask(reading.fingerprint);
+        const [fingerprint = ''] = await side.ask(reading.fingerprint);
         if (this.#catalog === null || fingerprint !== this.#fingerprint) {
-          this.#catalog = reading.make(await side.ask(reading.rows));
+          const [rows = ''] = await side.ask(reading.rows);
+          this.#catalog = reading.make(rows);
           this.#fingerprint = fingerprint;
         }
         this.#snapshot = snapshot;
@@ -129,15 +142,15 @@ export class PostgresCatalog implements LiveCatalog {
       this.#told = false;
       this.#retry_at = performance.now() + RETRY_MS;
       this.#looked = Number.NEGATIVE_INFINITY;
-      this.#side?.line.destroy();
+      this.#side?.destroy();
       this.#side = null;
     }
   }
 
-  async #connection(): Promise<SideConnection> {
+  async #connection(): Promise<Side> {
     if (this.#side && !this.#side.gone) return this.#side;
     const { target, database } = this.#options;
-    this.#side = await SideConnection.open(target, new Map([['database', database], ...SETTINGS]), ANSWER_MS);
+    this.#side = await Side.open(target, database, SETTINGS, ANSWER_MS);
     return this.#side;
   }
 }
@@ -145,7 +158,6 @@ export class PostgresCatalog implements LiveCatalog {
 /** The names that stored expressions print are whole under this search_path. */
 const SETTINGS: readonly (readonly [string, string])[] = [
   ['application_name', 'holdpoint catalog'],
-  ['client_encoding', 'UTF8'],
   ['search_path', 'pg_catalog'],
   ['default_transaction_read_only', 'on'],
   ['statement_timeout', String(ANSWER_MS)],

@@ -3,7 +3,7 @@
 // Looks with connections of its own, runs nothing but BEGIN and pg_backend_pid(), and must never decide by a name or a version.
 import type { UpstreamTarget } from './connect.ts';
 import { UpstreamError } from './error.ts';
-import { SideConnection } from './side.ts';
+import { Side } from './side.ts';
 
 /** How long an answer counts: a pooler put between meanwhile is noticed after it. */
 export const LOOKED_MS = 60_000;
@@ -38,16 +38,16 @@ const refuseSharing = async (target: UpstreamTarget, database: string): Promise<
 
 /** Whether what served one session may now serve another. Rejects with UpstreamError. */
 const sharesBackends = async (target: UpstreamTarget, database: string): Promise<boolean> => {
-  const one = await SideConnection.open(target, new Map([['database', database]]));
+  const one = await Side.open(target, database);
   try {
-    const first = await one.ask(BACKEND_PID);
+    const first = (await one.ask(BACKEND_PID))[0];
     // The server itself tells a client its backend's process id. A pooler makes one up.
-    if (first === String(one.line.processId)) return false;
-    const two = await SideConnection.open(target, new Map([['database', database]]));
+    if (first === String(one.processId)) return false;
+    const two = await Side.open(target, database);
     try {
       // In a transaction, so that a pooler must keep it there: if that is what the first one had, they share.
-      await two.ask('BEGIN');
-      return (await two.ask(BACKEND_PID)) === first || (await one.ask(BACKEND_PID)) !== first;
+      await two.run('BEGIN');
+      return (await two.ask(BACKEND_PID))[0] === first || (await one.ask(BACKEND_PID))[0] !== first;
     } finally {
       await two.close();
     }

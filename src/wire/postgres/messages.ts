@@ -94,6 +94,20 @@ export const parse = (statement: string, text: string): Buffer => finish(FRONTEN
 /** Bind without parameters, results in text. */
 export const bind = (portal: string, statement: string): Buffer =>
   finish(FRONTEND.Bind, [portal, statement, int16(0, 0, 0)]);
+/** Parse of the unnamed statement with the types of its parameters, 0 for the server to choose. `text` is latin1. */
+export const parseTyped = (text: string, types: readonly number[]): Buffer =>
+  finish(FRONTEND.Parse, ['', Buffer.from(`${text}\0`, 'latin1'), int16(types.length), ...types]);
+/** Bind of the unnamed statement to the unnamed portal; values and results in text. */
+export const bindText = (values: readonly (string | null)[]): Buffer =>
+  finish(FRONTEND.Bind, [
+    '',
+    '',
+    int16(0, values.length),
+    ...values.flatMap((value) => (value === null ? [-1] : [Buffer.byteLength(value), Buffer.from(value)])),
+    int16(0),
+  ]);
+/** Describe of the unnamed statement. */
+export const DESCRIBE_STATEMENT = finish(FRONTEND.Describe, [Buffer.from('S'), '']);
 export const execute = (portal: string): Buffer => finish(FRONTEND.Execute, [portal, 0]);
 /** FunctionCall without arguments, result as text. */
 export const functionCall = (oid: number): Buffer => finish(FRONTEND.FunctionCall, [oid, int16(0, 0, 0)]);

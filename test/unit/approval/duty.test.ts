@@ -21,6 +21,7 @@ function requestOf(ask: Partial<Request['ask']> = {}, who: Partial<Request['who'
     decisions: [],
     withdrawn: null,
     outcome: null,
+    impact: null,
     updated: 0,
   };
 }

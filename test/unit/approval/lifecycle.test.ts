@@ -30,6 +30,7 @@ function requestIn(state: State): Request {
     decisions: [],
     withdrawn: null,
     outcome: null,
+    impact: null,
     updated: 0,
   };
 }
@@ -47,6 +48,7 @@ function decided(decision: 'approve' | 'deny'): ApprovalEvent {
 const EVENTS: Readonly<Record<Happening, ApprovalEvent>> = {
   held: { type: 'held', at: AT, id: ID, session: 's2', wait_until: 950 },
   ticket: { type: 'ticket', at: AT, id: ID, session: 's1', why: 'disconnected' },
+  impact: { type: 'impact', at: AT, id: ID, impact: { rows: [], tables: [], notes: ['x'] } },
   approve: decided('approve'),
   deny: decided('deny'),
   withdrawn: { type: 'withdrawn', at: AT, id: ID, by: 'mara', reason: '' },

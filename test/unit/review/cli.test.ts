@@ -76,6 +76,9 @@ test('lists riskiest first, hidden characters spelled out', async () => {
   expect(text).toContain('■ Critical');
   expect(text).toContain('The text deceives. It has 4 direction controls');
   expect(text).toContain('billing-agent, for ada, on app, rule exports, open, 1 of 2');
+  expect(text).toContain('Exports public.customers and billing.invoices, about 212,000 rows  (ends in ');
+  expect(text).toContain('Leaves: about 212,000 rows, 38 MB\n');
+  expect(text).toContain('Locks: ACCESS EXCLUSIVE on public.customers: blocks every reader and writer\n');
   expect(text).not.toMatch(/[\u200b-\u202e\u2066-\u2069]/);
   const json = JSON.parse((await run('requests', '--json', '--state', 'all')).text) as RequestView[];
   expect(json).toHaveLength(5);
