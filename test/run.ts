@@ -7,6 +7,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { DRIVERS } from './real/drivers/drivers.ts';
+import { TOOLS } from './real/ordinary/tools.ts';
 
 interface Stage {
   readonly name: string;
@@ -41,7 +42,9 @@ const NEEDS: readonly Need[] = [
   { what: 'gcc', path: ['gcc'], packages: ['gcc', 'libc6-dev'] },
   { what: 'bzip2', path: ['bzip2'], packages: ['bzip2'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
-  ...DRIVERS.filter(({ packages }) => packages.length > 0).map(({ name, ...driver }) => ({ what: name, ...driver })),
+  ...[...DRIVERS, ...TOOLS]
+    .filter(({ packages }) => packages.length > 0)
+    .map(({ name, probe, packages }) => ({ what: name, probe, packages })),
 ];
 
 const root = resolve(import.meta.dirname, '..');

@@ -34,7 +34,7 @@ import {
 } from './names.ts';
 import type { ParseOutcome, Parser, RawStatement, Tree } from './parser.ts';
 import { STATEMENTS } from './statements.ts';
-import { OWN_HELP, OWN_SETTINGS, Refusal, textOf, unwrap } from './tree.ts';
+import { OWN_HELP, OWN_SETTINGS, Refusal, strings, textOf, unwrap } from './tree.ts';
 
 /** Longest text that is analysed, in bytes; a longer one is refused with 54000. */
 export const STATEMENT_BYTES_MAX = 1024 * 1024;
@@ -207,6 +207,7 @@ export class Analyst {
   #changed: NonNullable<Analysis['changes_catalog']> | null = null;
   #end = 0;
   #plain_call: Tree | null = null;
+  #setting_call: readonly [call: Tree, name: string] | null = null;
   #literal = false;
   #reads_user_relation = false;
   #folds = false;
@@ -244,6 +245,7 @@ export class Analyst {
     const findings_before = this.findings.length;
     const own_before = this.own.length;
     this.#plain_call = plainCall(kind, node);
+    this.#setting_call = settingCall(kind, node);
     this.walk(kind, node);
     this.#atEnd(findings_before);
     const row = STATEMENTS[kind];
@@ -877,6 +879,11 @@ export class Analyst {
     return this.#plain_call === call;
   }
 
+  /** The setting that a call changes in `SELECT set_config(name, ...) FROM pg_settings WHERE name = '...'`, as pg_dump writes it. */
+  settingOfWhere(call: Tree): string | undefined {
+    return this.#setting_call?.[0] === call ? this.#setting_call[1] : undefined;
+  }
+
   /** set_config('holdpoint.<name>', literal or $n, ...): the whole statement, or refused. */
   ownSetting(name: string, value: string | undefined, parameter: number | undefined, call: Tree): void {
     const which = OWN_SETTINGS.get(name);
@@ -1074,4 +1081,23 @@ function plainCall(kind: string, node: Tree): Tree | null {
   for (const field in node) if (!['targetList', 'limitOption', 'op'].includes(field)) return null;
   const [of, call] = unwrap(targets[0]?.ResTarget?.['val']);
   return of === 'FuncCall' ? call : null;
+}
+
+/** The call in `SELECT f(name, ...) FROM pg_settings WHERE name = '...'`, and that text, which is all that `name` can be. */
+function settingCall(kind: string, node: Tree): readonly [Tree, string] | null {
+  const { whereClause, fromClause, ...rest } = node;
+  const call = plainCall(kind, rest);
+  const [from, range] = unwrap((fromClause as unknown[] | undefined)?.[0]);
+  const [where, test] = unwrap(whereClause);
+  if (!call || from !== 'RangeVar' || (fromClause as unknown[]).length > 1 || range['alias'] !== undefined) return null;
+  if (range['relname'] !== 'pg_settings' || (range['schemaname'] ?? 'pg_catalog') !== 'pg_catalog') return null;
+  if (where !== 'A_Expr' || test['kind'] !== 'AEXPR_OP' || strings(test['name']).join('.') !== '=') return null;
+  const [of, value] = unwrap(test['rexpr']);
+  const isName = (wrapped: unknown): boolean => {
+    const [column, ref] = unwrap(wrapped);
+    return column === 'ColumnRef' && (ref['fields'] as unknown[]).length === 1 && strings(ref['fields'])[0] === 'name';
+  };
+  if (of !== 'A_Const' || value['sval'] === undefined) return null;
+  if (!isName(test['lexpr']) || !isName((call['args'] as unknown[] | undefined)?.[0])) return null;
+  return [call, textOf((value['sval'] as Tree)['sval'])];
 }

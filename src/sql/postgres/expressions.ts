@@ -186,7 +186,7 @@ function sequenceName(written: string): { schemaname?: string; relname: string }
 const NO_FRAME: Frame = { kind: '', node: {}, scope: null, defines: false, planned: false, later: false };
 
 function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Frame): void {
-  const name = constantText(args[0]);
+  const name = constantText(args[0]) ?? a.settingOfWhere(node);
   const given = constantText(args[1]);
   // Inside a larger query it may run never, or once for each row.
   const value = a.isPlainSelectOf(node) ? (given ?? undefined) : undefined;

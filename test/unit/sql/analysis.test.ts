@@ -31,6 +31,18 @@ test.each<[string, string[]]>([
   ["SELECT set_config('role', 'dba', false)", ['role role']],
   ["SELECT set_config('ro' || 'le', 'dba', false)", ['role role']],
   ['SELECT set_config($1, $2, false)', ['code pg_catalog.set_config?']],
+  [
+    "SELECT set_config(name, 'view', false) FROM pg_settings WHERE name = 'role'",
+    ['read pg_catalog.pg_settings', 'role role'],
+  ],
+  [
+    "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'jit' OR true",
+    ['code pg_catalog.set_config?', 'read pg_catalog.pg_settings'],
+  ],
+  [
+    "SELECT set_config(setting, 'off', false) FROM pg_settings WHERE name = 'jit'",
+    ['code pg_catalog.set_config?', 'read pg_catalog.pg_settings'],
+  ],
   ["SELECT nextval('public.s')", ['write public.s']],
   ['SELECT uuid_generate_v4()', ['code uuid_generate_v4?']],
   ['SELECT pg_catalog.no_such(1)', ['unknown pg_catalog.no_such']],
@@ -73,6 +85,7 @@ describe('what ordinary clients send is never held', () => {
     "SET client_encoding TO 'unicode'; SET standard_conforming_strings = on; SET client_min_messages TO 'warning'",
     "set names 'utf8'; SET SESSION timezone TO 'UTC'; SET extra_float_digits = 3; SET application_name = 'x'",
     "SELECT set_config('jit', 'off', false)",
+    "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
     'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; SAVEPOINT a; RELEASE a; COMMIT',
     "SELECT t.oid, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typname OPERATOR(pg_catalog.~) '^(a)$'",
     'SELECT pg_catalog.array_agg(x), count(*) FILTER (WHERE x > 1), row_number() OVER (PARTITION BY x) FROM t GROUP BY CUBE (x)',

@@ -1,0 +1,245 @@
+// False alarms: what tools do all day, each in its own process through a gateway with the starter policy before PostgreSQL 15, holds nothing
+// and is refused nothing. Whatever is held is approved, so that a tool goes on and all that would be held is seen. Prints one table. A
+// day of mixed work is drawn by the seed: seconds of it here, thousands of operations with HOLDPOINT_PROVE=1.
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type RequestView, reviewClient } from '../../../src/review/client.ts';
+import { PROVE, SEED } from '../../fuzz/random.ts';
+import { AGENT_PASSWORD, decide, startGateway, type TestGateway } from '../gateway.ts';
+import { available, startServer, type TestServer } from '../servers.ts';
+import { startTap, type Tap } from '../tap.ts';
+import { TOOLS, type Tool } from './tools.ts';
+
+const run = promisify(execFile);
+
+/** What is held until the catalog of the server is looked at, by a part of the statement. One that is held no more must go from here. */
+const WAITS: Readonly<Record<string, string>> = {
+  'similarity(': 'a function of an extension (pg_trgm)',
+  'SELECT uuid_generate_v4()': 'a function of an extension (uuid-ossp)',
+  'VALUES (uuid_generate_v4()': 'a function of an extension (uuid-ossp)',
+  'digest(': 'a function of an extension (pgcrypto)',
+  'crypt(': 'functions of an extension (pgcrypto)',
+  '::citext': 'a type of an extension (citext)',
+  'full_name(': "a function of the user's in SQL",
+  'AS order_state)': 'a cast to an enum',
+  '::address': 'a cast to a composite type',
+  '::money_amount': 'a cast to a domain with a CHECK',
+};
+
+/** Longest that a tool may take, in ms. */
+const TOOL_MS_MAX = PROVE ? 20 * 60_000 : 120_000;
+/** Of each tool that has a day. */
+const DAY_OPERATIONS = PROVE ? 1500 : 25;
+
+/** What is shown of what a tool said before it failed. */
+const FAULT_CHARS_MAX = 2000;
+
+const OWNER = { user: 'app', password: 'app-secret', database: 'shop' } as const;
+
+interface Row {
+  readonly tool: string;
+  readonly sent: number;
+  readonly held: number;
+  readonly waiting: number;
+  readonly refused: number;
+}
+const table: Row[] = [];
+const waited = new Set<string>();
+
+const version = ({ probe: [program, ...args] }: Tool): string | null => {
+  const { status, stdout } = spawnSync(program, args, { encoding: 'utf8' });
+  return status === 0 ? (/\d+(\.\w+)+/.exec(stdout)?.[0] ?? '') : null;
+};
+const here = TOOLS.map((tool) => ({ tool, found: version(tool) }));
+
+describe.skipIf(!available(15))('PostgreSQL 15', () => {
+  let server: TestServer;
+  let gateway: TestGateway;
+  let clients: Tap;
+  let servers: Tap;
+  let temporary: string;
+  let reviewer: { readonly held: RequestView[]; readonly ended: Promise<void> };
+
+  beforeAll(async () => {
+    temporary = await mkdtemp(join(tmpdir(), 'holdpoint-ordinary-'));
+    server = await startServer(15);
+    const { user, password, database } = OWNER;
+    const root = await server.admin(`CREATE ROLE ${user} LOGIN PASSWORD '${password}'; CREATE ROLE reporting`);
+    await root.query(`CREATE DATABASE ${database}`);
+    const url = new URL(server.url);
+    url.pathname = database;
+    const shop = new pg.Client(url.href);
+    await shop.connect();
+    await shop.query(await readFile(new URL('schema.sql', import.meta.url), 'utf8'));
+    await shop.query('ANALYZE');
+    await shop.end();
+    servers = await startTap(server.port);
+    gateway = await startGateway({ upstream: `postgres://${user}:${password}@127.0.0.1:${servers.port}/${database}` });
+    clients = await startTap(gateway.port);
+    reviewer = approveAll(gateway);
+  });
+  afterAll(async () => {
+    await clients?.close();
+    await gateway?.stop();
+    await servers?.close();
+    await reviewer?.ended;
+    await server?.stop();
+    if (temporary) await rm(temporary, { recursive: true, force: true });
+    console.log(printed());
+  });
+
+  const direct = () => ({ port: server.port, ...OWNER });
+  const through = () => ({ port: clients.port, user: 'bot', password: AGENT_PASSWORD, database: OWNER.database });
+
+  /** Runs it; throws with what it said if it does not end well. */
+  const perform = async (
+    [program, ...args]: readonly [string, ...string[]],
+    { port, user, password, database }: ReturnType<typeof through>,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<string> => {
+    const own = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
+    const to = { PGHOST: '127.0.0.1', PGPORT: String(port), PGUSER: user, PGPASSWORD: password, PGDATABASE: database };
+    const { stdout } = await run(program, args, {
+      env: {
+        ...Object.fromEntries(own),
+        ...to,
+        // The taps read what is said.
+        PGSSLMODE: 'disable',
+        PGGSSENCMODE: 'disable',
+        LC_ALL: 'C.UTF-8',
+        TZ: 'Etc/UTC',
+        TMPDIR: temporary,
+        PYTHONDONTWRITEBYTECODE: '1',
+        ...env,
+      },
+      maxBuffer: 256 * 1024 * 1024,
+      timeout: TOOL_MS_MAX,
+    });
+    return stdout;
+  };
+
+  /** Nothing that is done meanwhile may be held or refused, but what is known to wait. */
+  const unheld = async (tool: string, work: () => Promise<void>): Promise<void> => {
+    const since = reviewer.held.length;
+    clients.clear();
+    servers.clear();
+    let fault: string | undefined;
+    await work().catch(
+      (error: Error & { stderr?: string }) => (fault = (error.stderr ?? error.message).slice(-FAULT_CHARS_MAX)),
+    );
+    const held = reviewer.held.slice(since);
+    const alarms = held.filter(({ statement }) => {
+      const known = Object.keys(WAITS).find((part) => statement.text.includes(part));
+      if (known !== undefined) waited.add(known);
+      return known === undefined;
+    });
+    const refused = clients.errors.filter((body) => !servers.errors.some((other) => same(other, body))).map(readable);
+    const sent = clients.ran.length;
+    table.push({ tool, sent, held: alarms.length, waiting: held.length - alarms.length, refused: refused.length });
+    expect({ held: alarms.map(shown), refused, fault }).toEqual({ held: [], refused: [], fault: undefined });
+    expect(sent).toBeGreaterThan(0);
+  };
+
+  for (const { tool, found } of here) {
+    const { name, program, build, prepare, env } = tool;
+    if (found === null) {
+      test.skip(`${name}: not here; on Debian: apt-get install ${tool.packages.join(' ')}`, () => {});
+      continue;
+    }
+    test(`${name} ${found}`, { timeout: TOOL_MS_MAX }, async () => {
+      if (build) await perform(build, direct(), env);
+      if (prepare) await perform(prepare, direct(), env);
+      await unheld(`${name} ${found}`, async () => {
+        const output = await perform(program, through(), env);
+        // pg_dump draws a key for its \restrict by chance.
+        const lines = (text: string) => text.split('\n').filter((line) => !/^\\(un)?restrict /.test(line));
+        if (tool.same) expect(lines(output)).toEqual(lines(await perform(program, direct(), env)));
+      });
+    });
+  }
+
+  test('a day of mixed work', { timeout: TOOL_MS_MAX }, async () => {
+    const days = here.flatMap(({ tool: { day, env }, found }) => (day && found !== null ? [{ day, env }] : []));
+    const began = performance.now();
+    await unheld('a day of mixed work', async () => {
+      // At once, as they come in a day.
+      await Promise.all(
+        days.map(({ day, env }, at) =>
+          perform([...day, String(SEED + at), String(DAY_OPERATIONS)] as const, through(), env),
+        ),
+      );
+    });
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    console.log(
+      `a day: ${days.length * DAY_OPERATIONS} operations of ${days.length} tools, ${table.at(-1)?.sent} statements in ${seconds} s, HOLDPOINT_SEED=${SEED}`,
+    );
+  });
+
+  test('what waits for the catalog is held still', () => {
+    if (here.every(({ found }) => found !== null))
+      expect([...waited].toSorted()).toEqual(Object.keys(WAITS).toSorted());
+  });
+});
+
+/** Approves what is held, as it comes, and keeps it. */
+function approveAll(gateway: TestGateway): { readonly held: RequestView[]; readonly ended: Promise<void> } {
+  const held: RequestView[] = [];
+  const seen = new Set<string>();
+  let { grace } = gateway;
+  const approve = async (request: RequestView): Promise<void> => {
+    if (request.state !== 'open' || seen.has(request.id)) return;
+    seen.add(request.id);
+    held.push(request);
+    // Decisions of one sign-in are limited in a minute.
+    if (held.length % 100 === 0) grace = reviewClient(gateway.reviewUrl, await gateway.token('grace'));
+    await decide(grace, request, 'approve');
+  };
+  const ended = (async () => {
+    for await (const message of gateway.grace.stream()) {
+      if (message.type === 'snapshot') for (const request of message.requests) await approve(request);
+      else if ('request' in message && message.request) await approve(message.request);
+    }
+  })();
+  return { held, ended };
+}
+
+/** The server's words; the gateway may have corrected the position in the text. */
+function same(a: Buffer, b: Buffer): boolean {
+  return withoutPosition(a) === withoutPosition(b);
+}
+function withoutPosition(body: Buffer): string {
+  return body
+    .toString('latin1')
+    .split('\0')
+    .filter((field) => !field.startsWith('P'))
+    .join('\n');
+}
+function readable(body: Buffer): string {
+  return body
+    .toString('utf8')
+    .split('\0')
+    .filter((field) => /^[CMDH]/.test(field))
+    .map((field) => field.slice(1))
+    .join(' ');
+}
+
+function shown({ sentence, rule, statement, findings }: RequestView): string {
+  const why = findings
+    .filter(({ level }) => level !== 'low')
+    .map(({ action, object, why: reason }) => `${action} ${object}: ${reason}`);
+  return `${rule}: ${sentence} ${why.join('; ')} IN ${statement.text}`;
+}
+
+function printed(): string {
+  const lines = table.map(({ tool, sent, held, waiting, refused }) =>
+    [tool.padEnd(60), ...[sent, held, waiting, refused].map((n) => String(n).padStart(10))].join(''),
+  );
+  const head = ['tool'.padEnd(60), ...['sent', 'held', 'waiting', 'refused'].map((word) => word.padStart(10))].join('');
+  const waits = Object.entries(WAITS).map(([part, why]) => `  ${part}: ${why}`);
+  return [head, ...lines, ...(waits.length > 0 ? ['Held until the catalog is looked at:', ...waits] : [])].join('\n');
+}
