@@ -516,9 +516,12 @@ export class Analyst {
     else this.#about('ddl', relation, range, why, this.#writes);
   }
 
-  /** A call of a function by name. count: of arguments, -1 if it can't be told. Returns the bare name if it is built in. */
-  calls(names: readonly string[], count: number, location: unknown): string | null {
-    const resolved = this.#function(names, count);
+  /**
+   * A call of a function by name. count: of arguments, -1 if it can't be told; so many of them are droppable: parameters, which the
+   * server leaves out where the protocol gives them the type void (JDBC's of a result). Returns the bare name if it is built in.
+   */
+  calls(names: readonly string[], count: number, location: unknown, droppable = 0): string | null {
+    const resolved = this.#function(names, count, droppable);
     const { name, bare, users } = resolved;
     if (name.startsWith('holdpoint.')) throw new Refusal('0A000', OWN_HELP);
     for (const row of users) this.runs(row.oid, location);
@@ -547,6 +550,7 @@ export class Analyst {
   #function(
     names: readonly string[],
     count: number,
+    droppable: number,
   ): {
     readonly name: string;
     readonly bare: string;
@@ -560,42 +564,49 @@ export class Analyst {
     const bare = names.at(-1)!;
     const schema = names.length > 1 ? names.at(-2)! : null;
     if (schema === null) this.#path_used = true;
-    const users = this.#users(schema, bare, count);
+    const users = this.#users(schema, bare, count, droppable);
+    const one = count >= 1 && count - droppable <= 1;
     const none = { bare, users: users ?? [], absent: users !== null };
     if (schema === null) {
       const usable = this.#path?.builtins_first || users !== null;
-      const found = usable ? functionClass(bare, count, major) : null;
+      const found = usable ? functionClass(bare, count, major, droppable) : null;
       // type_name(x) is a cast where no function of that name fits.
-      const cast = found === null && count === 1 && usable && isBuiltIn('type', bare, major);
+      const cast = found === null && one && usable && isBuiltIn('type', bare, major);
       if (found !== null || cast)
         return { ...none, name: qualified('pg_catalog', bare), class: found ?? 'read', built_in_schema: true };
-      if (users?.length === 0) this.#perhapsCast(names, count);
+      if (users?.length === 0) this.#perhapsCast(names, one);
       return { ...none, name: quoteIdentifier(bare), class: null, built_in_schema: false };
     }
     const name = qualified(...names.slice(-2));
     if (schema === 'pg_catalog')
-      return { ...none, name, class: functionClass(bare, count, major), built_in_schema: true, absent: false };
+      return {
+        ...none,
+        name,
+        class: functionClass(bare, count, major, droppable),
+        built_in_schema: true,
+        absent: false,
+      };
     if (schema === 'information_schema') {
-      const found = functionClass(`information_schema.${bare}`, count, major);
+      const found = functionClass(`information_schema.${bare}`, count, major, droppable);
       return { ...none, name, class: found, built_in_schema: true, absent: false };
     }
-    if (users?.length === 0) this.#perhapsCast(names, count);
+    if (users?.length === 0) this.#perhapsCast(names, one);
     return { ...none, name, class: null, built_in_schema: false };
   }
 
   /** type_name(x), or nothing that exists. */
-  #perhapsCast(names: readonly string[], count: number): void {
-    if (count === 1) this.type(names, -1);
+  #perhapsCast(names: readonly string[], of_one: boolean): void {
+    if (of_one) this.type(names, -1);
     else this.#missing = true;
   }
 
   /** Functions that users made which a call may mean, overloads among them. Null: nobody can tell. */
-  #users(schema: string | null, bare: string, count: number): readonly FunctionRow[] | null {
+  #users(schema: string | null, bare: string, count: number, droppable = 0): readonly FunctionRow[] | null {
     const catalog = this.#catalog;
     const schemas = this.#schemas(schema);
     if (!catalog || !schemas) return null;
     const fits = ({ arguments: most, defaults, variadic }: FunctionRow): boolean =>
-      count < 0 || (count >= most - defaults - (variadic ? 1 : 0) && (variadic || count <= most));
+      count < 0 || (count >= most - defaults - (variadic ? 1 : 0) && (variadic || count - droppable <= most));
     return catalog.functions(bare).filter((row) => schemas.includes(row.schema) && fits(row));
   }
 

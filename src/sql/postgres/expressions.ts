@@ -139,7 +139,8 @@ function functionCall(a: Analyst, node: Tree, frame: Frame): void {
   const names = callNames(strings(node['funcname']), a.context.server_version);
   // FROM unnest(a, b) is several calls of one argument each.
   const count = spread || names.join('.') === 'unnest' ? -1 : args.length;
-  const bare = a.calls(names, count, node['location']);
+  const parameters = args.filter((arg) => unwrap(arg)[0] === 'ParamRef').length;
+  const bare = a.calls(names, count, node['location'], parameters);
   if (bare !== null) SPECIAL[bare]?.(a, args, node, frame);
   a.children(node, frame, ['funcname']);
 }

@@ -67,14 +67,20 @@ function readLine(name: FunctionClassName, line: string): void {
 }
 
 /**
- * The class of a built-in function: the most telling of its signatures that take that many arguments (-1: any number). Name: bare for
- * pg_catalog, `information_schema.f` otherwise. Null: that major has no such function.
+ * The class of a built-in function: the most telling of its signatures that take that many arguments (-1: any number), or as many less
+ * as `droppable` says. Name: bare for pg_catalog, `information_schema.f` otherwise. Null: that major has no such function.
  */
-export function functionClass(name: string, argument_count: number, major: number): FunctionClassName | null {
+export function functionClass(
+  name: string,
+  argument_count: number,
+  major: number,
+  droppable = 0,
+): FunctionClassName | null {
   let found: FunctionClassName | null = null;
   for (const s of BY_NAME.get(name) ?? []) {
     if (major < s.first || major > s.last) continue;
-    if (argument_count >= 0 && (argument_count < s.arguments_min || argument_count > s.arguments_max)) continue;
+    if (argument_count >= 0 && (argument_count < s.arguments_min || argument_count - droppable > s.arguments_max))
+      continue;
     if (found === null || found === 'read') found = s.class;
   }
   return found;

@@ -48,7 +48,7 @@ CREATE TABLE products (
   name text NOT NULL,
   price money_amount NOT NULL DEFAULT 0,
   stock int NOT NULL DEFAULT 0 CHECK (stock >= 0),
-  attributes hstore,
+  details hstore,
   search tsvector GENERATED ALWAYS AS (to_tsvector('simple', name)) STORED
 );
 CREATE INDEX products_search ON products USING gin (search);
@@ -81,7 +81,7 @@ CREATE TABLE documents (
   title text NOT NULL,
   body bytea,
   digest bytea,
-  valid tstzrange,
+  validity tstzrange,
   during int4range
 );
 
@@ -115,7 +115,7 @@ GRANT SELECT ON customers, products TO reporting;
 INSERT INTO customers (email, name, tags, settings)
   SELECT format('person%s@example.org', g), format('Person %s', g), ARRAY['seed'], jsonb_build_object('n', g)
   FROM generate_series(1, 50) g;
-INSERT INTO products (sku, name, price, stock, attributes)
+INSERT INTO products (sku, name, price, stock, details)
   SELECT format('SKU-%s', g), format('Thing %s', g), g, 100000, hstore('colour', 'red') FROM generate_series(1, 20) g;
 INSERT INTO orders (customer_id, total) SELECT g, g FROM generate_series(1, 50) g;
 INSERT INTO order_items (order_id, product_id, price) SELECT g, 1 + g % 20, 1 FROM generate_series(1, 50) g;

@@ -1,6 +1,7 @@
 // The tools whose ordinary work must pass: how each is started and what it must find on the machine. A table alone: test/run.ts reads it
 // too, to bring up what is missing.
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { BUILT } from '../drivers/drivers.ts';
 
 export interface Tool {
   readonly name: string;
@@ -24,6 +25,9 @@ export interface Tool {
 const at = (file: string): string => resolve(import.meta.dirname, 'programs', file);
 /** Debian's: another python3 may come first in PATH and has no drivers. */
 const PYTHON = '/usr/bin/python3';
+
+const JARS = ['postgresql', 'HikariCP', 'slf4j-api', 'slf4j-nop'].map((name) => `/usr/share/java/${name}.jar`);
+const JAVA = ['java', '-XX:TieredStopAtLevel=1', '-cp', [...JARS, join(BUILT, 'tour')].join(':'), 'Tour'] as const;
 
 const python = (module: string, file: string, packages: readonly string[]) =>
   ({
@@ -57,5 +61,42 @@ export const TOOLS: readonly Tool[] = [
   {
     name: 'SQLAlchemy',
     ...python('sqlalchemy', 'sql_alchemy.py', ['python3-sqlalchemy', 'python3-psycopg2']),
+  },
+  {
+    name: 'Alembic',
+    probe: [PYTHON, '-c', 'import alembic; print(alembic.__version__)'],
+    packages: ['alembic', 'python3-sqlalchemy', 'python3-psycopg2'],
+    program: [PYTHON, at('alembic_shop/run.py')],
+  },
+  {
+    name: 'Django',
+    ...python('django', 'django_shop', ['python3-django', 'python3-psycopg2']),
+    prepare: [PYTHON, at('django_shop'), 'prepare'],
+  },
+  {
+    name: 'Rails (ActiveRecord)',
+    probe: ['ruby', '-e', "require 'active_record'; puts ActiveRecord.version"],
+    packages: ['ruby-activerecord', 'ruby-pg'],
+    program: ['ruby', at('rails.rb'), 'tour'],
+    day: ['ruby', at('rails.rb'), 'day'],
+  },
+  {
+    name: 'JDBC and HikariCP',
+    probe: [
+      'sh',
+      '-c',
+      `command -v javac && ls ${JARS.join(' ')} && dpkg-query -W -f 'version \${Version}' libpostgresql-jdbc-java`,
+    ],
+    packages: ['libpostgresql-jdbc-java', 'libhikaricp-java', 'libslf4j-java', 'default-jdk-headless'],
+    build: ['javac', '-cp', JARS.join(':'), '-d', join(BUILT, 'tour'), at('Tour.java')],
+    program: [...JAVA, 'tour'],
+    day: [...JAVA, 'day'],
+  },
+  {
+    name: 'psycopg 3, psycopg2, asyncpg and their pools',
+    probe: [PYTHON, '-c', 'import psycopg_pool, psycopg2, asyncpg, psycopg; print(psycopg.__version__)'],
+    packages: ['python3-psycopg', 'python3-psycopg-pool', 'python3-psycopg2', 'python3-asyncpg'],
+    program: [PYTHON, at('psycopgs.py'), 'tour'],
+    day: [PYTHON, at('psycopgs.py'), 'day'],
   },
 ];

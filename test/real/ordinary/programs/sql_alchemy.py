@@ -212,7 +212,7 @@ DAY = [add_customer, add_order, pay, browse, search, report, update, upsert, bul
 def extensions(session, rng):
     session.query(Customer).filter(func.similarity(Customer.name, "Persn") > 0.1).limit(3).all()
     session.query(Customer).filter(Customer.name.op("%")("Persn")).order_by(Customer.name.op("<->")("Persn")).limit(3).all()
-    session.execute(sa.text("SELECT attributes -> 'colour' FROM products WHERE attributes ? 'colour' LIMIT 1")).all()
+    session.execute(sa.text("SELECT details -> 'colour' FROM products WHERE details ? 'colour' LIMIT 1")).all()
     session.execute(sa.text("SELECT uuid_generate_v4()")).all()
     session.execute(sa.text("SELECT encode(digest('a', 'sha256'), 'hex')")).all()
     session.execute(sa.text("UPDATE customers SET password = crypt('a', gen_salt('bf', 4)) WHERE id = 1"))
