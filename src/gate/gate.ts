@@ -300,7 +300,7 @@ class Session implements GateSession {
     )
       return last;
     const { server_version, database, application_name } = this.#opening;
-    const { user_schema } = this.#facts;
+    const { user_schema, role_start } = this.#facts;
     const view = { in_transaction, application_name, role: role === '' ? null : role, role_is_local };
     const key = JSON.stringify([
       this.#who,
@@ -311,6 +311,7 @@ class Session implements GateSession {
       search_path_is_local,
       portals,
       user_schema,
+      role_start,
       server_version,
       policy.hash,
       catalog?.id,
@@ -319,6 +320,7 @@ class Session implements GateSession {
       server_version,
       database,
       role,
+      role_start,
       search_path,
       ...(search_path_start === null ? {} : { search_path_start }),
       search_path_is_local,

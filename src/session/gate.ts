@@ -13,6 +13,8 @@ export interface SessionFacts {
   role: string;
   /** It may have been changed in the open transaction, whose end may take it back. */
   role_is_local: boolean;
+  /** The role of when the session began. */
+  role_start: string;
   /** An explicit transaction block is open (also a failed one). */
   in_transaction: boolean;
   /** Is there a schema of that role's name? It was looked for when the session began, for the role of then. */

@@ -144,6 +144,8 @@ export interface AnalysisContext {
   readonly database: string;
   /** Effective role, for "$user". */
   readonly role: string;
+  /** The role that the session began with, which RESET ROLE goes back to. Absent: not known. */
+  readonly role_start?: string;
   /** The setting's text; null while unknown: then every name is unresolved. */
   readonly search_path: string | null;
   /** What RESET search_path goes back to. Absent: not known, so that names after a RESET in the same message are unresolved. */

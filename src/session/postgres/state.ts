@@ -202,6 +202,10 @@ export class State implements SessionFacts {
     return this.status === IDLE && read.mark !== this.gate.catalogMark();
   }
 
+  get role_start(): string {
+    return this.firstRole;
+  }
+
   get user_schema(): 'there' | 'none' | 'perhaps' {
     if (this.role !== this.firstRole) return 'perhaps';
     return this.firstRoleHasSchema ? 'there' : 'none';

@@ -89,6 +89,7 @@ export class PostgresAnalyser {
       context.role,
       context.search_path,
       context.search_path_start,
+      context.role_start,
       context.search_path_is_local,
       context.portals,
       context.user_schema,

@@ -34,9 +34,9 @@ for (const line of SETTINGS.trim().split('\n')) {
 
 /**
  * Judges SET, RESET, set_config or a startup parameter. value: the text; null: RESET or DEFAULT; undefined: not a constant.
- * The name may be written in any case.
+ * The name may be written in any case. role_start: the role that the session began with; taking it on again is no other role (Flyway does).
  */
-export function judgeSetting(written: string, value: string | null | undefined): SettingJudgement {
+export function judgeSetting(written: string, value: string | null | undefined, role_start?: string): SettingJudgement {
   const name = written.toLowerCase();
   if (name === 'client_encoding' || name === 'standard_conforming_strings') return judgeLexing(name, value);
   if (value === null) return RESET;
@@ -44,7 +44,10 @@ export function judgeSetting(written: string, value: string | null | undefined):
   if (dot > 0) return GUARDING_EXTENSIONS.has(name.slice(0, dot)) ? ADMIN : HARMLESS;
   if (UNLISTED.has(name)) return HARMLESS;
   const action = KNOWN.get(name);
-  if (action === 'role') return value?.toLowerCase() === 'none' && name === 'role' ? RESET : ROLE;
+  if (action === 'role') {
+    const back = value?.toLowerCase() === 'none' || (value !== undefined && value === role_start);
+    return back && name === 'role' ? RESET : ROLE;
+  }
   if (name === 'row_security' && value !== undefined && isOn(value)) return HARMLESS;
   if (action === 'admin') return ADMIN;
   return action === undefined ? UNKNOWN : HARMLESS;

@@ -600,7 +600,7 @@ function set(a: Analyst, node: Tree, frame: Frame): void {
   const value =
     kind === 'VAR_SET_VALUE' ? settingText(name, node['args']) : kind === 'VAR_SET_CURRENT' ? undefined : null;
   if (name.toLowerCase().startsWith('holdpoint.')) return ownSet(a, name.toLowerCase(), value, frame);
-  const { action, why, refused } = judgeSetting(name, value);
+  const { action, why, refused } = judgeSetting(name, value, frame.defines ? undefined : a.context.role_start);
   if (refused !== undefined && !frame.defines) a.refuse(refused);
   a.add(action, name.split('.').map(quoteIdentifier).join('.').toLowerCase(), why);
   // ALTER ROLE ... SET, CREATE FUNCTION ... SET change nothing of this session.

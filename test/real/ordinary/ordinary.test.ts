@@ -2,15 +2,18 @@
 // and is refused nothing. Whatever is held is approved, so that a tool goes on and all that would be held is seen. Prints one table. A
 // day of mixed work is drawn by the seed: seconds of it here, thousands of operations with HOLDPOINT_PROVE=1.
 import { execFile, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RequestView, reviewClient } from '../../../src/review/client.ts';
 import { PROVE, SEED } from '../../fuzz/random.ts';
+import { sayDocumented } from '../drivers/documented.ts';
 import { AGENT_PASSWORD, decide, startGateway, type TestGateway } from '../gateway.ts';
+import { pgbouncerHere, startPgbouncer } from '../pgbouncer.ts';
 import { available, startServer, type TestServer } from '../servers.ts';
 import { startTap, type Tap } from '../tap.ts';
 import { TOOLS, type Tool } from './tools.ts';
@@ -40,7 +43,13 @@ const DAY_OPERATIONS = PROVE ? 1500 : 25;
 /** What is shown of what a tool said before it failed. */
 const FAULT_CHARS_MAX = 2000;
 
-const OWNER = { user: 'app', password: 'app-secret', database: 'shop' } as const;
+const OWNER = { user: 'app', password: 'app-secret', database: 'shop' };
+
+/** Clients that can't be had here. */
+const DOCUMENTED = [
+  join(import.meta.dirname, '../drivers/startup/documented'),
+  join(import.meta.dirname, 'documented'),
+];
 
 interface Row {
   readonly tool: string;
@@ -99,7 +108,7 @@ describe.skipIf(!available(15))('PostgreSQL 15', () => {
 
   /** Runs it; throws with what it said if it does not end well. */
   const perform = async (
-    [program, ...args]: readonly [string, ...string[]],
+    [program = '', ...args]: readonly string[],
     { port, user, password, database }: ReturnType<typeof through>,
     env: Readonly<Record<string, string>> = {},
   ): Promise<string> => {
@@ -162,6 +171,37 @@ describe.skipIf(!available(15))('PostgreSQL 15', () => {
         if (tool.same) expect(lines(output)).toEqual(lines(await perform(program, direct(), env)));
       });
     });
+  }
+
+  test.skipIf(!pgbouncerHere())('pgbouncer in session mode, which resets and checks', async () => {
+    const { user, password } = through();
+    const settings = ['server_reset_query = DISCARD ALL', 'server_check_query = SELECT 1', 'server_check_delay = 0'];
+    const more = [...settings, 'default_pool_size = 1', 'server_tls_sslmode = disable'].join('\n');
+    const bouncer = await startPgbouncer({ ...server, port: clients.port }, 'session', { user, password }, more);
+    try {
+      await unheld('pgbouncer in session mode', async () => {
+        for (let client = 0; client < 3; client++) {
+          const commands = ['SET work_mem = 5000', 'CREATE TEMP TABLE t (id int)', 'SELECT 1'];
+          const to = { ...through(), port: bouncer.port, database: 'postgres' };
+          await perform(['psql', '-X', ...commands.flatMap((command) => ['-c', command])], to);
+        }
+      });
+      expect(clients.ran.filter((text) => text === 'DISCARD ALL').length).toBeGreaterThan(1);
+    } finally {
+      await bouncer.stop();
+    }
+  });
+
+  for (const folder of DOCUMENTED) {
+    for (const file of readdirSync(folder)) {
+      const name = `${basename(file, '.txt')}, as documented`;
+      test(name, async () => {
+        await unheld(name, async () => {
+          const bad = await sayDocumented(join(folder, file), clients.port, OWNER.database);
+          if (bad.length > 0) throw new Error(bad.join('\n'));
+        });
+      });
+    }
   }
 
   test('a day of mixed work', { timeout: TOOL_MS_MAX }, async () => {

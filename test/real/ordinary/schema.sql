@@ -135,6 +135,18 @@ CREATE TABLE flyway_schema_history (
   version varchar(50), description varchar(200) NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum int,
   installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(), execution_time int NOT NULL, success boolean NOT NULL
 );
+CREATE TABLE databasechangelog (
+  id varchar(255) NOT NULL, author varchar(255) NOT NULL, filename varchar(255) NOT NULL, dateexecuted timestamp NOT NULL,
+  orderexecuted int NOT NULL, exectype varchar(10) NOT NULL, md5sum varchar(35), description varchar(255), comments varchar(255),
+  tag varchar(255), liquibase varchar(20), contexts varchar(255), labels varchar(255), deployment_id varchar(10)
+);
+CREATE TABLE databasechangeloglock (
+  id int NOT NULL PRIMARY KEY, locked boolean NOT NULL, lockgranted timestamp, lockedby varchar(255)
+);
+INSERT INTO databasechangeloglock VALUES (1, false);
+CREATE TABLE knex_migrations (id serial PRIMARY KEY, name varchar(255), batch int, migration_time timestamptz);
+CREATE TABLE knex_migrations_lock (index serial PRIMARY KEY, is_locked int);
+CREATE TABLE "__EFMigrationsHistory" ("MigrationId" varchar(150) NOT NULL PRIMARY KEY, "ProductVersion" varchar(32) NOT NULL);
 CREATE INDEX flyway_schema_history_s_idx ON flyway_schema_history (success);
 RESET ROLE;
 CREATE PUBLICATION shop_changes FOR TABLE orders, order_items;

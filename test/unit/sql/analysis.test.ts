@@ -84,6 +84,15 @@ test.each<[string, string[]]>([
   expect(found(analysis)).toEqual(expected);
 });
 
+test('SET ROLE to the role that the session began with is RESET ROLE', () => {
+  const found_as = (sql: string, context = { role_start: 'app' }) => found(analyse(sql, context));
+  expect(found_as("SET ROLE 'app'")).toEqual(['settings role']);
+  expect(found_as('SET LOCAL ROLE app')).toEqual(['settings role']);
+  for (const sql of ['SET ROLE "App"', 'SET ROLE dba', 'SET SESSION AUTHORIZATION app', 'SET ROLE FROM CURRENT'])
+    expect(found_as(sql).join(), sql).toMatch(/^role /);
+  expect(found(analyse('SET ROLE app'))).toEqual(['role role']);
+});
+
 describe('what ordinary clients send is never held', () => {
   test.each([
     'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP',
