@@ -99,4 +99,36 @@ export const TOOLS: readonly Tool[] = [
     program: [PYTHON, at('psycopgs.py'), 'tour'],
     day: [PYTHON, at('psycopgs.py'), 'day'],
   },
+  {
+    name: 'node-postgres and postgres (porsager) and their pools',
+    probe: [process.execPath, '-p', "require('pg/package.json').version"],
+    packages: [],
+    program: [process.execPath, '--import', 'tsx', at('node_pools.ts'), 'tour'],
+    day: [process.execPath, '--import', 'tsx', at('node_pools.ts'), 'day'],
+  },
+  {
+    name: 'Doctrine DBAL and ORM',
+    probe: ['dpkg-query', '-W', '-f', '${Version}', 'php-doctrine-orm', 'php-pgsql'],
+    packages: ['php-cli', 'php-pgsql', 'php-doctrine-dbal', 'php-doctrine-orm'],
+    program: ['php', at('doctrine.php'), 'tour'],
+    day: ['php', at('doctrine.php'), 'day'],
+  },
+  {
+    name: 'Sequel',
+    probe: ['ruby', '-e', "require 'sequel'; require 'pg'; puts Sequel.version"],
+    packages: ['ruby-sequel', 'ruby-pg'],
+    program: ['ruby', at('sequel.rb')],
+  },
+  {
+    name: 'DBIx::Class with Schema::Loader',
+    probe: ['perl', '-MDBD::Pg', '-MDBIx::Class::Schema::Loader', '-e', 'print DBIx::Class->VERSION'],
+    packages: ['libdbix-class-perl', 'libdbix-class-schema-loader-perl', 'libdbd-pg-perl'],
+    program: ['perl', at('dbix_class.pl')],
+  },
+  {
+    name: 'pgcli, what it completes from and its \\d commands',
+    probe: ['pgcli', '--version'],
+    packages: ['pgcli'],
+    program: [PYTHON, at('pgcli_reads.py')],
+  },
 ];

@@ -149,7 +149,8 @@ def look(connection)
     connection.primary_keys(table)
     connection.table_comment(table)
     connection.pk_and_sequence_for(table)
-    connection.serial_sequence(table, connection.primary_key(table)) if connection.primary_keys(table).one?
+    # It leaves capitals unquoted.
+    connection.serial_sequence(table, connection.primary_key(table)) if table == table.downcase && connection.primary_keys(table).one?
   end
   %i[views extensions schema_names current_schema current_database encoding collation ctype schema_search_path client_min_messages max_identifier_length database_version].each { |what| connection.public_send(what) }
   connection.data_sources.each { |source| connection.data_source_exists?(source) }
