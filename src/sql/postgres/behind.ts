@@ -6,7 +6,7 @@ import type { Analyst } from './analysis.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { extensionClass } from './catalog/extensions.ts';
 import type { FunctionRow, RelationRow, TypeRow } from './catalog/rows.ts';
-import { FUNCTION_CLASSES, functionClass } from './functions.ts';
+import { FUNCTION_CLASSES, functionClass, type FunctionClassName } from './functions.ts';
 import { qualified } from './names.ts';
 import { judgePlpgsqlFunction } from './plpgsql.ts';
 import { judgeSetting } from './settings.ts';
@@ -249,15 +249,20 @@ function body(inner: Analyst, catalog: Catalog, row: FunctionRow, name: string):
     case 'plpgsql':
       if (!judgePlpgsqlFunction(inner, row.definition ?? '', row.source)) unreadable(inner, name);
       break;
+    // By the server's name in C, which is not always that of a function (citext's casts).
     case 'internal':
-      ofClass(inner, functionClass(row.source, -1, inner.context.server_version), name);
+      ofClass(inner, functionClass(row.source, -1, inner.context.server_version) ?? classByExtension(row), name);
       break;
     case 'c':
-      ofClass(inner, row.extension === null ? null : extensionClass(row.extension, row.name), name);
+      ofClass(inner, classByExtension(row), name);
       break;
     default:
       unreadable(inner, name);
   }
+}
+
+function classByExtension({ extension, name }: FunctionRow): FunctionClassName | null {
+  return extension === null ? null : extensionClass(extension, name);
 }
 
 function ofClass(inner: Analyst, of: keyof typeof FUNCTION_CLASSES | null, name: string): void {

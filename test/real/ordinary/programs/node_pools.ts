@@ -17,7 +17,7 @@ const draw = (to: number): number => {
 const inTransaction = async (work: (client: pg.PoolClient) => Promise<unknown>): Promise<void> => {
   const client = await pool.connect();
   try {
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
     await work(client);
     await client.query('ROLLBACK');
   } finally {
