@@ -479,6 +479,43 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     });
   });
 
+  it('says what a held DELETE without WHERE would remove, and that its trigger is there', async () => {
+    await admin.query(`
+      CREATE TABLE watched AS SELECT i FROM generate_series(1, 700) AS i; ANALYZE watched;
+      CREATE TRIGGER redundant BEFORE DELETE ON watched FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`);
+    const policy = `version: 1
+default: allow
+unparsed: deny
+unknown: hold
+unresolved: hold
+code: hold
+rules:
+  - {id: every-row, when: stmt.writes_all_rows, then: hold, examples: {holds: [DELETE FROM t], allows: [DELETE FROM t WHERE a = 1]}}
+`;
+    const gateway = await startGateway({ upstream: server.url, policy });
+    const bot = new pg.Client(gateway.agentUrl());
+    await bot.connect();
+    try {
+      const deleted = bot.query('DELETE FROM watched').catch(({ code }: pg.DatabaseError) => code);
+      const { id, impact } = await gateway.estimated((await gateway.opened()).id);
+      expect(
+        impact?.facts.map(({ term, lines }) => [term, ...lines.map(({ main, rest }) => main + rest)]),
+      ).toMatchObject([
+        ['Deletes', 'about 700 rows, all of public.watched'],
+        ['Tables', expect.stringMatching(/^public\.watched whole, \d+ kB$/)],
+        ['Locks', 'blocks no reader; writers of the same rows wait'],
+        ['Triggers', 'redundant on public.watched'],
+      ]);
+      await gateway.deny(await gateway.grace.get(id));
+      expect(await deleted).toBe('42501');
+      expect((await admin.query('SELECT 1 FROM watched')).rowCount).toBe(700);
+    } finally {
+      await bot.end();
+      await gateway.stop();
+      await admin.query('DROP TABLE watched');
+    }
+  });
+
   it('comes to the reviewer after the request, and is on record without a value', async () => {
     const gateway = await startGateway({ upstream: server.url });
     const bot = new pg.Client(gateway.agentUrl());
