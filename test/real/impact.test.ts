@@ -114,6 +114,18 @@ const SPIES: readonly (readonly [name: string, schema: string, sql: string, note
     /function \w+\.lower/,
   ],
   [
+    'a call whose name is a keyword',
+    'CREATE FUNCTION "delete"(int) RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN spy(1); END $$',
+    'SELECT * FROM public.customers WHERE id = delete /* */ (1)',
+    /delete/,
+  ],
+  [
+    'a call that is written as a column of a row',
+    'CREATE FUNCTION age(public.customers) RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN spy(1); END $$',
+    'SELECT 1 FROM public.customers AS c WHERE (c) . "age" = 1',
+    /function \w+\.age/,
+  ],
+  [
     'a call that is written as a column',
     'CREATE FUNCTION age(public.customers) RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN spy(1); END $$',
     'SELECT c.age FROM public.customers AS c WHERE c.age = 1',
@@ -466,6 +478,27 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       ]);
       expect((await ask('SELECT * FROM customers')).notes).toEqual([]);
       await admin.query('DELETE FROM pg_ts_template WHERE oid = 99999');
+    });
+
+    it('nor that of an extension, which does not stand in the way of the rest', async () => {
+      await admin.query(`
+        CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gist;
+        CREATE TABLE mails (id int, mail citext); CREATE TABLE tags (id int, tags hstore)`);
+      for (const sql of [
+        "SELECT * FROM customers WHERE name = 'x' AND city LIKE 'c%' AND id IN (1, 2) ORDER BY born",
+        'DELETE FROM orders WHERE cents + 1 > id * 2',
+      ])
+        expect((await ask(sql)).notes).toEqual([]);
+      for (const [sql, noted] of [
+        ["SELECT * FROM mails WHERE mail = 'x'", /citext/],
+        ["SELECT * FROM tags WHERE tags -> 'a' = 'b'", /hstore/],
+        ["SELECT * FROM customers WHERE name % 'x'", /operator public\.%/],
+        ["SELECT * FROM customers WHERE name <-> 'x' < 1", /operator public\.<->/],
+      ] as const) {
+        expect((await ask(sql)).notes).toHaveLength(1);
+        expect((await ask(sql)).notes[0]).toMatch(noted);
+      }
+      await admin.query('DROP EXTENSION citext, hstore, pg_trgm, btree_gist CASCADE');
     });
 
     it('nor where a cast of built-in types is made by hand', async () => {
