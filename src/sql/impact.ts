@@ -30,6 +30,8 @@ export interface ImpactQuestion {
   readonly statements: readonly AskedStatement[];
   /** Every identifier in the text as the server folds it, and every operator: code with such a name is in reach. */
   readonly identifiers: readonly string[];
+  /** Those of them that may call a function: before a parenthesis, or after a dot (`row.attr`). */
+  readonly calls: readonly string[];
   readonly operators: readonly string[];
   /** The highest $n in the text, and the values that are known so far. */
   readonly parameters_named: number;

@@ -114,6 +114,18 @@ const SPIES: readonly (readonly [name: string, schema: string, sql: string, note
     /function \w+\.lower/,
   ],
   [
+    'a call whose name is a keyword',
+    'CREATE FUNCTION "delete"(int) RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN spy(1); END $$',
+    'SELECT * FROM public.customers WHERE id = delete /* */ (1)',
+    /delete/,
+  ],
+  [
+    'a call that is written as a column of a row',
+    'CREATE FUNCTION age(public.customers) RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN spy(1); END $$',
+    'SELECT 1 FROM public.customers AS c WHERE (c) . "age" = 1',
+    /function \w+\.age/,
+  ],
+  [
     'a call that is written as a column',
     'CREATE FUNCTION age(public.customers) RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN spy(1); END $$',
     'SELECT c.age FROM public.customers AS c WHERE c.age = 1',
@@ -468,6 +480,27 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await admin.query('DELETE FROM pg_ts_template WHERE oid = 99999');
     });
 
+    it('nor that of an extension, which does not stand in the way of the rest', async () => {
+      await admin.query(`
+        CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gist;
+        CREATE TABLE mails (id int, mail citext); CREATE TABLE tags (id int, tags hstore)`);
+      for (const sql of [
+        "SELECT * FROM customers WHERE name = 'x' AND city LIKE 'c%' AND id IN (1, 2) ORDER BY born",
+        'DELETE FROM orders WHERE cents + 1 > id * 2',
+      ])
+        expect((await ask(sql)).notes).toEqual([]);
+      for (const [sql, noted] of [
+        ["SELECT * FROM mails WHERE mail = 'x'", /citext/],
+        ["SELECT * FROM tags WHERE tags -> 'a' = 'b'", /hstore/],
+        ["SELECT * FROM customers WHERE name % 'x'", /operator public\.%/],
+        ["SELECT * FROM customers WHERE name <-> 'x' < 1", /operator public\.<->/],
+      ] as const) {
+        expect((await ask(sql)).notes).toHaveLength(1);
+        expect((await ask(sql)).notes[0]).toMatch(noted);
+      }
+      await admin.query('DROP EXTENSION citext, hstore, pg_trgm, btree_gist CASCADE');
+    });
+
     it('nor where a cast of built-in types is made by hand', async () => {
       await admin.query(`
         CREATE FUNCTION made(text) RETURNS point STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN point(1, 1); END $$;
@@ -477,6 +510,43 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       ]);
       await admin.query('DROP FUNCTION made CASCADE');
     });
+  });
+
+  it('says what a held DELETE without WHERE would remove, and that its trigger is there', async () => {
+    await admin.query(`
+      CREATE TABLE watched AS SELECT i FROM generate_series(1, 700) AS i; ANALYZE watched;
+      CREATE TRIGGER redundant BEFORE DELETE ON watched FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`);
+    const policy = `version: 1
+default: allow
+unparsed: deny
+unknown: hold
+unresolved: hold
+code: hold
+rules:
+  - {id: every-row, when: stmt.writes_all_rows, then: hold, examples: {holds: [DELETE FROM t], allows: [DELETE FROM t WHERE a = 1]}}
+`;
+    const gateway = await startGateway({ upstream: server.url, policy });
+    const bot = new pg.Client(gateway.agentUrl());
+    await bot.connect();
+    try {
+      const deleted = bot.query('DELETE FROM watched').catch(({ code }: pg.DatabaseError) => code);
+      const { id, impact } = await gateway.estimated((await gateway.opened()).id);
+      expect(
+        impact?.facts.map(({ term, lines }) => [term, ...lines.map(({ main, rest }) => main + rest)]),
+      ).toMatchObject([
+        ['Deletes', 'about 700 rows, all of public.watched'],
+        ['Tables', expect.stringMatching(/^public\.watched whole, \d+ kB$/)],
+        ['Locks', 'blocks no reader; writers of the same rows wait'],
+        ['Triggers', 'redundant on public.watched'],
+      ]);
+      await gateway.deny(await gateway.grace.get(id));
+      expect(await deleted).toBe('42501');
+      expect((await admin.query('SELECT 1 FROM watched')).rowCount).toBe(700);
+    } finally {
+      await bot.end();
+      await gateway.stop();
+      await admin.query('DROP TABLE watched');
+    }
   });
 
   it('comes to the reviewer after the request, and is on record without a value', async () => {

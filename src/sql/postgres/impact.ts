@@ -9,7 +9,7 @@ import { foldCase, IDENTIFIER_BYTES_MAX } from './names.ts';
 
 export type TextQuestion = Pick<
   ImpactQuestion,
-  'statements' | 'identifiers' | 'operators' | 'parameters_named' | 'unplannable'
+  'statements' | 'identifiers' | 'calls' | 'operators' | 'parameters_named' | 'unplannable'
 >;
 
 /** `text`: what would be forwarded, without comments; latin1. */
@@ -18,6 +18,7 @@ export function impactQuestion(text: string, analysis: Analysis): TextQuestion {
   return {
     statements: analysis.statements.map((facts, statement) => asked(text, analysis, facts, statement)),
     identifiers: [...names.identifiers],
+    calls: [...names.calls],
     operators: [...names.operators],
     parameters_named: names.parameters,
     unplannable: unplannable(analysis) ?? (names.readable ? null : 'it has a name that is not written plainly.'),
@@ -158,6 +159,7 @@ function tokensOf(text: string, start: number, end: number): Token[] {
 
 interface Names {
   readonly identifiers: ReadonlySet<string>;
+  readonly calls: ReadonlySet<string>;
   readonly operators: ReadonlySet<string>;
   readonly parameters: number;
   /** False: a name whose meaning hangs on more than its letters (U&"...", longer than the server keeps). */
@@ -167,11 +169,18 @@ interface Names {
 function namesIn(text: string): Names {
   const lexer = new Lexer(text);
   const identifiers = new Set<string>();
+  const calls = new Set<string>();
+  /** The last name, and whether a dot stands before what comes. */
+  let last: string | null = null;
+  let dot = false;
   const operators = new Set<string>();
   let parameters = 0;
   let readable = true;
   while (lexer.next()) {
+    if (GAPS.has(lexer.kind)) continue;
     const token = text.slice(lexer.start, lexer.end);
+    if (token === '(' && last !== null) calls.add(last);
+    last = null;
     if (lexer.kind === TokenKind.operator) for (const operator of splits(token)) operators.add(operator);
     else if (lexer.kind === TokenKind.parameter) parameters = Math.max(parameters, Number(token.slice(1)));
     else if (lexer.kind === TokenKind.identifier || lexer.kind === TokenKind.quoted_identifier) {
@@ -179,10 +188,13 @@ function namesIn(text: string): Names {
       const name = quoted ? token.slice(1, -1).replaceAll('""', '"') : foldCase(token);
       if ((lexer.kind === TokenKind.quoted_identifier && !quoted) || name.length > IDENTIFIER_BYTES_MAX)
         readable = false;
-      identifiers.add(Buffer.from(name, 'latin1').toString('utf8'));
+      last = Buffer.from(name, 'latin1').toString('utf8');
+      identifiers.add(last);
+      if (dot) calls.add(last);
     }
+    dot = token.endsWith('.');
   }
-  return { identifiers, operators, parameters, readable };
+  return { identifiers, calls, operators, parameters, readable };
 }
 
 /** The server may read a sign at an operator's end as an operator of its own (scan.l). */

@@ -214,13 +214,13 @@ const FIRST_OWN_OID = 16384;
 /** Null: none; else what it is. */
 const codeInReach = async (
   side: Side,
-  { identifiers, operators }: ImpactQuestion,
+  { identifiers, calls, operators }: ImpactQuestion,
   schemas: readonly string[],
   relations: readonly string[],
   isPlain: PlannerOptions['isPlain'],
 ): Promise<string | null> => {
   const named = operators.filter((operator) => !IMPLIED_OPERATORS.includes(operator));
-  const lists = [relations, identifiers, schemas, named, IMPLIED_OPERATORS];
+  const lists = [relations, identifiers, schemas, named, IMPLIED_OPERATORS, calls];
   const rows = await side.ask(REACH, lists.map(arrayText));
   for (const row of rows) {
     const found = JSON.parse(row) as { readonly code?: string; readonly calls?: string };

@@ -19,7 +19,7 @@ const classes = (names: string): string =>
     .join(', ');
 
 /**
- * $1 oids of relations, $2 identifiers, $3 schemas of the path, $4 operators, $5 operators of the grammar. Each row is JSON: {"code": what may
+ * $1 oids of relations, $2 identifiers, $3 schemas of the path, $4 operators, $5 operators of the grammar, $6 names that may be called. Each row is JSON: {"code": what may
  * run}, or {"calls": a built-in function that planning may evaluate}.
  * Needs a search_path of pg_catalog alone.
  */
@@ -81,14 +81,14 @@ called (name, schema) AS (
   SELECT proname, pronamespace FROM trees, LATERAL regexp_matches(tree, ':funcid ([0-9]+)', 'g') AS found, pg_proc
    WHERE oid = found[1]::oid AND oid < ${OWN} AND provolatile <> 'v'
   UNION
-  SELECT proname, pronamespace FROM pg_proc WHERE proname = ANY ($2::name[]) AND oid < ${OWN} AND provolatile <> 'v'
+  SELECT proname, pronamespace FROM pg_proc WHERE proname = ANY ($6::name[]) AND oid < ${OWN} AND provolatile <> 'v'
 ),
 code (class, id) AS (
   SELECT class, id FROM reach
    WHERE class IN (${classes('pg_proc pg_operator pg_opclass pg_am pg_foreign_server pg_cast')})
   UNION ALL
   SELECT 'pg_proc'::regclass, oid FROM pg_proc
-   WHERE oid >= ${OWN} AND proname = ANY ($2::name[]) AND pronamespace IN (SELECT oid FROM near)
+   WHERE oid >= ${OWN} AND proname = ANY ($6::name[]) AND pronamespace IN (SELECT oid FROM near)
   UNION ALL
   -- Where a built-in operator of the name is as good, one that takes a type that nothing here has is not chosen.
   SELECT 'pg_operator'::regclass, oid FROM pg_operator

@@ -35,6 +35,30 @@ describe('a held statement', () => {
     expect(idOf(later)).not.toBe(id);
   });
 
+  test('is told what it would touch, once, while somebody may still decide or use it, and by no decision bound to it', async () => {
+    const { desk, journal } = world();
+    const seen: string[] = [];
+    desk.subscribe((_, event) => seen.push(event.type));
+    const { hold, id } = waiting(await desk.hold(heldOf(), WAIT));
+    const before = desk.get(id);
+    const impact = { rows: [], tables: [], notes: ['Cannot be estimated: x.'] };
+    expect(await desk.impact('HP-00000000', impact)).toBe(false);
+    expect(await desk.impact(id, impact)).toBe(true);
+    expect(await desk.impact(id, { ...impact, notes: [] })).toBe(false);
+    expect(desk.get(id)).toEqual({ ...before, impact });
+    // Shown before it came, and it still counts.
+    expect(await desk.decide(decision(id))).toMatchObject({ type: 'counted', request: { impact } });
+    expect((await hold.ended).type).toBe('approved');
+    const late = waiting(await desk.hold(heldOf({ digest: 'late' }), WAIT));
+    await desk.decide(decision(late.id, { digest: 'tag-late', decision: 'deny' }));
+    expect(await desk.impact(late.id, impact)).toBe(false);
+    await quiet();
+    expect(seen).toEqual(['opened', 'impact', 'decided', 'opened', 'decided']);
+    const after = world({ journal });
+    await after.desk.restore(journal.events.slice());
+    expect(after.desk.get(id)?.impact).toEqual(impact);
+  });
+
   test('waits no longer than it may and then is a ticket', async () => {
     const { desk, journal, clock } = world();
     const { hold, id } = waiting(await desk.hold(heldOf(), WAIT));

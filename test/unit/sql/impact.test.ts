@@ -71,6 +71,14 @@ describe('what planning might run', () => {
 
   test('every name and operator that the server could read in it', () => {
     const asked = ask('SELECT Größe, "Quoted ""x", t.attr FROM t WHERE a*-1 = @b AND c <-> d < $12 -- e');
+    expect(asked.calls).toEqual(['attr']);
+    expect(ask('SELECT a.b (1), "c" (2), d. "e", 1.f FROM x.y WHERE z IN (1)').calls).toEqual([
+      'b',
+      'c',
+      'e',
+      'y',
+      'in',
+    ]);
     for (const name of ['größe', 'Quoted "x', 'attr', 't']) expect(asked.identifiers).toContain(name);
     expect(asked.identifiers).not.toContain('e');
     for (const operator of ['*', '-', '*-', '=', '@', '<->', '<']) expect(asked.operators).toContain(operator);
