@@ -119,9 +119,6 @@ const ONE_ROW: ReadonlySet<string> = new Set([
   'pg_try_advisory_xact_lock',
   'pg_advisory_unlock',
   'pg_advisory_unlock_all',
-  'lower',
-  'upper',
-  'length',
 ]);
 
 /** A whole number that stands in the text; null: none does. */
