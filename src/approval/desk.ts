@@ -142,6 +142,7 @@ export function createDesk(options: DeskOptions): Desk {
       reason_at: held.reason_at,
       in_transaction: held.in_transaction,
       earlier: held.earlier,
+      passed: held.passed,
       digest: held.digest,
       id: freshId(),
       state: 'open',

@@ -33,6 +33,12 @@ export interface EarlierStatement {
   readonly outcome: string;
 }
 
+/** Of a result. */
+export interface Passed {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
 /** Everything known when a statement is held. */
 export interface Held {
   readonly who: Who;
@@ -58,6 +64,8 @@ export interface Held {
   readonly reason_at: number | null;
   readonly in_transaction: boolean;
   readonly earlier: readonly EarlierStatement[];
+  /** What the client has got already: the statement runs, and was stopped at a limit. Null: it has not run. */
+  readonly passed: Passed | null;
   /** SHA-256 hex of the statement's identity (digest.ts). Never leaves the sealed text. */
   readonly digest: string;
 }

@@ -15,6 +15,8 @@ export const RECORD_TYPES = {
   statements: 'A block of allowed statements of one session.',
   'statement.forwarded': 'audit.allowed is sync: an allowed statement is about to be sent.',
   'statement.observed': 'A rule in observe mode would have held or denied a statement that was allowed.',
+  'statement.cut':
+    'The rest of a result was withheld at its limit: rule, request, rows and bytes that passed, what the server said.',
   'statement.denied': 'A rule denied a statement; no person was asked.',
   'statement.refused': 'A statement was refused before any rule: not parsed, or a setting that may not change.',
   'request.opened': 'A risky statement became a request: who, what, why, where.',

@@ -1,10 +1,11 @@
 // What `policy explain` says of a statement: one JSON line for scripts, or a few lines for a person with a caret under each
 // finding. A statement's text is another's words: control and invisible characters are shown by name, never sent to the terminal.
 import type { Explanation } from '../policy/judge.ts';
+import type { Limit } from '../policy/types.ts';
 import type { Analysis, AnalysisError, Finding } from '../sql/findings.ts';
 
 /** The object of one JSON line, with its fields in the documented order. */
-export function explanationJson(id: unknown, analysis: Analysis, { verdict, rule }: Explanation): unknown {
+export function explanationJson(id: unknown, analysis: Analysis, { verdict, rule, limits }: Explanation): unknown {
   const { reads, writes, functions, statements, findings, error } = analysis;
   return {
     id,
@@ -25,6 +26,18 @@ export function explanationJson(id: unknown, analysis: Analysis, { verdict, rule
       end,
       ...(unresolved ? { unresolved } : {}),
     })),
+    ...(limits.length > 0
+      ? {
+          limits: limits.map(({ rule: by, rows, bytes, per_ms, then, observe }) => ({
+            rule: by,
+            rows,
+            bytes,
+            per_ms,
+            then,
+            observe,
+          })),
+        }
+      : {}),
     ...(error ? { error: { sqlstate: error.sqlstate, message: error.message, position: error.position } } : {}),
   };
 }
@@ -36,8 +49,10 @@ export function explanationText(
   explained: Explanation,
   rules: readonly string[],
 ): string {
-  const { verdict, rule, message, findings, ask, observed, excepted, failed, matched } = explained;
-  const others = matched.filter((id) => id !== rule && !observed.includes(id));
+  const { verdict, rule, message, findings, ask, limits, observed, excepted, failed, matched } = explained;
+  const others = matched.filter(
+    (id) => id !== rule && !observed.includes(id) && !limits.some((limit) => limit.rule === id),
+  );
   const silent = rules.filter((id) => !matched.includes(id) && !excepted.includes(id));
   const shown = verdict === 'allow' ? [] : findings.map((index) => analysis.findings[index]!);
   const lines = [
@@ -55,6 +70,7 @@ export function explanationText(
       `asks       ${ask.of.length === 0 ? 'any reviewer' : ask.of.join(' or ')}, within ${ask.deadline_ms / 60_000} min${wait}`,
     );
   }
+  for (const limit of limits) lines.push(`limit      ${limited(limit)}`);
   if (others.length > 0) lines.push(`also       ${others.join(', ')}`);
   if (excepted.length > 0) lines.push(`excepted   ${excepted.join(', ')} (unless)`);
   if (observed.length > 0) lines.push(`observed   ${observed.join(', ')}: recorded, not enforced`);
@@ -64,6 +80,18 @@ export function explanationText(
     );
   if (silent.length > 0) lines.push(`no match   ${silent.join(', ')}`);
   return lines.join('\n');
+}
+
+/** "10000 rows or 10485760 bytes in a result, then hold, by rule bulk-read". */
+function limited({ rule, rows, bytes, per_ms, then, observe, counts_only }: Limit): string {
+  const caps = [...(rows === null ? [] : [`${rows} rows`]), ...(bytes === null ? [] : [`${bytes} bytes`])].join(' or ');
+  const scope = per_ms === null ? 'in a result' : `of this principal in ${per_ms / 1000} s`;
+  const what = counts_only
+    ? 'counted only: it writes, and cannot return more rows'
+    : observe
+      ? 'recorded only'
+      : `then ${then}`;
+  return `${caps} ${scope}, ${what}, by rule ${rule}`;
 }
 
 function described({ action, object, why }: Finding): string {

@@ -135,7 +135,7 @@ export const texts = {
       /** Who approved, each with the group it counts for, '' for none. */
       readonly by: readonly { readonly id: string; readonly group: string }[];
     }) => ({
-      message: `approved by ${v.by.map(({ id, group }) => (group === '' ? id : `${id} (${group})`)).join(', ')}: request ${v.id} runs now, once`,
+      message: `approved by ${approvers(v.by)}: request ${v.id} runs now, once`,
     }),
     { id: ID, by: [{ id: 'ines', group: 'dba' }] },
   ),
@@ -359,6 +359,109 @@ export const texts = {
     }),
     { id: ID, limit: 65_536, deadline: AT, ticket: true },
   ),
+  heldAtLimit: row(
+    'NOTICE',
+    '00000',
+    'a result has reached its limit, and waits for somebody to let it go on',
+    (v: {
+      readonly id: string;
+      /** That have passed. */
+      readonly rows: number;
+      readonly bytes: number;
+      readonly rule: string;
+      /** The rule's message; '' for none. */
+      readonly ruleMessage: string;
+      readonly needs: string;
+      readonly console: string | null;
+      readonly waitUntil: number;
+      readonly deadline: number;
+      readonly ticket: boolean;
+    }) => {
+      const head = `Rule "${v.rule}":`;
+      const console = v.console === null ? '' : ` Console: ${v.console}/r/${v.id}`;
+      const tail = `Passed: ${passed(v)}, ${v.bytes} bytes. Needs: ${v.needs}.${console}`;
+      const said = cutBytes(visible(v.ruleMessage), DETAIL_BYTES_MAX - Buffer.byteLength(`${head}  ${tail}`));
+      return {
+        message: `held for approval after ${passed(v)}, not failed: request ${v.id}`,
+        detail: `${head}${said === '' ? '' : ` ${said}`} ${tail}`,
+        hint: [
+          'Keep this connection open and wait; do not page on.',
+          'The rest follows here by itself once approved.',
+          v.ticket
+            ? `This connection waits until ${utc(v.waitUntil)} UTC, then you get error ZH001; the request stays open until ${utc(v.deadline)} UTC.`
+            : `This connection waits until ${utc(v.waitUntil)} UTC, then the request is withdrawn (error ZH004).`,
+        ].join(' '),
+      };
+    },
+    {
+      id: ID,
+      rows: 10_000,
+      bytes: 812_345,
+      rule: 'bulk-read',
+      ruleMessage: 'A long result. Ask for fewer rows, or say who needs them all.',
+      needs: 'any reviewer',
+      console: 'https://holdpoint.example',
+      waitUntil: AT - 12 * 60_000,
+      deadline: AT,
+      ticket: true,
+    },
+  ),
+  goesOn: row(
+    'NOTICE',
+    '00000',
+    'approved past its limit; the rest of the result follows',
+    (v: { readonly id: string; readonly by: readonly { readonly id: string; readonly group: string }[] }) => ({
+      message: `approved by ${approvers(v.by)}: the result of request ${v.id} goes on, to its end`,
+    }),
+    { id: ID, by: [{ id: 'ines', group: 'dba' }] },
+  ),
+  stoppedAtLimit: row(
+    'ERROR',
+    'ZH004',
+    'row_limit: a result has reached its limit and was not extended',
+    (v: {
+      readonly rows: number;
+      readonly rule: string;
+      /** "request HP-7KQ4M2XA was denied by aiko". */
+      readonly why: string;
+      /** The reviewer's words; '' for none. */
+      readonly rationale: string;
+    }) => ({
+      message: `stopped after ${passed(v)}: rule "${v.rule}", ${v.why}`,
+      detail: v.rationale.trim() === '' ? undefined : `Said: ${quoted(v.rationale, DETAIL_BYTES_MAX - 150)}.`,
+      hint: `You have the first ${passed(v)}. They are complete rows. Do not page on to get the rest.`,
+    }),
+    { rows: 100, rule: 'sensitive-bulk', why: `request ${ID} was denied by aiko`, rationale: 'Totals are enough.' },
+  ),
+  pendingAtLimit: row(
+    'ERROR',
+    'ZH001',
+    'approval_pending: the wait at the limit is over, the request lives on',
+    (v: {
+      readonly id: string;
+      readonly rows: number;
+      readonly approvals: number;
+      readonly needed: number;
+      readonly deadline: number;
+    }) => ({
+      message: `stopped after ${passed(v)}, approval pending, not denied: request ${v.id} has ${v.approvals} of ${v.needed} approvals`,
+      detail: `You have complete rows. The request stays open until ${utc(v.deadline)} UTC.`,
+      hint: `Do other work, then check with SHOW holdpoint.request."${v.id}"; When its state is approved, send the identical statement again, as the same user, same database; it then goes past the limit to its end, one time.`,
+    }),
+    { id: ID, rows: 10_000, approvals: 0, needed: 1, deadline: AT },
+  ),
+  cancelledAtLimit: row(
+    'ERROR',
+    '57014',
+    'query_canceled while a result waits at its limit',
+    (v: { readonly id: string; readonly rows: number; readonly deadline: number; readonly ticket: boolean }) => ({
+      message: `canceling statement due to user request, after ${passed(v)}, while held as request ${v.id}`,
+      detail: v.ticket
+        ? `You have complete rows. The request stays open until ${utc(v.deadline)} UTC.`
+        : 'You have complete rows. The request is withdrawn.',
+    }),
+    { id: ID, rows: 10_000, deadline: AT, ticket: true },
+  ),
   tooManyRequests: row(
     'ERROR',
     '54000',
@@ -531,6 +634,11 @@ export function errorsTable(): string {
     '',
   ].join('\n');
 }
+
+const passed = ({ rows }: { readonly rows: number }): string => `${rows} ${rows === 1 ? 'row' : 'rows'}`;
+
+const approvers = (by: readonly { readonly id: string; readonly group: string }[]): string =>
+  by.map(({ id, group }) => (group === '' ? id : `${id} (${group})`)).join(', ');
 
 function sendAgain(id: string, inTransaction: boolean): string {
   const where = inTransaction ? 'inside a transaction as before' : 'outside a transaction as before';

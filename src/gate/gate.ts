@@ -4,7 +4,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import type { Desk, Held, HoldEnd, Request } from '../approval/types.ts';
+import type { Desk, Held, HoldEnd, Passed, Request } from '../approval/types.ts';
 import { digest } from '../approval/digest.ts';
 import type { AuditLog, SessionLog } from '../audit/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
@@ -16,6 +16,7 @@ import type {
   HoldEnded,
   HoldStart,
   Judgement,
+  Meter,
   OwnAnswer,
   OwnCommand,
   Plan,
@@ -27,8 +28,10 @@ import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../sql/catalo
 import type { Analysis, AnalysisContext } from '../sql/findings.ts';
 import type { Impact } from '../sql/impact.ts';
 import { Seen } from '../sql/seen.ts';
+import { type Reached, ResultMeter } from './meter.ts';
 import { planOf, type Remembered } from './plan.ts';
 import { requestRow, REQUEST_COLUMNS } from './show.ts';
+import { Totals } from './totals.ts';
 import { allowsNo, found, grounds, needs } from './words.ts';
 
 /** Default wait of a connection, in ms: below the 60 s that agents' tools usually give a call. */
@@ -126,6 +129,7 @@ export const createGate = (options: GateOptions): Gate => {
     shared.set(key, made);
     return made;
   };
+  const totals = new Totals(() => performance.now());
   let sessions = 0;
   const ending = new Set<Promise<void>>();
   return {
@@ -178,7 +182,7 @@ export const createGate = (options: GateOptions): Gate => {
         ending.add(end);
         void end.finally(() => ending.delete(end));
       };
-      return new Session(options, opening, facts, who, where, id, catalog, verdictsFor, ended);
+      return new Session(options, opening, facts, who, where, id, catalog, totals, verdictsFor, ended);
     },
   };
 };
@@ -196,6 +200,7 @@ class Session implements GateSession {
   #own_catalog: CatalogSnapshot | null = null;
   /** What the session had done to the catalog when it was last looked at. */
   #catalog_changes = 0;
+  readonly #totals: Totals;
   readonly #verdictsFor: (key: string) => Shared;
   readonly #endOf: (end: Promise<void>) => void;
   /** Analysis not yet paid off by the time that went by, in ms of CPU, at `#countedAt` by performance.now(). */
@@ -213,6 +218,7 @@ class Session implements GateSession {
     where: Where,
     id: string,
     catalog: LiveCatalog | null,
+    totals: Totals,
     verdictsFor: (key: string) => Shared,
     ended: (end: Promise<void>) => void,
   ) {
@@ -224,6 +230,7 @@ class Session implements GateSession {
     this.#where = where;
     this.#id = id;
     this.#catalog = catalog;
+    this.#totals = totals;
     this.#verdictsFor = verdictsFor;
     this.#log = options.audit.session({ session: id, who: who.id, where: where.upstream, database: where.database });
   }
@@ -367,21 +374,24 @@ class Session implements GateSession {
   }
 
   #rule(context: Context, text: string, analysis: Analysis, oid: number | null = null): Judgement | Promise<Judgement> {
+    // A Query may end the transaction of what was executed before it without a Sync: what it returns must not decide of that.
+    const implicit = analysis.statements.length > 1 && this.#facts.in_implicit_transaction;
     const verdict = context.policy.judge({
       analysis,
       who: this.#who,
       where: this.#where,
-      session: context.view,
+      session: implicit ? { ...context.view, in_transaction: true } : context.view,
       now: Date.now(),
     });
     // What does not parse is never forwarded, whatever a policy says of it.
     if (analysis.error) return this.#unparsed(text, analysis.error, verdict);
-    const plan = planOf(analysis, text, verdict.rule);
+    const plan = planOf(analysis, text, verdict.rule, verdict.limits);
     switch (verdict.verdict) {
       case 'allow': {
         const pass: Judgement = { type: 'pass', plan };
         if (
           oid === null &&
+          !implicit &&
           verdict.cacheable &&
           !analysis.session_bound &&
           !analysis.missing &&
@@ -428,7 +438,7 @@ class Session implements GateSession {
       .catch((error: unknown) => this.#options.fault('an observed statement could not be recorded', error));
   }
 
-  #about(analysis: Analysis, verdict: Verdict, context: Context): Record<string, unknown> {
+  #about(analysis: Analysis, verdict: Pick<Verdict, 'rule'>, context: Context): Record<string, unknown> {
     return {
       session: this.#id,
       who: this.#who,
@@ -489,44 +499,51 @@ class Session implements GateSession {
   async #hold(
     plan: Plan,
     analysis: Analysis,
-    verdict: Verdict,
+    verdict: Grounds,
     context: Context,
     parameters: readonly BoundParameter[],
     oid: number | null,
+    at: AtLimit | null = null,
   ): Promise<HoldStart> {
     const ask = verdict.ask as Ask;
+    const words = at ? atLimit(at.passed) : BEFORE;
     const wait_ms = this.#wait(ask);
     let result: Awaited<ReturnType<Desk['hold']>>;
     try {
       const before = context.analysis.cpu_ms;
       // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
       const prepared = analysis.session_bound ? this.#facts.preparedTexts() : [];
-      // So does what the catalog says of names.
-      const words = analysis.catalog === undefined ? [] : meant(analysis);
-      const tokens = await context.analysis.tokens([plan.text, ...prepared], words);
+      // So does what the catalog says of names, and whether it has begun.
+      const more = [...(analysis.catalog === undefined ? [] : meant(analysis)), ...(at ? [GOES_ON] : [])];
+      const tokens = await context.analysis.tokens([plan.text, ...prepared], more);
       this.#spent_ms += context.analysis.cpu_ms - before;
-      result = await this.#options.desk.hold(this.#held(plan, analysis, verdict, context, parameters, tokens), wait_ms);
+      const held = this.#held(plan, analysis, verdict, context, parameters, tokens, at?.passed ?? null);
+      result = await this.#options.desk.hold(held, wait_ms);
     } catch (error) {
       this.#options.fault('a request could not be opened', error);
-      return { type: 'refuse', text: texts.noLog() };
+      return { type: 'refuse', text: words.refused(texts.noLog(), verdict.rule) };
     }
+    if (result.type !== 'refused') at?.opened(result.request.id);
     const inTransaction = this.#facts.in_transaction;
     if (result.type === 'waiting' || result.type === 'pending') this.#estimate(result.request, plan, analysis);
     switch (result.type) {
       case 'waiting':
-        return this.#waiting(result.request, result.hold, verdict, analysis, wait_ms, () =>
-          this.#stillMeans(plan, analysis, context, oid),
+        return this.#waiting(result.request, result.hold, verdict, analysis, wait_ms, words, () =>
+          at ? Promise.resolve(true) : this.#stillMeans(plan, analysis, context, oid),
         );
       case 'run':
-        return { type: 'run', notice: approvedText(result.request), release: this.#release(result.request.id) };
+        return { type: 'run', notice: words.approved(result.request), release: this.#release(result.request.id) };
       case 'pending':
-        return { type: 'refuse', text: pendingText(result.request, 0, inTransaction) };
+        return { type: 'refuse', text: words.pending(result.request, 0, inTransaction) };
       case 'denied':
-        return { type: 'refuse', text: deniedText(result.request, inTransaction) };
+        return { type: 'refuse', text: words.denied(result.request, inTransaction) };
       case 'lapsed':
-        return { type: 'refuse', text: texts.lapsed({ id: result.request.id, why: result.why }) };
+        return { type: 'refuse', text: words.lapsed(result.request, result.why) };
       case 'refused':
-        return { type: 'refuse', text: refusedText(result.why, this.#who.id, verdict.rule, result.limit ?? 0) };
+        return {
+          type: 'refuse',
+          text: words.refused(refusedText(result.why, this.#who.id, verdict.rule, result.limit ?? 0), verdict.rule),
+        };
     }
   }
 
@@ -544,15 +561,17 @@ class Session implements GateSession {
   #held(
     plan: Plan,
     analysis: Analysis,
-    verdict: Verdict,
+    verdict: Grounds,
     context: Context,
     parameters: readonly BoundParameter[],
     tokens: Uint8Array,
+    passed: Passed | null,
   ): Held {
     const facts = this.#facts;
-    const { role } = facts;
-    const search_path = facts.search_path ?? '';
-    const in_transaction = facts.in_transaction || facts.in_implicit_transaction;
+    // Of a statement that runs: as things were when it began.
+    const { role } = passed ? context : facts;
+    const search_path = (passed ? context.search_path : facts.search_path) ?? '';
+    const in_transaction = passed ? context.in_transaction : facts.in_transaction || facts.in_implicit_transaction;
     const told = ownReason(plan.own) ?? analysis.reason ?? facts.reason;
     return {
       who: this.#who,
@@ -573,6 +592,7 @@ class Session implements GateSession {
       reason: told,
       reason_at: told === '' ? null : told === facts.reason ? facts.reason_at : Date.now(),
       in_transaction,
+      passed,
       earlier: facts.earlier.map(({ sql, at, outcome }) => ({ sql, at, outcome })),
       digest: digest({
         engine: this.#where.engine,
@@ -610,14 +630,15 @@ class Session implements GateSession {
   #waiting(
     request: Request,
     hold: Extract<Awaited<ReturnType<Desk['hold']>>, { type: 'waiting' }>['hold'],
-    verdict: Verdict,
+    verdict: Grounds,
     analysis: Analysis,
     wait_ms: number,
+    words: Words,
     stillMeans: () => Promise<boolean>,
   ): HoldStart {
     const until = Date.now() + wait_ms;
     const { id, ask, deadline } = request;
-    const notice = texts.held({
+    const notice = words.held({
       id,
       rule: verdict.rule,
       ruleMessage: verdict.message,
@@ -642,69 +663,62 @@ class Session implements GateSession {
           needed: ask.count,
           waitsMore: Math.max(0, Math.round((until - Date.now()) / 1000)),
         }),
-      ended: hold.ended.then((end) => this.#ended(end, waited)),
+      ended: hold.ended.then((end) => this.#ended(end, waited, words)),
       end: async (why) => {
         if (toldOff) return null;
         toldOff = true;
         await hold.end(why);
         const end = await hold.ended;
         // Approved or refused in the same moment: that answer is on its way through `ended`.
-        return end.type === 'ended' ? this.#endedByClient(end.request, why, waited) : null;
+        return end.type === 'ended' ? this.#endedByClient(end.request, why, waited, words) : null;
       },
       release: async () => {
         const still = await stillMeans();
         try {
           if (!(await this.#options.desk.release(id, this.#id))) {
             const lapsed = hold.request().state === 'lapsed';
-            const text = lapsed ? texts.lapsed({ id, why: 'it was not used in time' }) : texts.used({ id });
+            const text = lapsed ? words.lapsed(request, 'it was not used in time') : words.used(request);
             return { type: 'refuse', text };
           }
         } catch (error) {
           this.#options.fault('a release could not be recorded', error);
-          return { type: 'refuse', text: texts.noLog() };
+          return { type: 'refuse', text: words.refused(texts.noLog(), verdict.rule) };
         }
         const release = this.#release(id);
-        if (still) return { type: 'run', notice: approvedText(hold.request()), release };
+        if (still) return { type: 'run', notice: words.approved(hold.request()), release };
         release.finished({ tag: null, sqlstate: 'ZH006', rows: 0, bytes: 0, duration_ms: 0 });
-        return { type: 'refuse', text: texts.lapsed({ id, why: 'what its names stand for is something else now' }) };
+        return { type: 'refuse', text: words.lapsed(request, 'what its names stand for is something else now') };
       },
     };
   }
 
-  #ended(end: HoldEnd, waited: number): HoldEnded {
+  #ended(end: HoldEnd, waited: number, words: Words): HoldEnded {
     const inTransaction = this.#facts.in_transaction;
     const { request } = end;
     switch (end.type) {
       case 'approved':
         return { type: 'approved' };
       case 'denied':
-        return { type: 'refuse', text: deniedText(request, inTransaction) };
+        return { type: 'refuse', text: words.denied(request, inTransaction) };
       case 'expired':
-        return {
-          type: 'refuse',
-          text: texts.expired({ id: request.id, deadline: request.deadline, sponsor: request.who.sponsor }),
-        };
+        return { type: 'refuse', text: words.expired(request) };
       case 'withdrawn':
-        return {
-          type: 'refuse',
-          text: texts.withdrawn({ id: request.id, by: request.withdrawn?.by ?? 'its requester' }),
-        };
+        return { type: 'refuse', text: words.withdrawn(request) };
       case 'lapsed':
-        return { type: 'refuse', text: texts.lapsed({ id: request.id, why: end.why }) };
+        return { type: 'refuse', text: words.lapsed(request, end.why) };
       case 'used':
-        return { type: 'refuse', text: texts.used({ id: request.id }) };
+        return { type: 'refuse', text: words.used(request) };
       case 'ended':
-        return { type: 'refuse', text: this.#endedByClient(request, end.why, waited) };
+        return { type: 'refuse', text: this.#endedByClient(request, end.why, waited, words) };
     }
   }
 
-  #endedByClient(request: Request, why: string, waited: number): WireText {
-    const { id, deadline, ask, rule } = request;
+  #endedByClient(request: Request, why: string, waited: number, words: Words): WireText {
+    const { ask } = request;
     const inTransaction = this.#facts.in_transaction;
-    if (why === 'cancelled') return texts.cancelled({ id, deadline, ticket: ask.ticket, inTransaction });
-    if (why === 'overflow')
-      return texts.overflow({ id, limit: this.#options.held_bytes_max, deadline, ticket: ask.ticket });
-    return ask.ticket ? pendingText(request, waited, inTransaction) : texts.noTicket({ id, rule, waited });
+    if (why === 'cancelled') return words.cancelled(request, inTransaction);
+    if (why === 'overflow') return words.overflow(request, this.#options.held_bytes_max);
+    return ask.ticket ? words.pending(request, waited, inTransaction) : words.noTicket(request, waited);
   }
 
   #release(id: string): Release {
@@ -719,6 +733,50 @@ class Session implements GateSession {
           .catch((error: unknown) => this.#options.fault('an outcome could not be recorded', error));
       },
     };
+  }
+
+  meter(plan: Plan, parameters: () => readonly BoundParameter[]): Meter {
+    const { analysis, limits } = plan.gate as Remembered;
+    const context = this.#context();
+    let request: string | null = null;
+    const opened = (id: string): void => {
+      request = id;
+    };
+    return new ResultMeter(limits, this.#who.id, this.#totals, {
+      judge: (reached) => this.#atLimit(reached, plan, analysis, context, parameters, opened),
+      observed: (reached) => {
+        void this.#write({ type: 'statement.observed', ...this.#limited(reached, plan, analysis, context) });
+      },
+      cut: (reached, outcome) => {
+        const { clear, sealed } = this.#limited(reached, plan, analysis, context);
+        void this.#write({ type: 'statement.cut', clear: { ...clear, id: request, outcome }, sealed });
+      },
+    });
+  }
+
+  #atLimit(
+    { limit, rows, bytes }: Reached,
+    plan: Plan,
+    analysis: Analysis,
+    context: Context,
+    parameters: () => readonly BoundParameter[],
+    opened: (id: string) => void,
+  ): Exclude<Judgement, { type: 'pass' }> {
+    if (limit.then === 'deny') {
+      const refuse = (): Promise<WireText> => Promise.resolve(stoppedText(rows, limit.rule, 'which lets nobody go on'));
+      return { type: 'refuse', plan, refuse };
+    }
+    const hold = (): Promise<HoldStart> =>
+      this.#hold(plan, analysis, limit, context, parameters(), null, { passed: { rows, bytes }, opened });
+    return { type: 'hold', plan, hold };
+  }
+
+  #limited({ limit, rows, bytes }: Reached, plan: Plan, analysis: Analysis, context: Context) {
+    const { rule, findings } = limit;
+    const about = this.#about(analysis, { rule }, context);
+    const observed = limit.observe ? { rule: (plan.gate as Remembered).rule, observed: [rule] } : {};
+    const matched = findings.flatMap((index) => analysis.findings[index] ?? []);
+    return { clear: { ...about, findings: matched, ...observed, rows, bytes }, sealed: { sql: plan.text } };
   }
 
   show(command: OwnCommand): OwnAnswer | WireText {
@@ -783,6 +841,18 @@ const analysisOf = (remembered: unknown): ReturnType<AnalysisContext['prepared']
     ? (remembered as Remembered).analysis
     : (remembered as ReturnType<AnalysisContext['prepared']>);
 
+/** What a request rests on: a verdict, or a limit that a result has reached. */
+type Grounds = Pick<Verdict, 'rule' | 'message' | 'findings' | 'ask'>;
+
+/** Of a statement that runs, and was stopped after that much. */
+interface AtLimit {
+  readonly passed: Passed;
+  readonly opened: (id: string) => void;
+}
+
+/** No token of any text: to let a result go on is another thing than to let the statement run. */
+const GOES_ON = ' goes on past its limit';
+
 const UNRECORDED: Judgement = { type: 'refuse', plan: null, refuse: () => Promise.resolve(texts.noLog()) };
 
 const ownReason = (own: readonly OwnCommand[]): string | null => {
@@ -804,11 +874,10 @@ const meant = ({ findings, functions }: Analysis): readonly string[] => [
 const approvals = (request: Request): number =>
   request.decisions.filter((decision) => decision.decision === 'approve').length;
 
-const approvedText = (request: Request): WireText =>
-  texts.approved({
-    id: request.id,
-    by: request.decisions.filter(({ decision }) => decision === 'approve').map(({ by, group }) => ({ id: by, group })),
-  });
+const approvedText = (request: Request): WireText => texts.approved({ id: request.id, by: approversOf(request) });
+
+const approversOf = ({ decisions }: Request): { id: string; group: string }[] =>
+  decisions.filter(({ decision }) => decision === 'approve').map(({ by, group }) => ({ id: by, group }));
 
 const deniedText = (request: Request, inTransaction: boolean): WireText => {
   const denial = request.decisions.findLast(({ decision }) => decision === 'deny');
@@ -831,6 +900,71 @@ const pendingText = (request: Request, waited: number, inTransaction: boolean): 
     deadline: request.deadline,
     inTransaction,
   });
+
+/** What the client is told of a request and of its end. */
+interface Words {
+  held(values: Parameters<typeof texts.held>[0]): WireText;
+  approved(request: Request): WireText;
+  denied(request: Request, inTransaction: boolean): WireText;
+  pending(request: Request, waited: number, inTransaction: boolean): WireText;
+  expired(request: Request): WireText;
+  withdrawn(request: Request): WireText;
+  noTicket(request: Request, waited: number): WireText;
+  cancelled(request: Request, inTransaction: boolean): WireText;
+  overflow(request: Request, bytes_max: number): WireText;
+  lapsed(request: Request, why: string): WireText;
+  used(request: Request): WireText;
+  refused(text: WireText, rule: string): WireText;
+}
+
+/** Of a statement that has not run. */
+const BEFORE: Words = {
+  held: texts.held,
+  approved: approvedText,
+  denied: deniedText,
+  pending: pendingText,
+  expired: ({ id, deadline, who }) => texts.expired({ id, deadline, sponsor: who.sponsor }),
+  withdrawn: ({ id, withdrawn }) => texts.withdrawn({ id, by: withdrawn?.by ?? 'its requester' }),
+  noTicket: ({ id, rule }, waited) => texts.noTicket({ id, rule, waited }),
+  cancelled: ({ id, deadline, ask }, inTransaction) =>
+    texts.cancelled({ id, deadline, ticket: ask.ticket, inTransaction }),
+  overflow: ({ id, deadline, ask }, limit) => texts.overflow({ id, limit, deadline, ticket: ask.ticket }),
+  lapsed: ({ id }, why) => texts.lapsed({ id, why }),
+  used: ({ id }) => texts.used({ id }),
+  refused: (text) => text,
+};
+
+/** Of one whose result was stopped at a limit. */
+const atLimit = ({ rows, bytes }: Passed): Words => ({
+  held: (values) => texts.heldAtLimit({ ...values, rows, bytes }),
+  approved: (request) => texts.goesOn({ id: request.id, by: approversOf(request) }),
+  denied: (request) => {
+    const denial = request.decisions.findLast(({ decision }) => decision === 'deny');
+    const why = `request ${request.id} was denied by ${denial?.by ?? 'a reviewer'}`;
+    return stoppedText(rows, request.rule, why, denial?.rationale);
+  },
+  pending: (request) =>
+    texts.pendingAtLimit({
+      id: request.id,
+      rows,
+      approvals: approvals(request),
+      needed: request.ask.count,
+      deadline: request.deadline,
+    }),
+  expired: ({ id, rule }) => stoppedText(rows, rule, `nobody decided request ${id} in time`),
+  withdrawn: ({ id, rule, withdrawn }) =>
+    stoppedText(rows, rule, `request ${id} was withdrawn by ${withdrawn?.by ?? 'its requester'}`),
+  noTicket: ({ id, rule }) => stoppedText(rows, rule, `nobody decided request ${id} while you waited`),
+  cancelled: ({ id, deadline, ask }) => texts.cancelledAtLimit({ id, rows, deadline, ticket: ask.ticket }),
+  overflow: ({ id, rule }, limit) =>
+    stoppedText(rows, rule, `more than ${limit} bytes arrived while request ${id} is held`),
+  lapsed: ({ id, rule }, why) => stoppedText(rows, rule, `request ${id} was approved for other circumstances: ${why}`),
+  used: ({ id, rule }) => stoppedText(rows, rule, `another connection of yours went on with request ${id}`),
+  refused: (text, rule) => stoppedText(rows, rule, text.message),
+});
+
+const stoppedText = (rows: number, rule: string, why: string, rationale = ''): WireText =>
+  texts.stoppedAtLimit({ rows, rule, why, rationale });
 
 const refusedText = (
   why: 'unsponsored' | 'too-many' | 'reason-required',

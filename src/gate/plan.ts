@@ -1,6 +1,7 @@
 // What a session needs of an analysis: how to forward it and what it changes. Immutable, and remembered with the verdict.
 import { changesRole } from '../policy/facts.ts';
 import type { NameEffect, Plan } from '../session/gate.ts';
+import type { Limit } from '../policy/types.ts';
 import type { Analysis, Effect } from '../sql/findings.ts';
 
 /** Settings that decide how names resolve or what is allowed. */
@@ -11,10 +12,11 @@ export interface Remembered {
   readonly analysis: Analysis;
   /** The rule that gave the verdict. */
   readonly rule: string;
+  readonly limits: readonly Limit[];
 }
 
 /** `text` is the text that was analysed, latin1; `rule` gave its verdict. */
-export const planOf = (analysis: Analysis, text: string, rule: string): Plan => {
+export const planOf = (analysis: Analysis, text: string, rule: string, limits: readonly Limit[]): Plan => {
   const { effects, statements } = analysis;
   return {
     text,
@@ -33,10 +35,13 @@ export const planOf = (analysis: Analysis, text: string, rule: string): Plan => 
     preparable: statements.length === 1 && statements.every(({ kind }) => PREPARABLE.has(kind)),
     declares: statements.some(({ kind }) => kind === 'DECLARE CURSOR'),
     runs_late: statements.some(({ kind }) => RUNS_LATE.has(kind)),
+    limited: limits.length > 0,
+    only_reads: effects.length === 0 && analysis.findings.every(({ action }) => action === 'read'),
+    cursors: statements.flatMap(({ cursor }) => (cursor ? [{ ...cursor, name: bytesOf(cursor.name) }] : [])),
     own: analysis.own,
     parse_is_harmless: statements.every((statement) => statement.parse_is_harmless),
     position_shift: analysis.position_shift,
-    gate: { analysis, rule } satisfies Remembered,
+    gate: { analysis, rule, limits } satisfies Remembered,
   };
 };
 
@@ -62,9 +67,11 @@ const block = (effects: readonly Effect[]): Plan['block'] => {
 /** The server keeps names as bytes. */
 const nameEffect = (effect: Effect): NameEffect[] => {
   if (effect.type !== 'prepare' && effect.type !== 'deallocate') return [];
-  const name = effect.name === null ? null : Buffer.from(effect.name, 'utf8').toString('latin1');
-  return [{ ...effect, name } as NameEffect];
+  return [{ ...effect, name: bytesOf(effect.name) } as NameEffect];
 };
+
+const bytesOf = (name: string | null): string | null =>
+  name === null ? null : Buffer.from(name, 'utf8').toString('latin1');
 
 const PREPARABLE: ReadonlySet<string> = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 

@@ -3,7 +3,7 @@ import type { Ask, Verdict } from '../policy/types.ts';
 import type { Action, Analysis, Finding } from '../sql/findings.ts';
 
 /** Findings that a verdict rests on; all of them where the rule is about something else. */
-export const grounds = (analysis: Analysis, verdict: Verdict): readonly Finding[] => {
+export const grounds = (analysis: Analysis, verdict: Pick<Verdict, 'findings'>): readonly Finding[] => {
   const matched = verdict.findings.flatMap((index) => analysis.findings[index] ?? []);
   return matched.length > 0 ? matched : analysis.findings;
 };

@@ -472,7 +472,7 @@ const cancelled = async (upstream: UpstreamLine): Promise<void> => {
     return Promise.race([gone, late]).finally(() => clearTimeout(timer));
   };
   if (await within(BUSY_MS)) return;
-  upstream.cancel();
+  void upstream.cancel();
   await within(CLOSE_GRACE_MS);
 };
 

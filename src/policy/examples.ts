@@ -1,7 +1,7 @@
 // Runs a policy file's own examples. Needs an analyser from outside: policy knows findings, not SQL.
 import type { Analysis } from '../sql/findings.ts';
 import type { LoadedPolicy } from './load.ts';
-import type { Example, RuleFile } from './schema.ts';
+import { type Example, type RuleFile, verdictOf } from './schema.ts';
 import type { PolicyQuestion, Where } from './types.ts';
 
 export type Engine = Where['engine'];
@@ -11,7 +11,7 @@ export type Analyse = (engine: Engine, sql: string) => Analysis | null | Promise
 
 export interface ExampleResult {
   readonly rule: string;
-  readonly expected: 'holds' | 'denies' | 'allows' | 'unless';
+  readonly expected: (typeof EXPECTATIONS)[number];
   readonly engine: Engine;
   readonly sql: string;
   /** skipped: no analyser for that engine. */
@@ -23,7 +23,7 @@ export interface ExampleResult {
 }
 
 const ENGINES = ['postgres', 'mysql', 'mariadb'] as const satisfies readonly Engine[];
-const EXPECTATIONS = ['holds', 'denies', 'allows', 'unless'] as const;
+const EXPECTATIONS = ['holds', 'denies', 'allows', 'limits', 'unless'] as const;
 const VERDICT = { holds: 'hold', denies: 'deny', allows: 'allow' } as const;
 // Monday noon: neither night nor weekend in the zones most policies name.
 const DEFAULT_NOW = Date.parse('2025-01-06T12:00:00Z');
@@ -62,8 +62,12 @@ function mismatch(
     if (got.excepted.includes(rule.id)) return '';
     return `\`unless\` did not except it: ${matched ? '`unless` was false' : `\`when\` did not match${error}`}`;
   }
+  if (expected === 'limits') {
+    if (got.verdict === 'allow' && got.limits.some(({ rule: id }) => id === rule.id)) return '';
+    return `rule ${rule.id} does not limit it${error}; verdict ${got.verdict} by ${got.rule}`;
+  }
   // An example of what the rule itself does must be matched by it, one of anything else must not.
-  const own = VERDICT[expected] === rule.then;
+  const own = VERDICT[expected] === verdictOf(rule);
   if (matched !== own)
     return `rule ${rule.id} ${own ? 'did not match' : 'matched'}${error}; verdict ${got.verdict} by ${got.rule}`;
   if (own && rule.mode === 'observe') return '';

@@ -74,6 +74,12 @@ export const FIELDS: readonly FieldFact[] = [
     type: 'bool',
     doc: 'Packs many rows of a relation into one value (json_agg, string_agg, array_agg, xmlagg ...), so a row count says nothing.',
   },
+  {
+    of: 'stmt',
+    name: 'reads_data',
+    type: 'bool',
+    doc: 'Reads a relation outside of the catalogs (`pg_catalog`, `information_schema`), which tools read whole.',
+  },
   { of: 'who', name: 'id', type: 'string', doc: 'The principal that sent the statement.' },
   { of: 'who', name: 'kind', type: 'string', doc: '`agent` or `human`.' },
   {
@@ -273,6 +279,8 @@ function setsRole(effect: Effect): boolean {
 
 const RESTORES: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollback-to', 'prepare-transaction']);
 
+const CATALOGS = /^(pg_catalog|information_schema)\./;
+
 /** Facts of one statement of a message. Answers what the table promises and notes which findings the answer rests on. */
 export class StatementView {
   readonly #message: MessageView;
@@ -323,6 +331,9 @@ export class StatementView {
     const yes = this.#analysis.statements[this.#index]?.writes_all_rows ?? false;
     if (yes) this.#note((action) => action === 'write');
     return yes;
+  }
+  get reads_data(): boolean {
+    return this.reads.some((name) => !CATALOGS.test(name));
   }
   get folds_rows(): boolean {
     const yes = this.#analysis.statements[this.#index]?.folds_rows ?? false;

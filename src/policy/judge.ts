@@ -2,13 +2,16 @@
 // Pure: no clock, no I/O, never throws; an expression that fails counts against the statement.
 import type { Expression, Views } from './cel.ts';
 import { MessageView, roleLostAt, SessionFacts, sharedViews, StatementView, type Trace } from './facts.ts';
-import type { Ask, FixedRule, PolicyQuestion, Verdict } from './types.ts';
+import { upFront } from './limits.ts';
+import type { Ask, FixedRule, Limit, PolicyQuestion, Verdict } from './types.ts';
 
 export interface Rule {
   readonly id: string;
   readonly when: Expression;
   readonly unless: Expression | null;
+  /** With a limit: at its cap. */
   readonly verdict: Verdict['verdict'];
+  readonly limit: Pick<Limit, 'rows' | 'bytes' | 'per_ms'> | null;
   readonly observe: boolean;
   readonly ask: Ask;
   readonly message: string;
@@ -68,7 +71,13 @@ interface Outcome {
 export function judge(rules: Rules, question: PolicyQuestion): Explanation {
   const message = new MessageView(question.analysis);
   const trace: Trace = { findings: [], timed: false };
-  const notes: Notes = { matched: new Set(), excepted: new Set(), failed: new Set(), observed: new Set() };
+  const notes: Notes = {
+    matched: new Set(),
+    excepted: new Set(),
+    failed: new Set(),
+    observed: new Set(),
+    limits: new Map(),
+  };
   const shared = sharedViews(question, trace);
   const role_lost_at = roleLostAt(question.analysis, question.session);
   const roleless = new SessionFacts(question.session, null);
@@ -85,18 +94,21 @@ export function judge(rules: Rules, question: PolicyQuestion): Explanation {
     }
     const session = index < role_lost_at ? shared.session : roleless;
     const views = { ...shared, stmt: new StatementView(message, index, trace), session };
-    const outcome = judgeStatement(rules, message, index, views, trace, notes);
+    const outcome = judgeStatement(rules, message, index, question, views, trace, notes);
     if (best === null || stricter(outcome, best)) best = outcome;
     else if (outcome.rule === best.rule) for (const one of outcome.findings) best.findings.push(one);
   }
 
   const { verdict, rule, ask, findings } = best!;
+  // What a person lets through runs to its end.
+  const limits = verdict === 'allow' ? [...notes.limits.values()] : [];
   return {
     verdict,
     rule,
     message: best!.message,
     findings: [...new Set(findings)].toSorted((a, b) => a - b),
     ask: verdict === 'hold' ? ask : null,
+    limits,
     observed: [...notes.observed],
     cacheable: !trace.timed,
     matched: [...notes.matched],
@@ -105,12 +117,16 @@ export function judge(rules: Rules, question: PolicyQuestion): Explanation {
   };
 }
 
-type Notes = Record<'matched' | 'excepted' | 'failed' | 'observed', Set<string>>;
+type Notes = Record<'matched' | 'excepted' | 'failed' | 'observed', Set<string>> & {
+  /** By rule. */
+  readonly limits: Map<string, Limit>;
+};
 
 function judgeStatement(
   { rules, fixed, default: otherwise }: Rules,
   message: MessageView,
   index: number,
+  question: PolicyQuestion,
   views: Views,
   trace: Trace,
   notes: Notes,
@@ -130,6 +146,15 @@ function judgeStatement(
     if (rule.unless && holds(rule.unless, views, false, rule.id, notes)) {
       notes.excepted.add(rule.id);
       continue;
+    }
+    if (rule.limit !== null) {
+      const stopped = upFront(question, index, rule.limit.rows);
+      if (stopped === 'returns-nothing') continue;
+      if (stopped !== 'before') {
+        notes.matched.add(rule.id);
+        limitTo(rule, rule.limit, stopped === 'counts-only', findings, notes);
+        continue;
+      }
     }
     notes.matched.add(rule.id);
     if (rule.observe) notes.observed.add(rule.id);
@@ -152,6 +177,26 @@ function judgeStatement(
   const order = rules.length + FIXED_ORDER.length;
   const why = otherwise === 'allow' ? '' : FIXED_MESSAGES.default;
   return best ?? { verdict: otherwise, rule: 'default', message: why, ask: DEFAULT_ASK, order, findings: [] };
+}
+
+function limitTo(
+  { id, message, verdict, ask, observe }: Rule,
+  caps: NonNullable<Rule['limit']>,
+  counts_only: boolean,
+  findings: readonly number[],
+  notes: Notes,
+): void {
+  const before = notes.limits.get(id);
+  notes.limits.set(id, {
+    rule: id,
+    message,
+    ...caps,
+    then: verdict === 'deny' ? 'deny' : 'hold',
+    ask,
+    findings: before ? [...before.findings, ...findings] : findings,
+    observe,
+    counts_only: counts_only && (before?.counts_only ?? true),
+  });
 }
 
 function stricter(a: Outcome, b: Outcome): boolean {

@@ -14,6 +14,8 @@ import {
   POLICY_BYTES_MAX,
   type PolicyFile,
   type RuleFile,
+  sizeBytes,
+  verdictOf,
 } from './schema.ts';
 import { hint, scalarOffset } from './source.ts';
 import type { Ask, Policy, PolicyError, PolicyQuestion } from './types.ts';
@@ -106,10 +108,19 @@ function compileRule(rule: RuleFile, index: number, parsed: ParsedFile, compile:
     id: rule.id,
     when: expression('when', rule.when),
     unless: rule.unless === undefined ? null : expression('unless', rule.unless),
-    verdict: rule.then,
+    verdict: verdictOf(rule),
+    limit: rule.limit ? compileLimit(rule.limit) : null,
     observe: rule.mode === 'observe',
     ask: rule.ask ? compileAsk(rule.ask) : DEFAULT_ASK,
     message: rule.message ?? '',
+  };
+}
+
+function compileLimit({ rows, bytes, per }: NonNullable<RuleFile['limit']>): NonNullable<Rule['limit']> {
+  return {
+    rows: rows ?? null,
+    bytes: bytes === undefined ? null : sizeBytes(bytes),
+    per_ms: per === undefined ? null : durationMs(per),
   };
 }
 

@@ -8,13 +8,21 @@ import type { PolicyError } from './types.ts';
 /** A policy is read whole, at start and at each change. */
 export const POLICY_BYTES_MAX = 1_048_576;
 
+/** Longest window that totals are kept for. */
+const PER_MS_MAX = 7 * 86_400_000;
+
 const FIXED_NAMES = ['default', 'unparsed', 'unknown', 'unresolved', 'code'];
+const BYTES = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 const MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 const duration = z
   .string()
   .regex(/^\d{1,6}(s|m|h|d)$/, 'a duration is a whole number and a unit: 45s, 15m, 1h, 2d')
   .describe('A whole number and a unit: 45s, 15m, 1h, 2d');
+const size = z
+  .string({ error: 'a size is a whole number and a unit, in quotes or not: 500KiB, 10MiB, 1GiB' })
+  .regex(/^[1-9]\d{0,5}(KiB|MiB|GiB)$/, 'a size is a whole number from 1 on and a unit: 500KiB, 10MiB, 1GiB')
+  .describe('A whole number and a unit: 500KiB, 10MiB, 1GiB');
 const text = z.string().trim().min(1, 'an empty text');
 const expression = z
   .string({ error: 'a CEL expression, in quotes where YAML reads something else: "true"' })
@@ -51,6 +59,22 @@ const ask = strict({
   ticket: z.boolean().default(true).describe('false: a hold that ends withdraws the request.'),
 });
 
+const limit = strict({
+  rows: z
+    .int({ error: 'a whole number of rows, from 1 on' })
+    .min(1, 'a whole number of rows, from 1 on')
+    .optional()
+    .describe('Rows that pass; the next one does not.'),
+  bytes: size.optional().describe('Bytes of rows that pass: 10MiB. A row that goes beyond does not.'),
+  per: duration
+    .optional()
+    .describe(
+      'Counted are all rows that the principal got under this rule in this time. Left out: those of one result.',
+    ),
+  // oxlint-disable-next-line unicorn/no-thenable -- the policy language's own word; never awaited
+  then: z.enum(['hold', 'deny']).describe('hold: the result waits until somebody lets it go on. deny: it ends there.'),
+});
+
 const circumstances = {
   as: strict({
     id: text.optional(),
@@ -79,7 +103,8 @@ const example = z
 const examples = strict({
   holds: z.array(example).optional().describe('Statements that this policy holds.'),
   denies: z.array(example).optional().describe('Statements that this policy denies.'),
-  allows: z.array(example).optional().describe('Statements that this policy lets through.'),
+  allows: z.array(example).optional().describe('Statements that this policy lets through, with no limit of this rule.'),
+  limits: z.array(example).optional().describe("Statements that this policy lets through up to the rule's `limit`."),
   unless: z.array(example).optional().describe('Statements that `when` matches and `unless` excepts.'),
 });
 
@@ -94,18 +119,35 @@ const rule = strict({
   when: expression.describe('A CEL expression; docs/policy-facts.md lists the facts. `true`: always.'),
   unless: expression.optional().describe('A CEL expression: the exception.'),
   // oxlint-disable-next-line unicorn/no-thenable -- the policy language's own word; never awaited
-  then: z.enum(['allow', 'hold', 'deny']).describe('allow matters only where `default` is hold or deny.'),
+  then: z
+    .enum(['allow', 'hold', 'deny'])
+    .optional()
+    .describe('allow matters only where `default` is hold or deny. Left out where `limit` says it.'),
+  limit: limit.optional().describe('In place of `then`: the statement runs, and what it returns is capped.'),
   mode: z
     .enum(['enforce', 'observe'])
     .default('enforce')
     .describe('observe: recorded as what would have happened, nothing held or denied.'),
-  ask: ask.optional().describe('Whom to ask, and how long. Only with `then: hold`.'),
+  ask: ask.optional().describe('Whom to ask, and how long. Only where the verdict is hold.'),
   message: text.max(500, 'at most 500 characters').optional().describe('What agent and reviewer are told.'),
   examples: examples.optional(),
 }).superRefine((value, context) => {
   const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
-  if (value.ask && value.then !== 'hold')
-    refuse(['ask'], `nobody is asked when the verdict is ${value.then}: leave \`ask\` out`);
+  if ((value.then === undefined) === (value.limit === undefined))
+    refuse(
+      value.then === undefined ? [] : ['limit'],
+      value.then === undefined
+        ? '`then` is missing: allow, hold or deny; or a `limit`'
+        : 'a rule has `then` or `limit`, not both: write two rules',
+    );
+  if (value.limit && value.limit.rows === undefined && value.limit.bytes === undefined)
+    refuse(['limit'], 'a limit caps `rows`, `bytes` or both');
+  if (value.limit?.per !== undefined && !(durationMs(value.limit.per) > 0 && durationMs(value.limit.per) <= PER_MS_MAX))
+    refuse(['limit', 'per'], 'a time from 1s to 7d');
+  if (value.examples?.limits && !value.limit) refuse(['examples', 'limits'], 'the rule has no `limit`');
+  const verdict = value.limit?.then ?? value.then;
+  if (value.ask && verdict !== 'hold')
+    refuse(['ask'], `nobody is asked when the verdict is ${verdict}: leave \`ask\` out`);
   if (value.mode === 'observe' && value.then === 'allow') refuse(['mode'], 'an allow rule has nothing to observe');
   if (value.examples?.unless && value.unless === undefined) refuse(['examples', 'unless'], 'the rule has no `unless`');
   if (value.ask?.ticket === false && value.ask.wait !== undefined && durationMs(value.ask.wait) === 0)
@@ -144,7 +186,6 @@ export type Example = z.output<typeof example>;
 
 // Keys that the design knows and this release does not act on.
 const NOT_BUILT: Readonly<Record<string, string>> = {
-  limit: 'row and byte limits are',
   escalate: 'escalation is',
   delegation: 'delegation is',
   permit: 'standing approval is',
@@ -156,6 +197,16 @@ const NOT_BUILT: Readonly<Record<string, string>> = {
 /** The JSON Schema (draft 2020-12) for editors, printed from the schema that validates. */
 export function policyJsonSchema(): unknown {
   return { title: 'Holdpoint policy', ...z.toJSONSchema(policySchema, { io: 'input', reused: 'ref' }) };
+}
+
+/** What the rule does with a statement that it does not let through. */
+export function verdictOf({ then, limit }: RuleFile): 'allow' | 'hold' | 'deny' {
+  // The schema asks for one of them.
+  return limit?.then ?? then ?? 'deny';
+}
+
+export function sizeBytes(written: string): number {
+  return Number.parseInt(written, 10) * BYTES[written.slice(-3) as keyof typeof BYTES];
 }
 
 export function durationMs(written: string): number {
@@ -228,6 +279,7 @@ function knownKeys(path: readonly PropertyKey[]): string[] {
   if (path[0] === 'reviewers') return ['groups'];
   if (path.length === 2) return Object.keys(rule.shape);
   if (path[2] === 'ask') return Object.keys(ask.shape);
+  if (path[2] === 'limit') return Object.keys(limit.shape);
   if (path.at(-1) === 'as') return ['id', 'kind', 'groups', 'sponsor'];
   return path.length === 3
     ? Object.keys(examples.shape)

@@ -55,6 +55,25 @@ export interface Ask {
   readonly ticket: boolean;
 }
 
+/** A cap that a rule puts on results. Rows are whole ones as the server sends them, bytes those of their messages. */
+export interface Limit {
+  readonly rule: string;
+  readonly message: string;
+  /** Of one result; with `per_ms` of all that the principal got under this rule in the time before. Null: not capped. */
+  readonly rows: number | null;
+  readonly bytes: number | null;
+  readonly per_ms: number | null;
+  /** At the cap. */
+  readonly then: 'hold' | 'deny';
+  readonly ask: Ask;
+  /** Indexes into analysis.findings that the rule matched. */
+  readonly findings: readonly number[];
+  /** Only recorded. */
+  readonly observe: boolean;
+  /** The statement writes and can return few rows only: it is counted, and not stopped half-way. */
+  readonly counts_only: boolean;
+}
+
 /** Names of the rules that are not written in a file. */
 export type FixedRule = 'default' | 'unparsed' | 'unknown' | 'unresolved' | 'code';
 
@@ -68,6 +87,8 @@ export interface Verdict {
   readonly findings: readonly number[];
   /** Set exactly when verdict is 'hold'. */
   readonly ask: Ask | null;
+  /** Of a message that is let through: what its results, all together, may bring. In the order of the rules. */
+  readonly limits: readonly Limit[];
   /** Rules in mode observe that would have held or denied. */
   readonly observed: readonly string[];
   /** May be remembered for the same (analysis, who, where, session): no rule that could matter reads time, totals or parameters. */

@@ -59,6 +59,8 @@ export interface RequestLike {
     readonly end: number;
     readonly unresolved?: true;
   }[];
+  /** It runs, and was stopped at a limit after that much; null or absent: it has not run. */
+  readonly passed?: { readonly rows: number; readonly bytes: number } | null;
   readonly rule: string;
   readonly message: string;
   readonly ask: {

@@ -103,7 +103,7 @@ export function viewOf(request: RequestLike, viewer: ReviewerIdentity, desk: Des
     revision: request.revision,
     digest: request.digest_tag,
     level: warning ? 'critical' : worst(findings),
-    sentence: sentenceOf(request, findings),
+    sentence: `${sentenceOf(request, findings)}${pastOf(request)}`,
     warning,
     who: { ...request.who, groups: [...request.who.groups] },
     where: { ...request.where, tags: { ...request.where.tags } },
@@ -215,6 +215,12 @@ function sentenceOf(request: RequestLike, findings: readonly FindingView[]): str
   const more = findings.some((f) => f.level !== 'low' && !same.includes(f) && f.object !== '' && !told.has(f.object));
   const sentence = objects.length > 0 ? `${verb} ${listed(objects)}` : main.why.replace(/\.$/, '');
   return more ? `${sentence}, and more` : sentence;
+}
+
+/** It runs already: what is asked is whether its result may go on. */
+function pastOf({ passed }: RequestLike): string {
+  if (!passed) return '';
+  return `: continue past ${passed.rows} ${passed.rows === 1 ? 'row' : 'rows'}, ${passed.bytes} bytes?`;
 }
 
 function named(findings: readonly FindingView[]): string[] {

@@ -87,6 +87,11 @@ export interface Plan {
   readonly declares: boolean;
   /** A utility statement that returns rows: what it names is looked up when they are first taken, by FETCH perhaps. */
   readonly runs_late: boolean;
+  /** What it returns is counted, and may be stopped: the gate has a meter for it. */
+  readonly limited: boolean;
+  /** Nothing but what it returns tells that it ran. */
+  readonly only_reads: boolean;
+  readonly cursors: readonly CursorUse[];
   readonly own: readonly OwnCommand[];
   /** The server runs no code while parsing it. */
   readonly parse_is_harmless: boolean;
@@ -94,6 +99,27 @@ export interface Plan {
   readonly position_shift: readonly (readonly [number, number])[];
   /** The gate's own. */
   readonly gate: unknown;
+}
+
+/** A cursor that a statement opens, takes rows from or closes; latin1, null: all of them. `holds`: it outlives the transaction. */
+export interface CursorUse {
+  readonly op: 'open' | 'fetch' | 'close';
+  readonly name: string | null;
+  readonly holds: boolean;
+}
+
+/** Counts what a limited statement returns: all its runs, where it is a portal or a cursor. Rows are whole, bytes those of their messages. */
+export interface Meter {
+  /** That may still pass; Infinity: any. */
+  readonly rows_left: number;
+  readonly bytes_left: number;
+  passed(rows: number, bytes: number): void;
+  /** The next row is too much. As of a statement: opens a request, or refuses; what was let through is the rest. */
+  judge(): Exclude<Judgement, { type: 'pass' }>;
+  /** Somebody let all of the rest through. */
+  lift(): void;
+  /** The rest was withheld; what the server said of it: the command tag, or the SQLSTATE. */
+  cut(outcome: string): void;
 }
 
 export type NameEffect =
@@ -192,6 +218,8 @@ export interface GateSession {
   judge(text: string): Judgement | Promise<Judgement>;
   /** A FunctionCall message; its plan's text is `FunctionCall <oid>`. */
   judgeCall(oid: number): Judgement | Promise<Judgement>;
+  /** For a statement whose plan is limited, under the facts of now. `parameters` are asked when somebody has to see them. */
+  meter(plan: Plan, parameters: () => readonly BoundParameter[]): Meter;
   /** SHOW holdpoint.requests, SHOW holdpoint.request."<id>". */
   show(command: OwnCommand): OwnAnswer | WireText;
   /** An allowed statement ended. Times: start in ms since the epoch, duration in µs. */

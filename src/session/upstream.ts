@@ -26,8 +26,8 @@ export interface Upstream {
   reuse(chunk: Buffer): void;
   pause(): void;
   resume(): void;
-  /** Sends a CancelRequest for this connection, on a connection of its own. Nothing is reported. */
-  cancel(): void;
+  /** Sends a CancelRequest for this connection, on a connection of its own. Resolves when the server has taken it, or it is lost; never rejects. */
+  cancel(): Promise<void>;
   /** Terminate, then close. */
   end(): void;
   destroy(): void;

@@ -86,12 +86,23 @@ export interface StatementFacts {
   readonly folds_rows: boolean;
   /** Changes rows by functions that it calls, which its text does not show. */
   readonly hidden_writes: boolean;
+  /** Most rows that it can return, as its text alone tells: 0: none; null: the text does not tell. */
+  readonly rows_max: number | null;
+  /** The cursor that it opens, takes rows from or closes; null: none. */
+  readonly cursor: Cursor | null;
   /** COPY ... FROM STDIN: the client will send data. */
   readonly copy_in: boolean;
   /** BEGIN, COMMIT, ROLLBACK, SAVEPOINT ... and nothing else: what a failed transaction block lets through. */
   readonly transaction_control: boolean;
   /** Parsing it on the server runs no input function of a literal (utility statement, or no string literal in it). */
   readonly parse_is_harmless: boolean;
+}
+
+/** `name` null: every cursor. `holds`: it outlives its transaction. */
+export interface Cursor {
+  readonly op: 'open' | 'fetch' | 'close';
+  readonly name: string | null;
+  readonly holds: boolean;
 }
 
 export interface Analysis {

@@ -65,6 +65,10 @@ export class ModelGate implements GateSession {
     return { type: 'refuse', plan: null, refuse: () => this.#text() };
   }
 
+  meter(): never {
+    throw new Error('no plan is limited here');
+  }
+
   #judge(text: string): Judgement {
     const statements = parseText(text);
     if (!statements) return { type: 'refuse', plan: null, refuse: () => this.#text() };
@@ -214,6 +218,9 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     preparable: statements.length === 1 && !executed && !opaque && block === null && names.length === 0,
     declares: false,
     runs_late: false,
+    limited: false,
+    only_reads: statements.every(({ verb }) => verb === 'READ'),
+    cursors: [],
     own,
     parse_is_harmless: !statements.some(({ verb }) => verb === 'HARD'),
     position_shift: [],

@@ -116,7 +116,10 @@ const converse = async (seed: number, plain: boolean): Promise<{ steps: number; 
     reuse: (chunk) => chunk.fill(0x5a),
     pause: () => upstreamLine.pause(),
     resume: () => upstreamLine.resume(),
-    cancel: () => log.push('cancel passed on'),
+    cancel: () => {
+      log.push('cancel passed on');
+      return Promise.resolve();
+    },
     end: () => upstreamLine.end(),
     destroy: () => upstreamLine.end(),
   };

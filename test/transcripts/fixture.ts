@@ -1,5 +1,5 @@
 // What every section of a transcript finds: in the database one table with rows, one without, and a role that may read the first; as policy
-// the starter policy and a rule of its own, that nothing is read from the schema `evil`.
+// the starter policy and rules of its own: nothing is read from the schema `evil`, at most three rows at a time from `few`, two from `capped`.
 import { readFileSync } from 'node:fs';
 
 export const FIXTURE = `
@@ -21,4 +21,11 @@ export const POLICY = `${starter.replace('\nlists:', '\nlists:\n  evil: [evil.*]
   - id: evil
     when: stmt.does("read", "evil")
     then: hold
+  - id: few
+    when: stmt.reads("few.*") || stmt.writes("few.*")
+    limit: {rows: 3, bytes: 1KiB, then: hold}
+    message: Few rows are enough.
+  - id: none
+    when: stmt.reads("capped.*")
+    limit: {rows: 2, then: deny}
 `;

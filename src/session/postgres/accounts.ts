@@ -27,6 +27,8 @@ export class Accounts {
   /** Of the statement whose rows are passing. */
   #rows = 0;
   #bytes = 0;
+  /** Of COPY TO STDOUT: its lines, which count as rows where no tag tells how many there were. */
+  #lines = 0;
   #query: Release | null = null;
   #grant: Grant | null = null;
 
@@ -40,12 +42,17 @@ export class Accounts {
     return this.#bytes;
   }
 
+  lines(count: number, bytes: number): void {
+    this.#lines += count;
+    this.#bytes += bytes;
+  }
+
   /** More of a row, or of COPY's data. */
   data(bytes: number): void {
     this.#bytes += bytes;
   }
 
-  /** The Query that is sent now runs under this release; null: it is allowed. */
+  /** The Query that is sent now, or the Execute of a cursor, runs under this release; null: it is allowed. */
   query(release: Release | null): void {
     this.#query = release;
   }
@@ -82,9 +89,9 @@ export class Accounts {
   ended(head: Entry, plan: Plan, tag: string | null, sqlstate: string | null): number {
     const { op, portal } = head;
     const before = op === EXECUTE && portal?.release ? portal : NOTHING_YET;
-    const rows = before.rows + (tag === null ? this.#rows : Math.max(this.#rows, rowsOf(tag)));
+    const rows = before.rows + (tag === null ? this.#rows + this.#lines : Math.max(this.#rows, rowsOf(tag)));
     const bytes = before.bytes + this.#bytes;
-    this.#rows = this.#bytes = 0;
+    this.#rows = this.#bytes = this.#lines = 0;
     const now = performance.now();
     // Parse and Bind carry no time of their own: nothing ran.
     const sent = head.sent || now;
@@ -139,7 +146,7 @@ export class Accounts {
   #releaseOf(head: Entry): Release | null {
     const { op, portal } = head;
     let release: Release | null = null;
-    if (op === QUERY) {
+    if (op === QUERY || (op === EXECUTE && portal === null)) {
       release = this.#query;
       this.#query = null;
     } else if (op === PARSE) {

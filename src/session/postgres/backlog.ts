@@ -9,7 +9,21 @@ export const watchBacklog = (s: State): void => {
   const { phase } = s;
   if (phase.name === 'closed') return;
   if (phase.name === 'held' && phase.waiting) return watchHeld(s);
-  s.pace.watch(WAITING.has(phase.name), s.in.unread > s.limits.backlog_bytes_max);
+  if (s.limiting?.name === 'paused') return watchPaused(s);
+  s.pace.watch(WAITING.has(phase.name) || s.limiting !== null, s.in.unread > s.limits.backlog_bytes_max);
+};
+
+/** While a result waits at its limit: the same. */
+export const watchPaused = (s: State): void => {
+  const { limiting } = s;
+  if (limiting?.name !== 'paused' || !limiting.hold.waiting) return;
+  let terminate = false;
+  s.in.peek((type, start, end) => {
+    terminate = type === FRONTEND.Terminate && end - start === 5;
+    return !terminate;
+  });
+  if (terminate) return clientLeft(s);
+  if (s.in.unread > s.limits.held_bytes_max) limiting.hold.end('overflow');
 };
 
 /** While its statement is held the client is still read: it may leave, or send more than it should. */

@@ -61,7 +61,7 @@ export class ClientSide {
 
   #readAll(s: State): void {
     for (;;) {
-      if (s.pace.clientFull) return;
+      if (s.pace.clientFull || s.limiting !== null) return;
       const phase = s.phase.name;
       if (phase !== 'open' && phase !== 'copying' && phase !== 'discarding') return;
       if (s.replies.length > REPLIES_MAX) return void settle(s);
@@ -131,7 +131,10 @@ const handle = (s: State, handling: Handling): Step => {
 };
 
 const onSync = (s: State): Step => {
-  s.phase = OPEN;
+  // It commits what was done together with a limited statement, whose end is to decide of that.
+  if (s.limited && s.workedSinceSync && !s.in_transaction) return settle(s);
+  // In a block what follows must not run when that statement turns out to have been cut.
+  s.phase = s.limited && s.in_transaction ? SETTLING : OPEN;
   s.replies.push(SYNC, null, null, null, 0);
   s.pipelineEnds(SYNC);
   return 'keep';

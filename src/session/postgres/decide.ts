@@ -139,11 +139,12 @@ const record = (
 
 /** The client asked to cancel: ends a hold, else it is the server's to cancel. */
 export const cancel = (s: State): void => {
-  const { phase } = s;
+  const { phase, limiting } = s;
   if (phase.name === 'held') phase.cancel();
-  else {
+  else if (limiting?.name === 'paused') limiting.hold.cancel();
+  else if (limiting === null) {
     s.toServer.flush();
-    s.upstream.cancel();
+    void s.upstream.cancel();
   }
 };
 

@@ -15,6 +15,7 @@ import {
 } from '../../wire/postgres/messages.ts';
 import type { Plan } from '../gate.ts';
 import { bindAhead, decide, judge } from './decide.ts';
+import { limit, meterOf } from './limit.ts';
 import { CERTAIN, type Portal, type Prepared, serverName, type Undo } from './names.ts';
 import { describeOwn, runOwn } from './own.ts';
 import { malformed, refuse, refuseOrWait } from './refuse.ts';
@@ -32,6 +33,8 @@ export const onParse = (s: State): Step => {
     return refuseOrWait(s, 'extended', tooLarge('statement', s.limits.statement_bytes_max));
   if (!s.names.statements.has(name) && s.names.statements.size >= s.limits.prepared_statements_max)
     return refuseOrWait(s, 'extended', tooMany('prepared statements', s.limits.prepared_statements_max));
+  // It would be there, although the client was told that its pipeline had failed.
+  if (s.limited && name !== '') return settle(s);
   const decided = decide(s, 'parse', message.text, message.types);
   if ('step' in decided) return decided.step;
   const { plan, release } = decided;
@@ -98,6 +101,8 @@ export const onBind = (s: State): Step => {
       values: [],
       resultFormat: 0,
       pipeline,
+      meter: null,
+      bound: null,
       rows: 0,
       bytes: 0,
     };
@@ -107,6 +112,10 @@ export const onBind = (s: State): Step => {
     portal.names = s.names.changes;
     portal.portals = s.portals;
   }
+  portal.meter = null;
+  portal.bound = plan.limited && release === null ? buffer.subarray(start, end) : null;
+  // FETCH may take its rows, too.
+  if (name !== '' && portal.bound) meterOf(s, plan, portal);
   if (name !== '') s.fetchable(plan);
   s.replies.push(BIND, plan, portal, undo, 0);
   s.sentSinceSync = true;
@@ -137,8 +146,10 @@ export const onExecute = (s: State): Step => {
     // What it does now, its effects too.
     ({ plan } = judgement);
   }
+  if (s.limited && !(plan.only_reads && plan.cursors.length === 0)) return settle(s);
   const now = performance.now();
-  s.replies.push(EXECUTE, plan, portal, null, now);
+  const entry = s.replies.push(EXECUTE, plan, portal, null, now);
+  if (portal.release === null && (plan.limited || plan.cursors.length > 0)) limit(s, entry, meterOf(s, plan, portal));
   s.sentSinceSync = true;
   s.executedSinceSync = true;
   s.sent(plan, now);
@@ -161,7 +172,7 @@ const executeCursor = (s: State, name: string): Step => {
   if (judgement === null) return 'wait';
   if (judgement.type !== 'pass') return refuseOrWait(s, 'extended', CHANGED);
   const now = performance.now();
-  s.replies.push(EXECUTE, judgement.plan, null, null, now);
+  limit(s, s.replies.push(EXECUTE, judgement.plan, null, null, now), meterOf(s, judgement.plan, null));
   s.sentSinceSync = true;
   s.executedSinceSync = true;
   s.sent(judgement.plan, now);
@@ -216,7 +227,7 @@ export const onClose = (s: State): Step => {
     return 'drop';
   }
   // A name that is made just now must not be taken back together with this.
-  if (s.barrier && s.replies.length > 0) return settle(s);
+  if ((s.barrier && s.replies.length > 0) || (s.limited && kind === 0x53)) return settle(s);
   const undo = kind === 0x53 ? s.names.setStatement(key, undefined) : s.names.setPortal(key, undefined);
   s.replies.push(CLOSE, null, null, undo, 0);
   s.sentSinceSync = true;
@@ -246,6 +257,8 @@ const bindOwn = (s: State, prepared: Prepared, portal: string): Step => {
     values,
     resultFormat,
     pipeline: CERTAIN,
+    meter: null,
+    bound: null,
     rows: 0,
     bytes: 0,
   };

@@ -1,7 +1,7 @@
 // Prepared statements and portals of one session, as the server has them: what is sent is entered at once, and taken
 // back when the server turns out not to have done it. A name that is not here is not known to exist.
 // Source: manual 55.2.3, "Extended Query"; names of SQL PREPARE and of Parse share one space.
-import type { Plan, Release, SessionFacts } from '../gate.ts';
+import type { Meter, Plan, Release, SessionFacts } from '../gate.ts';
 
 export interface Prepared {
   /** Null: made by SQL PREPARE, whose meaning the gate keeps in `inner`. */
@@ -43,6 +43,9 @@ export interface Portal {
   readonly resultFormat: number;
   /** Of its last Bind. */
   pipeline: number;
+  /** Of a limited one: what may pass of its rows, and its last Bind for whom has to see the parameters. */
+  meter: Meter | null;
+  bound: Buffer | null;
   /** Of a released one that is suspended: what the client has taken so far. */
   rows: number;
   bytes: number;

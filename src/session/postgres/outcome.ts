@@ -18,6 +18,12 @@ export const ended = (s: State, head: Entry, tag: string | null, sqlstate: strin
   if (!plan) return;
   const at = s.accounts.ended(head, plan, tag, sqlstate);
   follow(s, plan, op, tag, sqlstate);
+  for (const use of plan.cursors) {
+    if (tag === null) s.cursors.perhaps(use, head.meter);
+    else s.cursors.done(use, head.meter);
+  }
+  // What a portal without a name has brought, it brings no more.
+  if (head.portal?.meter && s.names.portals.get('') === head.portal) head.portal.meter = null;
   const open = s.in_transaction || s.status !== IDLE || s.executedSinceSync;
   if (tag !== null && plan.block === 'closed') s.earlier = [];
   else if (open && !isDeallocate(plan) && earlierFits(s, plan.text))

@@ -16,6 +16,7 @@ export class Pace {
   #serverFull = false;
   #clientPaused = false;
   #gathering = false;
+  #stopped = false;
 
   constructor(client: Duplex, upstream: Upstream) {
     this.#client = client;
@@ -41,7 +42,7 @@ export class Pace {
   clientDrained(): boolean {
     if (!this.#clientFull) return false;
     this.#clientFull = false;
-    if (!this.#gathering) this.#upstream.resume();
+    if (!this.#gathering && !this.#stopped) this.#upstream.resume();
     return true;
   }
 
@@ -69,8 +70,19 @@ export class Pace {
     this.#upstream.pause();
     setTimeout(() => {
       this.#gathering = false;
-      if (!this.#clientFull) this.#upstream.resume();
+      if (!this.#clientFull && !this.#stopped) this.#upstream.resume();
     }, GATHER_MS);
+  }
+
+  /** The server's result must not go on for now. */
+  stopServer(): void {
+    this.#stopped = true;
+    this.#upstream.pause();
+  }
+
+  letServerGoOn(): void {
+    this.#stopped = false;
+    if (!this.#clientFull && !this.#gathering) this.#upstream.resume();
   }
 
   #pauseClient(): void {

@@ -1,12 +1,13 @@
 // The simple protocol's two messages that run something. Everything before is answered first, so the server has nothing else under way.
 import { performance } from 'node:perf_hooks';
-import { latin1, readFunctionCall } from '../../wire/postgres/messages.ts';
+import { IDLE, latin1, readFunctionCall } from '../../wire/postgres/messages.ts';
 import { ownQuery } from './batch.ts';
 import { decide } from './decide.ts';
+import { limit, meterOf } from './limit.ts';
 import { dropUnnamed, malformed, refuseOrWait } from './refuse.ts';
 import { QUERY } from './replies.ts';
 import { SETTLING, type State, type Step } from './state.ts';
-import { MALFORMED, tooLarge } from './texts.ts';
+import { MALFORMED, tooLarge, UNSYNCED } from './texts.ts';
 import { settle } from './wait.ts';
 
 export const onQuery = (s: State): Step => {
@@ -21,8 +22,10 @@ export const onQuery = (s: State): Step => {
   const plan = decided.plan;
   if (plan.own.length === plan.statements && plan.statements > 0) return ownQuery(s, plan);
   if (plan.forward !== null) buffer.write(plan.forward, start + 5, 'latin1');
+  if (plan.limited && s.executedSinceSync && s.status === IDLE) return refuseOrWait(s, 'simple', UNSYNCED);
   const now = performance.now();
-  s.replies.push(QUERY, plan, null, null, now);
+  const meter = decided.release === null ? meterOf(s, plan, null) : null;
+  limit(s, s.replies.push(QUERY, plan, null, null, now), meter);
   s.accounts.query(decided.release);
   s.sent(plan, now);
   s.pipelineEnds(QUERY);

@@ -22,7 +22,7 @@ const REFUSED = 'holdpoint_refused';
 const REFUSED_QUERY = query(REFUSED);
 /** No function has this oid. */
 const REFUSED_CALL = functionCall(0);
-const REFUSED_PARSE = parse('_holdpoint_refused', REFUSED);
+export const REFUSED_PARSE = parse('_holdpoint_refused', REFUSED);
 
 /** The protocol of the message at hand: after an error in the extended one the server skips to a Sync. */
 export type Mode = 'simple' | 'extended';

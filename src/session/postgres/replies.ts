@@ -3,7 +3,7 @@
 // A ring of entries that all sessions share: nothing is allocated for a message on the allowed path, and a session that idles
 // holds none.
 import type { WireText } from '../../errors/catalogue.ts';
-import type { Plan } from '../gate.ts';
+import type { Meter, Plan } from '../gate.ts';
 import type { Portal, Prepared, Undo } from './names.ts';
 
 export const QUERY = 1;
@@ -37,12 +37,23 @@ export interface Entry {
   undo: Undo | null;
   /** Our text in place of the server's error: a refusal that the server had to share. */
   refusal: WireText | null;
+  /** Of a limited statement: what may pass of its result. */
+  meter: Meter | null;
   /** performance.now() when it was sent. */
   sent: number;
 }
 
 /** `sent` is a fraction: a field that held whole numbers first would get another shape with the first time. */
-const blank = (): Entry => ({ op: 0, plan: null, portal: null, prepared: null, undo: null, refusal: null, sent: 0.5 });
+const blank = (): Entry => ({
+  op: 0,
+  plan: null,
+  portal: null,
+  prepared: null,
+  undo: null,
+  refusal: null,
+  meter: null,
+  sent: 0.5,
+});
 const NONE = blank();
 /** Entries that nobody uses. As many as were ever under way at once, but no more than this. */
 const spare: Entry[] = [];
@@ -62,6 +73,8 @@ export class Replies {
   pipeline = 0;
   /** Counts those answered: of every pipeline before this one it is known what became of it. */
   answered = 0;
+  /** Counts entries that are gone. */
+  taken = 0;
 
   /** The oldest unanswered message; its op is 0 when there is none. The object is reused: do not keep it. */
   get head(): Entry {
@@ -70,6 +83,17 @@ export class Replies {
 
   get last(): Op {
     return this.length === 0 ? 0 : this.#at(this.length - 1).op;
+  }
+
+  /** The end of the newest pipeline was sent: the server answers all of it. */
+  get synced(): boolean {
+    return endsPipeline(this.last);
+  }
+
+  /** Nothing was sent behind the end of the oldest pipeline. */
+  get onePipeline(): boolean {
+    const open = this.pipeline - this.answered;
+    return open === 0 || (open === 1 && this.synced);
   }
 
   push(op: Op, plan: Plan | null, portal: Portal | null, undo: Undo | null, sent: number): Entry {
@@ -82,6 +106,7 @@ export class Replies {
     entry.prepared = null;
     entry.undo = undo;
     entry.refusal = null;
+    entry.meter = null;
     entry.sent = sent;
     this.length++;
     if (endsPipeline(op)) this.pipeline++;
@@ -98,6 +123,8 @@ export class Replies {
     entry.prepared = null;
     entry.undo = null;
     entry.refusal = null;
+    entry.meter = null;
+    this.taken++;
     this.#ring[this.#head] = NONE;
     if (spare.length < SPARE_MAX) spare.push(entry);
     this.#head = (this.#head + 1) & (this.#ring.length - 1);

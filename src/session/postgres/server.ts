@@ -23,6 +23,7 @@ import type { Plan } from '../gate.ts';
 import { AT_ONCE_BYTES } from '../outbox.ts';
 import { ownUpTo, withOwnAround, withOwnBefore } from './batch.ts';
 import { broken, desync, finish, hex, violation } from './end.ts';
+import { type Cutting, completedWithSync, completedWithoutSync, hasRoom, pause } from './limit.ts';
 import { discard, ended, portalsEnded, skipToSync } from './outcome.ts';
 import {
   BIND,
@@ -59,6 +60,9 @@ const NO_BYTES = Buffer.alloc(0);
 /** What the client gets of a message of the server: it as it is, nothing, or this instead. */
 type Passing = boolean | Buffer;
 
+/** It has to wait, and everything behind it. */
+const STOP = Buffer.alloc(0);
+
 export class ServerSide {
   readonly #state: State;
   readonly #out = new FrameReader(IN_PARTS, REPLY_BYTES_MAX);
@@ -75,8 +79,15 @@ export class ServerSide {
   received(chunk: Buffer): void {
     const s = this.#state;
     if (s.closed) return;
+    this.#out.append(chunk);
+    if (s.limiting?.name !== 'paused') this.#relay(s, chunk);
+  }
+
+  /** `chunk`: what came just now; null: what waited goes on. */
+  #relay(s: State, chunk: Buffer | null): void {
     const out = this.#out;
-    out.append(chunk);
+    const { limiting } = s;
+    let stopped = false;
     let runStart = -1;
     let runEnd = -1;
     try {
@@ -88,6 +99,11 @@ export class ServerSide {
           break;
         }
         const pass = found === FRAME || out.first ? this.#reply(s, found === FRAME) : this.#continued(s);
+        if (pass === STOP) {
+          out.unread_last();
+          stopped = true;
+          break;
+        }
         this.#passed = pass !== false;
         if (pass === true) {
           if (runStart < 0) runStart = out.start;
@@ -101,14 +117,19 @@ export class ServerSide {
         if (s.closed) return;
       }
       if (runStart >= 0) this.#forward(s, runStart, runEnd);
+      if (stopped) this.#stop(s);
     } catch (error) {
       broken(s, 'a server message could not be handled', error);
     } finally {
       out.release();
     }
-    if (chunk.length > AT_ONCE_BYTES && out.unread === 0 && s.toClient.empty) s.upstream.reuse(chunk);
-    if (s.accounts.passing > LONG_RESULT_BYTES && chunk.length < GATHERED_BYTES) s.pace.gather();
+    if (chunk !== null) {
+      if (chunk.length > AT_ONCE_BYTES && out.unread === 0 && s.toClient.empty) s.upstream.reuse(chunk);
+      if (s.accounts.passing > LONG_RESULT_BYTES && chunk.length < GATHERED_BYTES) s.pace.gather();
+    }
     goOnAfterReplies(s);
+    // The client was not read meanwhile.
+    if (limiting !== null && s.limiting === null && !s.closed) s.goOn();
   }
 
   gone(): void {
@@ -130,9 +151,11 @@ export class ServerSide {
     const out = this.#out;
     if (out.type !== BACKEND.DataRow && out.type !== BACKEND.CopyData) return;
     const from = out.end;
-    const count = out.run();
+    const { meter } = s.replies.head;
+    const count = meter === null ? out.run() : out.run(meter.rows_left, meter.bytes_left);
+    meter?.passed(count, out.end - from);
     if (out.type === BACKEND.DataRow) s.accounts.rows(count, out.end - from);
-    else s.accounts.data(out.end - from);
+    else s.accounts.lines(count, out.end - from);
   }
 
   /** A later part of a long message goes the way of its first part; one that was kept is a row of ours. */
@@ -146,8 +169,22 @@ export class ServerSide {
     return true;
   }
 
+  /** A result has reached its limit; or the end of one that is withheld is here before our cancel is. */
+  #stop(s: State): void {
+    if (s.limiting !== null) s.pace.stopServer();
+    else
+      pause(s, () => {
+        if (!s.closed) this.#relay(s, null);
+      });
+  }
+
   /** One message of the server, or the first part of one. */
   #reply(s: State, whole: boolean): Passing {
+    const { limiting } = s;
+    return limiting?.name === 'cutting' ? this.#withheld(s, limiting, whole) : this.#answer(s, whole);
+  }
+
+  #answer(s: State, whole: boolean): Passing {
     const out = this.#out;
     const { type, buffer, start, end } = out;
     const { head } = s.replies;
@@ -159,10 +196,14 @@ export class ServerSide {
           ownRow(s, buffer.subarray(start, end), true);
           return false;
         }
+        if (!hasRoom(head, out.length + 1)) return STOP;
+        head.meter?.passed(1, out.length + 1);
         s.accounts.rows(1, end - start);
         return head.op === QUERY ? withOwnBefore(s, head.plan, out) : true;
       case BACKEND.CopyData:
-        s.accounts.data(end - start);
+        if (!hasRoom(head, out.length + 1)) return STOP;
+        head.meter?.passed(1, out.length + 1);
+        s.accounts.lines(1, end - start);
         return true;
       case BACKEND.RowDescription:
         if (own) return false;
@@ -224,6 +265,55 @@ export class ServerSide {
     }
   }
 
+  /** The same while the rest of a result is withheld: everything is kept in mind, and nothing passes that answers it. */
+  #withheld(s: State, cutting: Cutting, whole: boolean): Passing {
+    const { type, buffer, start, end } = this.#out;
+    const { head } = s.replies;
+    if (cutting.cancelling && ENDS.has(type)) return STOP;
+    switch (type) {
+      case BACKEND.DataRow:
+      case BACKEND.CopyData:
+        return false;
+      case BACKEND.NoticeResponse:
+      case BACKEND.NotificationResponse:
+      case BACKEND.ParameterStatus:
+        return this.#answer(s, whole);
+      case BACKEND.CommandComplete:
+      case BACKEND.EmptyQueryResponse:
+      case BACKEND.PortalSuspended:
+        if (head.op !== EXECUTE) {
+          this.#answer(s, whole);
+          break;
+        }
+        if (head.meter === cutting.meter) cutting.meter.cut(tagOf(type, buffer, start, end));
+        ended(s, head, null, cutting.completed.sqlstate);
+        s.replies.pop();
+        break;
+      case BACKEND.ErrorResponse:
+        if (head.meter === cutting.meter) cutting.meter.cut(readFields(buffer, start, end).get('C') ?? '');
+        else head.refusal = cutting.completed;
+        cutting.told = true;
+        if (head.op !== QUERY && !s.replies.synced) s.limiting = null;
+        return this.#answer(s, whole);
+      case BACKEND.ReadyForQuery: {
+        const status = buffer[start + 5] as number;
+        if (cutting.told) s.limiting = null;
+        else if (head.op === QUERY) {
+          cutting.meter.cut(s.tag);
+          ended(s, head, null, cutting.completed.sqlstate);
+          s.tag = ERROR_TAG;
+        }
+        const pass = becameReady(s, status);
+        return cutting.told ? pass : completedWithSync(s, cutting, status);
+      }
+      default:
+        this.#answer(s, whole);
+    }
+    // No Sync was sent, so nothing else tells that this was all.
+    if (s.replies.length === 0 && !s.closed) completedWithoutSync(s, cutting);
+    return false;
+  }
+
   /** A statement of a Query, or an Execute, has come to its end. */
   #completed(s: State, head: Entry, tag: string): Passing {
     if (head.op === OWN_EXECUTE) {
@@ -277,6 +367,18 @@ export class ServerSide {
     return shift.length === 0 ? true : moved(buffer, start, end, shift);
   }
 }
+
+/** With these a statement that is cut has come to its end. */
+const ENDS: ReadonlySet<number> = new Set([
+  BACKEND.CommandComplete,
+  BACKEND.EmptyQueryResponse,
+  BACKEND.PortalSuspended,
+  BACKEND.ErrorResponse,
+  BACKEND.ReadyForQuery,
+]);
+
+const tagOf = (type: number, buffer: Buffer, start: number, end: number): string =>
+  type === BACKEND.CommandComplete ? shortLatin1(buffer, start + 5, end - 1) : 'PortalSuspended';
 
 /** Parse, Bind or Close was done, if that was what stands at the head. */
 const done = (s: State, fits: boolean, type: number): boolean => {

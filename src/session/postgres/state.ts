@@ -9,6 +9,8 @@ import type { Outbox } from '../outbox.ts';
 import type { Upstream } from '../upstream.ts';
 import { Accounts, NEVER_SENT } from './accounts.ts';
 import type { Answer, Hold } from './hold.ts';
+import { Cursors } from './cursors.ts';
+import type { Limiting } from './limit.ts';
 import { Names, serverName } from './names.ts';
 import { Pace } from './pace.ts';
 import { QUERY, Replies, type SYNC } from './replies.ts';
@@ -108,7 +110,12 @@ export class State implements SessionFacts {
   readonly names = new Names();
   readonly accounts = new Accounts();
 
+  /** Meters of open cursors. */
+  readonly cursors: Cursors;
+
   phase: Phase = SETTLING;
+  /** A result has reached its limit: nothing of the client is handled until it is known what becomes of it. */
+  limiting: Limiting | null = null;
   /** The server's own, from ReadyForQuery; inside a pipeline, what its last CommandComplete implies. */
   status = IDLE;
 
@@ -146,6 +153,10 @@ export class State implements SessionFacts {
   sentSinceSync = false;
   boundSinceSync = false;
   executedSinceSync = false;
+  /** Something else than reading. */
+  workedSinceSync = false;
+  /** Every limited statement that was sent is answered when so many entries of `replies` are gone. */
+  limitedUntil = 0;
   /** Of the Query under way: its last command tag, and how many of its statements have ended. */
   tag = '';
   queryDone = 0;
@@ -163,6 +174,7 @@ export class State implements SessionFacts {
     this.events = events;
     this.goOn = goOn;
     this.in = new FrameReader(IN_PARTS, Math.max(limits.statement_bytes_max, limits.bind_bytes_max) + 1024);
+    this.cursors = new Cursors(limits.prepared_statements_max);
     this.pace = new Pace(client, upstream);
     this.toClient = this.pace.toClient;
     this.toServer = new Run(this.in, this.pace.toServer);
@@ -237,6 +249,7 @@ export class State implements SessionFacts {
     this.fresh = false;
     if (this.begun === 0) this.begun = now;
     this.followCatalog(plan);
+    if (!plan.only_reads && !plan.transaction_control) this.workedSinceSync = true;
     if (plan.block !== null) this.in_transaction = plan.block === 'open';
     if (plan.changes_facts) this.touched = true;
     if (plan.changes_role) this.roleTouched = true;
@@ -277,6 +290,7 @@ export class State implements SessionFacts {
     // until then it counts as work that a Sync of ours would commit.
     const open = by === QUERY && this.sentSinceSync;
     this.sentSinceSync = this.executedSinceSync = this.boundSinceSync = open;
+    this.workedSinceSync &&= open;
   }
 
   /** The server has nothing open, and nothing is under way. */
@@ -284,6 +298,12 @@ export class State implements SessionFacts {
     this.touched = this.roleTouched = this.catalogTouched = this.hasUncommitted = false;
     this.begun = 0;
     this.portals = PLAIN_PORTALS;
+    this.cursors.transactionEnded();
+  }
+
+  /** A limited statement is under way: what must not be decided by its end waits. */
+  get limited(): boolean {
+    return this.limitedUntil > this.replies.taken;
   }
 
   /** What waited in this phase, if it is still the one, goes on with the message at hand. */

@@ -29,6 +29,13 @@ export const GUARDED_SETTING: WireText = {
   message: 'client_encoding must stay UTF8 and standard_conforming_strings on: Holdpoint reads statements by them',
   detail: 'Something the session ran changed one of them.',
 };
+export const UNSYNCED: WireText = {
+  severity: 'ERROR',
+  sqlstate: '0A000',
+  message: 'a Query whose result is limited cannot follow messages that no Sync has ended',
+  detail: 'The statement did not run.',
+  hint: 'Send a Sync before it.',
+};
 export const TOO_LONG: WireText = {
   severity: 'FATAL',
   sqlstate: '54000',

@@ -14,6 +14,7 @@ import type {
 import { type Behind, behindFunction, behindRelation, behindType, isHarmless, type Verb } from './behind.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { FunctionReference, FunctionRow, RelationRow, TypeRow } from './catalog/rows.ts';
+import { cursorOf, rowsMax } from './bounds.ts';
 import { EXPRESSIONS } from './expressions.ts';
 import {
   FOLDING_AGGREGATES,
@@ -257,6 +258,8 @@ export class Analyst {
       end,
       writes_all_rows: this.writes_all_rows,
       folds_rows: this.folds_rows || (this.#folds && this.#reads_user_relation),
+      rows_max: rowsMax(kind, node),
+      cursor: cursorOf(kind, node),
       copy_in: this.copy_in,
       hidden_writes: this.hidden_writes,
       transaction_control: kind === 'TransactionStmt',
@@ -720,6 +723,8 @@ export class Analyst {
       end: 0,
       writes_all_rows: false,
       folds_rows: false,
+      rows_max: 1,
+      cursor: null,
       copy_in: false,
       hidden_writes: this.hidden_writes,
       transaction_control: false,
@@ -920,6 +925,8 @@ export class Analyst {
       end: this.#start,
       writes_all_rows: inner.writes_all_rows,
       folds_rows: inner.#folds && inner.#reads_user_relation,
+      rows_max: rowsMax(kind, node),
+      cursor: null,
       copy_in: false,
       hidden_writes: inner.hidden_writes,
       transaction_control: false,

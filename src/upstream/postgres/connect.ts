@@ -464,8 +464,8 @@ class Connection implements UpstreamLine {
     this.#stream.resume();
   }
 
-  cancel(): void {
-    void cancel(this.#target, this.processId, this.#secretKey);
+  cancel(): Promise<void> {
+    return cancel(this.#target, this.processId, this.#secretKey);
   }
 
   end(): void {

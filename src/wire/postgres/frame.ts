@@ -119,14 +119,18 @@ export class FrameReader {
     return NEED_MORE;
   }
 
-  /** Goes on over the whole messages of the same type right behind the one found last, which must be of a streamed type; how many. */
-  run(): number {
+  /**
+   * Goes on over the whole messages of the same type right behind the one found last, which must be of a streamed type, as far as these
+   * counts of them and of their bytes let it; how many.
+   */
+  run(count_max = Infinity, bytes_max = Infinity): number {
     const { buffer, type } = this;
     let position = this.#position;
     let count = 0;
-    while (buffer.length - position >= HEADER_BYTES && buffer[position] === type) {
+    const last = position + bytes_max;
+    while (count < count_max && buffer.length - position >= HEADER_BYTES && buffer[position] === type) {
       const next = position + 1 + buffer.readInt32BE(position + 1);
-      if (next < position + HEADER_BYTES || next > buffer.length) break;
+      if (next < position + HEADER_BYTES || next > buffer.length || next > last) break;
       position = next;
       count++;
     }

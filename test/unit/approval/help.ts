@@ -147,6 +147,7 @@ export function heldOf(more: Partial<Held> = {}, ask: Partial<Held['ask']> = {})
     reason_at: null,
     in_transaction: false,
     earlier: [],
+    passed: null,
     digest: 'd1',
     ...more,
   };

@@ -7,7 +7,7 @@ import { printFacts, printSchema } from '../../../src/policy/print.ts';
 import { formatPolicyError } from '../../../src/policy/source.ts';
 import { analysis, errorsOf, policy, question } from './made.ts';
 
-// The design's sample, without the limit that is not built.
+// The design's sample.
 const SAMPLE = `# yaml-language-server: $schema=holdpoint-policy.schema.json
 version: 1
 default: allow                  # when no rule matches
@@ -31,6 +31,9 @@ rules:
       holds:  [{postgres: "COPY users TO STDOUT"}, {mysql: "SELECT * INTO OUTFILE '/tmp/x' FROM users"}]
       allows: ["SELECT id FROM users WHERE id = 7"]
       unless: [{postgres: "COPY users TO STDOUT", as: {groups: [nightly-backup]}, at: "2025-01-31T03:00:00Z"}]
+  - id: bulk-read
+    when: stmt.does("read")
+    limit: {rows: 10000, bytes: 10MiB, then: hold}
   - id: write-without-where
     when: stmt.writes_all_rows
     then: hold
@@ -73,7 +76,56 @@ describe('a fault is refused with its place', () => {
       '4:39:mod',
       /did you mean `mode`/,
     ],
-    ['a limit', one('{id: a, when: "true", then: hold, limit: {rows: 3}}'), '4:39:limit', /not built in this release/],
+    [
+      'a limit and a verdict',
+      one('{id: a, when: "true", then: hold, limit: {rows: 3, then: hold}}'),
+      '4:46:{rows: 3, then: hold}',
+      /not both/,
+    ],
+    [
+      'neither',
+      one('{id: a, when: "true"}'),
+      '4:5:{id: a, when: "true"}',
+      /`then` is missing: allow, hold or deny; or a `limit`/,
+    ],
+    [
+      'a limit of nothing',
+      one('{id: a, when: "true", limit: {then: hold}}'),
+      '4:34:{then: hold}',
+      /caps `rows`, `bytes`/,
+    ],
+    [
+      'a limit that says not what then',
+      one('{id: a, when: "true", limit: {rows: 3}}'),
+      '4:34:{rows: 3}',
+      /`then` is missing/,
+    ],
+    ['no rows', one('{id: a, when: "true", limit: {rows: 0, then: hold}}'), '4:41:0', /from 1 on/],
+    [
+      'bytes without a unit',
+      one('{id: a, when: "true", limit: {bytes: 10, then: hold}}'),
+      '4:42:10',
+      /500KiB, 10MiB, 1GiB/,
+    ],
+    ['no time', one('{id: a, when: "true", limit: {rows: 3, per: 0s, then: hold}}'), '4:49:0s', /from 1s to 7d/],
+    [
+      'a misspelt part of a limit',
+      one('{id: a, when: "true", limit: {rows: 3, bite: 3, then: hold}}'),
+      '4:44:bite',
+      /unknown key `bite`/,
+    ],
+    [
+      'an ask of a limit that denies',
+      one('{id: a, when: "true", ask: {of: []}, limit: {rows: 3, then: deny}}'),
+      '4:32:{of: []}',
+      /nobody is asked/,
+    ],
+    [
+      'an example of no limit',
+      one('{id: a, when: "true", then: deny, examples: {limits: ["SELECT 1"]}}'),
+      '4:58:["SELECT 1"]',
+      /no `limit`/,
+    ],
     ['an escalation', one('{id: a, when: "true", then: hold, ask: {escalate: 5m}}'), '4:45:escalate', /not built/],
     ['two approvals', one('{id: a, when: "true", then: hold, ask: {count: 2}}'), '4:52:2', /only `count: 1`/],
     ['a bad duration', one('{id: a, when: "true", then: hold, ask: {deadline: 1.5h}}'), '4:55:1.5h', /45s, 15m/],

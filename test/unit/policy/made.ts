@@ -26,6 +26,8 @@ export function analysis(
       end: 1,
       writes_all_rows: false,
       folds_rows: false,
+      rows_max: null,
+      cursor: null,
       copy_in: false,
       hidden_writes: false,
       transaction_control: false,

@@ -32,7 +32,7 @@ describe.each(['policies/starter.yaml', 'policies/strict.yaml'])('%s', (path) =>
       // What functions do is seen in a catalog alone, which examples do not have: test/real/catalog.test.ts.
       if (id === 'hidden-writes') continue;
       expect(
-        own.some((expected) => expected === 'holds' || expected === 'denies'),
+        own.some((expected) => expected === 'holds' || expected === 'limits' || expected === 'denies'),
         id,
       ).toBe(true);
     }

@@ -212,6 +212,55 @@ describe('facts', () => {
     for (const sql of ['SELECT count(*) FROM t', 'SELECT array_agg(a) FROM pg_class', 'SELECT json_agg(1)'])
       expect(facts(sql)?.folds_rows, sql).toBe(false);
   });
+  test('rows_max', () => {
+    const bounds: Record<string, number | null> = {
+      'SELECT 1': 1,
+      'SELECT * FROM t': null,
+      'SELECT * FROM t LIMIT 5': 5,
+      'SELECT * FROM t LIMIT 0': 0,
+      'SELECT * FROM t LIMIT ALL': null,
+      'SELECT * FROM t LIMIT $1': null,
+      'SELECT a FROM t ORDER BY a FETCH FIRST 3 ROWS ONLY': 3,
+      'SELECT a FROM t ORDER BY a FETCH FIRST 3 ROWS WITH TIES': null,
+      'SELECT count(*), max(a) FROM t': 1,
+      'SELECT count(*) OVER () FROM t': null,
+      'SELECT count(*) FROM t GROUP BY a': null,
+      'SELECT generate_series(1, 9)': null,
+      "SELECT nextval('s')": 1,
+      "SELECT x.nextval('s')": null,
+      "SELECT setval('s', (SELECT max(a) FROM t))": 1,
+      'SELECT abs(generate_series(1, 9))': null,
+      'SELECT 1 UNION ALL SELECT 2': 2,
+      'SELECT 1 UNION ALL SELECT a FROM t': null,
+      'VALUES (1), (2)': 2,
+      'SELECT a INTO u FROM t': 0,
+      'INSERT INTO t VALUES (1), (2)': 0,
+      'INSERT INTO t VALUES (1), (2) RETURNING a': 2,
+      'INSERT INTO t DEFAULT VALUES RETURNING a': 1,
+      'INSERT INTO t SELECT * FROM u RETURNING a': null,
+      'UPDATE t SET a = 1': 0,
+      'UPDATE t SET a = 1 WHERE a = 2 RETURNING a': null,
+      'DELETE FROM t RETURNING *': null,
+      'WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d': null,
+      'COPY t TO STDOUT': null,
+      'COPY t FROM STDIN': 0,
+      'DECLARE c CURSOR FOR SELECT * FROM t': 0,
+      'FETCH 10 FROM c': 10,
+      'FETCH ALL FROM c': null,
+      'FETCH c': 1,
+      'MOVE 10 FROM c': 0,
+      'EXPLAIN ANALYZE SELECT * FROM t': 0,
+      'CREATE TABLE u AS SELECT * FROM t': 0,
+    };
+    expect(Object.fromEntries(Object.keys(bounds).map((sql) => [sql, facts(sql)?.rows_max]))).toEqual(bounds);
+  });
+  test('cursor', () => {
+    expect(facts('DECLARE c CURSOR WITH HOLD FOR SELECT 1')?.cursor).toEqual({ op: 'open', name: 'c', holds: true });
+    expect(facts('DECLARE "C" CURSOR FOR SELECT 1')?.cursor).toEqual({ op: 'open', name: 'C', holds: false });
+    expect(facts('FETCH 2 FROM c')?.cursor).toEqual({ op: 'fetch', name: 'c', holds: false });
+    expect(facts('CLOSE ALL')?.cursor).toEqual({ op: 'close', name: null, holds: false });
+    expect(facts('SELECT 1')?.cursor).toBeNull();
+  });
   test('parse_is_harmless, copy_in, transaction_control', () => {
     expect(facts("SELECT '{1}'::int[]")?.parse_is_harmless).toBe(false);
     expect(facts('SELECT 1')?.parse_is_harmless).toBe(true);

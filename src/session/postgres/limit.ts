@@ -1,0 +1,182 @@
+// One result that may not all pass: its rows are counted while they go by, and at the limit it stops, the server is not read, and somebody
+// is asked. Refused, the rest is withheld: the server is told to cancel, and what it says is waited for. Must never tell the client an
+// error while the server's transaction goes on, nor let a cancel hit another statement than this one.
+//
+//   passing --> paused: Hold --> run: the rest passes, under its release
+//                            \-> refuse: cutting --> the server failed it: our text in place of the server's
+//                                                \-> it completed: outside a block our error is told, in one the server is made to fail too
+import {
+  errorResponse,
+  FLUSH,
+  IDLE,
+  noticeResponse,
+  readBind,
+  readyForQuery,
+  SYNC,
+} from '../../wire/postgres/messages.ts';
+import { decodeParameters } from '../../wire/postgres/parameters.ts';
+import type { WireText } from '../../errors/catalogue.ts';
+import type { BoundParameter, Meter, Plan } from '../gate.ts';
+import { watchPaused } from './backlog.ts';
+import { cancel } from './decide.ts';
+import { broken } from './end.ts';
+import { type Answer, Hold } from './hold.ts';
+import type { Portal } from './names.ts';
+import { REFUSED_PARSE } from './refuse.ts';
+import { type Entry, PARSE, SYNC as SYNC_OP } from './replies.ts';
+import { DISCARDING, SETTLING, type State } from './state.ts';
+
+export interface Paused {
+  readonly name: 'paused';
+  readonly hold: Hold;
+}
+
+/** The rest is withheld, and nothing that answers this message or its pipeline passes. */
+export interface Cutting {
+  readonly name: 'cutting';
+  /** What the client is told, with the server's word behind it. */
+  readonly stopped: WireText;
+  readonly completed: WireText;
+  readonly meter: Meter;
+  /** The client has its error. */
+  told: boolean;
+  /** The cancel is still on its way: no other statement may come under way. */
+  cancelling: boolean;
+}
+
+export type Limiting = Paused | Cutting;
+
+const NO_PARAMETERS = (): readonly BoundParameter[] => [];
+
+/** The meter of what is sent now; null: nothing limits it. */
+export const meterOf = (s: State, plan: Plan, portal: Portal | null): Meter | null => {
+  let meter: Meter | null = portal?.meter ?? null;
+  if (plan.limited) meter ??= s.gate.meter(plan, portal ? parametersOf(portal) : NO_PARAMETERS);
+  for (const { op, name } of plan.cursors) {
+    if (op !== 'fetch' || name === null) continue;
+    const its = s.cursors.of(name) ?? s.names.portals.get(name)?.meter ?? null;
+    // A statement of its own has one; a batch may fetch from several: the one with the least room counts all.
+    if (its && (meter === null || plan.statements === 1 || its.rows_left < meter.rows_left)) meter = its;
+  }
+  if (portal) {
+    portal.meter = meter;
+    portal.bound = null;
+  }
+  return meter;
+};
+
+const parametersOf =
+  ({ bound, prepared }: Portal) =>
+  (): readonly BoundParameter[] => {
+    const message = bound && readBind(bound, 0, bound.length);
+    return message ? decodeParameters(message, prepared.types) : [];
+  };
+
+/** This entry, the newest, is a limited statement. */
+export const limit = (s: State, entry: Entry, meter: Meter | null): void => {
+  if (meter === null) return;
+  entry.meter = meter;
+  s.limitedUntil = s.replies.taken + s.replies.length;
+};
+
+/** Is there room for one more row, or line of COPY, of so many bytes? */
+export const hasRoom = ({ meter }: Entry, bytes: number): boolean =>
+  meter === null || (meter.rows_left >= 1 && meter.bytes_left >= bytes);
+
+/** The next row of the oldest statement under way is too much: the server is not read until somebody has said what becomes of it. */
+export const pause = (s: State, goOn: () => void): void => {
+  const { head } = s.replies;
+  const meter = head.meter as Meter;
+  s.pace.stopServer();
+  const hold = new Hold(meter.judge(), [], s.limits.heartbeat_ms, {
+    notice: (text) => {
+      if (!s.clientGone) s.toClient.write(noticeResponse(text));
+    },
+    waiting: () => {
+      s.pace.readClient();
+      watchPaused(s);
+    },
+    answered: (answer) => {
+      if (answer.type === 'run') letPass(s, head, meter, answer);
+      else cut(s, meter, answer.text, goOn);
+      s.pace.letServerGoOn();
+      goOn();
+      s.goOn();
+    },
+    failed: (what, error) => broken(s, what, error),
+    fault: (what, error) => s.events.fault(what, error),
+  });
+  s.limiting = { name: 'paused', hold };
+};
+
+const letPass = (
+  s: State,
+  head: Entry,
+  meter: Meter,
+  { release, cancelled }: Extract<Answer, { type: 'run' }>,
+): void => {
+  s.limiting = null;
+  meter.lift();
+  if (head.portal) head.portal.release = release;
+  else s.accounts.query(release);
+  if (cancelled) setImmediate(() => cancel(s));
+};
+
+const cut = (s: State, meter: Meter, text: WireText, goOn: () => void): void => {
+  const stopped = withServers(text, STOPPED);
+  const cutting: Cutting = {
+    name: 'cutting',
+    stopped,
+    completed: withServers(text, COMPLETED),
+    meter,
+    told: false,
+    cancelling: false,
+  };
+  s.limiting = cutting;
+  s.replies.head.refusal = stopped;
+  // The client's Sync may be among what is not read.
+  if (!s.replies.synced) s.toServer.write(FLUSH);
+  // A cancel hits what runs when it comes: only this statement can, or what falls with it.
+  if (!s.replies.onePipeline) return;
+  cutting.cancelling = true;
+  s.toServer.flush();
+  void s.upstream.cancel().then(() => {
+    cutting.cancelling = false;
+    if (s.limiting !== cutting) return;
+    s.pace.letServerGoOn();
+    goOn();
+  });
+};
+
+/** What the server said is told behind our own words. */
+const withServers = (text: WireText, said: string): WireText => ({
+  ...text,
+  detail: text.detail === undefined ? said : `${text.detail} ${said}`,
+});
+const STOPPED = 'The database server stopped the statement.';
+const COMPLETED = 'The statement completed on the database server; the rest of its rows was withheld.';
+
+/** The server has completed what was to be stopped, and everything behind it up to its Sync, whose status this is. What the client gets. */
+export const completedWithSync = (s: State, { completed }: Cutting, status: number): Buffer | false => {
+  s.limiting = null;
+  if (status === IDLE) return Buffer.concat([errorResponse(completed), readyForQuery(status)]);
+  // The server's block must fail as well; its own status comes with that. Nothing else was sent: a block makes what follows wait.
+  if (s.replies.length > 0) {
+    broken(s, 'a statement was sent behind a limited one in a block', undefined);
+    return false;
+  }
+  s.toServer.write(Buffer.concat([REFUSED_PARSE, SYNC]));
+  s.replies.push(PARSE, null, null, null, 0).refusal = completed;
+  s.replies.push(SYNC_OP, null, null, null, 0);
+  s.pipelineEnds(SYNC_OP);
+  s.phase = SETTLING;
+  return false;
+};
+
+/** The same where no Sync was sent yet: what was executed since the last one must fail with it. */
+export const completedWithoutSync = (s: State, { completed }: Cutting): void => {
+  s.limiting = null;
+  s.toServer.write(Buffer.concat([REFUSED_PARSE, FLUSH]));
+  s.replies.push(PARSE, null, null, null, 0).refusal = completed;
+  s.phase = DISCARDING;
+};
