@@ -110,7 +110,8 @@ interface Plans {
   readonly notes: string[];
 }
 
-const BEGIN = `BEGIN READ ONLY; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}; SET LOCAL search_path = pg_catalog, pg_temp`;
+/** Without JIT: what is asked of the catalog is short, and compiling it would take a second. */
+const BEGIN = `BEGIN READ ONLY; SET LOCAL jit = off; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}; SET LOCAL search_path = pg_catalog, pg_temp`;
 const OWN_PATH = 'pg_catalog, pg_temp';
 const SET = 'SELECT pg_catalog.set_config($1, $2, true)';
 const EXPLAIN = 'EXPLAIN (VERBOSE, FORMAT JSON) ';
@@ -153,7 +154,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   '42703': 'it names a column that other connections do not see: one of the open transaction.',
   '42501': 'the role lacks a right that it needs: the server would refuse it, too.',
   '55P03': 'somebody holds a lock that forbids reading a table it names.',
-  '57014': `planning took longer than ${STATEMENT_TIMEOUT_MS} ms.`,
+  '57014': `the server needed more than ${STATEMENT_TIMEOUT_MS} ms for it.`,
 };
 
 const refusal = (sqlstate: string): string => REFUSALS[sqlstate] ?? `the server did not plan it: SQLSTATE ${sqlstate}.`;
