@@ -318,6 +318,18 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(impact.rows.every(({ from }) => from === 'plan')).toBe(true);
     });
 
+    it('under rules of built-in functions, which make several plans or none', async () => {
+      await admin.query(`
+        CREATE TABLE ruled (id int); CREATE RULE also AS ON INSERT TO ruled DO ALSO DELETE FROM never;
+        CREATE TABLE closed (id int); CREATE RULE none AS ON INSERT TO closed DO INSTEAD NOTHING`);
+      const also = await ask('INSERT INTO ruled SELECT id FROM orders');
+      expect(also.rows.map(({ does, object }) => `${does} ${object}`)).toEqual([
+        'inserts public.ruled',
+        'deletes public.never',
+      ]);
+      expect(await ask('INSERT INTO closed SELECT id FROM orders')).toMatchObject({ rows: [], notes: [] });
+    });
+
     it('with the values that are bound', async () => {
       const few = await ask('SELECT * FROM customers WHERE id < $1', { parameters: [{ type: 'int4', value: '20' }] });
       const many = await ask('SELECT * FROM customers WHERE id < $1', {

@@ -273,9 +273,23 @@ const OPERATIONS: Readonly<Record<string, RowsImpact['does']>> = {
   Merge: 'merges',
 };
 
-/** Takes names and numbers from a plan; conditions and outputs, which hold literals, stay in it. */
-const read = (lines: readonly string[], { statement, into }: AskedStatement, plans: Plans): void => {
-  const [{ Plan: top }] = JSON.parse(lines.join('\n')) as [{ Plan: PlanNode }];
+/** Takes names and numbers from plans; conditions and outputs, which hold literals, stay in them. */
+const read = (lines: readonly string[], asked: AskedStatement, plans: Plans): void => {
+  // Rules make several plans of a statement, or none.
+  const rows = plansIn(lines.join('\n')).flatMap((top) => rowsIn(top, asked, plans));
+  plans.rows.set(asked.statement, rows);
+};
+
+const plansIn = (json: string): PlanNode[] => {
+  try {
+    return (JSON.parse(json) as { readonly Plan?: PlanNode }[]).flatMap(({ Plan }) => Plan ?? []);
+  } catch {
+    // The parser's own words would quote the plan.
+    throw new UpstreamError('08P01', 'the plan is not JSON');
+  }
+};
+
+const rowsIn = (top: PlanNode, { statement, into }: AskedStatement, plans: Plans): RowsImpact[] => {
   const rows: RowsImpact[] = [];
   const returns = top['Node Type'] !== 'ModifyTable' || top.Output !== undefined;
   if (returns) {
@@ -301,7 +315,7 @@ const read = (lines: readonly string[], { statement, into }: AskedStatement, pla
     else if (node['Node Type'] === 'Seq Scan' || node['Node Type'] === 'Sample Scan') add(plans.by, table, '');
     for (const plan of node.Plans ?? []) nodes.push([plan, table]);
   }
-  plans.rows.set(statement, rows);
+  return rows;
 };
 
 /** A Bitmap Index Scan names its index alone: the table is that of the Bitmap Heap Scan above. */
