@@ -24,27 +24,7 @@ import { type Answer, Hold } from './hold.ts';
 import type { Portal } from './names.ts';
 import { REFUSED_PARSE } from './refuse.ts';
 import { type Entry, PARSE, SYNC as SYNC_OP } from './replies.ts';
-import { DISCARDING, SETTLING, type State } from './state.ts';
-
-export interface Paused {
-  readonly name: 'paused';
-  readonly hold: Hold;
-}
-
-/** The rest is withheld, and nothing that answers this message or its pipeline passes. */
-export interface Cutting {
-  readonly name: 'cutting';
-  /** What the client is told, with the server's word behind it. */
-  readonly stopped: WireText;
-  readonly completed: WireText;
-  readonly meter: Meter;
-  /** The client has its error. */
-  told: boolean;
-  /** The cancel is still on its way: no other statement may come under way. */
-  cancelling: boolean;
-}
-
-export type Limiting = Paused | Cutting;
+import { type Cutting, DISCARDING, SETTLING, type State } from './state.ts';
 
 const NO_PARAMETERS = (): readonly BoundParameter[] => [];
 
