@@ -70,8 +70,8 @@ describe('a limit', () => {
   it('carries what the rule says', async () => {
     const made = await policy(LIMIT);
     expect(made.judge(question(analyse('SELECT * FROM secret'))).limits).toMatchObject([
-      { rule: 'few', message: 'Few.', rows: 2, bytes: 1024, per_ms: null, then: 'hold', findings: [0] },
-      { rule: 'fewer', message: '', rows: 1, bytes: null, per_ms: 3_600_000, then: 'deny', observe: false },
+      { rule: 'few', message: 'Few.', rows: 2, bytes: 1024, per_ms: null, verdict: 'hold', findings: [0] },
+      { rule: 'fewer', message: '', rows: 1, bytes: null, per_ms: 3_600_000, verdict: 'deny', observe: false },
     ]);
   });
 
