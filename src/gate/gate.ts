@@ -762,7 +762,7 @@ class Session implements GateSession {
     parameters: () => readonly BoundParameter[],
     opened: (id: string) => void,
   ): Exclude<Judgement, { type: 'pass' }> {
-    if (limit.then === 'deny') {
+    if (limit.verdict === 'deny') {
       const refuse = (): Promise<WireText> => Promise.resolve(stoppedText(rows, limit.rule, 'which lets nobody go on'));
       return { type: 'refuse', plan, refuse };
     }

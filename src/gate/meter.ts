@@ -103,7 +103,7 @@ export class ResultMeter implements Meter {
       .map((counted) => ({ limit: counted.limit, ...this.#left(counted) }));
     const full = stopping.filter(({ rows }) => rows < 1);
     const tight = full.length > 0 ? full : stopping.filter(({ bytes }) => bytes <= this.bytes_left);
-    const tightest = tight.find(({ limit }) => limit.then === 'deny') ?? tight[0];
+    const tightest = tight.find(({ limit }) => limit.verdict === 'deny') ?? tight[0];
     return { limit: tightest?.limit ?? (this.#counted[0] as Counted).limit, ...this.#total };
   }
 }

@@ -333,7 +333,7 @@ export class StatementView {
     return yes;
   }
   get reads_data(): boolean {
-    return this.reads.some((name) => !CATALOGS.test(name));
+    return this.reads.some((name) => name !== '' && !CATALOGS.test(name));
   }
   get folds_rows(): boolean {
     const yes = this.#analysis.statements[this.#index]?.folds_rows ?? false;

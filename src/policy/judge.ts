@@ -191,7 +191,7 @@ function limitTo(
     rule: id,
     message,
     ...caps,
-    then: verdict === 'deny' ? 'deny' : 'hold',
+    verdict: verdict === 'deny' ? 'deny' : 'hold',
     ask,
     findings: before ? [...before.findings, ...findings] : findings,
     observe,

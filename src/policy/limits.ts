@@ -1,5 +1,5 @@
 // When a limit on results has to be judged: while the rows pass, or before the statement runs. One that writes cannot be stopped
-// half-way, as its rows come when it has all happened; nor can one whose message writes, or ends a transaction that was open.
+// half-way, as its rows come when it has all happened; nor can one behind which its message writes, or ends a transaction that was open.
 // Source: design, "Result limits"; DELETE ... RETURNING had committed when its 100th row came.
 import type { Action } from '../sql/findings.ts';
 import type { PolicyQuestion } from './types.ts';
@@ -22,9 +22,8 @@ export function upFront(
   const { rows_max, folds_rows, cursor } = statement;
   // A cursor's rows come later, by FETCH: its limit goes with it.
   if (rows_max === 0 && cursor?.op !== 'open') return 'returns-nothing';
-  const writes = findings.some(
-    ({ action, statement: at }) => (statements.length > 1 || at === index) && !STOPPABLE.has(action),
-  );
+  // What stands before it is told by the server's word; what comes behind it must not be decided by a cut that comes too late.
+  const writes = findings.some(({ action, statement: at }) => at >= index && !STOPPABLE.has(action));
   if (!writes && !endsTransaction(analysis, index, session.in_transaction)) return 'in-stream';
   const few = rows_max !== null && !folds_rows && rows_max <= (rows ?? 1);
   return few ? 'counts-only' : 'before';

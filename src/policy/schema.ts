@@ -200,9 +200,9 @@ export function policyJsonSchema(): unknown {
 }
 
 /** What the rule does with a statement that it does not let through. */
-export function verdictOf({ then, limit }: RuleFile): 'allow' | 'hold' | 'deny' {
+export function verdictOf(written: RuleFile): 'allow' | 'hold' | 'deny' {
   // The schema asks for one of them.
-  return limit?.then ?? then ?? 'deny';
+  return written.limit?.then ?? written.then ?? 'deny';
 }
 
 export function sizeBytes(written: string): number {

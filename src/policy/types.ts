@@ -64,7 +64,7 @@ export interface Limit {
   readonly bytes: number | null;
   readonly per_ms: number | null;
   /** At the cap. */
-  readonly then: 'hold' | 'deny';
+  readonly verdict: 'hold' | 'deny';
   readonly ask: Ask;
   /** Indexes into analysis.findings that the rule matched. */
   readonly findings: readonly number[];

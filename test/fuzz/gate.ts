@@ -5,6 +5,7 @@ import type {
   HoldEnded,
   HoldStart,
   Judgement,
+  Meter,
   NameEffect,
   Plan,
   Release,
@@ -21,6 +22,8 @@ export const keyOf = (text: string): string =>
     .filter(({ verb }) => verb !== 'OWN')
     .map(statementText)
     .join(';');
+
+const READING: ReadonlySet<string> = new Set(['SELECT', 'READ', 'MANY']);
 
 type Verdict = 'allow' | 'hold' | 'deny';
 const STRICTNESS: readonly Verdict[] = ['allow', 'hold', 'deny'];
@@ -40,6 +43,8 @@ export class ModelGate implements GateSession {
   readonly releases = new Map<string, number>();
   /** Calls of `finished`, one entry for each release. */
   readonly finished: number[] = [];
+  /** Results that were cut. */
+  cuts = 0;
   readonly #options: ModelGateOptions;
 
   constructor(options: ModelGateOptions) {
@@ -65,8 +70,33 @@ export class ModelGate implements GateSession {
     return { type: 'refuse', plan: null, refuse: () => this.#text() };
   }
 
-  meter(): never {
-    throw new Error('no plan is limited here');
+  #isMany({ verb, name }: Statement, depth: number): boolean {
+    const inner = verb === 'EXEC' && depth < 4 ? this.#inner(name) : undefined;
+    return verb === 'MANY' || (inner !== undefined && this.#isMany(inner, depth + 1));
+  }
+
+  meter({ text, ...plan }: Plan): Meter {
+    const { random } = this.#options;
+    const meter = {
+      rows_left: random() < 0.5 ? Infinity : Math.floor(random() * 4),
+      bytes_left: Infinity,
+      passed(rows: number) {
+        if (rows > meter.rows_left) throw new Error('more rows passed than may');
+        meter.rows_left -= rows;
+      },
+      judge: (): Exclude<Judgement, { type: 'pass' }> => {
+        const stopped = { ...plan, text };
+        if (random() < 0.2) return { type: 'refuse', plan: stopped, refuse: () => this.#text() };
+        return { type: 'hold', plan: stopped, hold: () => this.#wait(text) };
+      },
+      lift() {
+        meter.rows_left = Infinity;
+      },
+      cut: () => {
+        this.cuts++;
+      },
+    };
+    return meter;
   }
 
   #judge(text: string): Judgement {
@@ -80,7 +110,11 @@ export class ModelGate implements GateSession {
       if (STRICTNESS.indexOf(verdict) > STRICTNESS.indexOf(strictest)) strictest = verdict;
       opaque ||= statement.verb === 'FLIP' || (statement.verb === 'EXEC' && !this.#inner(statement.name));
     }
-    const plan = planOf(text, statements, opaque);
+    const many = statements.some((one) => this.#isMany(one, 0));
+    // As a policy has it: what else a message does must not be decided by the end of a limited result.
+    if (many && strictest === 'allow' && statements.length > 1 && statements.some(({ verb }) => !READING.has(verb)))
+      strictest = 'hold';
+    const plan = { ...planOf(text, statements, opaque), limited: many && strictest === 'allow' };
     if (strictest === 'allow') return { type: 'pass', plan };
     if (strictest === 'deny') return { type: 'refuse', plan, refuse: () => this.#text() };
     return { type: 'hold', plan, hold: () => this.#hold(text) };
@@ -134,8 +168,12 @@ export class ModelGate implements GateSession {
   }
 
   #hold(text: string): Promise<HoldStart> {
-    const { random, later } = this.#options;
     this.#options.holds(text);
+    return this.#wait(text);
+  }
+
+  #wait(text: string): Promise<HoldStart> {
+    const { random, later } = this.#options;
     const first = random();
     const approves = random() < 0.6;
     const releases = random() < 0.9;
@@ -219,7 +257,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     declares: false,
     runs_late: false,
     limited: false,
-    only_reads: statements.every(({ verb }) => verb === 'READ'),
+    only_reads: statements.every(({ verb }) => READING.has(verb)),
     cursors: [],
     own,
     parse_is_harmless: !statements.some(({ verb }) => verb === 'HARD'),

@@ -12,6 +12,8 @@ const VERBS = [
   /** Allowed. */
   'SELECT',
   'WRITE',
+  /** Allowed, and returns several rows, which may be too many. */
+  'MANY',
   /** Allowed, and fail when run, or when parsed. */
   'ERR',
   'PERR',

@@ -20,7 +20,7 @@ export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')
   const statement = (nested = false): string => {
     const n = ++unique;
     const name = pick(['s', 't', 'u']);
-    const simple = [`SELECT ${n}`, `WRITE ${n}`, 'READ 1', `READ ${n}`];
+    const simple = [`SELECT ${n}`, `WRITE ${n}`, 'READ 1', `READ ${n}`, `MANY ${n}`];
     const controls = ['BEGIN', 'COMMIT', 'ROLLBACK'];
     const settings = ['SET evil', 'SET public', 'SETL evil', 'SETL public', `FLIP ${n}`];
     const failing = [`ERR ${n}`, `PERR ${n}`];
@@ -28,7 +28,8 @@ export const generate = (chance: Chance, kind: 'plain' | 'all'): (Said | 'wait')
     const names = nested ? [] : [`PREP ${name} ${statement(true)}`, `DEAL ${name}`, `EXEC ${name}`, `EXEC ${name}`];
     if (nested) return pick(simple);
     if (about === 'names') return pick([...simple, ...risky, ...risky, ...failing, `EXEC ${name}`]);
-    if (about === 'portals') return pick([`READ ${n}`, `READ ${n}`, 'SETL public', `HARD ${n}`, 'BEGIN', 'ROLLBACK']);
+    if (about === 'portals')
+      return pick([`MANY ${n}`, `READ ${n}`, `READ ${n}`, 'SETL public', `HARD ${n}`, 'BEGIN', 'ROLLBACK']);
     if (about === 'settings') return pick([`READ ${n}`, `READ ${n}`, ...controls, ...settings, failing[0] as string]);
     if (about === 'copy') return pick([...simple, `COPYIN ${n}`, `COPYIN ${n}`, failing[0] as string]);
     return pick([

@@ -311,6 +311,9 @@ export class ModelServer {
           },
         };
         return 'copying';
+      case 'MANY':
+        for (const row of '1234') this.#row(row);
+        return complete('SELECT 4');
       default:
         this.#row('1');
         return complete('SELECT 1');

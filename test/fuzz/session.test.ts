@@ -60,7 +60,7 @@ class Line extends EventEmitter {
 }
 
 /** One conversation to its end; how many steps it took, and how many releases were given. */
-const converse = async (seed: number, plain: boolean): Promise<{ steps: number; releases: number }> => {
+const converse = async (seed: number, plain: boolean): Promise<{ steps: number; releases: number; cuts: number }> => {
   const chance = random(seed);
   const log: string[] = [];
   const releasesOf = (key: string): number => gate.releases.get(key) ?? 0;
@@ -118,7 +118,7 @@ const converse = async (seed: number, plain: boolean): Promise<{ steps: number; 
     resume: () => upstreamLine.resume(),
     cancel: () => {
       log.push('cancel passed on');
-      return Promise.resolve();
+      return new Promise((resolve) => waiting.push(resolve));
     },
     end: () => upstreamLine.end(),
     destroy: () => upstreamLine.end(),
@@ -277,7 +277,7 @@ const converse = async (seed: number, plain: boolean): Promise<{ steps: number; 
   const told = gate.finished.filter((times) => times !== 1);
   if (told.length > 0) fail(`outcomes told ${gate.finished.join(' ')} times`);
   if (wrong.length > 0) fail(wrong.join('; '));
-  return { steps: steps_taken, releases: gate.finished.length };
+  return { steps: steps_taken, releases: gate.finished.length, cuts: gate.cuts };
 };
 
 /** Each was a hang once: a client that was not read any more, and nobody to begin again. */
@@ -291,12 +291,18 @@ test(`nothing runs that was not let through, and nobody waits for ever (HOLDPOIN
   timeout: TIMEOUT_MS,
 }, async () => {
   const began = performance.now();
-  const sum = { steps: 0, releases: 0 };
+  const sum = { steps: 0, releases: 0, cuts: 0 };
   for (let at = 0; at < CONVERSATIONS; at++) {
-    const { steps, releases } = await converse(SEED + at, (SEED + at) % 4 === 1);
+    const { steps, releases, cuts } = await converse(SEED + at, (SEED + at) % 4 === 1);
     sum.steps += steps;
     sum.releases += releases;
+    sum.cuts += cuts;
   }
-  figure(`session (${CONVERSATIONS.toLocaleString('en')} conversations, ${sum.releases} releases)`, sum.steps, began);
+  figure(
+    `session (${CONVERSATIONS.toLocaleString('en')} conversations, ${sum.releases} releases, ${sum.cuts} cut results)`,
+    sum.steps,
+    began,
+  );
   expect(sum.releases).toBeGreaterThan(CONVERSATIONS / 8);
+  expect(sum.cuts).toBeGreaterThan(CONVERSATIONS / 60);
 });

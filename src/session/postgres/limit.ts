@@ -24,27 +24,7 @@ import { type Answer, Hold } from './hold.ts';
 import type { Portal } from './names.ts';
 import { REFUSED_PARSE } from './refuse.ts';
 import { type Entry, PARSE, SYNC as SYNC_OP } from './replies.ts';
-import { DISCARDING, SETTLING, type State } from './state.ts';
-
-export interface Paused {
-  readonly name: 'paused';
-  readonly hold: Hold;
-}
-
-/** The rest is withheld, and nothing that answers this message or its pipeline passes. */
-export interface Cutting {
-  readonly name: 'cutting';
-  /** What the client is told, with the server's word behind it. */
-  readonly stopped: WireText;
-  readonly completed: WireText;
-  readonly meter: Meter;
-  /** The client has its error. */
-  told: boolean;
-  /** The cancel is still on its way: no other statement may come under way. */
-  cancelling: boolean;
-}
-
-export type Limiting = Paused | Cutting;
+import { type Cutting, DISCARDING, SETTLING, type State } from './state.ts';
 
 const NO_PARAMETERS = (): readonly BoundParameter[] => [];
 
@@ -123,17 +103,18 @@ const letPass = (
 };
 
 const cut = (s: State, meter: Meter, text: WireText, goOn: () => void): void => {
+  const { head } = s.replies;
   const stopped = withServers(text, STOPPED);
   const cutting: Cutting = {
     name: 'cutting',
     stopped,
-    completed: withServers(text, COMPLETED),
+    completed: withServers(text, (head.plan?.statements ?? 1) > 1 ? ALL_COMPLETED : COMPLETED),
     meter,
     told: false,
     cancelling: false,
   };
   s.limiting = cutting;
-  s.replies.head.refusal = stopped;
+  head.refusal = stopped;
   // The client's Sync may be among what is not read.
   if (!s.replies.synced) s.toServer.write(FLUSH);
   // A cancel hits what runs when it comes: only this statement can, or what falls with it.
@@ -154,6 +135,8 @@ const withServers = (text: WireText, said: string): WireText => ({
   detail: text.detail === undefined ? said : `${text.detail} ${said}`,
 });
 const STOPPED = 'The database server stopped the statement.';
+const ALL_COMPLETED =
+  'Every statement of the message completed on the database server; the rest of the rows was withheld.';
 const COMPLETED = 'The statement completed on the database server; the rest of its rows was withheld.';
 
 /** The server has completed what was to be stopped, and everything behind it up to its Sync, whose status this is. What the client gets. */

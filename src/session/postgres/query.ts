@@ -34,7 +34,8 @@ export const onQuery = (s: State): Step => {
   const unnamed = s.names.portals.get('');
   if (unnamed) s.accounts.endPortal(unnamed);
   s.names.portals.delete('');
-  if (plan.copy_in) {
+  // In a block nothing behind it may run: it must fail if this is cut.
+  if (plan.copy_in || (meter !== null && s.in_transaction)) {
     s.toServer.keep();
     s.phase = SETTLING;
     return 'drop';

@@ -23,7 +23,7 @@ import type { Plan } from '../gate.ts';
 import { AT_ONCE_BYTES } from '../outbox.ts';
 import { ownUpTo, withOwnAround, withOwnBefore } from './batch.ts';
 import { broken, desync, finish, hex, violation } from './end.ts';
-import { type Cutting, completedWithSync, completedWithoutSync, hasRoom, pause } from './limit.ts';
+import { completedWithSync, completedWithoutSync, hasRoom, pause } from './limit.ts';
 import { discard, ended, portalsEnded, skipToSync } from './outcome.ts';
 import {
   BIND,
@@ -41,7 +41,7 @@ import {
   QUERY,
   SYNC,
 } from './replies.ts';
-import { COPYING, DISCARDING, FACTS, OPEN, SETTLING, type State } from './state.ts';
+import { COPYING, type Cutting, DISCARDING, FACTS, OPEN, SETTLING, type State } from './state.ts';
 import { GUARDED_SETTING, UPSTREAM_GONE } from './texts.ts';
 import { isUtf8Name, ownCompleted, ownFailed, ownRow, rereadEnded } from './wait.ts';
 

@@ -4,13 +4,13 @@
 import type { Duplex } from 'node:stream';
 import { FrameReader } from '../../wire/postgres/frame.ts';
 import { FAILED_BLOCK, IDLE } from '../../wire/postgres/messages.ts';
-import type { EarlierText, GateSession, Judgement, Plan, SessionFacts } from '../gate.ts';
+import type { EarlierText, GateSession, Judgement, Meter, Plan, SessionFacts } from '../gate.ts';
+import type { WireText } from '../../errors/catalogue.ts';
 import type { Outbox } from '../outbox.ts';
 import type { Upstream } from '../upstream.ts';
 import { Accounts, NEVER_SENT } from './accounts.ts';
 import type { Answer, Hold } from './hold.ts';
 import { Cursors } from './cursors.ts';
-import type { Limiting } from './limit.ts';
 import { Names, serverName } from './names.ts';
 import { Pace } from './pace.ts';
 import { QUERY, Replies, type SYNC } from './replies.ts';
@@ -64,6 +64,27 @@ export type Phase =
   /** Until somebody has decided, or nobody waits any more. */
   | Hold
   | { readonly name: 'closed' };
+
+/** A result waits at its limit. */
+export interface Paused {
+  readonly name: 'paused';
+  readonly hold: Hold;
+}
+
+/** The rest is withheld, and nothing that answers this message or its pipeline passes. */
+export interface Cutting {
+  readonly name: 'cutting';
+  /** What the client is told, with the server's word behind it. */
+  readonly stopped: WireText;
+  readonly completed: WireText;
+  readonly meter: Meter;
+  /** The client has its error. */
+  told: boolean;
+  /** The cancel is still on its way: no other statement may come under way. */
+  cancelling: boolean;
+}
+
+export type Limiting = Paused | Cutting;
 
 export const OPEN: Phase = { name: 'open' };
 export const COPYING: Phase = { name: 'copying' };
