@@ -31,7 +31,7 @@ import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 import { READING } from './sql/postgres/catalog/reading.ts';
 import { impactQuestion, isPlainBuiltIn } from './sql/postgres/impact.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
-import { FRESH_MS, PostgresCatalog } from './upstream/postgres/catalog.ts';
+import { PostgresCatalog } from './upstream/postgres/catalog.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
 import { createPlanner } from './upstream/postgres/impact.ts';
 import { PoolerWatch } from './upstream/postgres/pooler.ts';
@@ -275,7 +275,7 @@ class Catalogs {
       reading: READING,
       found: (what, ms) =>
         this.#log.info(
-          `${about} was read as ${login.user} in ${Math.round(ms)} ms: ${what}. Changes are seen within ${FRESH_MS / 1000} s`,
+          `${about} was read as ${login.user} in ${Math.round(ms)} ms: ${what}. Changes are seen within ${READING.fresh_ms / 1000} s`,
         ),
       lost: (error) =>
         this.#log.error(

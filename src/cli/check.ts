@@ -8,6 +8,7 @@ import pg from 'pg';
 import { type Config, ConfigError, isLoopback, loadConfig, type PostgresConfig } from '../config/config.ts';
 import { openUsers } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
+import { READING } from '../sql/postgres/catalog/reading.ts';
 import { EXIT } from './failure.ts';
 
 export interface Finding {
@@ -225,11 +226,49 @@ async function look(config: PostgresConfig): Promise<Finding[]> {
     const [facts] = rows;
     if (facts === undefined) return [{ level: 'fail', about, text: `role ${user} is not in pg_roles` }];
     await other.connect();
-    return [...judge(config, facts), ...((await shareBackends(client, other)) ? [{ ...POOLER, about }] : [])];
+    return [
+      ...judge(config, facts),
+      ...((await shareBackends(client, other)) ? [{ ...POOLER, about }] : []),
+      ...(await catalog(config)),
+    ];
   } catch (error) {
     return [{ level: 'fail', about, text: message(error) }];
   } finally {
     await Promise.all([client.end(), other.end().catch(() => {})]);
+  }
+}
+
+/** What the gateway sees of what users made in the database, and what not. */
+async function catalog(config: PostgresConfig): Promise<Finding[]> {
+  const { name: about, catalog: login = config.upstream, upstream } = config;
+  if (login === 'none')
+    return [
+      {
+        level: 'warn',
+        about,
+        text: 'catalog: none; functions, operators and types that users made are unknown, and held',
+      },
+    ];
+  const client = connection({ ...config, upstream: { ...upstream, user: login.user, password: login.password } });
+  const where = `the catalog of ${upstream.database}, as ${login.user}`;
+  try {
+    await client.connect();
+    await client.query('SET search_path = pg_catalog');
+    const { rows } = await client.query<Record<string, string>>(READING.rows);
+    const [answer = ''] = Object.values(rows[0] ?? {});
+    const seen = READING.describe(READING.make(answer));
+    const bound = `changes are seen within ${READING.fresh_ms / 1000} s, and until then a statement may be judged by what was there`;
+    return [{ level: 'ok', about, text: `${where}: ${seen}; ${bound}` }];
+  } catch (error) {
+    return [
+      {
+        level: 'warn',
+        about,
+        text: `${where}, can not be read: ${message(error)}; what users made is unknown, and held`,
+      },
+    ];
+  } finally {
+    await client.end().catch(() => {});
   }
 }
 

@@ -8,7 +8,7 @@ export interface CatalogSnapshot {
 
 /** The catalog of one database, kept as the server has it. */
 export interface LiveCatalog {
-  /** As it was at most FRESH_MS ago. Null: it can't be read, or not in time. */
+  /** As it was at most `fresh_ms` ago. Null: it can't be read, or not in time. */
   readonly current: CatalogSnapshot | null;
   /** Resolves when it has been looked at after this call, or can't be; never rejects. */
   refresh(): Promise<void>;
@@ -20,6 +20,8 @@ export interface LiveCatalog {
 
 /** How an engine's catalog is read. */
 export interface CatalogReading {
+  /** What was looked at longer ago is not used: a change is seen within this time, in ms. */
+  readonly fresh_ms: number;
   /** Its answer is another one whenever any transaction ended since. Cheap. */
   readonly snapshot: string;
   /** Its answer is another one whenever the catalog is. */

@@ -168,7 +168,9 @@ function sqlText(a: Analyst, args: readonly unknown[]): void {
   if (text !== undefined && text !== null) a.inner(text, locationOf(args[0]));
 }
 
-function sequence(a: Analyst, args: readonly unknown[], node: Tree): void {
+function sequence(a: Analyst, args: readonly unknown[], node: Tree, frame: Frame): void {
+  // It is volatile: nothing calls it while a plan is made.
+  if (frame.planned) return;
   const written = constantText(args[0]);
   const parts = typeof written === 'string' ? sequenceName(written) : null;
   if (!parts) a.add('write', '', 'Advances or sets a sequence.', node['location']);

@@ -1,5 +1,5 @@
 // Keeps the catalog of one database as the server has it: a connection of its own asks, several times a second, whether anything has
-// changed, and reads it anew if so. It only reads, and must never hand out what is older than FRESH_MS.
+// changed, and reads it anew if so. It only reads, and must never hand out what is older than it may be.
 // PostgreSQL has no version of its catalog. Every new version of a row carries the number of the transaction that made it, so a sum over
 // those numbers is one; and while no transaction has ended at all, nothing has changed.
 import { performance } from 'node:perf_hooks';
@@ -8,10 +8,8 @@ import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../../sql/cat
 import type { UpstreamTarget } from './connect.ts';
 import { Side } from './side.ts';
 
-/** Between two looks. */
-export const LOOK_EVERY_MS = 500;
-/** What was looked at longer ago is not handed out: who asks then waits for the next look. */
-export const FRESH_MS = 1000;
+/** Between two looks: half of what a catalog may be old. */
+const LOOK_EVERY_MS = 500;
 /** For one answer of the server. */
 const ANSWER_MS = 30_000;
 /** Nobody waits longer for a look; what is not known then is held. */
@@ -52,7 +50,7 @@ export class PostgresCatalog implements LiveCatalog {
   }
 
   get current(): CatalogSnapshot | null {
-    return performance.now() - this.#looked <= FRESH_MS ? this.#catalog : null;
+    return performance.now() - this.#looked <= this.#options.reading.fresh_ms ? this.#catalog : null;
   }
 
   async refresh(): Promise<void> {

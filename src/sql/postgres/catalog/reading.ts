@@ -9,6 +9,7 @@ import { CATALOG_QUERY, type CatalogRows, FINGERPRINT_QUERY, SNAPSHOT_QUERY } fr
 const NAMES_MAX = 5;
 
 export const READING: CatalogReading = {
+  fresh_ms: 1000,
   snapshot: SNAPSHOT_QUERY,
   fingerprint: FINGERPRINT_QUERY,
   rows: CATALOG_QUERY,
