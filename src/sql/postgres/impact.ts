@@ -34,9 +34,12 @@ export function isPlainBuiltIn(name: string, major: number): boolean {
 function unplannable({ findings, functions, effects, error }: Analysis): string | null {
   if (error) return 'it does not parse.';
   const opaque = findings.find(({ action, unresolved }) => unresolved || action === 'code' || action === 'unknown');
-  if (opaque) return opaque.object ? `EXPLAIN might run ${opaque.object}.` : 'it has code that cannot be read.';
+  if (opaque)
+    return opaque.object
+      ? `it may run ${opaque.object}, so it is not given to EXPLAIN.`
+      : 'it has code that cannot be read.';
   const own = functions.find((name) => !/^(pg_catalog|information_schema)\./.test(name));
-  if (own !== undefined) return `EXPLAIN might run ${own}.`;
+  if (own !== undefined) return `it may run ${own}, so it is not given to EXPLAIN.`;
   return effects.some(changesNames) ? 'it changes what names mean.' : null;
 }
 
