@@ -230,6 +230,8 @@ describe('facts', () => {
       "SELECT x.nextval('s')": null,
       "SELECT setval('s', (SELECT max(a) FROM t))": 1,
       'SELECT abs(generate_series(1, 9))': null,
+      // Django.
+      'SELECT setval(pg_get_serial_sequence(\'"t"\',\'id\'), coalesce(max("id"), 1), max("id") IS NOT null) FROM "t"': 1,
       'SELECT 1 UNION ALL SELECT 2': 2,
       'SELECT 1 UNION ALL SELECT a FROM t': null,
       'VALUES (1), (2)': 2,
