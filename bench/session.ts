@@ -58,6 +58,7 @@ const gate = createGate({
   desk: {} as Desk,
   audit,
   allowed: 'async',
+  role: () => 'bench',
   who: (id) => ({
     id,
     kind: 'agent',

@@ -143,6 +143,7 @@ const build = async (
         desk,
         audit,
         allowed: config.audit.allowed,
+        role: (user) => target(upstream, identity, user, config).user,
         who: (user, authentication, address) => identity.principal(user, authentication, address),
         where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
         catalog: (database) => catalogs.of(upstream, database),

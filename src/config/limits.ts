@@ -61,6 +61,12 @@ export const LIMITS = {
     max: 1_000_000,
     text: 'Prepared statements and portals that one session remembers; more gets 54000.',
   },
+  prepared_bytes_max: {
+    default: 64 * MIB,
+    min: KIB,
+    max: 1024 * MIB,
+    text: 'Texts of the prepared statements that one session remembers; more gets 54000.',
+  },
   held_bytes_max: {
     default: 64 * KIB,
     min: KIB,

@@ -68,6 +68,8 @@ export interface GateOptions {
   readonly audit: AuditLog;
   /** `audit.allowed`: what an allowed statement waits for. */
   readonly allowed: 'async' | 'sync';
+  /** The role that a user's session begins with. */
+  readonly role: (user: string) => string;
   readonly who: (user: string, authentication: string, address: string) => Who | undefined;
   readonly where: (opening: SessionOpening) => Where;
   /** The catalog of a database. Null: there is none to look into. */
@@ -140,6 +142,7 @@ export const createGate = (options: GateOptions): Gate => {
       const who = options.who(opening.user, opening.authentication, opening.address);
       if (!who) return texts.notAuthorized({ why: 'this user is gone', hint: '' });
       const handle = options.analyser.session({ ...NOWHERE, database: opening.database });
+      const role = options.role(opening.user);
       for (const [name, value] of settings) {
         if (name.toLowerCase().startsWith('holdpoint.'))
           return texts.notAuthorized({
@@ -151,7 +154,7 @@ export const createGate = (options: GateOptions): Gate => {
         const session = {
           in_transaction: false,
           application_name: opening.application_name,
-          role: '',
+          role,
           role_is_local: false,
         };
         const where = options.where({ ...opening, upstream_user: '', server_version: 0, server_pid: 0 });
@@ -169,8 +172,6 @@ export const createGate = (options: GateOptions): Gate => {
     async open(opening, facts) {
       const who = options.who(opening.user, opening.authentication, opening.address);
       if (!who) throw new Error(`there is no user ${opening.user} any more`);
-      const catalog = options.catalog(opening.database);
-      await catalog?.open();
       const id = `s${process.pid.toString(36)}-${Date.now().toString(36)}-${(++sessions).toString(36)}`;
       const where = options.where(opening);
       const { application_name, upstream_user, server_version, server_pid } = opening;
@@ -178,6 +179,8 @@ export const createGate = (options: GateOptions): Gate => {
         type: 'session.opened',
         clear: { session: id, who, where, application_name, upstream_user, server_version, server_pid },
       });
+      const catalog = options.catalog(opening.database);
+      await catalog?.open();
       const ended = (end: Promise<void>): void => {
         ending.add(end);
         void end.finally(() => ending.delete(end));

@@ -134,6 +134,7 @@ const converse = async (seed: number, plain: boolean): Promise<{ steps: number; 
       held_bytes_max: 300,
       backlog_bytes_max: 600,
       prepared_statements_max: 20,
+      prepared_bytes_max: 1024 * 1024,
       heartbeat_ms: 1_000_000,
     },
     {

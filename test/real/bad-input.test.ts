@@ -92,6 +92,7 @@ const LIMITS = {
   statement_bytes_max: 4096,
   bind_bytes_max: 8192,
   prepared_statements_max: 10,
+  prepared_bytes_max: 16 * 1024,
 };
 
 describe('bytes', () => {
@@ -353,6 +354,19 @@ describe('bytes', () => {
       for (let n = 0; n < LIMITS.prepared_statements_max; n++) expect(sqlstate(await raw.until('Z'))).toBeUndefined();
       raw.send(parse('one-more', 'SELECT 1'), SYNC);
       expect(sqlstate(await raw.until('Z'))).toBe('54000');
+      raw.destroy();
+    });
+
+    test('longer prepared statements than allowed: 54000, until one is closed', async () => {
+      const { raw } = await login();
+      const long = `SELECT '${'x'.repeat(4000)}'`;
+      for (const name of ['a', 'b', 'c', 'd']) raw.send(parse(name, long), SYNC);
+      for (let n = 0; n < 4; n++) expect(sqlstate(await raw.until('Z'))).toBeUndefined();
+      raw.send(parse('e', long), SYNC);
+      expect(sqlstate(await raw.until('Z'))).toBe('54000');
+      raw.send(message('C', 'Sa\0'), SYNC, parse('e', long), SYNC);
+      expect(sqlstate(await raw.until('Z'))).toBeUndefined();
+      expect(sqlstate(await raw.until('Z'))).toBeUndefined();
       raw.destroy();
     });
 

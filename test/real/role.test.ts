@@ -28,6 +28,9 @@ rules:
   - id: owner
     when: session.role == "${server.user}" && stmt.writes("public.t")
     then: deny
+  - id: memory
+    when: session.role == "${server.user}" && stmt.does("settings", "work_mem")
+    then: deny
 `;
   gateway = await startGateway({ upstream: server.url, policy });
 });
@@ -57,6 +60,14 @@ test('session.role is the effective role', async () => {
   await client.query('RESET SESSION AUTHORIZATION');
   expect(await insert()).toEqual(denied);
   await client.end();
+});
+
+test('settings of a connection string are judged with the role that the session will have', async () => {
+  const refused = open(gateway.agentUrl('postgres', '?options=-c%20work_mem%3D8MB')).then(async (client) =>
+    client.end(),
+  );
+  await expect(refused).rejects.toThrow('rule "memory"');
+  await (await open(gateway.agentUrl('postgres', '?options=-c%20DateStyle%3DISO'))).end();
 });
 
 test('behind a statement of the same message that may change the role, session.role is not known', async () => {

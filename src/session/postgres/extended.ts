@@ -33,6 +33,8 @@ export const onParse = (s: State): Step => {
     return refuseOrWait(s, 'extended', tooLarge('statement', s.limits.statement_bytes_max));
   if (!s.names.statements.has(name) && s.names.statements.size >= s.limits.prepared_statements_max)
     return refuseOrWait(s, 'extended', tooMany('prepared statements', s.limits.prepared_statements_max));
+  if (s.names.bytes + message.text.length > s.limits.prepared_bytes_max)
+    return refuseOrWait(s, 'extended', tooMany('bytes of prepared statements', s.limits.prepared_bytes_max));
   // It would be there, although the client was told that its pipeline had failed.
   if (s.limited && name !== '') return settle(s);
   const decided = decide(s, 'parse', message.text, message.types);

@@ -58,6 +58,8 @@ export type Undo =
 
 export class Names {
   readonly statements = new Map<string, Prepared>();
+  /** Of their texts. */
+  bytes = 0;
   readonly portals = new Map<string, Portal>();
   /** Counts changes of statements: what a name means now, it need not have meant before. */
   changes = 0;
@@ -68,6 +70,7 @@ export class Names {
   setStatement(name: string, prepared: Prepared | undefined): Undo {
     this.changes++;
     const before = this.statements.get(name);
+    this.bytes += (prepared?.text.length ?? 0) - (before?.text.length ?? 0);
     if (prepared) this.statements.set(name, prepared);
     else this.statements.delete(name);
     return { map: 'statement', name, before };
@@ -79,7 +82,8 @@ export class Names {
     this.sure = true;
     const unnamed = this.statements.get('');
     this.statements.clear();
-    if (unnamed) this.statements.set('', unnamed);
+    this.bytes = 0;
+    if (unnamed) this.setStatement('', unnamed);
   }
 
   setPortal(name: string, portal: Portal | undefined): Undo {
@@ -101,7 +105,7 @@ export class Names {
   forgetSql(): boolean {
     this.changes++;
     this.sure = false;
-    for (const [name, prepared] of this.statements) if (prepared.plan === null) this.statements.delete(name);
+    for (const [name, prepared] of this.statements) if (prepared.plan === null) this.setStatement(name, undefined);
     return this.statements.size > 1 || (this.statements.size === 1 && !this.statements.has(''));
   }
 
@@ -116,7 +120,7 @@ export class Names {
     this.changes++;
     for (const name of json === '' ? [] : (JSON.parse(json) as string[])) {
       const latin1 = Buffer.from(name, 'utf8').toString('latin1');
-      if (this.statements.get(latin1)?.plan) this.statements.delete(latin1);
+      if (this.statements.get(latin1)?.plan) this.setStatement(latin1, undefined);
     }
   }
 

@@ -23,6 +23,7 @@ export interface SessionLimits {
   readonly held_bytes_max: number;
   readonly backlog_bytes_max: number;
   readonly prepared_statements_max: number;
+  readonly prepared_bytes_max: number;
   /** Between two notices to a client that waits. */
   readonly heartbeat_ms: number;
 }
