@@ -175,6 +175,8 @@ export class Analyst {
   changes_rows = false;
   /** Code that users made may run. */
   user_code = false;
+  /** Names of transition tables, where this is a trigger's function. */
+  locals: readonly string[] = [];
   /** Functions called that run with the rights of their owner, and who that is. */
   readonly definers = new Map<string, string>();
   /** Relations that this message has created as temporary ones. */
@@ -425,7 +427,11 @@ export class Analyst {
     const path = this.#path;
     const own = path?.temporary_first ? this.#catalog?.relation('pg_temp', name) : undefined;
     if (range['relpersistence'] === 't' || own || (path?.temporary_first && this.#temporary.has(name))) {
-      return { ...RESOLVED, name: qualified('pg_temp', name), temporary: true, rows: own ? [own] : [] };
+      const temporary = { ...RESOLVED, name: qualified('pg_temp', name), temporary: true, rows: own ? [own] : [] };
+      if (range['relpersistence'] === 't' || own || !this.#pinned) return temporary;
+      // Code may have made it or not.
+      const others = path?.schemas.flatMap((of) => this.#catalog?.relation(of, name) ?? []) ?? [];
+      return { ...temporary, perhaps: others.map((other) => qualified(other.schema, name)), rows: others };
     }
     this.#path_used = true;
     if (this.#catalog && path) {
@@ -455,6 +461,7 @@ export class Analyst {
   reads(range: Tree, frame: Frame): void {
     if (range['schemaname'] === undefined) {
       for (let s = frame.scope; s; s = s.outer) if (s.name === range['relname']) return;
+      if (this.locals.includes(textOf(range['relname']))) return;
     }
     const relation = this.relation(range);
     const { name, unresolved } = relation;
@@ -677,7 +684,7 @@ export class Analyst {
   // ---- what lies behind names ----------------------------------------------------------------------------------------------
 
   /** A function runs as part of the statement, which does not say what it does. */
-  runs(fn: FunctionReference, location: unknown): void {
+  runs(fn: FunctionReference, location: unknown, locals: readonly string[] = []): void {
     if (typeof fn === 'string') {
       const of = functionClass(fn, -1, this.context.server_version);
       const name = qualified('pg_catalog', fn);
@@ -698,7 +705,7 @@ export class Analyst {
     const name = qualified(row.schema, row.name);
     this.#functions.add(name);
     this.user_code ||= !isHarmless(row);
-    const behind = behindFunction(this, row);
+    const behind = behindFunction(this, row, locals);
     this.#include(behind, name, location);
     const { reads, writes, findings } = behind.analysis;
     if (row.definer && (reads.length > 0 || writes.length > 0 || findings.length > 0))
@@ -758,8 +765,10 @@ export class Analyst {
    */
   #include(behind: Behind, via: string, location?: unknown, machinery = false): void {
     const { analysis } = behind;
+    // What a trigger tells is its table's to tell.
     for (const f of analysis.findings)
-      this.add(f.action, f.object, `Through ${via}: ${f.why.replace(THROUGH, '')}`, location, f.unresolved === true);
+      if (!machinery || f.action !== 'export' || f.object !== NOTIFY)
+        this.add(f.action, f.object, `Through ${via}: ${f.why.replace(THROUGH, '')}`, location, f.unresolved === true);
     for (const name of analysis.reads) this.#reads.add(name);
     for (const name of analysis.writes) this.#writes.add(name);
     for (const name of analysis.functions) this.#functions.add(name);
@@ -837,19 +846,19 @@ export class Analyst {
     const catalog = this.#catalog;
     if (this.findings.slice(findings_before).some(({ action }) => CHANGES_CATALOG.has(action))) this.#changes('any');
     if (catalog) {
-      for (const fn of catalog.ambientCasts()) this.runs(fn, undefined);
+      for (const fn of catalog.ambient_casts) this.runs(fn, undefined);
       if (this.findings.slice(findings_before).some(({ action }) => CHANGES_CATALOG.has(action)))
         for (const [, fn] of catalog.rows.event_triggers) this.runs(fn, undefined);
     }
     for (const [name, owner] of this.definers)
-      this.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);
+      if (owner !== this.context.role) this.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);
     this.definers.clear();
   }
 
   /** Can no type of the database run code that users made when a literal is read? */
   #literalsAreHarmless(): boolean {
     const catalog = this.#catalog;
-    return catalog !== null && catalog.rows.types.every((row) => !behindType(this, row).user_code);
+    return catalog !== null && catalog.types_with_input.every((row) => !behindType(this, row).user_code);
   }
 
   // ---- what a statement changes for those that follow ----------------------------------------------------------------------
@@ -1084,6 +1093,7 @@ let last: { text: string; role: string; schema: AnalysisContext['user_schema']; 
 
 /** What a statement does that may make other objects of names for those that follow it. */
 const CHANGES_CATALOG: ReadonlySet<Action> = new Set(['ddl', 'code', 'unknown', 'admin']);
+const NOTIFY = 'pg_catalog.pg_notify';
 const THROUGH = /^Through [^:]+: /;
 
 const SPACES = ' \t\n\r\f\v';

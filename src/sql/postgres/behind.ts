@@ -35,14 +35,17 @@ export function behindRelation(a: Analyst, row: RelationRow, verb: Verb): Behind
   return worked(a, `${verb} ${row.oid}`, (inner, catalog) => WRITES[row.kind]?.(inner, catalog, row, verb));
 }
 
-/** A function that is called, by whatever syntax. */
-export function behindFunction(a: Analyst, row: FunctionRow): Behind {
+/** A function that is called, by whatever syntax. locals: names of a trigger's transition tables. */
+export function behindFunction(a: Analyst, row: FunctionRow, locals: readonly string[] = []): Behind {
   const { names, bodies } = pathsOf(a, row);
   const role = row.definer ? row.owner : a.context.role;
   return worked(
     a,
-    `call ${row.oid} ${role === a.context.role ? '' : role}`,
-    (inner, catalog) => judgeFunction(inner, catalog, row),
+    `call ${row.oid} ${JSON.stringify([role === a.context.role ? '' : role, locals])}`,
+    (inner, catalog) => {
+      inner.locals = locals;
+      judgeFunction(inner, catalog, row);
+    },
     { names, bodies, role },
   );
 }
@@ -139,8 +142,11 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
   const behind = catalog.behind(row.oid);
   const event = EVENTS[verb];
   usesTypes(inner, catalog, behind.types);
+  // A policy narrows what may be seen: whose rights its functions have is the table's affair.
+  const definers = new Set(inner.definers.keys());
   for (const [command, text] of behind.policies)
     if (event.policies.includes(command)) stored(inner, catalog, `SELECT ${text}`);
+  for (const name of inner.definers.keys()) if (!definers.has(name)) inner.definers.delete(name);
   triggersAndRules(inner, catalog, row, verb);
   if (verb === 'insert' || verb === 'update') {
     for (const text of behind.expressions) stored(inner, catalog, `SELECT ${text}`);
@@ -164,9 +170,17 @@ function triggersAndRules(inner: Analyst, catalog: Catalog, row: RelationRow, ve
   for (const trigger of triggers) {
     if ((trigger.type & event.trigger) === 0) continue;
     if (/ WHEN \(/.test(trigger.text)) whenClause(inner, catalog, trigger.text);
-    inner.runs(trigger.function, undefined);
+    inner.runs(trigger.function, undefined, transitionTables(trigger.text));
   }
   for (const [on, text] of rules) if (on === event.rule) rule(inner, catalog, text);
+}
+
+/** REFERENCING OLD TABLE AS a NEW TABLE AS b */
+function transitionTables(text: string): readonly string[] {
+  if (!text.includes(' REFERENCING ')) return [];
+  return [...text.matchAll(/ (?:OLD|NEW) TABLE AS ("(?:[^"]|"")+"|[^\s"]+)/g)].map(([, name = '']) =>
+    name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name,
+  );
 }
 
 function whenClause(inner: Analyst, catalog: Catalog, text: string): void {

@@ -29,9 +29,10 @@ export function judgePlpgsqlFunction(a: Analyst, definition: string, source: str
   if (at < 0 || source.length > BLOCK_CHARS_MAX) return false;
   const body = withoutComments(source);
   if (body === null) return false;
-  const tree = a.parser.parsePlpgsql(
-    latin1(definition.slice(0, at)) + body + latin1(definition.slice(at + source.length)),
-  );
+  const parse = (text: string): unknown =>
+    a.parser.parsePlpgsql(latin1(definition.slice(0, at)) + text + latin1(definition.slice(at + source.length)));
+  // Without the tables the parser knows no fields of table%ROWTYPE; of a record any.
+  const tree = parse(body) ?? parse(body.replaceAll(ROW_TYPE, 'record'));
   if (tree === null) return false;
   const { whole, dynamic } = judgeTree(a, tree, undefined);
   const words = wordsOf(body);
@@ -39,6 +40,8 @@ export function judgePlpgsqlFunction(a: Analyst, definition: string, source: str
   for (const name of words.called) if (!a.accountsFor(name)) return false;
   return true;
 }
+
+const ROW_TYPE = /(?:[a-z_][\w$]*|"(?:[^"]|"")+")(?:\s*\.\s*(?:[a-z_][\w$]*|"(?:[^"]|"")+"))*\s*%\s*rowtype\b/gi;
 
 /** The parser takes comments for something else than the server does. Null: without them it would join other strings. latin1. */
 function withoutComments(body: string): string | null {
@@ -54,20 +57,19 @@ function latin1(text: string): string {
 function judgeTree(a: Analyst, tree: unknown, location: unknown): { whole: boolean; dynamic: number } {
   let whole = true;
   let dynamic = 0;
-  const stack: unknown[] = [tree];
-  while (stack.length > 0) {
-    const item = stack.pop();
-    if (typeof item !== 'object' || item === null) continue;
-    for (const [key, value] of Object.entries(item)) {
-      if (key === 'PLpgSQL_expr') whole = judgeExpression(a, value as PlpgsqlExpression, location) && whole;
-      else if (key === 'PLpgSQL_type') whole = judgeType(a, value as { typname?: string }, location) && whole;
-      else if (key === 'PLpgSQL_stmt_dynexecute' || key === 'PLpgSQL_stmt_dynfors' || key === 'dynquery') {
-        dynamic += 1;
-        const query = key === 'dynquery' ? value : (value as Record<string, unknown>)['query'];
-        whole = judgeExecute(a, query, location) && whole;
-      }
-      stack.push(value);
+  // In the order of the text: what one statement creates, the next ones may name.
+  const stack: (readonly [string, unknown])[] = [['', tree]];
+  for (let at = stack.pop(); at; at = stack.pop()) {
+    const [key, value] = at;
+    if (typeof value !== 'object' || value === null) continue;
+    if (key === 'PLpgSQL_expr') whole = judgeExpression(a, value as PlpgsqlExpression, location) && whole;
+    else if (key === 'PLpgSQL_type') whole = judgeType(a, value as { typname?: string }, location) && whole;
+    else if (key === 'PLpgSQL_stmt_dynexecute' || key === 'PLpgSQL_stmt_dynfors' || key === 'dynquery') {
+      dynamic += 1;
+      const query = key === 'dynquery' ? value : (value as Record<string, unknown>)['query'];
+      whole = judgeExecute(a, query, location) && whole;
     }
+    stack.push(...Object.entries(value).toReversed());
   }
   return { whole, dynamic };
 }

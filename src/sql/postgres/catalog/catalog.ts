@@ -13,6 +13,9 @@ import type {
 
 let made = 0;
 
+/** Objects whose working out is kept, each for every search_path that it was met under. */
+const KNOWN_MAX = 20_000;
+
 /** What the analysis has worked out, object by object. */
 export class Memo {
   readonly #known = new Map<string, Behind>();
@@ -43,6 +46,7 @@ export class Memo {
   leave(key: string, behind: Behind): Behind {
     this.#underway.delete(key);
     const outermost = this.#underway.size === 0;
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     if (outermost || !this.#cut) this.#known.set(key, behind);
     else this.#partial.set(key, behind);
     if (outermost) this.#end();
@@ -104,6 +108,11 @@ export class Catalog {
   readonly #type_classes: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #type_casts: ReadonlyMap<number, readonly FunctionReference[]>;
 
+  /** Casts between built-in types that users made: any expression may use them. */
+  readonly ambient_casts: readonly FunctionReference[];
+  /** Types whose input runs more than the server's own code. */
+  readonly types_with_input: readonly TypeRow[];
+
   /** id: of the same catalog in another thread. */
   constructor(rows: CatalogRows, id = (made += 1)) {
     this.id = id;
@@ -134,6 +143,10 @@ export class Catalog {
     this.#parts = grouped(rows.aggregates, first, second);
     this.#class_functions = grouped(rows.operator_classes, first, ([, , fn]) => fn);
     this.#type_classes = grouped(rows.operator_classes, second, ([, , fn]) => fn);
+    this.types_with_input = rows.types.filter(({ oid, functions }) => functions.length > 0 || this.#checks.has(oid));
+    this.ambient_casts = rows.casts
+      .filter(({ source, target }) => !this.#type_oids.has(source) && !this.#type_oids.has(target))
+      .map((cast) => cast.function);
     const casts = rows.casts.flatMap(
       ({ source, target, function: fn }) =>
         [
@@ -208,13 +221,6 @@ export class Catalog {
       functions: [...functions, ...(this.#type_classes.get(oid) ?? NONE), ...(this.#type_casts.get(oid) ?? NONE)],
       checks: this.#checks.get(oid) ?? NONE,
     };
-  }
-
-  /** Casts between built-in types that users made: any expression may use them. */
-  ambientCasts(): readonly FunctionReference[] {
-    return this.rows.casts
-      .filter(({ source, target }) => !this.#type_oids.has(source) && !this.#type_oids.has(target))
-      .map((cast) => cast.function);
   }
 }
 
