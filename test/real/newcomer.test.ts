@@ -169,7 +169,8 @@ describe('the five-minute walk of README.md', () => {
     const { out, err } = await new Run('bash', ['-c', command], { cwd: dir }).end();
     expect(err).toBe('');
     const told = out.split('\n').map((line) => line.split(' ').slice(2, 4).join(' '));
-    expect(told.filter((line) => line.startsWith('request.'))).toEqual(story);
+    // What a statement would touch is found out beside it, and comes when it comes.
+    expect(told.filter((line) => line.startsWith('request.') && !line.startsWith('request.impact'))).toEqual(story);
     expect(told[0]).toBe('log.opened ');
   });
 

@@ -199,7 +199,8 @@ test.each(POISONS)(
     console.log(
       `${poison.name}: ${texts} texts in ${seconds.toFixed(0)} s\n  without: ${told(without)}\n  with:    ${told(attacked)}\n  RSS at most ${(most / MIB).toFixed(0)} MiB`,
     );
-    expect(quantile(attacked, 0.99)).toBeLessThan(Math.max(P99_MS_MAX, SLOWER_MAX * quantile(without, 0.99)));
+    // A figure of seconds among other tests says nothing about time.
+    if (FULL) expect(quantile(attacked, 0.99)).toBeLessThan(Math.max(P99_MS_MAX, SLOWER_MAX * quantile(without, 0.99)));
     expect(most).toBeLessThan(PEAK_BYTES_MAX);
   },
   FULL ? 30 * 60_000 : 120_000,

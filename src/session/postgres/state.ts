@@ -294,7 +294,8 @@ export class State implements SessionFacts {
     // Its answer first; then what it made of names.
     this.factsKnown = false;
     this.barrier = true;
-    if (what === 'temporary' || plan.opaque) this.hasTemporary = true;
+    // DDL and code may make temporary objects, too; reading tells.
+    if (what !== null && what !== 'temporary-gone') this.hasTemporary = true;
     if (what === 'any') this.hasUncommitted = true;
     if (what !== null) this.catalogTouched = true;
   }

@@ -470,6 +470,13 @@ export class Analyst {
     for (const row of relation.rows) this.#include(behindRelation(this, row, 'read'), name, range['location']);
   }
 
+  /** A relation whose rows are looked at to maintain it. */
+  analyses(range: Tree, frame: Frame): void {
+    this.reads(range, frame);
+    for (const row of this.relation(range).rows)
+      this.#include(behindRelation(this, row, 'analyze'), qualified(row.schema, row.name), range['location']);
+  }
+
   /** A relation that is written. verbs: what is done to it; none for a sequence. */
   writes(range: Tree, frame: Frame, verbs: readonly Verb[], why = 'Changes rows.'): void {
     if (frame.planned) return this.reads(range, { ...frame, scope: null });
@@ -614,7 +621,7 @@ export class Analyst {
   #users(schema: string | null, bare: string, count: number, droppable = 0): readonly FunctionRow[] | null {
     const catalog = this.#catalog;
     const schemas = this.#schemas(schema);
-    if (!catalog || !schemas) return null;
+    if (!catalog || !schemas || (isTemporary(schema) && !catalog.hasSchema('pg_temp'))) return null;
     const fits = ({ arguments: most, defaults, variadic }: FunctionRow): boolean =>
       count < 0 || (count >= most - defaults - (variadic ? 1 : 0) && (variadic || count - droppable <= most));
     return catalog.functions(bare).filter((row) => schemas.includes(row.schema) && fits(row));
@@ -637,7 +644,7 @@ export class Analyst {
     const schema = names.length > 1 ? names.at(-2)! : null;
     if (schema === null) this.#path_used = true;
     const schemas = this.#schemas(schema);
-    if (this.#catalog && schemas) {
+    if (this.#catalog && schemas && (!isTemporary(schema) || this.#catalog.hasSchema('pg_temp'))) {
       // Types are not known here: each that has the name may be meant.
       const found = this.#catalog.operators(bare).filter((row) => schemas.includes(row.schema));
       for (const row of found) for (const fn of row.functions) this.runsUnnamed(fn, location);
@@ -659,7 +666,8 @@ export class Analyst {
     if (schema === null) this.#path_used = true;
     const major = this.context.server_version;
     const path_known = this.#path !== null;
-    if (this.#catalog && (schema !== null || path_known)) {
+    const seen = !isTemporary(schema) || this.#catalog?.hasSchema('pg_temp');
+    if (this.#catalog && seen && (schema !== null || path_known)) {
       const found = this.#userTypes(schema, bare);
       for (const row of found) this.usesType(row, location);
       const built_in = isBuiltIn('type', bare, major) || isBuiltIn('type', `information_schema.${bare}`, major);
@@ -1093,6 +1101,11 @@ let last: { text: string; role: string; schema: AnalysisContext['user_schema']; 
 
 /** What a statement does that may make other objects of names for those that follow it. */
 const CHANGES_CATALOG: ReadonlySet<Action> = new Set(['ddl', 'code', 'unknown', 'admin']);
+/** A session's temporary schema, by alias or name: only its own catalog has it. */
+function isTemporary(schema: string | null): boolean {
+  return schema !== null && /^pg_temp(_\d+)?$/.test(schema);
+}
+
 const NOTIFY = 'pg_catalog.pg_notify';
 const THROUGH = /^Through [^:]+: /;
 

@@ -13,7 +13,7 @@ import { judgeSetting } from './settings.ts';
 import { Refusal } from './tree.ts';
 
 /** What is done to a relation. */
-export type Verb = 'read' | 'insert' | 'update' | 'delete' | 'truncate';
+export type Verb = 'read' | 'insert' | 'update' | 'delete' | 'truncate' | 'truncate-cascade' | 'analyze';
 
 export interface Behind {
   readonly analysis: Analysis;
@@ -136,6 +136,9 @@ const EVENTS: Readonly<Record<Verb, { trigger: number; rule: string; policies: s
   update: { trigger: 16, rule: '2', policies: 'rw*' },
   delete: { trigger: 8, rule: '4', policies: 'rd*' },
   truncate: { trigger: 32, rule: '', policies: '' },
+  'truncate-cascade': { trigger: 32, rule: '', policies: '' },
+  // ANALYZE computes expressions of indexes.
+  analyze: { trigger: 0, rule: '', policies: '' },
 };
 
 function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
@@ -148,7 +151,7 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
     if (event.policies.includes(command)) stored(inner, catalog, `SELECT ${text}`);
   for (const name of inner.definers.keys()) if (!definers.has(name)) inner.definers.delete(name);
   triggersAndRules(inner, catalog, row, verb);
-  if (verb === 'insert' || verb === 'update') {
+  if (verb === 'insert' || verb === 'update' || verb === 'analyze') {
     for (const text of behind.expressions) stored(inner, catalog, `SELECT ${text}`);
     for (const fn of behind.compares) inner.runsUnnamed(fn);
   }
@@ -157,12 +160,18 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
     if (child) inner.part(child, verb);
   }
   for (const [oid, deleted, updated] of behind.referencing) {
-    const action = verb === 'delete' ? deleted : verb === 'update' ? updated : 'a';
     const referencing = catalog.relationOf(oid);
-    if (!referencing || action === 'a' || action === 'r') continue;
-    inner.cascades(referencing, verb === 'delete' && action === 'c' ? 'delete' : 'update');
+    const done = CASCADES[verb]?.(deleted, updated);
+    if (referencing && done) inner.cascades(referencing, done);
   }
 }
+
+/** What becomes of rows that refer to those which go or change, by pg_constraint.confdeltype and confupdtype. */
+const CASCADES: Partial<Record<Verb, (deleted: string, updated: string) => Verb | null>> = {
+  delete: (deleted) => (deleted === 'c' ? 'delete' : 'nd'.includes(deleted) ? 'update' : null),
+  update: (_, updated) => ('cnd'.includes(updated) ? 'update' : null),
+  'truncate-cascade': () => 'truncate-cascade',
+};
 
 function triggersAndRules(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
   const { triggers, rules } = catalog.behind(row.oid);
@@ -197,9 +206,10 @@ function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): v
   const { view: query, triggers } = catalog.behind(row.oid);
   triggersAndRules(inner, catalog, row, verb);
   if (query === null) return;
-  if (verb === 'read' || triggers.length === 0) stored(inner, catalog, query);
+  const instead = triggers.some(({ type }) => (type & EVENTS[verb].trigger) !== 0);
+  if (!instead) stored(inner, catalog, query);
   // One that is updatable by itself changes the table that it shows.
-  if (verb !== 'read' && triggers.length === 0) inner.writesThrough(query, verb);
+  if (verb !== 'read' && !instead) inner.writesThrough(query, verb);
 }
 
 /** Where rows come from files or programs of the server's machine. */
@@ -244,6 +254,9 @@ function judgeFunction(inner: Analyst, catalog: Catalog, row: FunctionRow): void
     if (refused !== undefined) return unreadable(inner, name);
     if (action !== 'settings') inner.add(action, setting, why);
   }
+  // Defaults of arguments.
+  if (row.definition !== null && !inner.partOf(row.definition, 'CreateFunctionStmt', ['parameters']))
+    return unreadable(inner, name);
   const effects_before = inner.effects.length;
   body(inner, catalog, row, name);
   for (const effect of inner.effects.slice(effects_before))

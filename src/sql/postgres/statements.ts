@@ -492,7 +492,12 @@ function narrows(where: unknown): boolean {
 function truncate(a: Analyst, node: Tree, frame: Frame): void {
   for (const item of node['relations'] as unknown[]) {
     const [, range] = unwrap(item);
-    a.writes(range, frame, ['truncate'], 'Removes all rows.');
+    a.writes(
+      range,
+      frame,
+      [node['behavior'] === 'DROP_CASCADE' ? 'truncate-cascade' : 'truncate'],
+      'Removes all rows.',
+    );
     a.defines(range, frame, 'Removes all rows at once, without row triggers.');
   }
   a.writes_all_rows = true;
@@ -729,7 +734,7 @@ function cluster(a: Analyst, node: Tree): void {
 
 function vacuum(a: Analyst, node: Tree, frame: Frame): void {
   for (const item of (node['rels'] as unknown[] | undefined) ?? [])
-    a.reads((unwrap(item)[1]['relation'] ?? {}) as Tree, frame);
+    a.analyses((unwrap(item)[1]['relation'] ?? {}) as Tree, frame);
   for (const item of (node['options'] as unknown[] | undefined) ?? []) {
     const [, option] = unwrap(item);
     const on = option['arg'] === undefined || isTrue(option['arg']);

@@ -101,6 +101,7 @@ export class Catalog {
   readonly #expressions: ReadonlyMap<number, readonly string[]>;
   readonly #index_classes: ReadonlyMap<number, readonly number[]>;
   readonly #referencing: ReadonlyMap<number, readonly (readonly [table: number, deleted: string, updated: string])[]>;
+  readonly #compared: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #foreign: ReadonlyMap<number, readonly [handler: string, program: boolean]>;
   readonly #checks: ReadonlyMap<number, readonly string[]>;
   readonly #parts: ReadonlyMap<number, readonly FunctionReference[]>;
@@ -138,6 +139,7 @@ export class Catalog {
       first,
       ([, table, deleted, updated]) => [table, deleted, updated] as const,
     );
+    this.#compared = grouped(rows.compared, first, second);
     this.#foreign = new Map(rows.foreign_tables.map(([oid, handler, program]) => [oid, [handler, program]]));
     this.#checks = grouped(rows.checks, first, second);
     this.#parts = grouped(rows.aggregates, first, second);
@@ -202,8 +204,11 @@ export class Catalog {
       rules: this.#rules.get(oid) ?? NONE,
       policies: this.#policies.get(oid) ?? NONE,
       expressions: this.#expressions.get(oid) ?? NONE,
-      /** Functions of its indexes' operator classes. */
-      compares: (this.#index_classes.get(oid) ?? NONE).flatMap((of) => this.#class_functions.get(of) ?? NONE),
+      /** Functions that its indexes and constraints compare with. */
+      compares: [
+        ...(this.#index_classes.get(oid) ?? NONE).flatMap((of) => this.#class_functions.get(of) ?? NONE),
+        ...(this.#compared.get(oid) ?? NONE),
+      ],
       referencing: this.#referencing.get(oid) ?? NONE,
       foreign: this.#foreign.get(oid) ?? null,
     };

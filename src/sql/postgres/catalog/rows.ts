@@ -13,7 +13,7 @@ export type FunctionReference = Oid | string;
 export interface CatalogRows {
   /** search_path while it was read: what stored expressions print without a schema is found in it. */
   readonly path: string;
-  /** Every schema but other sessions' temporary ones. */
+  /** Every schema but other sessions' temporary ones; this session's own, if it has one, is `pg_temp`. */
   readonly schemas: readonly string[];
   readonly relations: readonly RelationRow[];
   /** [parent, child]: inheritance and partitions. */
@@ -27,10 +27,12 @@ export interface CatalogRows {
   readonly rules: readonly (readonly [Oid, string, string])[];
   /** [relation, pg_policy.polcmd (r a w d *), expression], where row security is on. */
   readonly policies: readonly (readonly [Oid, string, string])[];
-  /** [relation, expression that a write runs]: defaults, generated columns, CHECKs, indexes. */
+  /** [relation, expression that a write runs]: defaults, generated columns, CHECKs, indexes, keys of partitions. */
   readonly expressions: readonly (readonly [Oid, string])[];
   /** [relation, operator class that users made] of its indexes. */
   readonly indexes: readonly (readonly [Oid, Oid])[];
+  /** [relation, function that a constraint of it compares with]: exclusion, foreign keys. */
+  readonly compared: readonly (readonly [Oid, FunctionReference])[];
   /** [referenced table, referencing table, confdeltype, confupdtype]. */
   readonly foreign_keys: readonly (readonly [Oid, Oid, string, string])[];
   /** [foreign table, handler's symbol, does it name a program]. */
@@ -150,10 +152,7 @@ const ours = (oid: string): string =>
 
 const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   path: `to_json(current_setting('search_path'::text))`,
-  schemas: lists('n.nspname', `FROM pg_namespace AS n WHERE ${ours('n.oid')}`).replace(
-    'json_build_array(n.nspname)',
-    'n.nspname',
-  ),
+  schemas: `COALESCE((SELECT json_agg(${schema('n.oid')}) FROM pg_namespace AS n WHERE ${ours('n.oid')}), '[]'::json)`,
   relations: rows(
     `SELECT c.oid::int8 AS oid, ${schema('c.relnamespace')} AS schema, c.relname AS name, c.relkind AS kind FROM pg_class AS c WHERE c.oid >= ${USER}::oid AND ${ours('c.relnamespace')}`,
   ),
@@ -182,7 +181,8 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
     `FROM (SELECT d.adrelid::int8 AS relation, pg_get_expr(d.adbin, d.adrelid) AS text FROM pg_attrdef AS d
       UNION ALL SELECT k.conrelid::int8, pg_get_expr(k.conbin, k.conrelid) FROM pg_constraint AS k WHERE k.contype = 'c'::"char" AND k.conrelid <> 0::oid AND k.oid >= ${USER}::oid
       UNION ALL SELECT i.indrelid::int8, pg_get_expr(i.indexprs, i.indrelid) FROM pg_index AS i WHERE i.indexprs IS NOT NULL AND i.indrelid >= ${USER}::oid
-      UNION ALL SELECT i.indrelid::int8, pg_get_expr(i.indpred, i.indrelid) FROM pg_index AS i WHERE i.indpred IS NOT NULL AND i.indrelid >= ${USER}::oid) AS e`,
+      UNION ALL SELECT i.indrelid::int8, pg_get_expr(i.indpred, i.indrelid) FROM pg_index AS i WHERE i.indpred IS NOT NULL AND i.indrelid >= ${USER}::oid
+      UNION ALL SELECT p.partrelid::int8, pg_get_expr(p.partexprs, p.partrelid) FROM pg_partitioned_table AS p WHERE p.partexprs IS NOT NULL) AS e`,
   ),
   indexes: lists(
     'i.indrelid::int8, o.oid::int8',
@@ -190,7 +190,11 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   ),
   foreign_keys: lists(
     'k.confrelid::int8, k.conrelid::int8, k.confdeltype, k.confupdtype',
-    `FROM pg_constraint AS k WHERE k.contype = 'f'::"char" AND NOT (k.confdeltype = 'a'::"char" AND k.confupdtype = 'a'::"char")`,
+    `FROM pg_constraint AS k WHERE k.contype = 'f'::"char"`,
+  ),
+  compared: lists(
+    `k.conrelid::int8, ${called('o.oprcode')}`,
+    `FROM pg_constraint AS k, LATERAL pg_catalog.unnest(k.conexclop || k.conpfeqop || k.conppeqop || k.conffeqop) AS u (oid) JOIN pg_operator AS o ON o.oid = u.oid WHERE o.oid >= ${USER}::oid`,
   ),
   foreign_tables: lists(
     `f.ftrelid::int8, COALESCE(h.prosrc, ''::text), (SELECT COALESCE(json_agg(o.text)::text, ''::text) FROM pg_catalog.unnest(f.ftoptions) AS o (text) WHERE starts_with(o.text, 'program='::text)) <> ''::text`,
@@ -250,7 +254,7 @@ export const SNAPSHOT_QUERY = qualify('SELECT pg_current_snapshot()::text');
 
 /** Catalogs that CATALOG_QUERY reads. */
 const WATCHED =
-  `namespace class attribute rewrite trigger policy attrdef constraint index inherits foreign_table foreign_server
+  `namespace class attribute rewrite trigger policy attrdef partitioned_table constraint index inherits foreign_table foreign_server
   foreign_data_wrapper proc aggregate type range operator cast opclass amproc event_trigger extension language`.split(
     /\s+/,
   );
