@@ -22,7 +22,7 @@ export const POLICY = `${starter.replace('\nlists:', '\nlists:\n  evil: [evil.*]
     when: stmt.does("read", "evil")
     then: hold
   - id: few
-    when: stmt.reads("few.*") || stmt.writes("few.*")
+    when: stmt.reads("few.*") || stmt.writes("few.*") || stmt.calls("pg_catalog.quote_literal")
     limit: {rows: 3, bytes: 1KiB, then: hold}
     message: Few rows are enough.
   - id: none

@@ -174,11 +174,14 @@ class Player {
     if (!make) throw new Error(`no message is called ${name}`);
     const given = rest.replace(/^([SP]) /, '"$1" ');
     const values = JSON.parse(`[${given.replace(/(?<=["\]\d}]) (?=["[{\d-])/g, ', ')}]`) as never[];
-    const expanded = values.map((value: unknown) =>
-      typeof value === 'string' ? expand(value, this) : value,
-    ) as never[];
+    const expanded = values.map((value: unknown) => this.#expanded(value)) as never[];
     this.#queued.push(make(...expanded));
     if (name === 'Query' || name === 'Sync' || name === 'FunctionCall') this.#owed++;
+  }
+
+  #expanded(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map((item) => this.#expanded(item));
+    return typeof value === 'string' ? expand(value, this) : value;
   }
 
   async #send(): Promise<void> {

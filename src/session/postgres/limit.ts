@@ -29,9 +29,9 @@ import { type Cutting, DISCARDING, SETTLING, type State } from './state.ts';
 const NO_PARAMETERS = (): readonly BoundParameter[] => [];
 
 /** The meter of what is sent now; null: nothing limits it. */
-export const meterOf = (s: State, plan: Plan, portal: Portal | null): Meter | null => {
+export const meterOf = (s: State, plan: Plan, portal: Portal | null, parameters = NO_PARAMETERS): Meter | null => {
   let meter: Meter | null = portal?.meter ?? null;
-  if (plan.limited) meter ??= s.gate.meter(plan, portal ? parametersOf(portal) : NO_PARAMETERS);
+  if (plan.limited) meter ??= s.gate.meter(plan, portal ? parametersOf(portal) : parameters);
   for (const { op, name } of plan.cursors) {
     if (op !== 'fetch' || name === null) continue;
     const its = s.cursors.of(name) ?? s.names.portals.get(name)?.meter ?? null;

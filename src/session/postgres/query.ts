@@ -1,6 +1,7 @@
 // The simple protocol's two messages that run something. Everything before is answered first, so the server has nothing else under way.
 import { performance } from 'node:perf_hooks';
 import { IDLE, latin1, readFunctionCall } from '../../wire/postgres/messages.ts';
+import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import { ownQuery } from './batch.ts';
 import { decide } from './decide.ts';
 import { limit, meterOf } from './limit.ts';
@@ -53,9 +54,15 @@ export const onFunctionCall = (s: State): Step => {
   const decided = decide(s, 'call', `FunctionCall ${call.oid}`, [], call.oid);
   if ('step' in decided) return decided.step;
   const now = performance.now();
-  s.replies.push(QUERY, decided.plan, null, null, now);
-  s.accounts.query(decided.release);
-  s.sent(decided.plan, now);
+  const { plan, release } = decided;
+  if (plan.limited && s.executedSinceSync && s.status === IDLE) return refuseOrWait(s, 'simple', UNSYNCED);
+  const meter = release === null ? meterOf(s, plan, null, () => decodeParameters(call, [])) : null;
+  limit(s, s.replies.push(QUERY, plan, null, null, now), meter);
+  s.accounts.query(release);
+  s.sent(plan, now);
   s.pipelineEnds(QUERY);
-  return 'keep';
+  if (meter === null || !s.in_transaction) return 'keep';
+  s.toServer.keep();
+  s.phase = SETTLING;
+  return 'drop';
 };

@@ -253,6 +253,8 @@ export class ServerSide {
         return head.op === QUERY ? withOwnBefore(s, head.plan, out) : true;
       case BACKEND.FunctionCallResponse:
         if (head.op !== QUERY) return unexpected(s, type);
+        if (!hasRoom(head, out.length + 1)) return STOP;
+        head.meter?.passed(1, out.length + 1);
         s.tag = 'FunctionCall';
         return true;
       case BACKEND.NoticeResponse:
