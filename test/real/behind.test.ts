@@ -57,23 +57,68 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['SELECT is_member(1)', ['read public.memberships', 'role public.is_member']],
   ['INSERT INTO defaulted VALUES (1)', ['write public.defaulted', 'write public.docs']],
   ['INSERT INTO parted VALUES (1)', ['code public.audit?', 'write public.parted']],
+  ['SELECT with_argument()', ['write public.docs'], 'hidden'],
+  ["INSERT INTO half VALUES (1, 'x')", ['code public.audit?', 'write public.half']],
+  ['UPDATE half SET id = 2', ['read public.customers', 'write public.customers', 'write public.half']],
+  ['INSERT INTO parted_by VALUES (1)', ['write public.docs', 'write public.parted_by']],
+  ['TRUNCATE orders CASCADE', ['ddl public.orders', 'write public.billed', 'write public.orders']],
+  ["SELECT set_config('role.x'::varchar(4), 'dba', false)", ['code pg_catalog.set_config?']],
+  ["SELECT nextval('orders_id_seq'::regclass)", ['write public.orders_id_seq']],
+  ['SELECT pg_temp.nobody()', ['code pg_temp.nobody?']],
   ['CREATE TABLE made (id int); SELECT add_one(1)', ['code add_one?', 'ddl public.made']],
   ['CREATE TEMP TABLE scratch (id int); SELECT add_one(1)', ['read', 'write pg_temp.scratch']],
   ['EXPLAIN SELECT * FROM joined', ['read hr.salaries', 'read public.joined', 'read public.notes']],
 ];
 
+/** The same, in a session that has temporary tables `customers` and `mine_alone`. */
+const OWN: typeof CASES = [
+  ['SELECT * FROM customers', ['read pg_temp.customers']],
+  ['DROP TABLE customers', ['write pg_temp.customers']],
+  [
+    'DROP TABLE customers; DROP TABLE customers',
+    ['ddl pg_temp.customers', 'ddl public.customers', 'write pg_temp.customers'],
+  ],
+  ['COMMIT; DROP TABLE customers', ['ddl pg_temp.customers', 'ddl public.customers', 'transaction']],
+  ['DISCARD TEMP; SELECT * FROM customers', ['read pg_temp.customers', 'read public.customers', 'settings']],
+  ['ALTER TABLE mine_alone ALTER a TYPE opaque_dom', ['code public.opaque?', 'write pg_temp.mine_alone']],
+  ['ALTER TABLE mine_alone ADD CHECK (a::opaque_dom > 0)', ['code public.opaque?', 'write pg_temp.mine_alone']],
+  [
+    'CREATE RULE r AS ON INSERT TO mine_alone DO ALSO DELETE FROM notes',
+    ['ddl mine_alone', 'read public.notes', 'write pg_temp.mine_alone'],
+  ],
+  [
+    'SET search_path = public, pg_temp; INSERT INTO mine_alone VALUES (1)',
+    ['settings search_path', 'write pg_temp.mine_alone'],
+  ],
+  ['CREATE TEMP TABLE x (a opaque_dom)', ['code public.opaque?', 'write pg_temp.x']],
+  [
+    'CREATE TEMP TABLE x (LIKE opaque_default INCLUDING ALL)',
+    ['code public.opaque?', 'read public.opaque_default', 'write pg_temp.x'],
+  ],
+  [
+    'CREATE TEMP VIEW v AS SELECT * FROM notes; DELETE FROM v',
+    ['code pg_temp.v?', 'read public.notes', 'write pg_temp.v'],
+  ],
+  [
+    'CREATE TEMP VIEW v AS SELECT * FROM notes; ALTER VIEW v RENAME TO w; DELETE FROM w',
+    ['read public.notes', 'write pg_temp.v', 'write w?'],
+  ],
+  ['SELECT pg_temp.nobody()', ['read']],
+];
+
 describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
   let server: TestServer;
   let catalog: CatalogSnapshot;
+  let own: CatalogSnapshot;
   let analyser: PostgresAnalyser;
-  const analyse = (sql: string): Analysis | Promise<Analysis> =>
+  const analyse = (sql: string, seen = catalog): Analysis | Promise<Analysis> =>
     analyser.analyse(Buffer.from(sql).toString('latin1'), {
       server_version: major,
       database: 'postgres',
       role: 'agent',
       search_path: '"$user", public',
       search_path_start: '"$user", public',
-      catalog,
+      catalog: seen,
       prepared: () => null,
     });
 
@@ -81,8 +126,13 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     server = await startServer(major);
     const admin = await server.admin(SETUP);
     await admin.query('SET search_path = pg_catalog');
-    const { rows } = await admin.query<Record<string, string>>(READING.rows);
-    catalog = READING.make(Object.values(rows[0] ?? {})[0] ?? '');
+    const read = async (): Promise<CatalogSnapshot> => {
+      const { rows } = await admin.query<Record<string, string>>(READING.rows);
+      return READING.make(Object.values(rows[0] ?? {})[0] ?? '');
+    };
+    catalog = await read();
+    await admin.query('CREATE TEMP TABLE customers (a int); CREATE TEMP TABLE mine_alone (a int)');
+    own = await read();
     analyser = await PostgresAnalyser.create();
   });
   afterAll(async () => {
@@ -90,18 +140,26 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     await server?.stop();
   });
 
-  test.each(CASES.map(([sql, expected, hidden]) => ({ sql, expected, hidden })))(
-    '$sql',
-    async ({ sql, expected, hidden }) => {
-      const { findings, statements, error } = await analyse(sql);
-      expect(error).toBeNull();
-      const found = findings.map(({ action, object, unresolved }) =>
-        `${action} ${object}${unresolved ? '?' : ''}`.trim(),
-      );
-      expect([...new Set(found)].toSorted()).toEqual([...expected].toSorted());
-      expect(statements.some(({ hidden_writes }) => hidden_writes)).toBe(hidden === 'hidden');
-    },
-  );
+  const cases = (which: typeof CASES) => which.map(([sql, expected, hidden]) => ({ sql, expected, hidden }));
+  const found = ({ findings }: Analysis): string[] =>
+    [
+      ...new Set(
+        findings.map(({ action, object, unresolved }) => `${action} ${object}${unresolved ? '?' : ''}`.trim()),
+      ),
+    ].toSorted();
+
+  test.each(cases(OWN))('of its own: $sql', async ({ sql, expected }) => {
+    expect(READING.hasTemporary(catalog)).toBe(false);
+    expect(READING.hasTemporary(own)).toBe(true);
+    expect(found(await analyse(sql, own))).toEqual([...expected].toSorted());
+  });
+
+  test.each(cases(CASES))('$sql', async ({ sql, expected, hidden }) => {
+    const analysis = await analyse(sql);
+    expect(analysis.error).toBeNull();
+    expect(found(analysis)).toEqual([...expected].toSorted());
+    expect(analysis.statements.some(({ hidden_writes }) => hidden_writes)).toBe(hidden === 'hidden');
+  });
 
   test('a name that is not there is no finding, but is told', async () => {
     expect(await analyse('SELECT nobody(1)')).toMatchObject({ missing: true, findings: [{ action: 'read' }] });

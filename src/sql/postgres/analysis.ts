@@ -181,6 +181,8 @@ export class Analyst {
   readonly definers = new Map<string, string>();
   /** Relations that this message has created as temporary ones. */
   readonly #temporary = new Set<string>();
+  /** And views among them. */
+  readonly #views = new Set<string>();
   readonly #statements: StatementFacts[] = [];
   readonly #reads = new Set<string>();
   readonly #writes = new Set<string>();
@@ -205,6 +207,8 @@ export class Analyst {
   #path_local = false;
   /** It was changed in the open transaction, as far as that is known. */
   #path_changed = false;
+  /** What the catalog says of temporary objects, or of names that are not there, may not be so any more. */
+  #doubted = false;
   #missing = false;
   #start = 0;
   #changed: NonNullable<Analysis['changes_catalog']> | null = null;
@@ -428,15 +432,19 @@ export class Analyst {
     const own = path?.temporary_first ? this.#catalog?.relation('pg_temp', name) : undefined;
     if (range['relpersistence'] === 't' || own || (path?.temporary_first && this.#temporary.has(name))) {
       const temporary = { ...RESOLVED, name: qualified('pg_temp', name), temporary: true, rows: own ? [own] : [] };
-      if (range['relpersistence'] === 't' || own || !this.#pinned) return temporary;
-      // Code may have made it or not.
-      const others = path?.schemas.flatMap((of) => this.#catalog?.relation(of, name) ?? []) ?? [];
-      return { ...temporary, perhaps: others.map((other) => qualified(other.schema, name)), rows: others };
+      // An earlier statement may have taken it away; code may have made it or not.
+      const certain = range['relpersistence'] === 't' || (own ? !this.#doubted : !this.#pinned);
+      const [first, ...others] = certain ? [] : this.#inPath(name);
+      if (!first) return temporary;
+      const perhaps = [temporary.name, ...others.map((other) => qualified(other.schema, name))];
+      return { ...RESOLVED, name: qualified(first.schema, name), perhaps, rows: [first, ...others, ...temporary.rows] };
     }
     this.#path_used = true;
     if (this.#catalog && path) {
-      const found = path.schemas.flatMap((of) => this.#catalog?.relation(of, name) ?? []);
+      const last = path.temporary_first ? undefined : this.#catalog.relation('pg_temp', name);
+      const found = [...this.#inPath(name), ...(last ? [last] : [])];
       const [row, ...others] = found;
+      if (row && row === last) return { ...RESOLVED, name: qualified('pg_temp', name), temporary: true, rows: [row] };
       if (row && !(path.builtins_first && isBuiltIn('relation', name, this.context.server_version)))
         return {
           ...RESOLVED,
@@ -444,7 +452,11 @@ export class Analyst {
           perhaps: others.map((other) => qualified(other.schema, name)),
           rows: found,
         };
-      if (!row && !isBuiltIn('relation', name, this.context.server_version)) this.#missing = true;
+      if (!row && !isBuiltIn('relation', name, this.context.server_version)) {
+        this.#missing = true;
+        // It may be what an earlier statement has made or renamed.
+        if (this.#doubted) return { ...RESOLVED, name: quoteIdentifier(name), unresolved: true };
+      }
     }
     const built_in = isBuiltIn('relation', name, this.context.server_version);
     if (path?.builtins_first && built_in) return { ...RESOLVED, name: qualified('pg_catalog', name) };
@@ -455,6 +467,11 @@ export class Analyst {
       name: qualified(first, name),
       perhaps: this.#catalog ? [] : [...later, ...(path?.perhaps ?? [])].map((other) => qualified(other, name)),
     };
+  }
+
+  /** Relations of that name in the schemas of the path. */
+  #inPath(name: string): readonly RelationRow[] {
+    return this.#path?.schemas.flatMap((of) => this.#catalog?.relation(of, name) ?? []) ?? [];
   }
 
   /** A relation that is read, unless a CTE in reach has its name. */
@@ -484,6 +501,14 @@ export class Analyst {
     const { name, unresolved } = relation;
     this.#about('write', relation, range, unresolved ? UNRESOLVED_RELATION : why, this.#writes);
     if (!relation.temporary && verbs.length > 0) this.changes_rows = true;
+    if (relation.temporary && this.#views.has(textOf(range['relname'])))
+      this.add(
+        'code',
+        name,
+        'A view that this message made: what it writes is not known yet.',
+        range['location'],
+        true,
+      );
     for (const verb of verbs)
       for (const row of relation.rows) this.#include(behindRelation(this, row, verb), name, range['location'], true);
     if (/^(pg_catalog|information_schema)\./.test(name)) {
@@ -497,6 +522,13 @@ export class Analyst {
     const name = textOf(range['relname']);
     if (exists && this.relation(range).temporary) this.#temporary.add(name);
     else this.#temporary.delete(name);
+  }
+
+  /** A view of the session's own: what is written into it goes elsewhere. */
+  temporaryView(range: Tree): void {
+    if (!this.relation(range).temporary) return;
+    this.temporary(range, true);
+    this.#views.add(textOf(range['relname']));
   }
 
   forgetTemporary(): void {
@@ -847,6 +879,7 @@ export class Analyst {
   }
 
   #changes(what: NonNullable<Analysis['changes_catalog']>): void {
+    this.#doubted = true;
     if (this.#changed === null || what === 'any' || this.#changed === 'temporary-gone') this.#changed = what;
   }
 
@@ -888,7 +921,10 @@ export class Analyst {
     // A cursor WITH HOLD is run to its end.
     if ((op === 'commit' || op === 'prepare-transaction') && this.context.portals?.runs_code) this.forget();
     // ON COMMIT DROP, or created in what is rolled back.
-    if (op !== 'begin' && op !== 'savepoint' && op !== 'release') this.#temporary.clear();
+    if (op !== 'begin' && op !== 'savepoint' && op !== 'release') {
+      this.#temporary.clear();
+      if (this.#changed !== null || this.#catalog?.hasSchema('pg_temp')) this.#doubted = true;
+    }
     const restores =
       op === 'rollback' || op === 'rollback-to'
         ? this.#path_changed

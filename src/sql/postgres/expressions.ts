@@ -11,7 +11,7 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   ...all(
     'walk',
     `A_ArrayExpr A_Indices A_Star AccessPriv Alias AlterTableCmd ATAlterConstraint BitString BoolExpr Boolean BooleanTest
-     CTECycleClause CTESearchClause CaseWhen CoalesceExpr CollateClause ColumnDef CommonTableExpr Constraint
+     CTECycleClause CTESearchClause CaseWhen CoalesceExpr CollateClause ColumnDef CommonTableExpr
      CreateOpClassItem CurrentOfExpr DefElem Float FunctionParameter GroupingFunc GroupingSet IndexElem InferClause Integer
      JsonAggConstructor JsonArgument JsonBehavior JsonExpr JsonFormat JsonIsPredicate
      JsonKeyValue JsonOutput JsonReturning JsonTable
@@ -59,6 +59,14 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
     if (node['usingClause'] !== undefined || node['isNatural'] === true) a.operator(['='], -1);
     a.children(node, frame);
   },
+  Constraint: (a, node, frame) => {
+    // EXCLUDE (column WITH operator, ...)
+    for (const item of (node['exclusions'] as { List?: { items?: unknown[] } }[] | undefined) ?? []) {
+      const [, operator] = unwrap(item.List?.items?.[1] ?? {});
+      a.operator(strings(operator['items']), node['location']);
+    }
+    a.children(node, frame);
+  },
   // Names an alias of the FROM clause.
   LockingClause: () => {},
   RangeVar: (a, node, frame) => {
@@ -94,8 +102,10 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   },
   JsonObjectAgg: folding,
   JsonArrayQueryConstructor: folding,
-  // Takes a definition, no rows.
-  TableLikeClause: () => {},
+  // Takes a definition, no rows. One of the session's own is written with what it took.
+  TableLikeClause: (a, node, frame) => {
+    if (!frame.defines) a.analyses(node['relation'] as Tree, frame);
+  },
   TypeName: (a, node, frame) => {
     const names = typeNames(strings(node['names']), a.context.server_version);
     if (!frame.defines && names.length > 0) a.type(names, node['location']);
@@ -171,10 +181,17 @@ function sqlText(a: Analyst, args: readonly unknown[]): void {
 function sequence(a: Analyst, args: readonly unknown[], node: Tree, frame: Frame): void {
   // It is volatile: nothing calls it while a plan is made.
   if (frame.planned) return;
-  const written = constantText(args[0]);
+  const written = constantText(castToRegclass(args[0]) ?? args[0]);
   const parts = typeof written === 'string' ? sequenceName(written) : null;
   if (!parts) a.add('write', '', 'Advances or sets a sequence.', node['location']);
   else a.writes({ ...parts, location: node['location'] }, NO_FRAME, [], 'Advances or sets a sequence.');
+}
+
+/** What nextval's argument is cast from, as defaults print it; undefined: it is another expression. */
+function castToRegclass(wrapped: unknown): unknown {
+  const [kind, node] = unwrap(wrapped);
+  if (kind !== 'TypeCast' || strings((node['typeName'] as Tree)['names']).at(-1) !== 'regclass') return undefined;
+  return node['arg'];
 }
 
 /** 'a.b', '"A"."b"' as nextval reads it. */
@@ -230,8 +247,7 @@ export function constantText(wrapped: unknown): string | null | undefined {
   const stack: unknown[] = [wrapped];
   while (stack.length > 0) {
     const [kind, node] = unwrap(stack.pop());
-    if (kind === 'TypeCast' && TEXT_TYPES.has(strings((node['typeName'] as Tree)['names']).at(-1)!))
-      stack.push(node['arg']);
+    if (kind === 'TypeCast' && isText(node['typeName'] as Tree)) stack.push(node['arg']);
     else if (kind === 'A_Expr' && node['kind'] === 'AEXPR_OP' && strings(node['name']).join('.') === '||') {
       stack.push(node['rexpr'], node['lexpr']);
     } else if (kind === 'A_Const' && node['sval'] !== undefined)
@@ -244,7 +260,12 @@ export function constantText(wrapped: unknown): string | null | undefined {
   }
   return pieces.join('');
 }
-const TEXT_TYPES = new Set(['text', 'varchar', 'bpchar', 'name', 'unknown', 'regclass']);
+
+/** A type that keeps a text as it is: varchar(4) cuts it, char loses blanks, name is short, regclass prints another one. */
+function isText({ names, typmods, arrayBounds }: Tree): boolean {
+  return typmods === undefined && arrayBounds === undefined && TEXT_TYPES.has(strings(names).join('.'));
+}
+const TEXT_TYPES = new Set(['text', 'pg_catalog.text', 'varchar', 'pg_catalog.varchar', 'unknown']);
 
 function constantBoolean(wrapped: unknown): boolean | undefined {
   let [kind, node] = unwrap(wrapped);

@@ -694,6 +694,8 @@ function createFunction(a: Analyst, node: Tree, frame: Frame): void {
 
 function createRule(a: Analyst, node: Tree, frame: Frame): void {
   a.defines(node['relation'] as Tree, frame, 'Creates a rule on a table.');
+  // On a table of the session's own, too: what it does later, it does to others.
+  a.add('ddl', rangeName(node['relation']), 'Creates a rule on a table.');
   // OLD and NEW are no tables.
   const scope = { name: 'old', outer: { name: 'new', outer: null } };
   a.children(node, { ...frame, scope, planned: true }, ['relation']);
@@ -768,7 +770,7 @@ function createTable(a: Analyst, node: Tree, frame: Frame): void {
   if (parents.length > 0) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
   for (const parent of parents) a.defines(unwrap(parent)[1], frame, RELATED);
   foreignKeys(a, node['tableElts'], range, frame);
-  a.children(node, { ...frame, defines: true }, ['relation']);
+  a.children(node, { ...frame, defines: !a.relation(range).temporary }, ['relation']);
   if (!frame.planned) a.temporary(range, true);
 }
 
@@ -779,7 +781,7 @@ function createIndex(a: Analyst, node: Tree, frame: Frame): void {
   if (node['idxname'] !== undefined && !a.relation(range).temporary) {
     a.defines({ ...range, relname: node['idxname'] }, frame, 'Creates an index.');
   }
-  a.children(node, { ...frame, defines: true }, ['relation']);
+  a.children(node, { ...frame, defines: !a.relation(range).temporary }, ['relation']);
 }
 
 function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
@@ -795,6 +797,7 @@ function createView(a: Analyst, node: Tree, frame: Frame): void {
   // One of the session's own may hide a table that a policy names: it must be there to look into afterwards.
   if (!a.catalog) a.add('ddl', a.relation(range).name, 'Creates a view.', range['location']);
   a.push(node['query'], '*', { ...frame, defines: false, planned: true });
+  a.temporaryView(range);
 }
 
 function alterTable(a: Analyst, node: Tree, frame: Frame): void {
@@ -809,7 +812,7 @@ function alterTable(a: Analyst, node: Tree, frame: Frame): void {
     else if (kind === 'PartitionCmd') a.defines(other['name'] as Tree, frame, RELATED);
   }
   foreignKeys(a, node['cmds'], range, frame);
-  a.children(node, { ...frame, defines: true }, ['relation']);
+  a.children(node, { ...frame, defines: !a.relation(range).temporary }, ['relation']);
 }
 
 function renameObject(a: Analyst, node: Tree, frame: Frame): void {
