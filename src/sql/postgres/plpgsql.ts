@@ -62,8 +62,8 @@ function judgeTree(a: Analyst, tree: unknown, location: unknown): { whole: boole
   for (let at = stack.pop(); at; at = stack.pop()) {
     const [key, value] = at;
     if (typeof value !== 'object' || value === null) continue;
-    if (key === 'PLpgSQL_expr') whole = judgeExpression(a, value as PlpgsqlExpression, location) && whole;
-    else if (key === 'PLpgSQL_type') whole = judgeType(a, value as { typname?: string }, location) && whole;
+    if (key === 'PLpgSQL_expr') whole = judgeExpression(a, value, location) && whole;
+    else if (key === 'PLpgSQL_type') whole = judgeType(a, value, location) && whole;
     else if (key === 'PLpgSQL_stmt_dynexecute' || key === 'PLpgSQL_stmt_dynfors' || key === 'dynquery') {
       dynamic += 1;
       const query = key === 'dynquery' ? value : (value as Record<string, unknown>)['query'];
