@@ -20,7 +20,7 @@ const NAMES: Readonly<Record<string, (node: Node) => readonly unknown[]>> = {
 /** Kinds without names, and those whose names are columns of what stands in the query. Any other must be looked at first. */
 const NAMELESS = new Set(
   `SelectStmt ResTarget ColumnRef A_Const A_Star String List RangeSubselect RangeFunction JoinExpr Alias BoolExpr NullTest CaseExpr CaseWhen
-   CoalesceExpr A_ArrayExpr Integer`.split(/\s+/),
+   CoalesceExpr A_ArrayExpr Integer RowExpr`.split(/\s+/),
 );
 
 /** Every name, as it is written; a kind that is not known here. */
