@@ -11,7 +11,7 @@ type Oid = number;
 export type FunctionReference = Oid | string;
 
 export interface CatalogRows {
-  /** search_path while it was read: what stored expressions print without a schema is found in it. */
+  /** search_path while it was read, pg_catalog: what stored expressions print without a schema is found in it, or in pg_temp. */
   readonly path: string;
   /** Every schema but other sessions' temporary ones; this session's own, if it has one, is `pg_temp`. */
   readonly schemas: readonly string[];
@@ -125,13 +125,13 @@ export interface CastRow {
 const USER = String(FIRST_USER_OID);
 const OPERATOR = String.raw` (=|<>|>=|&|\|\|) `;
 const FUNCTIONS =
-  'json_agg|json_build_object|json_build_array|json_array_length|current_setting|array_to_json|to_json|string_to_array|array_remove|starts_with';
+  'json_agg|json_build_object|json_build_array|json_array_length|current_setting|array_to_json|to_json|string_to_array|array_remove|starts_with|set_config';
 
 /** Writes out what a search_path could change: operators, types, relations and functions. */
 const qualify = (sql: string): string =>
   sql
     .replaceAll(new RegExp(OPERATOR, 'g'), ' OPERATOR(pg_catalog.$1) ')
-    .replaceAll(/::(\w+)/g, '::pg_catalog.$1')
+    .replaceAll(/::(\w+|"char")/g, '::pg_catalog.$1')
     .replaceAll(/(?<![.\w'"])(pg_(?!catalog\b)\w+)/g, 'pg_catalog.$1')
     .replaceAll(new RegExp(String.raw`(?<![.\w])(${FUNCTIONS})\(`, 'g'), 'pg_catalog.$1(')
     .replaceAll(/\s+/g, ' ')
@@ -242,11 +242,20 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   ),
 };
 
-/** One row with one text: a CatalogRows as JSON. Some 50 ms for a thousand tables. */
+/**
+ * One row with one text: a CatalogRows as JSON. Some 50 ms for a thousand tables. pg_get_viewdef and pg_get_ruledef look for `=` in the
+ * search_path, so the query sets that for itself and puts it back, each step after the one before: OFFSET keeps them apart. If it fails
+ * in between, the end of the transaction puts it back.
+ */
 export const CATALOG_QUERY = qualify(
-  `SELECT json_build_object(${Object.entries(PARTS)
-    .map(([name, sql]) => `'${name}'::text, ${sql}`)
-    .join(', ')})::text`,
+  `SELECT done.text FROM (
+     SELECT json_build_object(${Object.entries(PARTS)
+       .map(([name, sql]) => `'${name}'::text, ${sql}`)
+       .join(', ')})::text AS text, was.path AS path
+     FROM (SELECT current_setting('search_path'::text) AS path OFFSET 0) AS was,
+       LATERAL (SELECT set_config('search_path'::text, 'pg_catalog'::text, true) AS path WHERE was.path IS NOT NULL OFFSET 0) AS safe
+     WHERE safe.path IS NOT NULL OFFSET 0) AS done
+   WHERE set_config('search_path'::text, done.path, true) IS NOT NULL`,
 );
 
 /** Its answer is another one as soon as a transaction has ended that could have changed the catalog. */
@@ -258,11 +267,16 @@ const WATCHED =
   foreign_data_wrapper proc aggregate type range operator cast opclass amproc event_trigger extension language`.split(
     /\s+/,
   );
+/** Most rows by far: only those of columns that are read, which a column enters and leaves by another row or another type. */
+const OF_WATCHED: Readonly<Record<string, string>> = { attribute: `WHERE c.atttypid >= ${USER}::oid` };
 
-/** Its answer is another one whenever a row of those catalogs is. Every new row version has the number of the transaction that made it. */
+/**
+ * Its answer is another one whenever a row of those catalogs is: every new row version has a place of its own and the number of the
+ * transaction that made it.
+ */
 export const FINGERPRINT_QUERY = qualify(
   `SELECT json_build_array(${WATCHED.map(
     (name) =>
-      `(SELECT json_build_array(pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtextextended(c.xmin::text, 0::int8)), pg_catalog.sum(pg_catalog.hashtextextended(c.ctid::text, 0::int8))) FROM pg_${name} AS c)`,
+      `(SELECT json_build_array(pg_catalog.count(*), pg_catalog.sum(pg_catalog.hash_record_extended(ROW(c.ctid, c.xmin), 0::int8))) FROM pg_${name} AS c ${OF_WATCHED[name] ?? ''})`,
   ).join(', ')})::text`,
 );

@@ -1,0 +1,536 @@
+// The live catalog before real servers: what users made is looked through, with their code or without; changes by others and by the session
+// itself are seen in time; and where the catalog can't be read, everything users made is held and the gateway works on.
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CATALOG_QUERY, FINGERPRINT_QUERY, SNAPSHOT_QUERY } from '../../src/sql/postgres/catalog/rows.ts';
+import { READING } from '../../src/sql/postgres/catalog/reading.ts';
+import { FRESH_MS, PostgresCatalog } from '../../src/upstream/postgres/catalog.ts';
+import type { Refused } from '../../src/upstream/postgres/side.ts';
+import { open, outcome } from './clients.ts';
+import { startGateway, type TestGateway } from './gateway.ts';
+import { available, MAJORS, startServer, type TestServer } from './servers.ts';
+
+const SCHEMA = `
+  CREATE TABLE customers (id int PRIMARY KEY, email text);
+  INSERT INTO customers SELECT i, 'c' || i FROM generate_series(1, 5) AS i;
+  CREATE TABLE orders (id serial PRIMARY KEY, customer int, note text DEFAULT 'none');
+  CREATE TABLE log (at timestamptz, what text);
+  CREATE TABLE secrets (id int, body text);
+  CREATE VIEW secret_list AS SELECT id, body FROM secrets;
+  CREATE VIEW secret_names AS SELECT id FROM secret_list;
+
+  CREATE FUNCTION doubled(a int) RETURNS int LANGUAGE sql AS 'SELECT a * 2';
+  CREATE FUNCTION counted() RETURNS bigint LANGUAGE plpgsql AS $$ DECLARE n bigint; BEGIN SELECT count(*) INTO n FROM customers; RETURN n; END $$;
+  CREATE FUNCTION place_order(who int) RETURNS void LANGUAGE sql AS 'INSERT INTO orders (customer) VALUES (who)';
+  CREATE FUNCTION through(who int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM place_order(who); END $$;
+  CREATE FUNCTION of_owner() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM customers';
+  CREATE FUNCTION dynamic(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DELETE FROM ' || t; END $$;
+
+  CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (now(), NEW.note); RETURN NEW; END $$;
+  CREATE FUNCTION logged() RETURNS text LANGUAGE sql AS $$ INSERT INTO log VALUES (now(), 'default') RETURNING what $$;
+  CREATE TABLE watched (id int, note text DEFAULT logged());
+  CREATE TRIGGER watch AFTER INSERT ON watched FOR EACH ROW EXECUTE FUNCTION logs();
+  CREATE FUNCTION anything() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE TG_ARGV[0]; RETURN NEW; END $$;
+  CREATE TABLE trapped (id int);
+  CREATE TRIGGER trap AFTER INSERT ON trapped FOR EACH ROW EXECUTE FUNCTION anything('SELECT 1');`;
+
+const POLICY = `version: 1
+default: allow
+unparsed: deny
+unknown: hold
+unresolved: hold
+code: hold
+rules:
+  - id: secrets
+    when: stmt.touches("public.secrets")
+    then: hold
+  - id: ddl
+    when: stmt.does("ddl")
+    then: hold
+  - id: hidden-writes
+    when: stmt.hidden_writes
+    unless: stmt.calls("public.place_order")
+    then: hold
+`;
+
+let gateway: TestGateway;
+
+/** Runs it; `ran`, the server's error, or the rule that held it and for what: then it is denied. */
+const said = async (client: pg.Client, sql: string): Promise<string> => {
+  const waits = new AbortController();
+  const result = outcome(client.query(sql));
+  const first = await Promise.race([result, held(client, waits.signal)]);
+  waits.abort();
+  if (first !== null) return first instanceof Error ? `${first.code} ${first.message}` : 'ran';
+  const request = await gateway.opened();
+  await gateway.deny(request);
+  await result;
+  const found = request.findings
+    .filter(({ action }) => action !== 'read')
+    .map(({ action, object }) => `${action} ${object}`);
+  return `held by ${request.rule}: ${[...new Set(found)].toSorted().join(', ')}`;
+};
+
+/** Resolves with null when Holdpoint says that it holds a statement. */
+const held = (client: pg.Client, signal: AbortSignal): Promise<null> =>
+  new Promise((resolve) => {
+    const listen = ({ message = '' }: { message?: string | undefined }): void => {
+      if (message.startsWith('held for approval')) resolve(null);
+    };
+    client.on('notice', listen);
+    signal.addEventListener('abort', () => client.off('notice', listen));
+  });
+
+/** Runs it with a reviewer's word. */
+const approved = async (client: pg.Client, sql: string): Promise<pg.QueryResult | pg.DatabaseError> => {
+  const result = outcome(client.query(sql));
+  await gateway.approve(await gateway.opened());
+  return result;
+};
+
+describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
+  let server: TestServer;
+  let admin: pg.Client;
+
+  beforeAll(async () => {
+    server = await startServer(major);
+    admin = await server.admin(SCHEMA);
+  });
+  afterAll(() => server?.stop());
+
+  describe('the starter policy', () => {
+    let client: pg.Client;
+    beforeAll(async () => {
+      gateway = await startGateway({ upstream: server.url });
+      client = await open(gateway.agentUrl());
+    });
+    afterAll(async () => {
+      await client?.end();
+      await gateway?.stop();
+    });
+
+    test.each([
+      ['a function that computes', 'SELECT doubled(id) FROM customers WHERE id = 1', 'ran'],
+      ['a function that reads', 'SELECT counted()', 'ran'],
+      ['a function that writes', 'SELECT place_order(1)', /^held by hidden-writes: write public\.orders/],
+      ['a function behind a function', 'SELECT through(1)', /^held by hidden-writes: write public\.orders/],
+      ['SECURITY DEFINER that reads', 'SELECT of_owner()', 'held by roles: role public.of_owner'],
+      ['dynamic SQL', `SELECT dynamic('log')`, 'held by opaque-code: code public.dynamic'],
+      ['a trigger and a default that write', 'INSERT INTO watched (id) VALUES (1)', 'ran'],
+      [
+        'a trigger with dynamic SQL',
+        'INSERT INTO trapped VALUES (1)',
+        'held by opaque-code: code public.anything, write public.trapped',
+      ],
+    ])('%s', async (_, sql, expected) => {
+      expect(await said(client, sql)).toEqual(
+        typeof expected === 'string' ? expected : (expect.stringMatching(expected) as string),
+      );
+    });
+
+    test('what is held did not run', async () => {
+      const { rows } = await admin.query('SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM trapped) AS n');
+      expect(rows).toEqual([{ n: '0' }]);
+    });
+
+    test('a name that does not exist gets the server’s own error, unheld', async () => {
+      expect(await said(client, 'SELECT * FROM nowhere')).toBe('42P01 relation "nowhere" does not exist');
+      expect(await said(client, 'SELECT nothing(1)')).toMatch(/^42883 function nothing\(integer\) does not exist/);
+      expect(await said(client, 'SELECT 1::no_type')).toBe('42704 type "no_type" does not exist');
+      expect(await said(client, 'SELECT 1 <<<>> 2')).toMatch(/^42883 operator does not exist/);
+    });
+
+    test('what another makes is there for a session that begins then', async () => {
+      for (const [body, expected] of [
+        ['SELECT 1', 'ran'],
+        [`DELETE FROM log; SELECT 1`, 'held by hidden-writes: write public.log'],
+        ['SELECT 2', 'ran'],
+      ] as const) {
+        await admin.query(`CREATE OR REPLACE FUNCTION replaced() RETURNS int LANGUAGE sql AS '${body}'`);
+        const next = await open(gateway.agentUrl());
+        expect(await said(next, 'SELECT replaced()')).toBe(expected);
+        await next.end();
+      }
+    });
+
+    test('what another makes is seen at once by an open session, what it replaces in time', async () => {
+      await admin.query(`CREATE FUNCTION made_now() RETURNS int LANGUAGE sql AS 'SELECT 1'`);
+      expect(await said(client, 'SELECT made_now()')).toBe('ran');
+      // A verdict that is remembered must not outlive it.
+      expect(await said(client, 'SELECT made_now()')).toBe('ran');
+      await admin.query(
+        `CREATE OR REPLACE FUNCTION made_now() RETURNS int LANGUAGE sql AS 'DELETE FROM log; SELECT 1'`,
+      );
+      const replaced = performance.now();
+      for (;;) {
+        const asked = performance.now();
+        const now = await said(client, 'SELECT made_now()');
+        if (now !== 'ran') {
+          expect(now).toBe('held by hidden-writes: write public.log');
+          break;
+        }
+        expect(asked - replaced).toBeLessThan(FRESH_MS);
+      }
+    });
+
+    test('a held statement whose function is replaced meanwhile does not run: ZH006', async () => {
+      await admin.query(
+        `CREATE FUNCTION swapped() RETURNS void LANGUAGE sql AS 'INSERT INTO orders (customer) VALUES (7)'`,
+      );
+      const result = outcome(client.query('SELECT swapped()'));
+      const request = await gateway.opened();
+      expect(request.rule).toBe('hidden-writes');
+      await admin.query(`CREATE OR REPLACE FUNCTION swapped() RETURNS void LANGUAGE sql AS 'DELETE FROM customers'`);
+      await gateway.approve(request);
+      expect(await result).toMatchObject({
+        code: 'ZH006',
+        message: `request ${request.id} was approved for other circumstances: what its names stand for is something else now`,
+      });
+      expect((await gateway.reaches(request.id, 'failed')).outcome).toMatchObject({ sqlstate: 'ZH006' });
+      expect((await admin.query('SELECT count(*)::int AS n FROM customers')).rows).toEqual([{ n: 5 }]);
+    });
+
+    test('a replaced view is read as what it is now', async () => {
+      await admin.query('CREATE VIEW shown AS SELECT id FROM customers');
+      expect(await said(client, 'SELECT * FROM shown')).toBe('ran');
+      await admin.query('CREATE OR REPLACE VIEW shown AS SELECT (of_owner())::int AS id');
+      await expect
+        .poll(() => said(client, 'SELECT * FROM shown'), { timeout: 5000 })
+        .toBe('held by roles: role public.of_owner');
+    });
+
+    test('the connection of the catalog is ended: it comes back, and nothing is held for it', async () => {
+      const pid = async (): Promise<number | undefined> =>
+        (await admin.query(`SELECT pid FROM pg_stat_activity WHERE application_name = 'holdpoint catalog'`)).rows[0]
+          ?.pid;
+      const before = await pid();
+      expect(before).toEqual(expect.any(Number));
+      await admin.query(`SELECT pg_terminate_backend($1)`, [before]);
+      await expect
+        .poll(async () => ((await pid()) ?? before) !== before && (await said(client, 'SELECT doubled(1)')), {
+          timeout: 20_000,
+          interval: 200,
+        })
+        .toBe('ran');
+    });
+  });
+
+  describe('a policy that names what is behind', () => {
+    let client: pg.Client;
+    beforeAll(async () => {
+      gateway = await startGateway({ upstream: server.url, policy: POLICY });
+    });
+    beforeEach(async () => {
+      client = await open(gateway.agentUrl());
+    });
+    afterEach(() => client.end());
+    afterAll(() => gateway?.stop());
+
+    test('a function that may write is let through by name, and by no other', async () => {
+      expect(await said(client, 'SELECT place_order(2)')).toBe('ran');
+      expect(await said(client, 'SELECT logged()')).toMatch(/^held by hidden-writes/);
+    });
+
+    test('a view over a table that a rule names', async () => {
+      expect(await said(client, 'SELECT * FROM secret_names')).toMatch(/^held by secrets/);
+      expect(await said(client, 'TABLE customers')).toBe('ran');
+    });
+
+    test('temporary tables and views of the session', async () => {
+      expect(await said(client, 'CREATE TEMP TABLE mine (id int)')).toBe('ran');
+      expect(await said(client, 'INSERT INTO mine VALUES (1), (2)')).toBe('ran');
+      expect(await approved(client, 'CREATE TEMP VIEW peek AS SELECT body FROM secret_list')).toMatchObject({
+        command: 'CREATE',
+      });
+      expect(await said(client, 'SELECT * FROM peek')).toMatch(/^held by secrets/);
+      expect(await said(client, 'SELECT doubled(id) FROM mine')).toBe('ran');
+      // A temporary one hides the table that the rule names.
+      expect(await said(client, 'CREATE TEMP TABLE secrets (id int)')).toBe('ran');
+      expect(await said(client, 'SELECT * FROM secrets')).toBe('ran');
+      expect(await said(client, 'SELECT * FROM public.secrets')).toMatch(/^held by secrets/);
+      expect(await said(client, 'DROP TABLE secrets')).toBe('ran');
+      expect(await said(client, 'SELECT * FROM secrets')).toMatch(/^held by secrets/);
+      expect(await said(client, 'DISCARD TEMP')).toBe('ran');
+      expect(await said(client, 'SELECT * FROM peek')).toMatch(/^42P01/);
+    });
+
+    test('in a session with temporary objects, SET TRANSACTION comes first in a transaction', async () => {
+      await client.query('CREATE TEMP TABLE mine (id int)');
+      await client.query('BEGIN');
+      expect(await said(client, 'SET TRANSACTION ISOLATION LEVEL SERIALIZABLE')).toBe('ran');
+      expect((await client.query('SHOW transaction_isolation')).rows).toEqual([
+        { transaction_isolation: 'serializable' },
+      ]);
+      expect(await said(client, 'SELECT * FROM mine')).toBe('ran');
+      await client.query('COMMIT');
+    });
+
+    test('reading the session’s own catalog leaves its search_path as it is', async () => {
+      const path = async (): Promise<string> => (await client.query('SHOW search_path')).rows[0].search_path as string;
+      await client.query('SET search_path = public, pg_temp');
+      await client.query('BEGIN');
+      await client.query('CREATE TEMP TABLE mine (id int)');
+      expect(await said(client, 'SELECT * FROM mine')).toBe('ran');
+      expect(await path()).toBe('public, pg_temp');
+      await client.query('SET LOCAL search_path = pg_catalog, public');
+      await client.query('SAVEPOINT a');
+      await client.query('CREATE TEMP TABLE more (id int)');
+      expect(await said(client, 'SELECT * FROM pg_temp.more')).toBe('ran');
+      expect(await path()).toBe('pg_catalog, public');
+      await client.query('ROLLBACK TO a');
+      expect(await path()).toBe('pg_catalog, public');
+      await client.query('COMMIT');
+      expect(await said(client, 'SELECT * FROM mine')).toBe('ran');
+      expect(await path()).toBe('public, pg_temp');
+    });
+
+    test('in a session with temporary objects, what others make is seen', async () => {
+      await client.query('CREATE TEMP TABLE mine (id int)');
+      expect(await said(client, 'SELECT * FROM mine')).toBe('ran');
+      await admin.query('CREATE OR REPLACE VIEW shown_later AS SELECT id FROM customers');
+      expect(await said(client, 'SELECT * FROM shown_later')).toBe('ran');
+      await admin.query('DROP VIEW shown_later; CREATE VIEW shown_later AS SELECT id FROM secrets');
+      const replaced = performance.now();
+      await expect.poll(() => said(client, 'SELECT * FROM shown_later'), { timeout: 5000 }).toMatch(/^held by secrets/);
+      expect(performance.now() - replaced).toBeLessThan(5000);
+      await admin.query('DROP VIEW shown_later');
+    });
+
+    test('DDL of the open transaction counts in it, and no longer when it is rolled back', async () => {
+      await client.query('BEGIN');
+      expect(await approved(client, 'CREATE TABLE fresh (id int)')).toMatchObject({ command: 'CREATE' });
+      expect(await said(client, 'INSERT INTO fresh VALUES (1)')).toBe('ran');
+      expect(
+        await approved(
+          client,
+          `CREATE OR REPLACE FUNCTION doubled(a int) RETURNS int LANGUAGE sql AS 'INSERT INTO fresh VALUES (a); SELECT 1'`,
+        ),
+      ).toMatchObject({ command: 'CREATE' });
+      expect(await said(client, 'SELECT doubled(1)')).toBe('held by hidden-writes: write public.fresh');
+      expect((await client.query('ROLLBACK')).command).toBe('ROLLBACK');
+      expect(await said(client, 'SELECT doubled(1)')).toBe('ran');
+      expect(await said(client, 'INSERT INTO fresh VALUES (1)')).toBe('42P01 relation "fresh" does not exist');
+    });
+
+    test('DDL that is taken back to a savepoint', async () => {
+      await client.query('BEGIN');
+      await client.query('SAVEPOINT a');
+      await approved(
+        client,
+        `CREATE OR REPLACE FUNCTION doubled(a int) RETURNS int LANGUAGE sql AS 'INSERT INTO log VALUES (now()); SELECT 1'`,
+      );
+      expect(await said(client, 'SELECT doubled(1)')).toBe('held by hidden-writes: write public.log');
+      await client.query('ROLLBACK TO a');
+      expect(await said(client, 'SELECT doubled(1)')).toBe('ran');
+      await client.query('COMMIT');
+    });
+
+    test('DDL of the session itself is known to its next statement', async () => {
+      await approved(client, 'CREATE VIEW own_view AS SELECT body FROM secrets');
+      expect(await said(client, 'SELECT * FROM own_view')).toMatch(/^held by secrets/);
+      await approved(client, 'CREATE OR REPLACE VIEW own_view AS SELECT email AS body FROM customers');
+      expect(await said(client, 'SELECT * FROM own_view')).toBe('ran');
+      await approved(client, 'DROP VIEW own_view');
+      expect(await said(client, 'SELECT * FROM own_view')).toMatch(/^42P01/);
+    });
+  });
+
+  describe('where it can not be read', () => {
+    const LOST = 'can not be read as';
+    const lost = (): readonly string[] => gateway.lines.filter((line) => line.includes(LOST));
+
+    test('catalog: none', async () => {
+      gateway = await startGateway({ upstream: server.url, listener: { catalog: 'none' } });
+      const client = await open(gateway.agentUrl());
+      expect(await said(client, 'SELECT doubled(1)')).toBe('held by opaque-code: code doubled');
+      expect(await said(client, 'SELECT count(*) FROM customers')).toBe('ran');
+      expect(lost()).toEqual([]);
+      await client.end();
+      await gateway.stop();
+    });
+
+    test.each([
+      [
+        'a wrong password',
+        { user: 'reader', password: 'wrong' },
+        'CREATE ROLE reader LOGIN PASSWORD $$right$$',
+        'DROP ROLE reader',
+      ],
+      [
+        'no right to read it',
+        { user: 'reader', password: 'right' },
+        'CREATE ROLE reader LOGIN PASSWORD $$right$$; REVOKE SELECT ON pg_proc FROM PUBLIC',
+        'GRANT SELECT ON pg_proc TO PUBLIC; DROP ROLE reader',
+      ],
+    ])('%s: what users made is held, and the operator is told why, once', async (_, catalog, before, after) => {
+      await admin.query(before);
+      gateway = await startGateway({ upstream: server.url, listener: { catalog } });
+      try {
+        const client = await open(gateway.agentUrl());
+        expect(await said(client, 'SELECT doubled(1)')).toBe('held by opaque-code: code doubled');
+        expect(await said(client, 'SELECT count(*) FROM customers')).toBe('ran');
+        const second = await open(gateway.agentUrl());
+        expect(await said(second, 'SELECT counted()')).toBe('held by opaque-code: code counted');
+        expect(lost()).toHaveLength(1);
+        expect(lost()[0]).toMatch(catalog.password === 'wrong' ? /28P01|password/ : /42501/);
+        expect(lost()[0]).not.toContain(catalog.password);
+        await client.end();
+        await second.end();
+      } finally {
+        await gateway.stop();
+        await admin.query(after);
+      }
+    });
+
+    test('a login with no rights but CONNECT reads all of it, and can write nothing', async () => {
+      await admin.query('CREATE ROLE reader LOGIN PASSWORD $$right$$');
+      gateway = await startGateway({
+        upstream: server.url,
+        listener: { catalog: { user: 'reader', password: 'right' } },
+      });
+      const client = await open(gateway.agentUrl());
+      try {
+        expect(await said(client, 'SELECT doubled(1), counted()')).toBe('ran');
+        expect(await said(client, 'SELECT place_order(1)')).toMatch(/^held by hidden-writes: write public\.orders/);
+        expect(gateway.lines.join()).toMatch(/was read as reader in \d+ ms: \d+ tables and views, \d+ functions/);
+        expect(lost()).toEqual([]);
+        const { rows } = await admin.query(
+          `SELECT usename AS who, state FROM pg_stat_activity WHERE application_name = 'holdpoint catalog'`,
+        );
+        // It never stays in a transaction.
+        expect(rows).toEqual([{ who: 'reader', state: expect.stringMatching(/^(idle|active)$/) as string }]);
+      } finally {
+        await client.end();
+        await gateway.stop();
+        await admin.query('DROP ROLE reader');
+      }
+    });
+  });
+
+  describe('under a search_path of somebody else’s choice', () => {
+    /** In schema evil, whatever the queries name: functions and operators that raise, relations, types. */
+    const EVIL = `
+      CREATE SCHEMA evil;
+      DO $evil$
+      DECLARE fn record; op record; t text; r text;
+      BEGIN
+        FOR fn IN SELECT DISTINCT p.proname AS name, pg_get_function_identity_arguments(p.oid) AS args, p.oid FROM pg_proc AS p
+                 WHERE p.proname = ANY ($1) AND p.pronamespace = 'pg_catalog'::regnamespace LOOP
+          BEGIN
+            EXECUTE format($f$CREATE FUNCTION evil.%I(%s) RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$evil %I$$; END'$f$, fn.name, fn.args, fn.name);
+          EXCEPTION WHEN invalid_function_definition OR feature_not_supported THEN NULL;
+          END;
+        END LOOP;
+        FOR op IN SELECT o.oprname AS name, o.oprleft::regtype AS a, o.oprright::regtype AS b, row_number() OVER () AS i FROM pg_operator AS o
+                 WHERE o.oprname = ANY ($2) AND o.oprkind = 'b' LOOP
+          BEGIN
+            EXECUTE format($f$CREATE FUNCTION evil.op_%s(%s, %s) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$evil operator$$; END'$f$, op.i, op.a, op.b);
+            EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.op_%s)', op.name, op.a, op.b, op.i);
+          EXCEPTION WHEN invalid_function_definition OR feature_not_supported THEN NULL;
+          END;
+        END LOOP;
+        FOREACH t IN ARRAY $3 LOOP EXECUTE format('CREATE DOMAIN evil.%I AS int CHECK (VALUE IS NULL)', t); END LOOP;
+        FOREACH r IN ARRAY $4 LOOP EXECUTE format('CREATE TABLE evil.%I (x int)', r); END LOOP;
+      END $evil$`;
+    const QUERIES = [SNAPSHOT_QUERY, FINGERPRINT_QUERY, CATALOG_QUERY];
+    let url: string;
+    let evil: pg.Client;
+
+    beforeAll(async () => {
+      await admin.query('CREATE DATABASE evil');
+      url = server.url.replace(/\/postgres$/, '/evil');
+      evil = await open(url);
+      const named = (pattern: RegExp): string[] => [
+        ...new Set(QUERIES.flatMap((sql) => [...sql.matchAll(pattern)].map(([, name = '']) => name))),
+      ];
+      const relations = named(/pg_catalog\.(pg_\w+) AS/g);
+      const types = named(/::pg_catalog\."?(\w+)/g);
+      const functions = named(/pg_catalog\.(\w+)\(/g);
+      const operators = named(/OPERATOR\(pg_catalog\.([^)]+)\)/g);
+      for (const names of [relations, types, functions, operators]) expect(names.length).toBeGreaterThan(3);
+      const list = (names: readonly string[]): string =>
+        `ARRAY[${names.map((name) => pg.escapeLiteral(name)).join(', ')}]::text[]`;
+      await evil.query(
+        EVIL.replace('$1', list(functions))
+          .replace('$2', list(operators))
+          .replace('$3', list(types))
+          .replace('$4', list(relations)),
+      );
+      // Of everything that the server prints anew.
+      await evil.query(`SET search_path = pg_catalog;
+        CREATE TABLE public.plain (id int DEFAULT 5 + 6 CHECK (id <> 3), t text);
+        CREATE VIEW public.one AS SELECT id FROM public.plain WHERE id = 1 AND t || 'a' <> 'b';
+        CREATE RULE r AS ON INSERT TO public.plain WHERE NEW.id = 4 DO ALSO SELECT NEW.t || 'x';
+        CREATE INDEX ON public.plain ((id + 1)) WHERE t <> 'z';
+        ALTER TABLE public.plain ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY p ON public.plain USING (id = 1) WITH CHECK (t = 'a');
+        CREATE DOMAIN public.positive AS int CHECK (VALUE >= 1);
+        CREATE FUNCTION public.t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER t BEFORE UPDATE ON public.plain FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION public.t();
+        CREATE FUNCTION public.atomic(a int DEFAULT 2 & 3) RETURNS int RETURN a + 1;
+        CREATE AGGREGATE public.total(int) (SFUNC = int4pl, STYPE = int);
+        CREATE TYPE public.size AS ENUM ('s', 'l')`);
+    });
+    afterAll(() => evil?.end());
+
+    const answer = async (sql: string, path: string): Promise<unknown> => {
+      await evil.query(`SET search_path = ${path}`);
+      const { rows } = await evil.query<Record<string, string>>(sql);
+      const [text = ''] = Object.values(rows[0] ?? {});
+      expect((await evil.query('SHOW search_path')).rows).toEqual([{ search_path: path }]);
+      return sql === CATALOG_QUERY ? (JSON.parse(text) as unknown) : text;
+    };
+
+    test('the answers are the same', async () => {
+      for (const sql of QUERIES) expect(await answer(sql, 'evil, pg_catalog')).toEqual(await answer(sql, 'pg_catalog'));
+    });
+
+    test('written without schemas they would not be', async () => {
+      for (const sql of QUERIES) {
+        const bare = sql.replaceAll(/OPERATOR\(pg_catalog\.([^)]+)\)/g, '$1').replaceAll('pg_catalog.', '');
+        await expect(answer(bare, 'evil, pg_catalog')).rejects.toThrow();
+        if (sql === CATALOG_QUERY) continue;
+        await expect(answer(bare, 'pg_catalog')).resolves.toEqual(expect.any(String));
+      }
+    });
+
+    test('a session reads its own catalog under it', async () => {
+      gateway = await startGateway({ upstream: server.url });
+      const client = await open(gateway.agentUrl('evil'));
+      try {
+        await client.query('SET search_path = evil, pg_catalog');
+        await client.query('CREATE TEMP TABLE mine (id int)');
+        expect(await said(client, 'SELECT id FROM mine')).toBe('ran');
+        // What it does run is seen.
+        expect(await said(client, 'SELECT 1 = 1')).toMatch(/^(ran|P0001 evil operator)$/);
+      } finally {
+        await client.end();
+        await gateway.stop();
+      }
+    });
+  });
+
+  test('the connection of the catalog can not write', async () => {
+    const told: unknown[] = [];
+    const catalog = new PostgresCatalog({
+      database: 'postgres',
+      target: {
+        host: '127.0.0.1',
+        port: server.port,
+        tls: { mode: 'disable', ca: null },
+        timeout_ms: 5000,
+        keepalive_ms: 10_000,
+        user: server.user,
+        password: server.password,
+      },
+      reading: { ...READING, snapshot: `INSERT INTO public.log VALUES (now(), 'written') RETURNING what` },
+      found: (what) => told.push(what),
+      lost: (error) => told.push((error as Refused).sqlstate),
+    });
+    await catalog.open();
+    expect(told).toEqual(['25006']);
+    expect(catalog.current).toBeNull();
+    catalog.close();
+    await catalog.end();
+  });
+});
