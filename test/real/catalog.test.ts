@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CATALOG_QUERY, FINGERPRINT_QUERY, SNAPSHOT_QUERY } from '../../src/sql/postgres/catalog/rows.ts';
 import { READING } from '../../src/sql/postgres/catalog/reading.ts';
-import { FRESH_MS, PostgresCatalog } from '../../src/upstream/postgres/catalog.ts';
+import { PostgresCatalog } from '../../src/upstream/postgres/catalog.ts';
 import type { Refused } from '../../src/upstream/postgres/side.ts';
 import { open, outcome } from './clients.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
@@ -169,7 +169,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
           expect(now).toBe('held by hidden-writes: write public.log');
           break;
         }
-        expect(asked - replaced).toBeLessThan(FRESH_MS);
+        expect(asked - replaced).toBeLessThan(READING.fresh_ms);
       }
     });
 

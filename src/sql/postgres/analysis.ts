@@ -175,6 +175,8 @@ export class Analyst {
   changes_rows = false;
   /** Code that users made may run. */
   user_code = false;
+  /** Of objects that call each other, the rest counts further up. */
+  cut = false;
   /** Names of transition tables, where this is a trigger's function. */
   locals: readonly string[] = [];
   /** Functions called that run with the rights of their owner, and who that is. */
@@ -209,6 +211,8 @@ export class Analyst {
   #path_changed = false;
   /** What the catalog says of temporary objects, or of names that are not there, may not be so any more. */
   #doubted = false;
+  /** The statement under way defines something. */
+  #defined = false;
   #missing = false;
   #start = 0;
   #changed: NonNullable<Analysis['changes_catalog']> | null = null;
@@ -246,6 +250,7 @@ export class Analyst {
     const [start, end] = this.#trim(raw.stmt_location ?? 0, raw.stmt_len);
     this.#start = start;
     this.#end = end;
+    this.#defined = false;
     this.writes_all_rows = this.folds_rows = this.copy_in = this.hidden_writes = false;
     this.#literal = this.#reads_user_relation = this.#folds = false;
     this.#seen.clear();
@@ -487,6 +492,18 @@ export class Analyst {
     for (const row of relation.rows) this.#include(behindRelation(this, row, 'read'), name, range['location']);
   }
 
+  /** Rows of it are locked. */
+  locks(range: Tree): void {
+    for (const row of this.relation(range).rows)
+      this.#include(behindRelation(this, row, 'lock'), qualified(row.schema, row.name), range['location']);
+  }
+
+  /** Every relation of the database is maintained. */
+  analysesAll(): void {
+    for (const row of this.#catalog?.rows.relations ?? [])
+      this.#include(behindRelation(this, row, 'analyze'), qualified(row.schema, row.name));
+  }
+
   /** A relation whose rows are looked at to maintain it. */
   analyses(range: Tree, frame: Frame): void {
     this.reads(range, frame);
@@ -496,7 +513,8 @@ export class Analyst {
 
   /** A relation that is written. verbs: what is done to it; none for a sequence. */
   writes(range: Tree, frame: Frame, verbs: readonly Verb[], why = 'Changes rows.'): void {
-    if (frame.planned) return this.reads(range, { ...frame, scope: null });
+    // Its defaults may be computed for the plan.
+    if (frame.planned) return this.analyses(range, { ...frame, scope: null });
     const relation = this.relation(range);
     const { name, unresolved } = relation;
     this.#about('write', relation, range, unresolved ? UNRESOLVED_RELATION : why, this.#writes);
@@ -559,6 +577,7 @@ export class Analyst {
 
   #defines(relation: ResolvedRelation, range: Tree, frame: Frame, why: string): void {
     if (frame.planned) return;
+    this.#defined = true;
     this.#changes(relation.temporary ? 'temporary' : 'any');
     if (relation.temporary)
       this.#about('write', relation, range, "Concerns a temporary table of the session's own.", this.#writes);
@@ -616,6 +635,8 @@ export class Analyst {
     const users = this.#users(schema, bare, count, droppable);
     const one = count >= 1 && count - droppable <= 1;
     const none = { bare, users: users ?? [], absent: users !== null };
+    // type_name(x) is a cast where no function fits exactly.
+    if (one) for (const row of this.#userTypes(schema, bare)) this.usesType(row);
     if (schema === null) {
       const usable = this.#path?.builtins_first || users !== null;
       const found = usable ? functionClass(bare, count, major, droppable) : null;
@@ -729,6 +750,7 @@ export class Analyst {
       const of = functionClass(fn, -1, this.context.server_version);
       const name = qualified('pg_catalog', fn);
       this.#functions.add(name);
+      if (name === NOTIFY) this.add('export', name, 'Sends what it is given to whoever listens.', location);
       if (of === null || of === 'set-config') {
         this.add('code', name, UNRESOLVED_FUNCTION, location, true);
         this.forget();
@@ -748,7 +770,7 @@ export class Analyst {
     const behind = behindFunction(this, row, locals);
     this.#include(behind, name, location);
     const { reads, writes, findings } = behind.analysis;
-    if (row.definer && (reads.length > 0 || writes.length > 0 || findings.length > 0))
+    if (row.definer && (behind.cut || reads.length > 0 || writes.length > 0 || findings.length > 0))
       this.definers.set(name, row.owner);
   }
 
@@ -817,6 +839,7 @@ export class Analyst {
     if (analysis.changes_catalog) this.#changes(analysis.changes_catalog);
     this.session_bound ||= analysis.session_bound;
     this.user_code ||= behind.user_code;
+    this.cut ||= behind.cut;
     this.changes_rows ||= behind.changes_rows;
     if (machinery) return;
     this.hidden_writes ||= behind.changes_rows || behind.hidden_writes;
@@ -874,6 +897,11 @@ export class Analyst {
     return this.#catalog;
   }
 
+  /** Is this the body of something else? Its parameters are data then. */
+  get isNested(): boolean {
+    return this.#pinned !== null;
+  }
+
   get bodyPath(): string | null {
     return this.#body_path;
   }
@@ -887,8 +915,8 @@ export class Analyst {
     const catalog = this.#catalog;
     if (this.findings.slice(findings_before).some(({ action }) => CHANGES_CATALOG.has(action))) this.#changes('any');
     if (catalog) {
-      for (const fn of catalog.ambient_casts) this.runs(fn, undefined);
-      if (this.findings.slice(findings_before).some(({ action }) => CHANGES_CATALOG.has(action)))
+      for (const fn of catalog.ambient) this.runsUnnamed(fn);
+      if (this.#defined || this.findings.slice(findings_before).some(({ action }) => CHANGES_CATALOG.has(action)))
         for (const [, fn] of catalog.rows.event_triggers) this.runs(fn, undefined);
     }
     for (const [name, owner] of this.definers)

@@ -13,7 +13,7 @@ import { judgeSetting } from './settings.ts';
 import { Refusal } from './tree.ts';
 
 /** What is done to a relation. */
-export type Verb = 'read' | 'insert' | 'update' | 'delete' | 'truncate' | 'truncate-cascade' | 'analyze';
+export type Verb = 'read' | 'insert' | 'update' | 'delete' | 'truncate' | 'truncate-cascade' | 'analyze' | 'lock';
 
 export interface Behind {
   readonly analysis: Analysis;
@@ -25,6 +25,8 @@ export interface Behind {
   readonly user_code: boolean;
   /** Functions that run with the rights of their owner, and who that is. */
   readonly definers: ReadonlyMap<string, string>;
+  /** Objects call each other: what one of them does counts further up. */
+  readonly cut: boolean;
 }
 
 /** Objects that are looked through one inside of the other. */
@@ -32,7 +34,11 @@ const DEPTH_MAX = 64;
 
 /** A relation that is read or written. */
 export function behindRelation(a: Analyst, row: RelationRow, verb: Verb): Behind {
-  return worked(a, `${verb} ${row.oid}`, (inner, catalog) => WRITES[row.kind]?.(inner, catalog, row, verb));
+  return worked(a, `${verb} ${row.oid}`, (inner, catalog) => {
+    const { row_type } = catalog.behind(row.oid);
+    if (row_type) inner.usesType(row_type);
+    WRITES[row.kind]?.(inner, catalog, row, verb);
+  });
 }
 
 /** A function that is called, by whatever syntax. locals: names of a trigger's transition tables. */
@@ -56,9 +62,12 @@ export function behindType(a: Analyst, row: TypeRow): Behind {
     const { types, functions, checks } = catalog.behindType(row);
     usesTypes(inner, catalog, types);
     for (const fn of functions) inner.runsUnnamed(fn);
-    for (const check of checks) stored(inner, catalog, `SELECT ${check.replaceAll(/\bVALUE\b/g, 'NULL')}`);
+    for (const check of checks) stored(inner, catalog, `SELECT ${check.replaceAll(VALUE, 'NULL')}`);
   });
 }
+
+/** The value that is checked, as the server prints it. */
+const VALUE = /(?<![\w"$])VALUE(?![\w"$])/g;
 
 /** A function of a well-known extension that only computes. */
 export function isHarmless(row: FunctionRow): boolean {
@@ -94,14 +103,14 @@ function worked(a: Analyst, what: string, work: (inner: Analyst, catalog: Catalo
       inner.add('code', '', 'Does what Holdpoint refuses in a statement.', undefined, true);
     }
     return memo.leave(key, made(inner));
-  }
+  } else inner.cut = true;
   return made(inner);
 }
 
 function made(inner: Analyst): Behind {
-  const { changes_rows, hidden_writes, user_code, definers } = inner;
+  const { changes_rows, hidden_writes, user_code, definers, cut } = inner;
   const analysis = inner.result({ forward: null, position_shift: [], shape: '', reason: null });
-  return { analysis, changes_rows, hidden_writes, user_code, definers };
+  return { analysis, changes_rows, hidden_writes, user_code, definers, cut };
 }
 
 /** A statement that the catalog keeps, as it prints it. */
@@ -137,14 +146,15 @@ const EVENTS: Readonly<Record<Verb, { trigger: number; rule: string; policies: s
   delete: { trigger: 8, rule: '4', policies: 'rd*' },
   truncate: { trigger: 32, rule: '', policies: '' },
   'truncate-cascade': { trigger: 32, rule: '', policies: '' },
-  // ANALYZE computes expressions of indexes.
+  // SELECT FOR UPDATE sees what an update would.
+  lock: { trigger: 0, rule: '', policies: 'w*' },
+  // ANALYZE computes expressions of indexes and statistics, and a plan may hold constant ones.
   analyze: { trigger: 0, rule: '', policies: '' },
 };
 
 function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
   const behind = catalog.behind(row.oid);
   const event = EVENTS[verb];
-  usesTypes(inner, catalog, behind.types);
   // A policy narrows what may be seen: whose rights its functions have is the table's affair.
   const definers = new Set(inner.definers.keys());
   for (const [command, text] of behind.policies)
@@ -157,7 +167,9 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
   }
   for (const oid of behind.children) {
     const child = catalog.relationOf(oid);
-    if (child) inner.part(child, verb);
+    // A row that belongs to another partition now goes from one to the other.
+    const verbs: readonly Verb[] = verb === 'update' && row.kind === 'p' ? ['update', 'insert', 'delete'] : [verb];
+    if (child) for (const done of verbs) inner.part(child, done);
   }
   for (const [oid, deleted, updated] of behind.referencing) {
     const referencing = catalog.relationOf(oid);
@@ -202,12 +214,17 @@ function rule(inner: Analyst, catalog: Catalog, text: string): void {
   if (!inner.partOf(text, 'RuleStmt', ['whereClause', 'actions'])) unreadable(inner);
 }
 
+/** pg_trigger.tgtype: INSTEAD OF. */
+const INSTEAD = 64;
+
 function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
-  const { view: query, triggers } = catalog.behind(row.oid);
+  const { view: query, triggers, expressions } = catalog.behind(row.oid);
   triggersAndRules(inner, catalog, row, verb);
   if (query === null) return;
-  const instead = triggers.some(({ type }) => (type & EVENTS[verb].trigger) !== 0);
-  if (!instead) stored(inner, catalog, query);
+  if (verb === 'insert' || verb === 'update') for (const text of expressions) stored(inner, catalog, `SELECT ${text}`);
+  const instead = triggers.some(({ type }) => (type & INSTEAD) !== 0 && (type & EVENTS[verb].trigger) !== 0);
+  // INSTEAD OF INSERT is given new rows alone.
+  if (!instead || verb !== 'insert') stored(inner, catalog, query);
   // One that is updatable by itself changes the table that it shows.
   if (verb !== 'read' && !instead) inner.writesThrough(query, verb);
 }
@@ -244,11 +261,11 @@ const FACTS: ReadonlySet<string> = new Set(['search_path', 'role', 'session_auth
 
 function judgeFunction(inner: Analyst, catalog: Catalog, row: FunctionRow): void {
   const name = qualified(row.schema, row.name);
+  usesTypes(inner, catalog, row.types);
   if (row.kind === 'a') {
     for (const part of catalog.partsOf(row.oid)) inner.runs(part, undefined);
     return;
   }
-  usesTypes(inner, catalog, row.types);
   for (const [setting, value] of settings(row.config)) {
     const { action, why, refused } = judgeSetting(setting, value);
     if (refused !== undefined) return unreadable(inner, name);

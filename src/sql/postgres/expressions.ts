@@ -36,7 +36,8 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   A_Expr: (a, node, frame) => {
     // IN, LIKE and NULLIF print the operator they stand for; BETWEEN prints itself.
     const between = BETWEENS.has(node['kind'] as string);
-    a.operator(between ? ['<='] : strings(node['name']), node['location']);
+    for (const name of between ? ['<=', '>=', '<', '>'].map((one) => [one]) : [strings(node['name'])])
+      a.operator(name, node['location']);
     a.children(node, frame, ['name']);
   },
   A_Indirection: (a, node, frame) => {
@@ -161,7 +162,7 @@ const SPECIAL: Readonly<Record<string, (a: Analyst, args: readonly unknown[], no
   nextval: sequence,
   setval: sequence,
   pg_notify: (a, args, node) => {
-    if (args.some(looksAtData))
+    if (args.some((arg) => looksAtData(arg, a.isNested)))
       a.add('export', 'pg_catalog.pg_notify', 'Sends data of tables to whoever listens.', node['location']);
   },
   query_to_xml: sqlText,
@@ -287,14 +288,14 @@ function locationOf(wrapped: unknown): unknown {
   return node['location'];
 }
 
-/** Does an argument hold a column or a query? */
-function looksAtData(wrapped: unknown): boolean {
+/** Does an argument hold a column or a query, or in the body of a function a parameter? */
+function looksAtData(wrapped: unknown, nested: boolean): boolean {
   const stack: unknown[] = [wrapped];
   while (stack.length > 0) {
     const item = stack.pop();
     if (typeof item !== 'object' || item === null) continue;
     for (const key in item) {
-      if (key === 'ColumnRef' || key === 'SubLink') return true;
+      if (key === 'ColumnRef' || key === 'SubLink' || (nested && key === 'ParamRef')) return true;
       stack.push((item as Tree)[key]);
     }
   }

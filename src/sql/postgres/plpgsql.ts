@@ -34,9 +34,9 @@ export function judgePlpgsqlFunction(a: Analyst, definition: string, source: str
   // Without the tables the parser knows no fields of table%ROWTYPE; of a record any.
   const tree = parse(body) ?? parse(body.replaceAll(ROW_TYPE, 'record'));
   if (tree === null) return false;
-  const { whole, dynamic } = judgeTree(a, tree, undefined);
+  const { whole, dynamic, initialised } = judgeTree(a, tree, undefined);
   const words = wordsOf(body);
-  if (!whole || words.executes > dynamic) return false;
+  if (!whole || words.executes > dynamic || words.initialised > initialised) return false;
   for (const name of words.called) if (!a.accountsFor(name)) return false;
   return true;
 }
@@ -53,15 +53,24 @@ function latin1(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** whole: each of its statements could be read; dynamic: how many of them make their text as they run. */
-function judgeTree(a: Analyst, tree: unknown, location: unknown): { whole: boolean; dynamic: number } {
+/**
+ * whole: each of its statements could be read; dynamic: how many of them make their text as they run; initialised: variables with a
+ * value of their own, and cursors.
+ */
+function judgeTree(
+  a: Analyst,
+  tree: unknown,
+  location: unknown,
+): { whole: boolean; dynamic: number; initialised: number } {
   let whole = true;
   let dynamic = 0;
+  let initialised = 0;
   // In the order of the text: what one statement creates, the next ones may name.
   const stack: (readonly [string, unknown])[] = [['', tree]];
   for (let at = stack.pop(); at; at = stack.pop()) {
     const [key, value] = at;
     if (typeof value !== 'object' || value === null) continue;
+    if (key === 'default_val' || key === 'cursor_explicit_expr') initialised += 1;
     if (key === 'PLpgSQL_expr') whole = judgeExpression(a, value, location) && whole;
     else if (key === 'PLpgSQL_type') whole = judgeType(a, value, location) && whole;
     else if (key === 'PLpgSQL_stmt_dynexecute' || key === 'PLpgSQL_stmt_dynfors' || key === 'dynquery') {
@@ -71,26 +80,36 @@ function judgeTree(a: Analyst, tree: unknown, location: unknown): { whole: boole
     }
     stack.push(...Object.entries(value).toReversed());
   }
-  return { whole, dynamic };
+  return { whole, dynamic, initialised };
 }
 
-/** Words of a body that call something, and how often it says EXECUTE. latin1. */
-function wordsOf(body: string): { called: ReadonlySet<string>; executes: number } {
+/** Words of a body that call something, how often it says EXECUTE, and how many declarations give a value. latin1. */
+function wordsOf(body: string): { called: ReadonlySet<string>; executes: number; initialised: number } {
   const called = new Set<string>();
   const lexer = new Lexer(body);
   let executes = 0;
+  let initialised = 0;
+  /** Between DECLARE and BEGIN: has the declaration under way a value? */
+  let declaration: 'none' | 'bare' | 'counted' = 'none';
   let last = '';
   while (lexer.next()) {
     const { kind } = lexer;
     if (kind === TokenKind.space || kind === TokenKind.line_comment || kind === TokenKind.block_comment) continue;
     const word = Buffer.from(body.slice(lexer.start, lexer.end), 'latin1').toString('utf8');
     if (word === '(' && last !== '') called.add(last);
+    if (kind === TokenKind.identifier && /^(declare|begin)$/i.test(word))
+      declaration = /^d/i.test(word) ? 'bare' : 'none';
+    else if (declaration !== 'none' && word === ';') declaration = 'bare';
+    else if (declaration === 'bare' && /^(:=|=|default|cursor)$/i.test(word)) {
+      declaration = 'counted';
+      initialised += 1;
+    }
     last = '';
     if (kind === TokenKind.identifier) last = foldCase(word);
     else if (kind === TokenKind.quoted_identifier) last = word.slice(1, -1).replaceAll('""', '"');
     if (kind === TokenKind.identifier && last === 'execute') executes += 1;
   }
-  return { called, executes };
+  return { called, executes, initialised };
 }
 
 interface PlpgsqlExpression {
@@ -122,7 +141,11 @@ function assignmentOf(query: string): readonly [number, number] | null {
 
 /** Variables of it are converted to it. */
 function judgeType(a: Analyst, { typname = '' }: { typname?: string }, location: unknown): boolean {
-  if (/%(row)?type\b/i.test(typname) || typname === 'UNKNOWN' || typname === '') return true;
+  if (typname === 'UNKNOWN' || typname === '') return true;
+  // Of a column: its table's rows have it. Of a variable: that has been looked at.
+  const [, table] = /^(.*?)(?:\.[^.]*%type|%rowtype)$/is.exec(typname.replaceAll(/\s+/g, '')) ?? [];
+  if (table !== undefined) return a.inner(`SELECT NULL::${table}`, location);
+  if (/%type$/i.test(typname)) return true;
   return a.inner(`SELECT NULL::${typname}`, location);
 }
 

@@ -458,7 +458,20 @@ function objectWord(type: unknown): string {
 
 function select(a: Analyst, node: Tree, frame: Frame): void {
   const scope = a.withClause(node['withClause'], frame);
+  if (node['lockingClause'] !== undefined) for (const range of rangesOf(node['fromClause'])) a.locks(range);
   a.children(node, { ...frame, scope, defines: false }, ['withClause']);
+}
+
+/** Tables of a FROM clause, also in joins. */
+function rangesOf(from: unknown): readonly Tree[] {
+  const stack: unknown[] = [...((from as unknown[] | undefined) ?? [])];
+  const found: Tree[] = [];
+  while (stack.length > 0) {
+    const [kind, node] = unwrap(stack.pop() ?? {});
+    if (kind === 'RangeVar') found.push(node);
+    else if (kind === 'JoinExpr') stack.push(node['larg'], node['rarg']);
+  }
+  return found;
 }
 
 function change(a: Analyst, node: Tree, frame: Frame, why: string): void {
@@ -735,6 +748,7 @@ function cluster(a: Analyst, node: Tree): void {
 }
 
 function vacuum(a: Analyst, node: Tree, frame: Frame): void {
+  if (node['rels'] === undefined) a.analysesAll();
   for (const item of (node['rels'] as unknown[] | undefined) ?? [])
     a.analyses((unwrap(item)[1]['relation'] ?? {}) as Tree, frame);
   for (const item of (node['options'] as unknown[] | undefined) ?? []) {

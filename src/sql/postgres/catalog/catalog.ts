@@ -92,6 +92,7 @@ export class Catalog {
   readonly #type_oids: ReadonlyMap<number, TypeRow>;
   readonly #operators: ReadonlyMap<string, readonly OperatorRow[]>;
   readonly #schemas: ReadonlySet<string>;
+  readonly #row_types: ReadonlyMap<number, TypeRow>;
   readonly #children: ReadonlyMap<number, readonly number[]>;
   readonly #columns: ReadonlyMap<number, readonly number[]>;
   readonly #views: ReadonlyMap<number, string>;
@@ -109,8 +110,8 @@ export class Catalog {
   readonly #type_classes: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #type_casts: ReadonlyMap<number, readonly FunctionReference[]>;
 
-  /** Casts between built-in types that users made: any expression may use them. */
-  readonly ambient_casts: readonly FunctionReference[];
+  /** Of casts between built-in types and of operator classes for them, which users made: any expression may use them. */
+  readonly ambient: readonly FunctionReference[];
   /** Types whose input runs more than the server's own code. */
   readonly types_with_input: readonly TypeRow[];
 
@@ -146,9 +147,12 @@ export class Catalog {
     this.#class_functions = grouped(rows.operator_classes, first, ([, , fn]) => fn);
     this.#type_classes = grouped(rows.operator_classes, second, ([, , fn]) => fn);
     this.types_with_input = rows.types.filter(({ oid, functions }) => functions.length > 0 || this.#checks.has(oid));
-    this.ambient_casts = rows.casts
-      .filter(({ source, target }) => !this.#type_oids.has(source) && !this.#type_oids.has(target))
-      .map((cast) => cast.function);
+    const built_in = (type: number): boolean => !this.#type_oids.has(type);
+    this.ambient = [
+      ...rows.casts.filter(({ source, target }) => built_in(source) && built_in(target)).map((cast) => cast.function),
+      ...rows.operator_classes.filter(([, type]) => built_in(type)).map(([, , fn]) => fn),
+    ];
+    this.#row_types = new Map(rows.types.filter(({ relation }) => relation !== 0).map((row) => [row.relation, row]));
     const casts = rows.casts.flatMap(
       ({ source, target, function: fn }) =>
         [
@@ -197,8 +201,8 @@ export class Catalog {
   behind(oid: number) {
     return {
       children: this.#children.get(oid) ?? NONE,
-      /** Types of columns that users made. */
-      types: this.#columns.get(oid) ?? NONE,
+      /** Of its rows, whose parts are the types of its columns. */
+      row_type: this.#row_types.get(oid) ?? null,
       view: this.#views.get(oid) ?? null,
       triggers: this.#triggers.get(oid) ?? NONE,
       rules: this.#rules.get(oid) ?? NONE,

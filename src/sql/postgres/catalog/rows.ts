@@ -182,7 +182,8 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
       UNION ALL SELECT k.conrelid::int8, pg_get_expr(k.conbin, k.conrelid) FROM pg_constraint AS k WHERE k.contype = 'c'::"char" AND k.conrelid <> 0::oid AND k.oid >= ${USER}::oid
       UNION ALL SELECT i.indrelid::int8, pg_get_expr(i.indexprs, i.indrelid) FROM pg_index AS i WHERE i.indexprs IS NOT NULL AND i.indrelid >= ${USER}::oid
       UNION ALL SELECT i.indrelid::int8, pg_get_expr(i.indpred, i.indrelid) FROM pg_index AS i WHERE i.indpred IS NOT NULL AND i.indrelid >= ${USER}::oid
-      UNION ALL SELECT p.partrelid::int8, pg_get_expr(p.partexprs, p.partrelid) FROM pg_partitioned_table AS p WHERE p.partexprs IS NOT NULL) AS e`,
+      UNION ALL SELECT p.partrelid::int8, pg_get_expr(p.partexprs, p.partrelid) FROM pg_partitioned_table AS p WHERE p.partexprs IS NOT NULL
+      UNION ALL SELECT s.stxrelid::int8, pg_get_expr(s.stxexprs, s.stxrelid) FROM pg_statistic_ext AS s WHERE s.stxexprs IS NOT NULL) AS e`,
   ),
   indexes: lists(
     'i.indrelid::int8, o.oid::int8',
@@ -203,7 +204,8 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   functions: rows(
     `SELECT p.oid::int8 AS oid, ${schema('p.pronamespace')} AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
       pg_get_userbyid(p.proowner) AS owner, p.prosecdef AS definer, e.extname AS extension, p.pronargs AS arguments, p.pronargdefaults AS defaults,
-      p.provariadic <> 0::oid AS variadic, array_to_json(p.proargtypes::oid[]::int8[] || p.prorettype::oid::int8 || COALESCE(p.proallargtypes::int8[], ARRAY[]::int8[])) AS types,
+      p.provariadic <> 0::oid AS variadic, array_to_json(p.proargtypes::oid[]::int8[] || p.prorettype::oid::int8 || COALESCE(p.proallargtypes::int8[], ARRAY[]::int8[])
+      || COALESCE((SELECT ARRAY[g.aggtranstype::oid::int8, g.aggmtranstype::oid::int8] FROM pg_aggregate AS g WHERE g.aggfnoid::oid = p.oid), ARRAY[]::int8[])) AS types,
       p.prosrc AS source, p.prosqlbody IS NOT NULL AS bound, COALESCE(p.proconfig, ARRAY[]::text[]) AS config,
       CASE WHEN p.prokind <> 'a'::"char" AND (l.lanname = 'sql'::name OR l.lanname = 'plpgsql'::name) THEN pg_get_functiondef(p.oid) END AS definition
       FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
@@ -226,7 +228,8 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
     `FROM pg_constraint AS k WHERE k.contypid >= ${USER}::oid AND k.conbin IS NOT NULL`,
   ),
   operators: rows(
-    `SELECT ${schema('o.oprnamespace')} AS schema, o.oprname AS name, (SELECT json_agg(${called('f.oid')}) FROM pg_catalog.unnest(ARRAY[o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid]) AS f (oid) WHERE f.oid <> 0::oid) AS functions
+    `SELECT ${schema('o.oprnamespace')} AS schema, o.oprname AS name, (SELECT json_agg(${called('f.oid')}) FROM pg_catalog.unnest(ARRAY[o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid,
+        (SELECT r.oprcode::oid FROM pg_operator AS r WHERE r.oid = o.oprnegate), (SELECT r.oprcode::oid FROM pg_operator AS r WHERE r.oid = o.oprcom)]) AS f (oid) WHERE f.oid <> 0::oid) AS functions
       FROM pg_operator AS o WHERE o.oid >= ${USER}::oid AND o.oprcode::oid <> 0::oid`,
   ),
   casts: rows(
@@ -263,7 +266,7 @@ export const SNAPSHOT_QUERY = qualify('SELECT pg_current_snapshot()::text');
 
 /** Catalogs that CATALOG_QUERY reads. */
 const WATCHED =
-  `namespace class attribute rewrite trigger policy attrdef partitioned_table constraint index inherits foreign_table foreign_server
+  `namespace class attribute rewrite trigger policy attrdef partitioned_table statistic_ext constraint index inherits foreign_table foreign_server
   foreign_data_wrapper proc aggregate type range operator cast opclass amproc event_trigger extension language`.split(
     /\s+/,
   );
