@@ -58,6 +58,8 @@ export interface Analyser {
   };
   /** A function called by its oid, without SQL. */
   functionCall(oid: number, context: AnalysisContext): Analysis;
+  /** What reading parameters of these types brings with it; null: nothing. */
+  ofTypes(types: readonly number[], context: AnalysisContext): Analysis | null;
 }
 
 export interface GateOptions {
@@ -238,10 +240,17 @@ class Session implements GateSession {
     this.#log = options.audit.session({ session: id, who: who.id, where: where.upstream, database: where.database });
   }
 
-  judge(text: string): Judgement | Promise<Judgement> {
+  judge(text: string, types: readonly number[]): Judgement | Promise<Judgement> {
     if (this.#options.audit.failure !== null) return UNRECORDED;
-    if (!this.#catalogIsFresh()) return this.#catalogLookedAt().then(() => this.#judge(text));
-    return this.#judge(text);
+    if (!this.#catalogIsFresh()) return this.#catalogLookedAt().then(() => this.#judge(text, types));
+    return this.#judge(text, types);
+  }
+
+  stillMeans({ text, gate }: Plan): boolean | Promise<boolean> {
+    const before = JSON.stringify(meant((gate as Remembered).analysis));
+    const same = (analysis: Analysis): boolean => JSON.stringify(meant(analysis)) === before;
+    const analysis = this.#context().analysis.analyse(text);
+    return analysis instanceof Promise ? analysis.then(same) : same(analysis);
   }
 
   get catalogQuery(): string | null {
@@ -249,13 +258,13 @@ class Session implements GateSession {
   }
 
   catalogMark(): number {
-    return this.#catalog?.current?.id ?? 0;
+    return this.#catalog?.last?.id ?? 0;
   }
 
-  ownCatalog(rows: string): boolean {
+  ownCatalog(rows: string | null): boolean {
     const { make, hasTemporary } = this.#options.reading;
-    this.#own_catalog = make(rows);
-    return hasTemporary(this.#own_catalog);
+    this.#own_catalog = rows === null ? null : make(rows);
+    return this.#own_catalog === null || hasTemporary(this.#own_catalog);
   }
 
   /** Is it as new as it is meant to be, and does it have what this session has changed? */
@@ -271,19 +280,22 @@ class Session implements GateSession {
   }
 
   /** looked: at the catalog, for this very text. */
-  #judge(text: string, looked = false): Judgement | Promise<Judgement> {
+  #judge(text: string, types: readonly number[], looked = false): Judgement | Promise<Judgement> {
     const context = this.#context();
+    const of_users = types.some(isOfUsers) ? types.filter(isOfUsers) : NO_TYPES;
+    const brought = of_users.length > 0 ? this.#options.analyser.ofTypes(of_users, context.analysis.context) : null;
+    if (brought) return this.#judgeTyped(context, text, of_users, brought);
     const known = context.verdicts.get(text);
     if (known) return this.#options.allowed === 'sync' ? this.#recorded(known) : known;
     const wait_ms = this.#overBudget();
     // Judged anew when its turn comes: facts and policy may be others then.
-    if (wait_ms > 0) return sleep(wait_ms).then(() => this.judge(text));
+    if (wait_ms > 0) return sleep(wait_ms).then(() => this.judge(text, types));
     const before = context.analysis.cpu_ms;
     const ruled = (result: Analysis): Judgement | Promise<Judgement> => {
       this.#spent_ms += context.analysis.cpu_ms - before;
       // What is not there may have been made a moment ago.
       if (result.missing && !looked && !this.#facts.catalog_is_own)
-        return this.#catalogLookedAt().then(() => this.#judge(text, true));
+        return this.#catalogLookedAt().then(() => this.#judge(text, types, true));
       return this.#rule(context, text, result);
     };
     const analysis = context.analysis.analyse(text);
@@ -295,7 +307,20 @@ class Session implements GateSession {
     const context = this.#context();
     const analysis = this.#options.analyser.functionCall(oid, context.analysis.context);
     // Not remembered: the text is none that SQL could be compared with.
-    return this.#rule(context, `FunctionCall ${oid}`, analysis, oid);
+    return this.#rule(context, `FunctionCall ${oid}`, analysis, (now) =>
+      this.#options.analyser.functionCall(oid, now.analysis.context),
+    );
+  }
+
+  /** A statement with parameters whose types do more than keep a value. */
+  async #judgeTyped(context: Context, text: string, types: readonly number[], brought: Analysis): Promise<Judgement> {
+    const again = async (now: Context): Promise<Analysis> => {
+      const analysis = await now.analysis.analyse(text);
+      const more = this.#options.analyser.ofTypes(types, now.analysis.context);
+      return more ? together(analysis, more) : analysis;
+    };
+    const analysis = together(await context.analysis.analyse(text), brought);
+    return this.#rule(context, text, analysis, again);
   }
 
   /** How long this session's new texts must wait, in ms: one agent must not take the event loop from the others. */
@@ -311,7 +336,8 @@ class Session implements GateSession {
     const { role, search_path, in_transaction, search_path_start, search_path_is_local, role_is_local, portals } =
       this.#facts;
     const policy = this.#options.policy();
-    const catalog = (this.#facts.catalog_is_own ? this.#own_catalog : this.#catalog?.current) ?? null;
+    const own = this.#facts.catalog_is_stale ? null : this.#own_catalog;
+    const catalog = (this.#facts.catalog_is_own ? own : this.#catalog?.last) ?? null;
     const last = in_transaction ? this.#inside : this.#outside;
     if (
       last &&
@@ -352,6 +378,7 @@ class Session implements GateSession {
       portals,
       user_schema,
       catalog,
+      blind: this.#catalog !== null && catalog === null,
       prepared: (name) => analysisOf(this.#facts.prepared(name)),
     };
     const handle = this.#options.analyser.session(analysis);
@@ -376,7 +403,12 @@ class Session implements GateSession {
     return made;
   }
 
-  #rule(context: Context, text: string, analysis: Analysis, oid: number | null = null): Judgement | Promise<Judgement> {
+  #rule(
+    context: Context,
+    text: string,
+    analysis: Analysis,
+    again: Again | null = null,
+  ): Judgement | Promise<Judgement> {
     // A Query may end the transaction of what was executed before it without a Sync: what it returns must not decide of that.
     const implicit = analysis.statements.length > 1 && this.#facts.in_implicit_transaction;
     const verdict = context.policy.judge({
@@ -393,7 +425,7 @@ class Session implements GateSession {
       case 'allow': {
         const pass: Judgement = { type: 'pass', plan };
         if (
-          oid === null &&
+          again === null &&
           !implicit &&
           verdict.cacheable &&
           !analysis.session_bound &&
@@ -408,7 +440,7 @@ class Session implements GateSession {
         return {
           type: 'hold',
           plan,
-          hold: (parameters) => this.#hold(plan, analysis, verdict, context, parameters, oid),
+          hold: (parameters) => this.#hold(plan, analysis, verdict, context, parameters, again),
         };
       case 'deny':
         return { type: 'refuse', plan, refuse: () => this.#deny(plan, analysis, verdict, context) };
@@ -505,7 +537,7 @@ class Session implements GateSession {
     verdict: Grounds,
     context: Context,
     parameters: readonly BoundParameter[],
-    oid: number | null,
+    again: Again | null,
     at: AtLimit | null = null,
   ): Promise<HoldStart> {
     const ask = verdict.ask as Ask;
@@ -532,7 +564,7 @@ class Session implements GateSession {
     switch (result.type) {
       case 'waiting':
         return this.#waiting(result.request, result.hold, verdict, analysis, wait_ms, words, () =>
-          at ? Promise.resolve(true) : this.#stillMeans(plan, analysis, context, oid),
+          at ? Promise.resolve(true) : this.#stillMeans(plan, analysis, context, again),
         );
       case 'run':
         return { type: 'run', notice: words.approved(result.request), release: this.#release(result.request.id) };
@@ -612,15 +644,15 @@ class Session implements GateSession {
   }
 
   /** Is what was judged still what would be found? Looks at the catalog once more. */
-  async #stillMeans(plan: Plan, analysis: Analysis, context: Context, oid: number | null): Promise<boolean> {
-    if (!this.#catalog || this.#facts.catalog_is_own) return true;
+  async #stillMeans(plan: Plan, analysis: Analysis, context: Context, again: Again | null): Promise<boolean> {
+    if (!this.#catalog) return true;
     await this.#catalog.refresh();
+    // What only its own connection sees, the session looks at before it sends.
+    if (this.#facts.catalog_is_own) return true;
     const now = this.#context();
     if (now.catalog?.id === context.catalog?.id) return true;
-    const again = await (oid === null
-      ? now.analysis.analyse(plan.text)
-      : this.#options.analyser.functionCall(oid, now.analysis.context));
-    return JSON.stringify(meant(again)) === JSON.stringify(meant(analysis));
+    const found = await (again === null ? now.analysis.analyse(plan.text) : again(now));
+    return JSON.stringify(meant(found)) === JSON.stringify(meant(analysis));
   }
 
   /** The least of what the rule, the agent and the server allow, in ms; 0: a ticket at once. */
@@ -821,6 +853,23 @@ class Session implements GateSession {
 }
 
 /** A text with its values in it never comes again: what comes a second time is worth keeping. */
+/** How to analyse it once more, where the text alone does not say it. */
+type Again = (now: Context) => Analysis | Promise<Analysis>;
+
+/** First oid of what is not built in. */
+const USER_OID_MIN = 16384;
+const isOfUsers = (type: number): boolean => type >= USER_OID_MIN;
+const NO_TYPES: readonly number[] = [];
+
+const together = (analysis: Analysis, more: Analysis): Analysis => ({
+  ...analysis,
+  findings: [...analysis.findings, ...more.findings],
+  reads: [...new Set([...analysis.reads, ...more.reads])].toSorted(),
+  writes: [...new Set([...analysis.writes, ...more.writes])].toSorted(),
+  functions: [...new Set([...analysis.functions, ...more.functions])].toSorted(),
+  effects: [...analysis.effects, ...more.effects],
+});
+
 const remember = ({ verdicts, seen }: Shared, text: string, pass: Extract<Judgement, { type: 'pass' }>): void => {
   if (seen.again(text)) verdicts.set(text, pass);
 };

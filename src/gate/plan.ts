@@ -26,6 +26,7 @@ export const planOf = (analysis: Analysis, text: string, rule: string, limits: r
     transaction_control: statements.length > 0 && statements.every((statement) => statement.transaction_control),
     block: block(effects),
     changes_facts: effects.some(changesFacts),
+    queries: statements.some(({ kind }) => !WITHOUT_SNAPSHOT.test(kind)),
     changes_catalog: analysis.changes_catalog ?? null,
     changes_role: effects.some(changesRole),
     opaque: effects.some((effect) => effect.type === 'unknown'),
@@ -74,6 +75,9 @@ const bytesOf = (name: string | null): string | null =>
   name === null ? null : Buffer.from(name, 'utf8').toString('latin1');
 
 const PREPARABLE: ReadonlySet<string> = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+const WITHOUT_SNAPSHOT =
+  /^(BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET|RESET|SHOW|DISCARD|PREPARE|DEALLOCATE|LISTEN|UNLISTEN|NOTIFY|CLOSE|LOCK)/;
 
 /** Utility statements that return rows, so that FETCH can run a portal of them. */
 const RUNS_LATE: ReadonlySet<string> = new Set(['CALL', 'EXECUTE', 'EXPLAIN', 'FETCH']);

@@ -78,7 +78,7 @@ export const FIELDS: readonly FieldFact[] = [
     of: 'stmt',
     name: 'reads_data',
     type: 'bool',
-    doc: 'Reads a relation outside of the catalogs (`pg_catalog`, `information_schema`), which tools read whole.',
+    doc: 'Takes rows from a cursor, or reads a relation outside of the catalogs (`pg_catalog`, `information_schema`), which tools read whole.',
   },
   { of: 'who', name: 'id', type: 'string', doc: 'The principal that sent the statement.' },
   { of: 'who', name: 'kind', type: 'string', doc: '`agent` or `human`.' },
@@ -333,6 +333,8 @@ export class StatementView {
     return yes;
   }
   get reads_data(): boolean {
+    // A cursor that a function has opened shows what nobody here was told of.
+    if (this.#analysis.statements[this.#index]?.kind === 'FETCH') return true;
     return this.reads.some((name) => name !== '' && !CATALOGS.test(name));
   }
   get folds_rows(): boolean {

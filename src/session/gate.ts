@@ -23,6 +23,8 @@ export interface SessionFacts {
   catalog_changes: number;
   /** The session has objects that others do not see: temporary ones, or DDL of the open transaction. */
   catalog_is_own: boolean;
+  /** And it has changed since it was read, but can't be read now. */
+  catalog_is_stale: boolean;
   /** What FETCH may meet in the open transaction (AnalysisContext.portals). */
   portals: { readonly runs_code: boolean; readonly runs_late: boolean };
   /** Work of this pipeline is not yet committed although no block is open. */
@@ -70,6 +72,8 @@ export interface Plan {
   readonly block: 'open' | 'closed' | null;
   /** Afterwards search_path, role or session_authorization may be others. */
   readonly changes_facts: boolean;
+  /** It takes a snapshot of the data: SET TRANSACTION is too late behind it. */
+  readonly queries: boolean;
   /** Afterwards names may mean other objects: temporary ones of the session, or any; null: they do not. */
   readonly changes_catalog: 'temporary' | 'temporary-gone' | 'any' | null;
   /** Of these, role or session_authorization. */
@@ -212,10 +216,13 @@ export interface GateSession {
   readonly catalogQuery: string | null;
   /** Another number whenever the catalog that all sessions share is another. */
   catalogMark(): number;
-  /** What the session's own connection sees, where that is not what all see. True: there are temporary objects among it. */
-  ownCatalog(rows: string): boolean;
+  /** Would a judged text be found to do the same now? A promise: it takes longer to tell. */
+  stillMeans(plan: Plan): boolean | Promise<boolean>;
+  /** What the session's own connection sees, where that is not what all see; null: it can't be read. True: there may be temporary objects. */
+  ownCatalog(rows: string | null): boolean;
   /** Synchronous when the answer is remembered. `text` is latin1. */
-  judge(text: string): Judgement | Promise<Judgement>;
+  /** types: oids that its parameters were given, 0 for none. */
+  judge(text: string, types: readonly number[]): Judgement | Promise<Judgement>;
   /** A FunctionCall message; its plan's text is `FunctionCall <oid>`. */
   judgeCall(oid: number): Judgement | Promise<Judgement>;
   /** For a statement whose plan is limited, under the facts of now. `parameters` are asked when somebody has to see them. */

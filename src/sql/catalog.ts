@@ -10,6 +10,8 @@ export interface CatalogSnapshot {
 export interface LiveCatalog {
   /** As it was at most `fresh_ms` ago. Null: it can't be read, or not in time. */
   readonly current: CatalogSnapshot | null;
+  /** The same, or what it was where the server does not answer, for a while. Null: it can't be read. */
+  readonly last: CatalogSnapshot | null;
   /** Resolves when it has been looked at after this call, or can't be; never rejects. */
   refresh(): Promise<void>;
   /** Somebody needs it. Resolves when it has been read for the first time, or can't be; never rejects. */
@@ -22,6 +24,8 @@ export interface LiveCatalog {
 export interface CatalogReading {
   /** What was looked at longer ago is not used: a change is seen within this time, in ms. */
   readonly fresh_ms: number;
+  /** How long an older one is used where the server does not answer, in ms. */
+  readonly last_ms: number;
   /** Its answer is another one whenever any transaction ended since. Cheap. */
   readonly snapshot: string;
   /** Its answer is another one whenever the catalog is. */
@@ -30,6 +34,8 @@ export interface CatalogReading {
   readonly rows: string;
   /** Throws on what is no answer. */
   make(rows: string): CatalogSnapshot;
+  /** Is nothing left out of it that could not be read just then? */
+  isWhole(catalog: CatalogSnapshot): boolean;
   /** Are there objects in it that only one session has? */
   hasTemporary(catalog: CatalogSnapshot): boolean;
   /** What was read and what stays unseen, in words for the operator. */

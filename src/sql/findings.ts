@@ -165,6 +165,8 @@ export interface AnalysisContext {
   readonly search_path_is_local?: boolean;
   /** The database's own catalog, to look names up in. Null or absent: none. */
   readonly catalog?: CatalogSnapshot | null;
+  /** There should be a catalog, and it can't be read. Absent: no. */
+  readonly blind?: boolean;
   /** Is there a schema of the role's name, which "$user" stands for? Absent: none. */
   readonly user_schema?: 'there' | 'none' | 'perhaps';
   /**

@@ -58,6 +58,10 @@ export class ModelGate implements GateSession {
       : new Promise((resolve) => this.#options.later(() => resolve(judgement)));
   }
 
+  stillMeans(): boolean {
+    return true;
+  }
+
   catalogMark(): number {
     return 0;
   }
@@ -246,6 +250,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
       statements.length > 0 && statements.every((one) => isControl(statementText(one)) || one.verb === 'BEGIN'),
     block,
     // What EXEC runs may be a SET.
+    queries: true,
     changes_catalog: null,
     changes_facts: opaque || executed || statements.some(({ verb }) => verb === 'SET' || verb === 'SETL'),
     changes_role: opaque || executed,

@@ -106,7 +106,7 @@ const OWN: typeof CASES = [
   ['ALTER TABLE mine_alone ADD CHECK (a::opaque_dom > 0)', ['code public.opaque?', 'write pg_temp.mine_alone']],
   [
     'CREATE RULE r AS ON INSERT TO mine_alone DO ALSO DELETE FROM notes',
-    ['ddl mine_alone', 'read public.notes', 'write pg_temp.mine_alone'],
+    ['ddl pg_temp.mine_alone', 'read public.notes', 'write pg_temp.mine_alone'],
   ],
   [
     'SET search_path = public, pg_temp; INSERT INTO mine_alone VALUES (1)',

@@ -7,7 +7,9 @@ import { READING } from '../../src/sql/postgres/catalog/reading.ts';
 import { PostgresCatalog } from '../../src/upstream/postgres/catalog.ts';
 import type { Refused } from '../../src/upstream/postgres/side.ts';
 import { open, outcome } from './clients.ts';
-import { startGateway, type TestGateway } from './gateway.ts';
+import { bindText, execute, parseTyped, SYNC } from '../../src/wire/postgres/messages.ts';
+import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
+import { Raw } from './raw.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
 
 const SCHEMA = `
@@ -24,6 +26,7 @@ const SCHEMA = `
   CREATE FUNCTION place_order(who int) RETURNS void LANGUAGE sql AS 'INSERT INTO orders (customer) VALUES (who)';
   CREATE FUNCTION through(who int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM place_order(who); END $$;
   CREATE FUNCTION of_owner() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM customers';
+  CREATE ROLE keeper; ALTER FUNCTION of_owner() OWNER TO keeper;
   CREATE FUNCTION dynamic(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DELETE FROM ' || t; END $$;
 
   CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (now(), NEW.note); RETURN NEW; END $$;
@@ -126,6 +129,35 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, sql)).toEqual(
         typeof expected === 'string' ? expected : (expect.stringMatching(expected) as string),
       );
+    });
+
+    test('a parameter of a type whose input runs a function', async () => {
+      await admin.query(`CREATE FUNCTION checks(i int) RETURNS bool LANGUAGE sql AS 'INSERT INTO log VALUES (now(), ''checked''); SELECT true';
+        CREATE DOMAIN checked AS int CHECK (checks(VALUE)); CREATE TYPE mood AS ENUM ('good')`);
+      const { rows } = await admin.query(`SELECT 'checked'::regtype::oid AS checked, 'mood'::regtype::oid AS mood`);
+      const raw = await Raw.connect(gateway.port);
+      await raw.login('bot', AGENT_PASSWORD, { database: 'postgres' });
+      const bound = (text: string, type: number, value: string): Buffer =>
+        Buffer.concat([parseTyped(Buffer.from(text).toString('latin1'), [type]), bindText([value]), execute(''), SYNC]);
+      raw.send(bound('SELECT $1 AS mood', rows[0].mood, 'good'));
+      expect((await raw.until('Z')).map(({ type }) => type).join('')).toBe('12DCZ');
+      raw.send(bound('SELECT $1 AS checked', rows[0].checked, '7'));
+      const request = await gateway.opened();
+      expect(request.findings.map(({ action, object }) => `${action} ${object}`)).toContain('write public.log');
+      await gateway.deny(request);
+      await raw.until('Z');
+      expect((await admin.query(`SELECT 1 FROM log WHERE what = 'checked'`)).rowCount).toBe(0);
+      raw.destroy();
+    });
+
+    test('a session with temporary tables is not ended by its own statement_timeout', async () => {
+      const own = await open(gateway.agentUrl());
+      await own.query('CREATE TEMP TABLE slow (id int)');
+      await own.query("SET statement_timeout = '1ms'");
+      await own.query('CREATE TEMP TABLE slower (id int)').catch(() => {});
+      await own.query('RESET statement_timeout').catch(() => {});
+      expect((await own.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      await own.end();
     });
 
     test('what is held did not run', async () => {

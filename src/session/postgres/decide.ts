@@ -43,7 +43,7 @@ export const decide = (
   if (s.barrier && s.replies.length > 0) return stopped(settle(s));
   const failed = s.status === FAILED_BLOCK;
   if ((!s.factsKnown || s.wantsCatalog) && !failed) return stopped(reread(s));
-  const judgement = judge(s, text, oid);
+  const judgement = judge(s, text, types, oid);
   if (judgement === null) return WAIT;
   if (judgement.type === 'pass') return pass(s, judgement.plan, null);
   if (at === 'parse' && judgement.type === 'hold') {
@@ -75,9 +75,14 @@ const released = (
     s.ready = ready;
     return stopped(reread(s));
   }
-  if (ready.epoch !== s.epoch) {
+  const why =
+    ready.epoch !== s.epoch
+      ? "the session's role or search_path is another now"
+      : ready.catalog !== s.ownCatalogRead && s.gate.stillMeans(ready.plan) !== true
+        ? 'what its names stand for is something else now'
+        : null;
+  if (why !== null) {
     ready.release.finished({ ...NEVER_SENT, sqlstate: 'ZH006' });
-    const why = "the session's role or search_path is another now";
     return stopped(refuse(s, mode, texts.lapsed({ id: ready.release.request, why })));
   }
   if (ready.cancelled) setImmediate(() => cancel(s));
@@ -92,11 +97,16 @@ const pass = (s: State, plan: Plan, release: Release | null): Passed => {
 };
 
 /** The gate's verdict on a text under the facts of now; null: it is thought about, and the message at hand is read again. */
-export const judge = (s: State, text: string, oid: number | null = null): Judgement | null => {
+export const judge = (
+  s: State,
+  text: string,
+  types: readonly number[],
+  oid: number | null = null,
+): Judgement | null => {
   const { judged } = s;
   s.judged = null;
   if (judged?.text === text && judged.epoch === s.epoch) return judged.verdict;
-  const judgement = oid === null ? s.gate.judge(text) : s.gate.judgeCall(oid);
+  const judgement = oid === null ? s.gate.judge(text, types) : s.gate.judgeCall(oid);
   if (!(judgement instanceof Promise)) return judgement;
   const judging: Judging = { name: 'judging', text, epoch: s.epoch, verdict: null };
   s.phase = judging;
@@ -128,7 +138,7 @@ const record = (
       watchHeld(s);
     },
     answered: (answer) => {
-      s.ready = { ...answer, epoch: s.epoch };
+      s.ready = { ...answer, epoch: s.epoch, catalog: s.ownCatalogRead };
       s.phase = OPEN;
       s.goOn();
     },

@@ -90,6 +90,8 @@ export const onBind = (s: State): Step => {
     portal.prepared !== prepared ||
     portal.plan !== plan ||
     portal.epoch !== s.epoch ||
+    portal.mark !== s.gate.catalogMark() ||
+    portal.changes !== s.catalog_changes ||
     portal.release
   ) {
     const { pipeline } = s.replies;
@@ -97,6 +99,8 @@ export const onBind = (s: State): Step => {
       prepared,
       plan,
       epoch: s.epoch,
+      mark: s.gate.catalogMark(),
+      changes: s.catalog_changes,
       names: s.names.changes,
       portals: s.portals,
       release,
@@ -139,10 +143,13 @@ export const onExecute = (s: State): Step => {
   // Bound under other facts, or before a name that it executes was made anew: such a portal has to be bound again.
   const changed =
     portal.epoch !== s.epoch ||
+    // What somebody let through is one statement, to its end.
+    portal.changes !== s.catalog_changes ||
+    (portal.release === null && portal.mark !== s.gate.catalogMark()) ||
     (plan.by_name && portal.names !== s.names.changes) ||
     (plan.runs_late && portal.portals !== s.portals);
   if (changed) {
-    const judgement = judge(s, plan.text);
+    const judgement = judge(s, plan.text, portal.prepared.types);
     if (judgement === null) return 'wait';
     if (judgement.type !== 'pass' || portal.release) return refuseOrWait(s, 'extended', CHANGED);
     // What it does now, its effects too.
@@ -170,7 +177,7 @@ const executeCursor = (s: State, name: string): Step => {
   if (s.replies.length > 0) return settle(s);
   if (name === '') return refuse(s, 'extended', noSuch('34000', 'portal', name));
   if (!s.factsKnown && s.status !== FAILED_BLOCK) return reread(s);
-  const judgement = judge(s, `FETCH ALL FROM ${quoted(name)}`);
+  const judgement = judge(s, `FETCH ALL FROM ${quoted(name)}`, []);
   if (judgement === null) return 'wait';
   if (judgement.type !== 'pass') return refuseOrWait(s, 'extended', CHANGED);
   const now = performance.now();
@@ -203,7 +210,7 @@ export const onDescribe = (s: State): Step => {
     if (s.barrier && s.replies.length > 0) return settle(s);
     if (!s.factsKnown && s.status !== FAILED_BLOCK) return reread(s);
     if (prepared.epoch !== s.epoch) {
-      const judgement = judge(s, textOf(prepared, key));
+      const judgement = judge(s, textOf(prepared, key), prepared.types);
       if (judgement === null) return 'wait';
       if (judgement.type !== 'pass') return refuseOrWait(s, 'extended', CHANGED);
     }
@@ -253,6 +260,8 @@ const bindOwn = (s: State, prepared: Prepared, portal: string): Step => {
     prepared,
     plan,
     epoch,
+    mark: s.gate.catalogMark(),
+    changes: s.catalog_changes,
     names: s.names.changes,
     portals: s.portals,
     release: null,

@@ -28,6 +28,21 @@ const USER_SCHEMA = 'SELECT pg_catalog.to_regnamespace(pg_catalog.quote_ident(cu
 const QUERIES = { none: [], 'sql-names': [SQL_NAMES], 'user-schema': [USER_SCHEMA] } as const;
 export type Asked = keyof typeof QUERIES;
 
+/** A query for which the client's statement_timeout does not count; its answer is the middle one. */
+const timeless = (sql: string): readonly string[] => [
+  `SELECT pg_catalog.set_config('holdpoint.statement_timeout', pg_catalog.current_setting('statement_timeout'), true), pg_catalog.set_config('statement_timeout', '0', true)`,
+  sql,
+  `SELECT pg_catalog.set_config('statement_timeout', pg_catalog.current_setting('holdpoint.statement_timeout'), true)`,
+];
+
+/** In a block, locks that queries take stay to its end, but those of a savepoint that is rolled back. */
+const unlocked = (queries: readonly string[]): readonly string[] => [
+  'SAVEPOINT _holdpoint',
+  ...queries,
+  'ROLLBACK TO SAVEPOINT _holdpoint',
+  'RELEASE SAVEPOINT _holdpoint',
+];
+
 export interface Reading {
   /** The settings that are asked; after them come the answers of queries: the one that `asked` names, and the catalog's. */
   readonly names: readonly string[];
@@ -46,8 +61,9 @@ const CLOSE: readonly (readonly [Op, Buffer])[] = [
 ];
 
 /** The conversation for a server of this major version. catalog: what is asked besides; null: nothing. */
-export const reading = (serverVersion: number, asked: Asked, catalog: string | null): Reading => {
-  if (catalog !== null) return made(serverVersion, [...QUERIES[asked], catalog]);
+export const reading = (serverVersion: number, asked: Asked, catalog: string | null, inBlock = false): Reading => {
+  if (catalog !== null)
+    return made(serverVersion, [...QUERIES[asked], ...(inBlock ? unlocked(timeless(catalog)) : timeless(catalog))]);
   const key = `${serverVersion} ${asked}`;
   const known = readings.get(key) ?? made(serverVersion, QUERIES[asked]);
   readings.set(key, known);

@@ -35,6 +35,9 @@ export const meterOf = (s: State, plan: Plan, portal: Portal | null, parameters 
   for (const { op, name } of plan.cursors) {
     if (op !== 'fetch' || name === null) continue;
     const its = s.cursors.of(name) ?? s.names.portals.get(name)?.meter ?? null;
+    // Nobody here declared it: what it brings counts together from now on.
+    if (its === null && meter !== null && plan.statements === 1)
+      s.cursors.perhaps({ op: 'open', name, holds: false }, meter);
     // A statement of its own has one; a batch may fetch from several: the one with the least room counts all.
     if (its && (meter === null || plan.statements === 1 || its.rows_left < meter.rows_left)) meter = its;
   }

@@ -34,6 +34,9 @@ export interface Portal {
   readonly plan: Plan;
   /** The facts under which it was judged, how often names had changed by then, and what FETCH could meet. */
   readonly epoch: number;
+  /** Of the catalog then, and how often the session had changed it. */
+  readonly mark: number;
+  readonly changes: number;
   names: number;
   portals: SessionFacts['portals'];
   /** Set when somebody let it through; its one run is reported there. */

@@ -161,6 +161,8 @@ export class State implements SessionFacts {
   hasTemporary = false;
   hasUncommitted = false;
   catalogTouched = false;
+  /** The open transaction has a snapshot. */
+  queried = false;
   /** `catalog_changes` and the shared catalog when its own was read. */
   ownCatalogRead: { readonly changes: number; readonly mark: number } | null = null;
   /** Code ran that may have put other statements under the names of some. */
@@ -187,7 +189,7 @@ export class State implements SessionFacts {
   /** The verdict that was waited for: of this message, and of no other. */
   judged: Judging | null = null;
   /** What became of it while it was held, and the facts then. */
-  ready: (Answer & { readonly epoch: number }) | null = null;
+  ready: (Answer & { readonly epoch: number; readonly catalog: State['ownCatalogRead'] }) | null = null;
 
   constructor(client: Duplex, upstream: Upstream, limits: SessionLimits, events: SessionEvents, goOn: () => void) {
     this.client = client;
@@ -231,9 +233,16 @@ export class State implements SessionFacts {
   /** Must the session's own catalog be read before anything else is judged? In a transaction it is only read when that has changed it. */
   get wantsCatalog(): boolean {
     if (!this.catalog_is_own || this.gate.catalogQuery === null) return false;
-    const read = this.ownCatalogRead;
-    if (read?.changes !== this.catalog_changes) return true;
-    return this.status === IDLE && read.mark !== this.gate.catalogMark();
+    if (this.ownCatalogRead?.changes !== this.catalog_changes) return true;
+    return (this.status === IDLE || this.queried) && this.catalogMarkChanged;
+  }
+
+  get catalog_is_stale(): boolean {
+    return this.catalog_is_own && this.catalogMarkChanged;
+  }
+
+  get catalogMarkChanged(): boolean {
+    return this.ownCatalogRead?.mark !== this.gate.catalogMark();
   }
 
   get role_start(): string {
@@ -271,6 +280,7 @@ export class State implements SessionFacts {
     this.fresh = false;
     if (this.begun === 0) this.begun = now;
     this.followCatalog(plan);
+    if (plan.queries) this.queried = true;
     if (!plan.only_reads && !plan.transaction_control) this.workedSinceSync = true;
     if (plan.block !== null) this.in_transaction = plan.block === 'open';
     if (plan.changes_facts) this.touched = true;
@@ -318,7 +328,7 @@ export class State implements SessionFacts {
 
   /** The server has nothing open, and nothing is under way. */
   idle(): void {
-    this.touched = this.roleTouched = this.catalogTouched = this.hasUncommitted = false;
+    this.touched = this.roleTouched = this.catalogTouched = this.hasUncommitted = this.queried = false;
     this.begun = 0;
     this.portals = PLAIN_PORTALS;
     this.cursors.transactionEnded();

@@ -5,7 +5,7 @@
 //   reread: SHOW ...; Flush or Sync --> Rereading --> ownRow, ownCompleted, ownFailed --> rereadEnded
 import { performance } from 'node:perf_hooks';
 import { FRAME } from '../../wire/postgres/frame.ts';
-import { FLUSH, FRONTEND, IDLE, readyForQuery, SYNC } from '../../wire/postgres/messages.ts';
+import { FLUSH, FRONTEND, IDLE, IN_BLOCK, readyForQuery, SYNC } from '../../wire/postgres/messages.ts';
 import { violation } from './end.ts';
 import { least, reading, readTimeout } from './facts.ts';
 import { OWN_SYNC, QUERY, SYNC as SYNC_OP } from './replies.ts';
@@ -36,7 +36,7 @@ export const reread = (s: State): Step => {
   if (s.replies.length > 0) return settle(s);
   const asked = s.first ? 'user-schema' : s.namesDoubted ? 'sql-names' : 'none';
   const catalog = s.first === null && s.wantsCatalog ? s.gate.catalogQuery : null;
-  const { names, bytes, ops } = reading(s.upstream.serverVersion, asked, catalog);
+  const { names, bytes, ops } = reading(s.upstream.serverVersion, asked, catalog, s.status === IN_BLOCK);
   s.toServer.write(bytes);
   for (const op of ops) s.replies.push(op, null, null, null, 0);
   answerNow(s);
@@ -68,7 +68,10 @@ export const ownFailed = (s: State, error: Buffer): void => {
 
 /** Everything sent is answered, our questions too. */
 export const rereadEnded = (s: State, phase: Rereading): void => {
-  if (phase.error) rereadFailed(s, phase.error);
+  // Outside of a block nothing else is lost where the catalog alone could not be read: what users made is unknown then.
+  const all =
+    phase.error === null || (phase.catalog !== null && s.status === IDLE && phase.values.length >= phase.names.length);
+  if (phase.error && !all) rereadFailed(s, phase.error);
   else rereadDone(s, phase);
 };
 
@@ -96,7 +99,10 @@ const rereadDone = (s: State, phase: Rereading): void => {
   const [...answers] = phase.values.slice(phase.names.length);
   if (phase.catalog) {
     s.ownCatalogRead = phase.catalog;
-    s.hasTemporary = s.gate.ownCatalog(answers.pop() ?? '');
+    // Behind the answer of what else was asked: a setting put aside, the catalog, the setting put back.
+    const own = answers.splice(s.namesDoubted ? 1 : 0);
+    const rows = own[s.status === IN_BLOCK ? 2 : 1] ?? null;
+    s.hasTemporary = s.gate.ownCatalog(phase.error ? null : rows);
   }
   const answer = answers[0] ?? null;
   if (s.first) {

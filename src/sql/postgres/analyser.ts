@@ -3,7 +3,14 @@
 import { LRUCache } from 'lru-cache';
 import type { Analysis, AnalysisContext } from '../findings.ts';
 import { Seen } from '../seen.ts';
-import { analyseCall, analyseText, checkBytes, refusedAnalysis, STATEMENT_BYTES_MAX } from './analysis.ts';
+import {
+  analyseCall,
+  analyseTypes,
+  analyseText,
+  checkBytes,
+  refusedAnalysis,
+  STATEMENT_BYTES_MAX,
+} from './analysis.ts';
 import { Catalog, TooMuchBehind } from './catalog/catalog.ts';
 import { blank, encodeTokens, Lexer, TokenKind } from './lexer.ts';
 import { Parser } from './parser.ts';
@@ -94,6 +101,7 @@ export class PostgresAnalyser {
       context.portals,
       context.user_schema,
       context.catalog?.id,
+      context.blind,
     ]);
     const known = this.#contexts.get(key);
     if (known) return known;
@@ -165,6 +173,12 @@ export class PostgresAnalyser {
       if ('sqlstate' in result) throw new Error(result.message);
       return result;
     });
+  }
+
+  /** What parameters of these types bring into a statement by their input functions. Null: nothing. */
+  ofTypes(types: readonly number[], context: AnalysisContext): Analysis | null {
+    allow(context, Number.POSITIVE_INFINITY);
+    return analyseTypes(this.#parser, types, context);
   }
 
   /** Judges a FunctionCall message by the function's oid; one that is neither built in nor in the catalog is unresolved code. */

@@ -96,6 +96,15 @@ export function analyseCall(parser: Parser, oid: number, context: AnalysisContex
   return { ...analyst.result({ forward: null, position_shift: [], shape: `FunctionCall ${object}`, reason: null }) };
 }
 
+/** Analyses the input of parameters, whose types (oids) users made. Null: it runs nothing but code that is known. */
+export function analyseTypes(parser: Parser, types: readonly number[], context: AnalysisContext): Analysis | null {
+  const analyst = new Analyst(parser, '', context);
+  analyst.parametersOf(types);
+  return analyst.findings.length === 0 ? null : analyst.result(NO_TEXT);
+}
+
+const NO_TEXT = { forward: null, position_shift: [], shape: '', reason: null };
+
 const BETWEEN_STRINGS: AnalysisError = {
   sqlstate: '42601',
   message: 'a block comment between two string literals is not accepted',
@@ -428,6 +437,8 @@ export class Analyst {
       return { ...RESOLVED, name: qualified(catalog, schema ?? '', name), unresolved: true };
     }
     if (schema !== null) {
+      // Another session's, or this one's by its number: nobody writes that.
+      if (NUMBERED.test(schema)) return { ...RESOLVED, name: qualified(schema, name), unresolved: true };
       const row = this.#catalog?.relation(schema, name);
       const known = row || schema === 'pg_catalog' || schema === 'information_schema';
       if (this.#catalog && !known) this.#missing = true;
@@ -438,7 +449,7 @@ export class Analyst {
     if (range['relpersistence'] === 't' || own || (path?.temporary_first && this.#temporary.has(name))) {
       const temporary = { ...RESOLVED, name: qualified('pg_temp', name), temporary: true, rows: own ? [own] : [] };
       // An earlier statement may have taken it away; code may have made it or not.
-      const certain = range['relpersistence'] === 't' || (own ? !this.#doubted : !this.#pinned);
+      const certain = range['relpersistence'] === 't' || (!this.#pinned && (!own || !this.#doubted));
       const [first, ...others] = certain ? [] : this.#inPath(name);
       if (!first) return temporary;
       const perhaps = [temporary.name, ...others.map((other) => qualified(other.schema, name))];
@@ -489,6 +500,7 @@ export class Analyst {
     const { name, unresolved } = relation;
     this.#about('read', relation, range, unresolved ? UNRESOLVED_RELATION : 'Reads a table or view.', this.#reads);
     if (!/^(pg_catalog|information_schema)\./.test(name)) this.#reads_user_relation = true;
+    this.#unseen(relation, range);
     for (const row of relation.rows) this.#include(behindRelation(this, row, 'read'), name, range['location']);
   }
 
@@ -519,6 +531,7 @@ export class Analyst {
     const { name, unresolved } = relation;
     this.#about('write', relation, range, unresolved ? UNRESOLVED_RELATION : why, this.#writes);
     if (!relation.temporary && verbs.length > 0) this.changes_rows = true;
+    this.#unseen(relation, range);
     if (relation.temporary && this.#views.has(textOf(range['relname'])))
       this.add(
         'code',
@@ -540,6 +553,12 @@ export class Analyst {
     const name = textOf(range['relname']);
     if (exists && this.relation(range).temporary) this.#temporary.add(name);
     else this.#temporary.delete(name);
+  }
+
+  /** Whatever hangs on a table can't be told while a catalog that should be there is not. */
+  #unseen({ name, temporary }: ResolvedRelation, range: Tree): void {
+    if (!this.context.blind || temporary || /^(pg_catalog|information_schema)\./.test(name)) return;
+    this.add('code', name, 'The catalog can not be read now: what lies behind is not known.', range['location'], true);
   }
 
   /** A view of the session's own: what is written into it goes elsewhere. */
@@ -674,7 +693,7 @@ export class Analyst {
   #users(schema: string | null, bare: string, count: number, droppable = 0): readonly FunctionRow[] | null {
     const catalog = this.#catalog;
     const schemas = this.#schemas(schema);
-    if (!catalog || !schemas || (isTemporary(schema) && !catalog.hasSchema('pg_temp'))) return null;
+    if (!catalog || !schemas || !this.#sees(schema)) return null;
     const fits = ({ arguments: most, defaults, variadic }: FunctionRow): boolean =>
       count < 0 || (count >= most - defaults - (variadic ? 1 : 0) && (variadic || count - droppable <= most));
     return catalog.functions(bare).filter((row) => schemas.includes(row.schema) && fits(row));
@@ -683,6 +702,12 @@ export class Analyst {
   #userTypes(schema: string | null, bare: string): readonly TypeRow[] {
     const schemas = schema === null ? ['pg_temp', ...(this.#schemas(null) ?? [])] : [schema];
     return schemas.flatMap((of) => this.#catalog?.type(of, bare) ?? []);
+  }
+
+  /** Does the catalog have what is in this schema? Temporary ones are in that of their session alone. */
+  #sees(schema: string | null): boolean {
+    if (schema === null) return true;
+    return !NUMBERED.test(schema) && (schema !== 'pg_temp' || this.#catalog?.hasSchema('pg_temp') === true);
   }
 
   /** Schemas that a name is looked up in, which temporary ones are only where a name says so. Null: nobody can tell. */
@@ -697,7 +722,7 @@ export class Analyst {
     const schema = names.length > 1 ? names.at(-2)! : null;
     if (schema === null) this.#path_used = true;
     const schemas = this.#schemas(schema);
-    if (this.#catalog && schemas && (!isTemporary(schema) || this.#catalog.hasSchema('pg_temp'))) {
+    if (this.#catalog && schemas && this.#sees(schema)) {
       // Types are not known here: each that has the name may be meant.
       const found = this.#catalog.operators(bare).filter((row) => schemas.includes(row.schema));
       for (const row of found) for (const fn of row.functions) this.runsUnnamed(fn, location);
@@ -719,8 +744,7 @@ export class Analyst {
     if (schema === null) this.#path_used = true;
     const major = this.context.server_version;
     const path_known = this.#path !== null;
-    const seen = !isTemporary(schema) || this.#catalog?.hasSchema('pg_temp');
-    if (this.#catalog && seen && (schema !== null || path_known)) {
+    if (this.#catalog && this.#sees(schema) && (schema !== null || path_known)) {
       const found = this.#userTypes(schema, bare);
       for (const row of found) this.usesType(row, location);
       const built_in = isBuiltIn('type', bare, major) || isBuiltIn('type', `information_schema.${bare}`, major);
@@ -739,7 +763,15 @@ export class Analyst {
   attribute(name: string, location: unknown): void {
     const found = functionClass(name, 1, this.context.server_version);
     if (found !== null && FUNCTION_CLASSES[found].actions.length > 0) this.calls(['pg_catalog', name], 1, location);
-    for (const row of this.#users(null, name, 1) ?? []) this.runs(row.oid, location);
+    const users = this.#users(null, name, 1);
+    // Where the path is not known, any of that name may be meant.
+    const { catalog } = this.context;
+    if (users === null && catalog instanceof Catalog && catalog.functions(name).length > 0) {
+      this.add('code', quoteIdentifier(name), UNRESOLVED_FUNCTION, location, true);
+      this.forget();
+    }
+    for (const row of users ?? []) this.runs(row.oid, location);
+    for (const row of this.#userTypes(null, name)) this.usesType(row, location);
   }
 
   // ---- what lies behind names ----------------------------------------------------------------------------------------------
@@ -780,6 +812,26 @@ export class Analyst {
     if (!row || !isHarmless(row)) this.runs(fn, location);
   }
 
+  /** Values of these types are read. */
+  parametersOf(types: readonly number[]): void {
+    for (const oid of types) {
+      const row = this.#catalog?.typeOf(oid);
+      if (row) this.usesType(row);
+      else {
+        this.add(
+          'code',
+          String(oid),
+          'A type of a parameter that is not known: reading it may run a function.',
+          -1,
+          true,
+        );
+        this.forget();
+      }
+    }
+    this.#atEnd(0);
+    if (this.hidden_writes) this.add('code', '', 'Reading a parameter changes rows.');
+  }
+
   /** The one statement of a message without a text. Returns the function's name. */
   callsByOid(oid: number, name: string | null): string {
     this.runs(name ?? oid, undefined);
@@ -803,12 +855,17 @@ export class Analyst {
   }
 
   /** Is what a word of a function's body may call among what was found in it? */
-  accountsFor(name: string): boolean {
+  accountsFor(name: string, body: string): boolean {
     const found = functionClass(name, -1, this.context.server_version);
     const { actions, safe } = FUNCTION_CLASSES[found ?? 'read'];
     if ((actions.length > 0 || !safe) && !this.#functions.has(qualified('pg_catalog', name))) return false;
     const users = this.#catalog?.functions(name) ?? [];
-    return users.every((row) => isHarmless(row) || this.#functions.has(qualified(row.schema, row.name)));
+    // In a schema that is neither in the path nor named.
+    const elsewhere = (schema: string): boolean =>
+      this.#path !== null && this.#schemas(null)?.includes(schema) === false && !body.includes(schema);
+    return users.every(
+      (row) => isHarmless(row) || this.#functions.has(qualified(row.schema, row.name)) || elsewhere(row.schema),
+    );
   }
 
   /** Can the catalog tell what a name without a schema is here? */
@@ -1165,10 +1222,8 @@ let last: { text: string; role: string; schema: AnalysisContext['user_schema']; 
 
 /** What a statement does that may make other objects of names for those that follow it. */
 const CHANGES_CATALOG: ReadonlySet<Action> = new Set(['ddl', 'code', 'unknown', 'admin']);
-/** A session's temporary schema, by alias or name: only its own catalog has it. */
-function isTemporary(schema: string | null): boolean {
-  return schema !== null && /^pg_temp(_\d+)?$/.test(schema);
-}
+/** A temporary schema by its number. */
+const NUMBERED = /^pg_temp_\d+$/;
 
 const NOTIFY = 'pg_catalog.pg_notify';
 const THROUGH = /^Through [^:]+: /;

@@ -47,7 +47,7 @@ export function behindFunction(a: Analyst, row: FunctionRow, locals: readonly st
   const role = row.definer ? row.owner : a.context.role;
   return worked(
     a,
-    `call ${row.oid} ${JSON.stringify([role === a.context.role ? '' : role, locals])}`,
+    `call ${row.oid} ${JSON.stringify(locals)}`,
     (inner, catalog) => {
       inner.locals = locals;
       judgeFunction(inner, catalog, row);
@@ -71,7 +71,7 @@ const VALUE = /(?<![\w"$])VALUE(?![\w"$])/g;
 
 /** A function of a well-known extension that only computes. */
 export function isHarmless(row: FunctionRow): boolean {
-  return row.language === 'c' && row.extension !== null && extensionClass(row.extension, row.name) === 'read';
+  return row.language === 'c' && row.extension !== null && extensionClass(row.extension, row.source) === 'read';
 }
 
 // ---- working out -------------------------------------------------------------------------------------------------------------
@@ -86,7 +86,8 @@ interface Paths {
 function worked(a: Analyst, what: string, work: (inner: Analyst, catalog: Catalog) => void, paths?: Paths): Behind {
   const catalog = a.catalog!;
   const { names, bodies, role } = paths ?? { names: catalog.rows.path, bodies: a.bodyPath, role: a.context.role };
-  const key = `${what} ${JSON.stringify([names, bodies])} ${a.context.server_version}`;
+  // The role is a schema of the path, too.
+  const key = `${what} ${JSON.stringify([names, bodies, role])} ${a.context.server_version}`;
   const { memo } = catalog;
   const known = memo.known(key);
   if (known) return known;
@@ -220,7 +221,7 @@ const INSTEAD = 64;
 function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
   const { view: query, triggers, expressions } = catalog.behind(row.oid);
   triggersAndRules(inner, catalog, row, verb);
-  if (query === null) return;
+  if (query === null) return unreadable(inner, qualified(row.schema, row.name));
   if (verb === 'insert' || verb === 'update') for (const text of expressions) stored(inner, catalog, `SELECT ${text}`);
   const instead = triggers.some(({ type }) => (type & INSTEAD) !== 0 && (type & EVENTS[verb].trigger) !== 0);
   // INSTEAD OF INSERT is given new rows alone.
@@ -231,11 +232,21 @@ function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): v
 
 /** Where rows come from files or programs of the server's machine. */
 const FILE_HANDLER = 'file_fdw_handler';
+/** Where they come from tables of another server, with the rights that its owner mapped. */
+const SERVER_HANDLERS: ReadonlySet<string> = new Set([
+  'postgres_fdw_handler',
+  'mysql_fdw_handler',
+  'oracle_fdw_handler',
+  'sqlite_fdw_handler',
+  'tds_fdw_handler',
+]);
 
 function foreignTable(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
   table(inner, catalog, row, verb);
   const { foreign } = catalog.behind(row.oid);
-  if (foreign?.[0] !== FILE_HANDLER) return;
+  const handler = foreign?.[0] ?? '';
+  if (SERVER_HANDLERS.has(handler)) return;
+  if (!foreign || handler !== FILE_HANDLER) return unreadable(inner, qualified(row.schema, row.name));
   const [object, why] = foreign[1]
     ? ['program', "Runs a program on the server's machine."]
     : ['file', "Reads a file of the server's machine."];
@@ -295,7 +306,9 @@ function body(inner: Analyst, catalog: Catalog, row: FunctionRow, name: string):
       break;
     // By the server's name in C, which is not always that of a function (citext's casts).
     case 'internal':
-      ofClass(inner, functionClass(row.source, -1, inner.context.server_version) ?? classByExtension(row), name);
+      // What a range type's own constructors are called inside of the server.
+      if (!RANGE_CONSTRUCTOR.test(row.source))
+        ofClass(inner, functionClass(row.source, -1, inner.context.server_version) ?? classByExtension(row), name);
       break;
     case 'c':
       ofClass(inner, classByExtension(row), name);
@@ -305,8 +318,10 @@ function body(inner: Analyst, catalog: Catalog, row: FunctionRow, name: string):
   }
 }
 
-function classByExtension({ extension, name }: FunctionRow): FunctionClassName | null {
-  return extension === null ? null : extensionClass(extension, name);
+const RANGE_CONSTRUCTOR = /^(?:multi)?range_constructor[0-3]$/;
+
+function classByExtension({ extension, source }: FunctionRow): FunctionClassName | null {
+  return extension === null ? null : extensionClass(extension, source);
 }
 
 function ofClass(inner: Analyst, of: keyof typeof FUNCTION_CLASSES | null, name: string): void {

@@ -66,7 +66,8 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
       const [, operator] = unwrap(item.List?.items?.[1] ?? {});
       a.operator(strings(operator['items']), node['location']);
     }
-    a.children(node, frame);
+    // foreignKeys() in statements.ts names the other table.
+    a.children(node, frame, ['pktable']);
   },
   // Names an alias of the FROM clause.
   LockingClause: () => {},

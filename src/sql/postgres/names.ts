@@ -34,12 +34,14 @@ export function parseSearchPath(
     rest = rest.slice(found[0].length);
     if (rest === '' && found[3] !== '') return null;
   }
+  // Another session's, or this one's by its number.
+  if (names.some((name) => /^pg_temp_\d+$/.test(name))) return null;
   const user = names.includes('$user') ? user_schema : 'none';
   const schemas = names
     .filter((name) => name !== 'pg_catalog' && name !== 'pg_temp' && (name !== '$user' || user === 'there'))
     .map((name) => (name === '$user' ? role : name));
   const explicit = names.indexOf('pg_catalog');
-  const temporary = names.findIndex((name) => TEMPORARY.test(name));
+  const temporary = names.indexOf('pg_temp');
   const temporary_first =
     temporary < 0 || names.slice(0, temporary + 1).every((name) => name === 'pg_catalog' || name === 'pg_temp');
   const perhaps = user === 'perhaps' ? [role] : [];
@@ -48,9 +50,6 @@ export function parseSearchPath(
 
 /** NAMEDATALEN - 1: the server cuts longer names; where, depends on its encoding. */
 export const IDENTIFIER_BYTES_MAX = 63;
-
-/** Schemas of temporary tables: pg_temp is the session's own, which also has one of the other names. */
-const TEMPORARY = /^pg_temp(_\d+)?$/;
 
 /** Lower case as the server makes it: of ASCII only, whatever JavaScript calls a letter. */
 export function foldCase(name: string): string {

@@ -37,7 +37,7 @@ export function judgePlpgsqlFunction(a: Analyst, definition: string, source: str
   const { whole, dynamic, initialised } = judgeTree(a, tree, undefined);
   const words = wordsOf(body);
   if (!whole || words.executes > dynamic || words.initialised > initialised) return false;
-  for (const name of words.called) if (!a.accountsFor(name)) return false;
+  for (const name of words.called) if (!a.accountsFor(name, source)) return false;
   return true;
 }
 

@@ -708,7 +708,8 @@ function createFunction(a: Analyst, node: Tree, frame: Frame): void {
 function createRule(a: Analyst, node: Tree, frame: Frame): void {
   a.defines(node['relation'] as Tree, frame, 'Creates a rule on a table.');
   // On a table of the session's own, too: what it does later, it does to others.
-  a.add('ddl', rangeName(node['relation']), 'Creates a rule on a table.');
+  const { name, temporary } = a.relation(node['relation'] as Tree);
+  if (temporary) a.add('ddl', name, 'Creates a rule on a table.');
   // OLD and NEW are no tables.
   const scope = { name: 'old', outer: { name: 'new', outer: null } };
   a.children(node, { ...frame, scope, planned: true }, ['relation']);
@@ -784,7 +785,7 @@ function createTable(a: Analyst, node: Tree, frame: Frame): void {
   if (parents.length > 0) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
   for (const parent of parents) a.defines(unwrap(parent)[1], frame, RELATED);
   foreignKeys(a, node['tableElts'], range, frame);
-  a.children(node, { ...frame, defines: !a.relation(range).temporary }, ['relation']);
+  a.children(node, { ...frame, defines: !a.relation(range).temporary }, ['relation', 'inhRelations']);
   if (!frame.planned) a.temporary(range, true);
 }
 

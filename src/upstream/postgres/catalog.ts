@@ -12,6 +12,8 @@ import { Side } from './side.ts';
 const LOOK_EVERY_MS = 500;
 /** For one answer of the server. */
 const ANSWER_MS = 30_000;
+/** A table that is locked just then: its views are read the next time. */
+const LOCK_MS = 500;
 /** Nobody waits longer for a look; what is not known then is held. */
 const WAIT_MS = 2000;
 /** The connection outlives the last session that needs it by this: agents come and go. */
@@ -51,6 +53,10 @@ export class PostgresCatalog implements LiveCatalog {
 
   get current(): CatalogSnapshot | null {
     return performance.now() - this.#looked <= this.#options.reading.fresh_ms ? this.#catalog : null;
+  }
+
+  get last(): CatalogSnapshot | null {
+    return performance.now() - this.#looked <= this.#options.reading.last_ms ? this.#catalog : null;
   }
 
   async refresh(): Promise<void> {
@@ -129,8 +135,10 @@ export class PostgresCatalog implements LiveCatalog {
           this.#fingerprint = fingerprint;
         }
         this.#snapshot = snapshot;
+        // What could not be read just then is asked for again.
+        if (!reading.isWhole(this.#catalog)) this.#snapshot = this.#fingerprint = '';
       }
-      if (this.#looked === Number.NEGATIVE_INFINITY && !this.#told) {
+      if (!this.#told) {
         this.#told = true;
         found(reading.describe(this.#catalog), performance.now() - began);
       }
@@ -139,7 +147,6 @@ export class PostgresCatalog implements LiveCatalog {
       if (this.#told || this.#retry_at === Number.NEGATIVE_INFINITY) lost(error);
       this.#told = false;
       this.#retry_at = performance.now() + RETRY_MS;
-      this.#looked = Number.NEGATIVE_INFINITY;
       this.#side?.destroy();
       this.#side = null;
     }
@@ -159,5 +166,6 @@ const SETTINGS: readonly (readonly [string, string])[] = [
   ['search_path', 'pg_catalog'],
   ['default_transaction_read_only', 'on'],
   ['statement_timeout', String(ANSWER_MS)],
+  ['lock_timeout', String(LOCK_MS)],
   ['jit', 'off'],
 ];

@@ -95,7 +95,7 @@ export class Catalog {
   readonly #row_types: ReadonlyMap<number, TypeRow>;
   readonly #children: ReadonlyMap<number, readonly number[]>;
   readonly #columns: ReadonlyMap<number, readonly number[]>;
-  readonly #views: ReadonlyMap<number, string>;
+  readonly #views: ReadonlyMap<number, string | null>;
   readonly #triggers: ReadonlyMap<number, readonly TriggerRow[]>;
   readonly #rules: ReadonlyMap<number, readonly (readonly [event: string, text: string])[]>;
   readonly #policies: ReadonlyMap<number, readonly (readonly [command: string, text: string])[]>;
@@ -153,12 +153,10 @@ export class Catalog {
       ...rows.operator_classes.filter(([, type]) => built_in(type)).map(([, , fn]) => fn),
     ];
     this.#row_types = new Map(rows.types.filter(({ relation }) => relation !== 0).map((row) => [row.relation, row]));
-    const casts = rows.casts.flatMap(
-      ({ source, target, function: fn }) =>
-        [
-          [source, fn],
-          [target, fn],
-        ] as const,
+    // Of an array's or a multirange's, too: whoever has the element makes one of it.
+    const withParts = (type: number): readonly number[] => [type, ...(this.#type_oids.get(type)?.parts ?? [])];
+    const casts = rows.casts.flatMap(({ source, target, function: fn }) =>
+      [...withParts(source), ...withParts(target)].map((type) => [type, fn] as const),
     );
     this.#type_casts = grouped(casts, first, second);
   }

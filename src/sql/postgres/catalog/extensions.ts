@@ -6,7 +6,7 @@ import type { FunctionClassName } from '../functions.ts';
 interface ExtensionRow {
   /** Of its C functions. */
   readonly class: FunctionClassName;
-  /** Others, by name; a `*` at the end stands for anything. */
+  /** Others, by symbol without a version. */
   readonly but?: Readonly<Record<string, FunctionClassName>>;
 }
 
@@ -17,8 +17,8 @@ export const EXTENSIONS: Readonly<Record<string, ExtensionRow>> = {
   ...all(
     READ,
     `bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance fuzzystrmatch hstore intarray isn ltree
-     pg_trgm pgcrypto plpgsql seg sslinfo tcn tsm_system_rows tsm_system_time unaccent uuid-ossp vector
-     autoinc insert_username moddatetime postgis postgis_topology pg_uuidv7 semver ip4r prefix rum hll h3`,
+     pg_trgm pgcrypto plpgsql seg sslinfo tsm_system_rows tsm_system_time unaccent uuid-ossp vector
+     autoinc insert_username moddatetime postgis pg_uuidv7 semver ip4r prefix rum hll h3`,
   ),
   ...all(
     ADMIN,
@@ -32,6 +32,7 @@ export const EXTENSIONS: Readonly<Record<string, ExtensionRow>> = {
     class: 'admin',
     but: { postgres_fdw_handler: 'read', postgres_fdw_validator: 'read', postgres_fdw_get_connections: 'read' },
   },
+  tcn: { class: 'notify' },
   lo: { class: 'large-object-write' },
   // They change rows of tables that their arguments name.
   refint: { class: 'code' },
@@ -41,10 +42,11 @@ export const EXTENSIONS: Readonly<Record<string, ExtensionRow>> = {
   xml2: { class: 'read', but: { xpath_table: 'code' } },
 };
 
-/** The class of a C function of an extension; null: opaque. */
-export function extensionClass(extension: string, name: string): FunctionClassName | null {
+/** The class of a C function of an extension, by its symbol (any function may be renamed); null: opaque. */
+export function extensionClass(extension: string, symbol: string): FunctionClassName | null {
   const row = EXTENSIONS[extension];
-  return row ? (row.but?.[name] ?? row.class) : null;
+  // pg_stat_statements_reset_1_7: the symbol of that version.
+  return row ? (row.but?.[symbol.replace(/(_\d+)+$/, '')] ?? row.class) : null;
 }
 
 function all(row: ExtensionRow, names: string): Record<string, ExtensionRow> {

@@ -10,10 +10,12 @@ const NAMES_MAX = 5;
 
 export const READING: CatalogReading = {
   fresh_ms: 1000,
+  last_ms: 10_000,
   snapshot: SNAPSHOT_QUERY,
   fingerprint: FINGERPRINT_QUERY,
   rows: CATALOG_QUERY,
   make: (rows) => new Catalog(JSON.parse(rows) as CatalogRows),
+  isWhole: (catalog) => catalog instanceof Catalog && catalog.rows.views.every(([, query]) => query !== null),
   hasTemporary: (catalog) => catalog instanceof Catalog && hasTemporary(catalog.rows),
   describe: (catalog) => (catalog instanceof Catalog ? describe(catalog.rows) : ''),
 };

@@ -20,8 +20,8 @@ export interface CatalogRows {
   readonly inherits: readonly (readonly [Oid, Oid])[];
   /** [relation, type]: columns of types that users made. */
   readonly columns: readonly (readonly [Oid, Oid])[];
-  /** [relation, as CREATE VIEW's query]. */
-  readonly views: readonly (readonly [Oid, string])[];
+  /** [relation, as CREATE VIEW's query; null: what it reads is locked]. */
+  readonly views: readonly (readonly [Oid, string | null])[];
   readonly triggers: readonly TriggerRow[];
   /** [relation, pg_rewrite.ev_type (1 SELECT, 2 UPDATE, 3 INSERT, 4 DELETE), as CREATE RULE] but those that make views. */
   readonly rules: readonly (readonly [Oid, string, string])[];
@@ -41,7 +41,7 @@ export interface CatalogRows {
   /** [aggregate, one of its functions]. */
   readonly aggregates: readonly (readonly [Oid, FunctionReference])[];
   readonly types: readonly TypeRow[];
-  /** [domain, expression of a CHECK]. */
+  /** [domain, expression of a CHECK or of its default]. */
   readonly checks: readonly (readonly [Oid, string])[];
   readonly operators: readonly OperatorRow[];
   readonly casts: readonly CastRow[];
@@ -162,7 +162,8 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
     `FROM pg_attribute AS a WHERE a.attrelid >= ${USER}::oid AND a.atttypid >= ${USER}::oid AND NOT a.attisdropped`,
   ),
   views: lists(
-    'c.oid::int8, pg_get_viewdef(c.oid)',
+    // Reading it takes a lock on what it reads: not behind somebody who has that for himself, or waits for it.
+    `c.oid::int8, CASE WHEN NOT EXISTS (SELECT FROM pg_rewrite AS r JOIN pg_depend AS d ON d.objid = r.oid AND d.classid = 'pg_catalog.pg_rewrite'::regclass JOIN pg_locks AS l ON l.relation = d.refobjid WHERE r.ev_class = c.oid AND l.mode = 'AccessExclusiveLock'::text AND l.pid <> pg_backend_pid()) THEN pg_get_viewdef(c.oid) END`,
     `FROM pg_class AS c WHERE c.oid >= ${USER}::oid AND c.relkind = 'v'::"char" AND ${ours('c.relnamespace')}`,
   ),
   triggers: rows(
@@ -225,7 +226,8 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   ),
   checks: lists(
     `k.contypid::int8, pg_get_expr(k.conbin, 0::oid)`,
-    `FROM pg_constraint AS k WHERE k.contypid >= ${USER}::oid AND k.conbin IS NOT NULL`,
+    `FROM (SELECT c.contypid, c.conbin FROM pg_constraint AS c WHERE c.contypid >= ${USER}::oid
+      UNION ALL SELECT t.oid, t.typdefaultbin FROM pg_type AS t WHERE t.oid >= ${USER}::oid) AS k WHERE k.conbin IS NOT NULL`,
   ),
   operators: rows(
     `SELECT ${schema('o.oprnamespace')} AS schema, o.oprname AS name, (SELECT json_agg(${called('f.oid')}) FROM pg_catalog.unnest(ARRAY[o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid,
