@@ -281,7 +281,7 @@ class Catalogs {
       lost: (error) =>
         this.#log.error(
           { err: error },
-          `${about} can not be read as ${login.user}: what users made there is unknown, and held`,
+          `${about} can not be read as ${login.user}: what hangs on its tables is unknown, so whatever names one is held`,
         ),
     });
     this.#known.set(key, made);

@@ -264,7 +264,7 @@ async function catalog(config: PostgresConfig): Promise<Finding[]> {
       {
         level: 'warn',
         about,
-        text: `${where}, can not be read: ${message(error)}; what users made is unknown, and held`,
+        text: `${where}, can not be read: ${message(error)}; whatever names a table there is held`,
       },
     ];
   } finally {

@@ -379,6 +379,7 @@ class Session implements GateSession {
       user_schema,
       catalog,
       blind: this.#catalog !== null && catalog === null,
+      catalog_is_own: this.#facts.catalog_is_own,
       prepared: (name) => analysisOf(this.#facts.prepared(name)),
     };
     const handle = this.#options.analyser.session(analysis);
@@ -651,8 +652,8 @@ class Session implements GateSession {
     if (this.#facts.catalog_is_own) return true;
     const now = this.#context();
     if (now.catalog?.id === context.catalog?.id) return true;
-    const found = await (again === null ? now.analysis.analyse(plan.text) : again(now));
-    return JSON.stringify(meant(found)) === JSON.stringify(meant(analysis));
+    const anew = await (again === null ? now.analysis.analyse(plan.text) : again(now));
+    return JSON.stringify(meant(anew)) === JSON.stringify(meant(analysis));
   }
 
   /** The least of what the rule, the agent and the server allow, in ms; 0: a ticket at once. */

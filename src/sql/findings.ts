@@ -165,6 +165,8 @@ export interface AnalysisContext {
   readonly search_path_is_local?: boolean;
   /** The database's own catalog, to look names up in. Null or absent: none. */
   readonly catalog?: CatalogSnapshot | null;
+  /** The catalog is what this session alone sees: the end of its transaction may take it back. Absent: no. */
+  readonly catalog_is_own?: boolean;
   /** There should be a catalog, and it can't be read. Absent: no. */
   readonly blind?: boolean;
   /** Is there a schema of the role's name, which "$user" stands for? Absent: none. */

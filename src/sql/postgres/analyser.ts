@@ -102,6 +102,7 @@ export class PostgresAnalyser {
       context.user_schema,
       context.catalog?.id,
       context.blind,
+      context.catalog_is_own,
     ]);
     const known = this.#contexts.get(key);
     if (known) return known;

@@ -222,6 +222,9 @@ export class Analyst {
   #doubted = false;
   /** The statement under way defines something. */
   #defined = false;
+  #blind: boolean;
+  /** The statement under way takes back what the catalog shows. */
+  #takes_back = false;
   #missing = false;
   #start = 0;
   #changed: NonNullable<Analysis['changes_catalog']> | null = null;
@@ -239,6 +242,7 @@ export class Analyst {
     this.text = text;
     this.context = context;
     this.#catalog = context.catalog instanceof Catalog ? context.catalog : null;
+    this.#blind = context.blind === true;
     this.#body_path = context.search_path;
     this.#path_text = context.search_path;
     this.#path = readPath(context.search_path, context, this.#catalog);
@@ -293,6 +297,10 @@ export class Analyst {
       this.#next_path = null;
     }
     if (this.findings.slice(findings_before).some(({ action }) => CHANGES_CATALOG.has(action))) this.#catalog = null;
+    if (this.#takes_back) {
+      this.#catalog = null;
+      this.#blind = true;
+    }
     if (this.#forgets) {
       this.#prepared.clear();
       this.#temporary.clear();
@@ -501,6 +509,7 @@ export class Analyst {
     this.#about('read', relation, range, unresolved ? UNRESOLVED_RELATION : 'Reads a table or view.', this.#reads);
     if (!/^(pg_catalog|information_schema)\./.test(name)) this.#reads_user_relation = true;
     this.#unseen(relation, range);
+    if (name === 'pg_catalog.pg_largeobject') this.add('export', name, 'Reads large objects.', range['location']);
     for (const row of relation.rows) this.#include(behindRelation(this, row, 'read'), name, range['location']);
   }
 
@@ -557,7 +566,7 @@ export class Analyst {
 
   /** Whatever hangs on a table can't be told while a catalog that should be there is not. */
   #unseen({ name, temporary }: ResolvedRelation, range: Tree): void {
-    if (!this.context.blind || temporary || /^(pg_catalog|information_schema)\./.test(name)) return;
+    if (!this.#blind || temporary || /^(pg_catalog|information_schema)\./.test(name)) return;
     this.add('code', name, 'The catalog can not be read now: what lies behind is not known.', range['location'], true);
   }
 
@@ -1009,6 +1018,7 @@ export class Analyst {
     if (op !== 'begin' && op !== 'savepoint' && op !== 'release') {
       this.#temporary.clear();
       if (this.#changed !== null || this.#catalog?.hasSchema('pg_temp')) this.#doubted = true;
+      this.#takes_back = this.context.catalog_is_own === true && (op === 'rollback' || op === 'rollback-to');
     }
     const restores =
       op === 'rollback' || op === 'rollback-to'

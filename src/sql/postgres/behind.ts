@@ -288,7 +288,7 @@ function judgeFunction(inner: Analyst, catalog: Catalog, row: FunctionRow): void
   const effects_before = inner.effects.length;
   body(inner, catalog, row, name);
   for (const effect of inner.effects.slice(effects_before))
-    if (effect.type === 'set' && FACTS.has(effect.name)) unreadable(inner, name);
+    if (effect.type === 'reset-all' || (effect.type === 'set' && FACTS.has(effect.name))) unreadable(inner, name);
 }
 
 function body(inner: Analyst, catalog: Catalog, row: FunctionRow, name: string): void {

@@ -78,7 +78,7 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
 
   // ---- code --------------------------------------------------------------------------------------------------------------
   DoStmt: { ...plain('DO', ['code'], 'Runs a block of code.'), visit: doBlock },
-  CallStmt: { ...plain('CALL', ['code'], 'Runs a procedure.'), visit: call, analysed_at_parse: true },
+  CallStmt: { ...plain('CALL', ['code'], 'Runs a procedure.'), rest: 'read', visit: call, analysed_at_parse: true },
   LoadStmt: plain('LOAD', ['admin'], 'Loads a shared library into the server.'),
   CreateFunctionStmt: {
     ...plain(
@@ -761,6 +761,12 @@ function vacuum(a: Analyst, node: Tree, frame: Frame): void {
 
 // ---- relations ---------------------------------------------------------------------------------------------------------------
 
+/** What a definition holds. That of the session's own table runs unseen when the table is used, so it is looked at now. */
+function definition(a: Analyst, range: Tree, frame: Frame): Frame {
+  const own = a.relation(range).temporary;
+  return { ...frame, defines: !own, later: frame.later || own };
+}
+
 const RELATED = 'Changes which tables are part of which.';
 
 /** A foreign key puts triggers on the table it refers to. One of a temporary table can only refer to the session's own. */
@@ -785,7 +791,7 @@ function createTable(a: Analyst, node: Tree, frame: Frame): void {
   if (parents.length > 0) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
   for (const parent of parents) a.defines(unwrap(parent)[1], frame, RELATED);
   foreignKeys(a, node['tableElts'], range, frame);
-  a.children(node, { ...frame, defines: !a.relation(range).temporary }, ['relation', 'inhRelations']);
+  a.children(node, definition(a, range, frame), ['relation', 'inhRelations']);
   if (!frame.planned) a.temporary(range, true);
 }
 
@@ -796,7 +802,7 @@ function createIndex(a: Analyst, node: Tree, frame: Frame): void {
   if (node['idxname'] !== undefined && !a.relation(range).temporary) {
     a.defines({ ...range, relname: node['idxname'] }, frame, 'Creates an index.');
   }
-  a.children(node, { ...frame, defines: !a.relation(range).temporary }, ['relation']);
+  a.children(node, definition(a, range, frame), ['relation']);
 }
 
 function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
@@ -827,7 +833,7 @@ function alterTable(a: Analyst, node: Tree, frame: Frame): void {
     else if (kind === 'PartitionCmd') a.defines(other['name'] as Tree, frame, RELATED);
   }
   foreignKeys(a, node['cmds'], range, frame);
-  a.children(node, { ...frame, defines: !a.relation(range).temporary }, ['relation']);
+  a.children(node, definition(a, range, frame), ['relation']);
 }
 
 function renameObject(a: Analyst, node: Tree, frame: Frame): void {
