@@ -26,7 +26,7 @@ const SCHEMA = `
   CREATE FUNCTION place_order(who int) RETURNS void LANGUAGE sql AS 'INSERT INTO orders (customer) VALUES (who)';
   CREATE FUNCTION through(who int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM place_order(who); END $$;
   CREATE FUNCTION of_owner() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM customers';
-  CREATE ROLE keeper; ALTER FUNCTION of_owner() OWNER TO keeper;
+  CREATE ROLE other; GRANT SELECT ON customers TO other; ALTER FUNCTION of_owner OWNER TO other;
   CREATE FUNCTION dynamic(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DELETE FROM ' || t; END $$;
 
   CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (now(), NEW.note); RETURN NEW; END $$;
@@ -34,6 +34,9 @@ const SCHEMA = `
   CREATE TABLE watched (id int, note text DEFAULT logged());
   CREATE TRIGGER watch AFTER INSERT ON watched FOR EACH ROW EXECUTE FUNCTION logs();
   CREATE FUNCTION anything() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE TG_ARGV[0]; RETURN NEW; END $$;
+  CREATE TABLE guarded (id int);
+  ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY own ON guarded USING (id < of_owner());
   CREATE TABLE trapped (id int);
   CREATE TRIGGER trap AFTER INSERT ON trapped FOR EACH ROW EXECUTE FUNCTION anything('SELECT 1');`;
 
@@ -118,6 +121,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       ['a function that writes', 'SELECT place_order(1)', /^held by hidden-writes: write public\.orders/],
       ['a function behind a function', 'SELECT through(1)', /^held by hidden-writes: write public\.orders/],
       ['SECURITY DEFINER that reads', 'SELECT of_owner()', 'held by roles: role public.of_owner'],
+      ["SECURITY DEFINER in the policies of a table, which are its owner's", 'SELECT * FROM guarded LIMIT 1', 'ran'],
       ['dynamic SQL', `SELECT dynamic('log')`, 'held by opaque-code: code public.dynamic'],
       ['a trigger and a default that write', 'INSERT INTO watched (id) VALUES (1)', 'ran'],
       [
