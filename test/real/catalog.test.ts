@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { CATALOG_QUERY, FINGERPRINT_QUERY, SNAPSHOT_QUERY } from '../../src/sql/postgres/catalog/rows.ts';
 import { READING } from '../../src/sql/postgres/catalog/reading.ts';
 import { PostgresCatalog } from '../../src/upstream/postgres/catalog.ts';
+import type { UpstreamTarget } from '../../src/upstream/postgres/connect.ts';
 import type { Refused } from '../../src/upstream/postgres/side.ts';
 import { open, outcome } from './clients.ts';
 import { bindText, execute, parseTyped, SYNC } from '../../src/wire/postgres/messages.ts';
@@ -97,6 +98,16 @@ const approved = async (client: pg.Client, sql: string): Promise<pg.QueryResult 
 describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
   let server: TestServer;
   let admin: pg.Client;
+
+  const own = (): UpstreamTarget => ({
+    host: '127.0.0.1',
+    port: server.port,
+    tls: { mode: 'disable', ca: null },
+    timeout_ms: 5000,
+    keepalive_ms: 10_000,
+    user: server.user,
+    password: server.password,
+  });
 
   beforeAll(async () => {
     server = await startServer(major);
@@ -514,7 +525,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       const { rows } = await evil.query<Record<string, string>>(sql);
       const [text = ''] = Object.values(rows[0] ?? {});
       expect((await evil.query('SHOW search_path')).rows).toEqual([{ search_path: path }]);
-      return sql === CATALOG_QUERY ? (JSON.parse(text) as unknown) : text;
+      return text;
     };
 
     test('the answers are the same', async () => {
@@ -546,19 +557,33 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     });
   });
 
+  test('temporary tables of others make no other catalog', async () => {
+    const catalog = new PostgresCatalog({
+      database: 'postgres',
+      target: own(),
+      reading: READING,
+      found: () => {},
+      lost: (error) => expect.unreachable(String(error)),
+    });
+    await catalog.open();
+    const { current } = catalog;
+    await admin.query('CREATE TEMP TABLE passing (id int)');
+    await catalog.refresh();
+    expect(current).not.toBeNull();
+    expect(catalog.current).toBe(current);
+    await admin.query('CREATE TABLE lasting (id int)');
+    await catalog.refresh();
+    expect(catalog.current).not.toBe(current);
+    await admin.query('DROP TABLE passing, lasting');
+    catalog.close();
+    await catalog.end();
+  });
+
   test('the connection of the catalog can not write', async () => {
     const told: unknown[] = [];
     const catalog = new PostgresCatalog({
       database: 'postgres',
-      target: {
-        host: '127.0.0.1',
-        port: server.port,
-        tls: { mode: 'disable', ca: null },
-        timeout_ms: 5000,
-        keepalive_ms: 10_000,
-        user: server.user,
-        password: server.password,
-      },
+      target: own(),
       reading: { ...READING, snapshot: `INSERT INTO public.log VALUES (now(), 'written') RETURNING what` },
       found: (what) => told.push(what),
       lost: (error) => told.push((error as Refused).sqlstate),
