@@ -301,6 +301,22 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, 'SELECT * FROM peek')).toMatch(/^42P01/);
     });
 
+    test('names and bodies may hold any character', async () => {
+      const odd = 'a"b\\c\u001e\u0001\n\u2028é😀';
+      const name = pg.escapeIdentifier(odd);
+      await admin.query(`CREATE TABLE ${name} (id int DEFAULT length(${pg.escapeLiteral(odd)}), note text CHECK (note <> ${pg.escapeLiteral(odd)}));
+        CREATE VIEW ${pg.escapeIdentifier(`v${odd}`)} AS SELECT id, ${pg.escapeLiteral(odd)} AS odd FROM ${name};
+        CREATE FUNCTION ${pg.escapeIdentifier(`f${odd}`)}() RETURNS void LANGUAGE plpgsql AS $f$
+        BEGIN INSERT INTO ${name} (note) VALUES (${pg.escapeLiteral(`x${odd}`)}); END $f$`);
+      const later = await open(gateway.agentUrl());
+      expect(await said(later, `SELECT * FROM ${pg.escapeIdentifier(`v${odd}`)}`)).toBe('ran');
+      expect(await said(later, `SELECT ${pg.escapeIdentifier(`f${odd}`)}()`)).toMatch(
+        /^held by hidden-writes: write public\./,
+      );
+      expect(await said(later, `INSERT INTO ${name} (note) VALUES ('x')`)).toBe('ran');
+      await later.end();
+    });
+
     test('in a session with temporary objects, SET TRANSACTION comes first in a transaction', async () => {
       await client.query('CREATE TEMP TABLE mine (id int)');
       await client.query('BEGIN');
