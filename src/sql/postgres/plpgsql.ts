@@ -34,9 +34,11 @@ export function judgePlpgsqlFunction(a: Analyst, definition: string, source: str
   // Without the tables the parser knows no fields of table%ROWTYPE; of a record any.
   const tree = parse(body) ?? parse(body.replaceAll(ROW_TYPE, 'record'));
   if (tree === null) return false;
-  const { whole, dynamic, initialised } = judgeTree(a, tree, undefined);
+  const { whole, dynamic, cursors } = judgeTree(a, tree, undefined);
   const words = wordsOf(body);
-  if (!whole || words.executes > dynamic || words.initialised > initialised) return false;
+  if (!whole || words.executes > dynamic || words.cursors > cursors) return false;
+  // The tree has none of variables whose types users made.
+  for (const value of words.values) if (!a.inner(`SELECT ${value}`, undefined)) return false;
   for (const name of words.called) if (!a.accountsFor(name, source)) return false;
   return true;
 }
@@ -49,28 +51,27 @@ function withoutComments(body: string): string | null {
   return joins_strings ? null : text;
 }
 
+function utf8(text: string): string {
+  return Buffer.from(text, 'latin1').toString('utf8');
+}
+
 function latin1(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /**
- * whole: each of its statements could be read; dynamic: how many of them make their text as they run; initialised: variables with a
- * value of their own, and cursors.
+ * whole: each of its statements could be read; dynamic: how many of them make their text as they run; cursors: declared with a query.
  */
-function judgeTree(
-  a: Analyst,
-  tree: unknown,
-  location: unknown,
-): { whole: boolean; dynamic: number; initialised: number } {
+function judgeTree(a: Analyst, tree: unknown, location: unknown): { whole: boolean; dynamic: number; cursors: number } {
   let whole = true;
   let dynamic = 0;
-  let initialised = 0;
+  let cursors = 0;
   // In the order of the text: what one statement creates, the next ones may name.
   const stack: (readonly [string, unknown])[] = [['', tree]];
   for (let at = stack.pop(); at; at = stack.pop()) {
     const [key, value] = at;
     if (typeof value !== 'object' || value === null) continue;
-    if (key === 'default_val' || key === 'cursor_explicit_expr') initialised += 1;
+    if (key === 'cursor_explicit_expr') cursors += 1;
     if (key === 'PLpgSQL_expr') whole = judgeExpression(a, value, location) && whole;
     else if (key === 'PLpgSQL_type') whole = judgeType(a, value, location) && whole;
     else if (key === 'PLpgSQL_stmt_dynexecute' || key === 'PLpgSQL_stmt_dynfors' || key === 'dynquery') {
@@ -80,36 +81,51 @@ function judgeTree(
     }
     stack.push(...Object.entries(value).toReversed());
   }
-  return { whole, dynamic, initialised };
+  return { whole, dynamic, cursors };
 }
 
-/** Words of a body that call something, how often it says EXECUTE, and how many declarations give a value. latin1. */
-function wordsOf(body: string): { called: ReadonlySet<string>; executes: number; initialised: number } {
+interface Words {
+  /** That call something. */
+  readonly called: ReadonlySet<string>;
+  /** How often it says EXECUTE. */
+  readonly executes: number;
+  /** What declarations give their variables. */
+  readonly values: readonly string[];
+  /** Declarations of cursors. */
+  readonly cursors: number;
+}
+
+/** Words of a body, latin1. */
+function wordsOf(body: string): Words {
   const called = new Set<string>();
   const lexer = new Lexer(body);
   let executes = 0;
-  let initialised = 0;
-  /** Between DECLARE and BEGIN: has the declaration under way a value? */
-  let declaration: 'none' | 'bare' | 'counted' = 'none';
+  const values: string[] = [];
+  let cursors = 0;
+  /** Between DECLARE and BEGIN: where the value of the declaration under way begins. */
+  let declaration: 'none' | 'bare' | 'cursor' | number = 'none';
   let last = '';
   while (lexer.next()) {
     const { kind } = lexer;
     if (kind === TokenKind.space || kind === TokenKind.line_comment || kind === TokenKind.block_comment) continue;
-    const word = Buffer.from(body.slice(lexer.start, lexer.end), 'latin1').toString('utf8');
+    const word = utf8(body.slice(lexer.start, lexer.end));
     if (word === '(' && last !== '') called.add(last);
     if (kind === TokenKind.identifier && /^(declare|begin)$/i.test(word))
       declaration = /^d/i.test(word) ? 'bare' : 'none';
-    else if (declaration !== 'none' && word === ';') declaration = 'bare';
-    else if (declaration === 'bare' && /^(:=|=|default|cursor)$/i.test(word)) {
-      declaration = 'counted';
-      initialised += 1;
+    else if (declaration !== 'none' && word === ';') {
+      if (typeof declaration === 'number') values.push(utf8(body.slice(declaration, lexer.start)));
+      declaration = 'bare';
+    } else if (declaration === 'bare' && /^(:=|=|default)$/i.test(word)) declaration = lexer.end;
+    else if (declaration === 'bare' && /^cursor$/i.test(word)) {
+      declaration = 'cursor';
+      cursors += 1;
     }
     last = '';
     if (kind === TokenKind.identifier) last = foldCase(word);
     else if (kind === TokenKind.quoted_identifier) last = word.slice(1, -1).replaceAll('""', '"');
     if (kind === TokenKind.identifier && last === 'execute') executes += 1;
   }
-  return { called, executes, initialised };
+  return { called, executes, values, cursors };
 }
 
 interface PlpgsqlExpression {

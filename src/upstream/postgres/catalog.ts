@@ -3,7 +3,7 @@
 // PostgreSQL has no version of its catalog. Every new version of a row carries the number of the transaction that made it, so a sum over
 // those numbers is one; and while no transaction has ended at all, nothing has changed.
 import { performance } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../../sql/catalog.ts';
 import type { UpstreamTarget } from './connect.ts';
 import { Side } from './side.ts';
@@ -36,6 +36,8 @@ export class PostgresCatalog implements LiveCatalog {
   #users = 0;
   #side: Side | null = null;
   #catalog: CatalogSnapshot | null = null;
+  /** As the server answered. */
+  #rows = '';
   #snapshot = '';
   #fingerprint = '';
   /** When the last look that succeeded began. */
@@ -131,7 +133,9 @@ export class PostgresCatalog implements LiveCatalog {
         const [fingerprint = ''] = await side.ask(reading.fingerprint);
         if (this.#catalog === null || fingerprint !== this.#fingerprint) {
           const [rows = ''] = await side.ask(reading.rows);
-          this.#catalog = reading.make(rows);
+          // What came and went without a trace, such as temporary tables of others, makes no other catalog.
+          if (this.#catalog === null || rows !== this.#rows) this.#catalog = await inSteps(reading.steps(rows));
+          this.#rows = rows;
           this.#fingerprint = fingerprint;
         }
         this.#snapshot = snapshot;
@@ -169,3 +173,12 @@ const SETTINGS: readonly (readonly [string, string])[] = [
   ['lock_timeout', String(LOCK_MS)],
   ['jit', 'off'],
 ];
+
+/** Everybody else has a turn after each. */
+async function inSteps<Result>(steps: Generator<void, Result>): Promise<Result> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await setImmediate();
+  }
+}

@@ -3,7 +3,7 @@ import type { CatalogReading } from '../../catalog.ts';
 import { isHarmless } from '../behind.ts';
 import { qualified } from '../names.ts';
 import { Catalog } from './catalog.ts';
-import { CATALOG_QUERY, type CatalogRows, FINGERPRINT_QUERY, SNAPSHOT_QUERY } from './rows.ts';
+import { CATALOG_QUERY, type CatalogRows, FINGERPRINT_QUERY, readParts, SNAPSHOT_QUERY } from './rows.ts';
 
 /** Names of opaque functions that are listed. */
 const NAMES_MAX = 5;
@@ -14,11 +14,24 @@ export const READING: CatalogReading = {
   snapshot: SNAPSHOT_QUERY,
   fingerprint: FINGERPRINT_QUERY,
   rows: CATALOG_QUERY,
-  make: (rows) => new Catalog(JSON.parse(rows) as CatalogRows),
   isWhole: (catalog) => catalog instanceof Catalog && catalog.rows.views.every(([, query]) => query !== null),
+  make,
+  steps,
   hasTemporary: (catalog) => catalog instanceof Catalog && hasTemporary(catalog.rows),
   describe: (catalog) => (catalog instanceof Catalog ? describe(catalog.rows) : ''),
 };
+
+function* steps(rows: string): Generator<void, Catalog> {
+  return new Catalog(yield* readParts(rows));
+}
+
+function make(rows: string): Catalog {
+  const making = steps(rows);
+  for (;;) {
+    const { done, value } = making.next();
+    if (done) return value;
+  }
+}
 
 function hasTemporary({ relations, types, functions, operators }: CatalogRows): boolean {
   return [relations, types, functions, operators].some((rows) => rows.some(({ schema }) => schema === 'pg_temp'));

@@ -1,4 +1,4 @@
-// What Holdpoint reads of a database's own catalog: one query that answers with one JSON document, and the types of what is in it.
+// What Holdpoint reads of a database's own catalog: one query that answers with a text of JSON documents, and the types of what is in it.
 // Only what users made is in it (oids from 16384 on); built-in things are in the generated tables.
 // Every name and operator of the query is qualified: run under a search_path of an agent's choice, it must not run an agent's code.
 // Source: manual 53, "System Catalogs".
@@ -247,21 +247,35 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   ),
 };
 
+/** Between the parts of the answer. JSON has no such character, neither in strings nor between them. */
+const BETWEEN_PARTS = '\x1e';
+
 /**
- * One row with one text: a CatalogRows as JSON. Some 50 ms for a thousand tables. pg_get_viewdef and pg_get_ruledef look for `=` in the
+ * One row with one text, for readParts. Some 50 ms for a thousand tables. pg_get_viewdef and pg_get_ruledef look for `=` in the
  * search_path, so the query sets that for itself and puts it back, each step after the one before: OFFSET keeps them apart. If it fails
  * in between, the end of the transaction puts it back.
  */
 export const CATALOG_QUERY = qualify(
   `SELECT done.text FROM (
-     SELECT json_build_object(${Object.entries(PARTS)
-       .map(([name, sql]) => `'${name}'::text, ${sql}`)
-       .join(', ')})::text AS text, was.path AS path
+     SELECT pg_catalog.concat_ws(pg_catalog.chr(${BETWEEN_PARTS.charCodeAt(0)}), ${Object.values(PARTS).join(', ')}) AS text, was.path AS path
      FROM (SELECT current_setting('search_path'::text) AS path OFFSET 0) AS was,
        LATERAL (SELECT set_config('search_path'::text, 'pg_catalog'::text, true) AS path WHERE was.path IS NOT NULL OFFSET 0) AS safe
      WHERE safe.path IS NOT NULL OFFSET 0) AS done
    WHERE set_config('search_path'::text, done.path, true) IS NOT NULL`,
 );
+
+/** Reads an answer to CATALOG_QUERY part by part, some 10 ms for the largest of a thousand tables. Throws on what is none. */
+export function* readParts(answer: string): Generator<void, CatalogRows> {
+  const names = Object.keys(PARTS);
+  const parts = answer.split(BETWEEN_PARTS);
+  if (parts.length !== names.length) throw new Error('the answer is no catalog');
+  const read: Record<string, unknown> = {};
+  for (const [i, name] of names.entries()) {
+    read[name] = JSON.parse(parts[i] ?? '') as unknown;
+    yield;
+  }
+  return read as unknown as CatalogRows;
+}
 
 /** Its answer is another one as soon as a transaction has ended that could have changed the catalog. */
 export const SNAPSHOT_QUERY = qualify('SELECT pg_current_snapshot()::text');
