@@ -3,7 +3,7 @@
 // Looks with connections of its own, runs nothing but BEGIN and pg_backend_pid(), and must never decide by a name or a version.
 import type { UpstreamTarget } from './connect.ts';
 import { UpstreamError } from './error.ts';
-import { Side } from './side.ts';
+import { Refused, Side } from './side.ts';
 
 /** How long an answer counts: a pooler put between meanwhile is noticed after it. */
 export const LOOKED_MS = 60_000;
@@ -51,6 +51,9 @@ const sharesBackends = async (target: UpstreamTarget, database: string): Promise
     } finally {
       await two.close();
     }
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    throw new UpstreamError('08004', 'the database server refused to say whether it is a pooler', error);
   } finally {
     // Gone before the agent's own login: its role may have a connection limit of one.
     await one.close();

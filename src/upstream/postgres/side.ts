@@ -114,7 +114,8 @@ export class Side {
         const found = this.#reader.next();
         const { buffer, start, end, type } = this.#reader;
         if (found === NEED_MORE) {
-          if (this.#gone) throw new UpstreamError('08006', 'the database server was lost right after the login');
+          if (this.#gone)
+            throw refused ?? new UpstreamError('08006', 'the database server was lost right after the login');
           await new Promise<void>((resolve) => (this.#wake = resolve));
         } else if (found !== FRAME) throw new UpstreamError('08P01', 'the answer is too long');
         else if (type === BACKEND.DataRow) rows.push(buffer.toString('utf8', start + 11, firstEnd(buffer, start, end)));
