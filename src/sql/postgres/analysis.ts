@@ -220,6 +220,8 @@ export class Analyst {
   #path_changed = false;
   /** What the catalog says of temporary objects, or of names that are not there, may not be so any more. */
   #doubted = false;
+  /** Rows that the statement of EXECUTE can return; null: any number; undefined: it is none. */
+  #executed: number | null | undefined;
   /** The statement under way defines something. */
   #defined = false;
   #blind: boolean;
@@ -264,6 +266,7 @@ export class Analyst {
     this.#start = start;
     this.#end = end;
     this.#defined = false;
+    this.#executed = undefined;
     this.writes_all_rows = this.folds_rows = this.copy_in = this.hidden_writes = false;
     this.#literal = this.#reads_user_relation = this.#folds = false;
     this.#seen.clear();
@@ -282,7 +285,7 @@ export class Analyst {
       end,
       writes_all_rows: this.writes_all_rows,
       folds_rows: this.folds_rows || (this.#folds && this.#reads_user_relation),
-      rows_max: rowsMax(kind, node),
+      rows_max: kind === 'ExecuteStmt' && this.#executed !== undefined ? this.#executed : rowsMax(kind, node),
       cursor: cursorOf(kind, node),
       copy_in: this.copy_in,
       hidden_writes: this.hidden_writes,
@@ -1097,6 +1100,7 @@ export class Analyst {
     const here = this.#prepared.get(name);
     if (!here) this.session_bound = true;
     const inner = here ?? this.#anew(this.#names_doubted ? undefined : this.context.prepared(name));
+    this.#executed = inner === null ? 0 : inner === 'utility' ? undefined : inner?.statements[0]?.rows_max;
     // The server answers 26000.
     if (inner === null) return;
     // COPY would turn the conversation round, DECLARE and FETCH would run later: what follows is only known of the protocol's own.
