@@ -166,13 +166,13 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     });
 
     test('a session with temporary tables is not ended by its own statement_timeout', async () => {
-      const own = await open(gateway.agentUrl());
-      await own.query('CREATE TEMP TABLE slow (id int)');
-      await own.query("SET statement_timeout = '1ms'");
-      await own.query('CREATE TEMP TABLE slower (id int)').catch(() => {});
-      await own.query('RESET statement_timeout').catch(() => {});
-      expect((await own.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-      await own.end();
+      const slow = await open(gateway.agentUrl());
+      await slow.query('CREATE TEMP TABLE slow (id int)');
+      await slow.query("SET statement_timeout = '1ms'");
+      await slow.query('CREATE TEMP TABLE slower (id int)').catch(() => {});
+      await slow.query('RESET statement_timeout').catch(() => {});
+      expect((await slow.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      await slow.end();
     });
 
     test('what is held did not run', async () => {
