@@ -23,7 +23,10 @@ export function upFront(
   // A cursor's rows come later, by FETCH: its limit goes with it.
   if (rows_max === 0 && cursor?.op !== 'open') return 'returns-nothing';
   // What stands before it is told by the server's word; what comes behind it must not be decided by a cut that comes too late.
-  const writes = findings.some(({ action, statement: at }) => at >= index && !STOPPABLE.has(action));
+  const writes = findings.some(
+    // What becomes of the session's own tables is nobody else's affair.
+    ({ action, object, statement: at }) => at >= index && !STOPPABLE.has(action) && !object.startsWith('pg_temp.'),
+  );
   if (!writes && !endsTransaction(analysis, index, session.in_transaction)) return 'in-stream';
   const few = rows_max !== null && !folds_rows && rows_max <= (rows ?? 1);
   return few ? 'counts-only' : 'before';
