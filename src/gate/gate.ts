@@ -304,6 +304,11 @@ class Session implements GateSession {
 
   judgeCall(oid: number): Judgement | Promise<Judgement> {
     if (this.#options.audit.failure !== null) return UNRECORDED;
+    if (!this.#catalogIsFresh()) return this.#catalogLookedAt().then(() => this.#judgeCall(oid));
+    return this.#judgeCall(oid);
+  }
+
+  #judgeCall(oid: number): Judgement | Promise<Judgement> {
     const context = this.#context();
     const analysis = this.#options.analyser.functionCall(oid, context.analysis.context);
     // Not remembered: the text is none that SQL could be compared with.

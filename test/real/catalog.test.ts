@@ -8,7 +8,7 @@ import { PostgresCatalog } from '../../src/upstream/postgres/catalog.ts';
 import type { UpstreamTarget } from '../../src/upstream/postgres/connect.ts';
 import type { Refused } from '../../src/upstream/postgres/side.ts';
 import { open, outcome } from './clients.ts';
-import { bindText, execute, parseTyped, SYNC } from '../../src/wire/postgres/messages.ts';
+import { bindText, execute, functionCall, parseTyped, query, SYNC } from '../../src/wire/postgres/messages.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { Raw } from './raw.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
@@ -163,6 +163,27 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await raw.until('Z');
       expect((await admin.query(`SELECT 1 FROM log WHERE what = 'checked'`)).rowCount).toBe(0);
       raw.destroy();
+    });
+
+    test('a function called by its oid is what this session has just made of it', async () => {
+      const create = (body: string): string =>
+        `CREATE OR REPLACE FUNCTION by_oid() RETURNS int LANGUAGE sql AS '${body}'`;
+      await admin.query(create('SELECT 1'));
+      const { rows } = await admin.query(`SELECT 'by_oid'::regproc::oid AS oid`);
+      const agent = await Raw.connect(gateway.port);
+      await agent.login('bot', AGENT_PASSWORD, { database: 'postgres' });
+      agent.send(functionCall(rows[0].oid));
+      expect((await agent.until('Z')).map(({ type }) => type).join('')).toBe('VZ');
+      agent.send(query(create('DELETE FROM log; SELECT 2')));
+      const ddl = await gateway.opened();
+      await gateway.approve(ddl);
+      await agent.until('Z');
+      agent.send(functionCall(rows[0].oid));
+      const call = await gateway.opened([ddl.id]);
+      expect(call.rule).toBe('hidden-writes');
+      await gateway.deny(call);
+      await agent.until('Z');
+      agent.destroy();
     });
 
     test('a session with temporary tables is not ended by its own statement_timeout', async () => {
