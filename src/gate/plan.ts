@@ -3,6 +3,7 @@ import { changesRole } from '../policy/facts.ts';
 import type { NameEffect, Plan } from '../session/gate.ts';
 import type { Limit } from '../policy/types.ts';
 import type { Analysis, Effect } from '../sql/findings.ts';
+import type { AnalysisHandle } from './options.ts';
 
 /** Settings that decide how names resolve or what is allowed. */
 const FACT_SETTINGS: ReadonlySet<string> = new Set(['search_path', 'role', 'session_authorization']);
@@ -13,10 +14,22 @@ export interface Remembered {
   /** The rule that gave the verdict. */
   readonly rule: string;
   readonly limits: readonly Limit[];
+  readonly again: Again | null;
 }
 
+/** Analyses it once more, where the text alone does not say it. */
+export type Again = (now: AnalysisHandle) => Analysis | Promise<Analysis>;
+
+export const remembered = (plan: Plan): Remembered => plan.gate as Remembered;
+
 /** `text` is the text that was analysed, latin1; `rule` gave its verdict. */
-export const planOf = (analysis: Analysis, text: string, rule: string, limits: readonly Limit[]): Plan => {
+export const planOf = (
+  analysis: Analysis,
+  text: string,
+  rule: string,
+  limits: readonly Limit[],
+  again: Again | null,
+): Plan => {
   const { effects, statements } = analysis;
   return {
     text,
@@ -42,7 +55,7 @@ export const planOf = (analysis: Analysis, text: string, rule: string, limits: r
     own: analysis.own,
     parse_is_harmless: statements.every((statement) => statement.parse_is_harmless),
     position_shift: analysis.position_shift,
-    gate: { analysis, rule, limits } satisfies Remembered,
+    gate: { analysis, rule, limits, again } satisfies Remembered,
   };
 };
 

@@ -1,9 +1,29 @@
-// A request as its agent sees it through SHOW: where it stands, and the one next thing to do.
-import type { Request, State } from '../approval/types.ts';
+// SHOW holdpoint.requests and SHOW holdpoint.request: a request as its agent sees it, where it stands and the one next thing to do. Must
+// never show somebody else's.
+import type { Request, State as RequestState } from '../approval/types.ts';
+import type { WireText } from '../errors/catalogue.ts';
+import type { OwnAnswer, OwnCommand } from '../session/gate.ts';
+import type { State } from './state.ts';
+import { approvals } from './told.ts';
 
-export const REQUEST_COLUMNS = ['id', 'state', 'approvals', 'ends', 'next'] as const;
+/** Requests that SHOW holdpoint.requests lists. */
+const SHOW_MAX = 50;
 
-const NEXT: Readonly<Record<State, string>> = {
+export const show = (s: State, command: OwnCommand): OwnAnswer | WireText => {
+  const { desk } = s.options;
+  if (command.op === 'show-request') {
+    const request = desk.get(command.id);
+    // Somebody else's request and none at all look the same.
+    if (!request || request.who.id !== s.who.id)
+      return { severity: 'ERROR', sqlstate: '22023', message: `you have no request ${command.id.slice(0, 40)}` };
+    return { columns: COLUMNS, rows: [row(request)] };
+  }
+  return { columns: COLUMNS, rows: desk.list({ requester: s.who.id, limit: SHOW_MAX }).map(row) };
+};
+
+const COLUMNS = ['id', 'state', 'approvals', 'ends', 'next'] as const;
+
+const NEXT: Readonly<Record<RequestState, string>> = {
   open: 'wait; do other work meanwhile and look again',
   approved: 'send the identical statement now, runs once',
   denied: 'do not send it again, reworded or in parts',
@@ -16,13 +36,12 @@ const NEXT: Readonly<Record<State, string>> = {
   lapsed: 'send it again to open a new request',
 };
 
-export const requestRow = (request: Request): (string | null)[] => {
-  const given = request.decisions.filter(({ decision }) => decision === 'approve').length;
+const row = (request: Request): (string | null)[] => {
   const ends = request.use_until ?? request.deadline;
   return [
     request.id,
     request.state,
-    `${given} of ${request.ask.count}`,
+    `${approvals(request)} of ${request.ask.count}`,
     `${new Date(ends).toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     NEXT[request.state],
   ];

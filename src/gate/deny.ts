@@ -1,0 +1,57 @@
+// A statement that does not run: what a rule denies, and what does not parse. On record first; only then is the client told why.
+import { texts, type WireText } from '../errors/catalogue.ts';
+import type { Verdict } from '../policy/types.ts';
+import type { Judgement, Plan } from '../session/gate.ts';
+import type { Analysis } from '../sql/findings.ts';
+import type { Context } from './context.ts';
+import { remembered } from './plan.ts';
+import { about, write } from './record.ts';
+import type { State } from './state.ts';
+import { allowsNo, found, grounds } from './words.ts';
+
+export const deny = async (s: State, plan: Plan, verdict: Verdict, context: Context): Promise<WireText> => {
+  const { analysis } = remembered(plan);
+  const done = await write(s, 'a refusal', {
+    type: 'statement.denied',
+    clear: about(s, analysis, verdict.rule, context),
+    sealed: { sql: plan.text },
+  });
+  if (!done) return texts.noLog();
+  const findings = grounds(analysis, verdict);
+  const first = findings[0];
+  return texts.deniedByPolicy({
+    rule: verdict.rule,
+    allowsNo: allowsNo(findings),
+    found: found(findings),
+    position: first ? characters(plan.text, first.start) + 1 : 0,
+    ruleMessage: verdict.message,
+    inTransaction: s.facts.in_transaction,
+  });
+};
+
+/** The server's own words for it, as far as the grammar has them. */
+export const unparsed = (
+  s: State,
+  text: string,
+  error: NonNullable<Analysis['error']>,
+  verdict: Verdict,
+): Judgement => {
+  const refuse = async (): Promise<WireText> => {
+    const { sqlstate, message, position } = error;
+    const told: WireText =
+      sqlstate === '42601' || position > 0
+        ? { ...texts.doesNotParse({ message, position }), sqlstate }
+        : { severity: 'ERROR', sqlstate, message, detail: 'The statement did not run.' };
+    const done = await write(s, 'a refusal', {
+      type: 'statement.refused',
+      clear: { session: s.id, who: s.who, where: s.where, sqlstate, rule: verdict.rule },
+      sealed: { sql: text, message },
+    });
+    return done ? told : texts.noLog();
+  };
+  return { type: 'refuse', plan: null, refuse };
+};
+
+/** Characters of UTF-8 text (given as latin1) before this byte. */
+const characters = (text: string, byte: number): number =>
+  Array.from(Buffer.from(text.slice(0, byte), 'latin1').toString('utf8')).length;

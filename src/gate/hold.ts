@@ -1,0 +1,157 @@
+// A statement must wait for a person's word: its request is opened, or found, at the desk. Once it is durable the client is told: wait
+// (wait.ts), run, or why not. Never forwards, and lets nothing run that the desk has not released.
+import { digest } from '../approval/digest.ts';
+import type { Held, HoldResult, Passed } from '../approval/types.ts';
+import { texts, type WireText } from '../errors/catalogue.ts';
+import type { Ask } from '../policy/types.ts';
+import type { BoundParameter, HoldStart, OwnCommand, Plan } from '../session/gate.ts';
+import type { Context } from './context.ts';
+import { estimate } from './impact.ts';
+import { meant } from './meaning.ts';
+import { remembered } from './plan.ts';
+import type { State } from './state.ts';
+import { atLimit, BEFORE } from './told.ts';
+import { type Grounds, releaseOf, waiting } from './wait.ts';
+
+/** Default wait of a connection, in ms: below the 60 s that agents' tools usually give a call. */
+export const WAIT_DEFAULT_MS = 45_000;
+/** A hold ends this long before the server would end the connection, in ms. */
+export const SERVER_TIMEOUT_MARGIN_MS = 1000;
+
+/** Of a statement that runs, and was stopped after that much. */
+interface AtLimit {
+  readonly passed: Passed;
+  readonly opened: (id: string) => void;
+}
+
+/** No token of any text: to let a result go on is another thing than to let the statement run. */
+const GOES_ON = ' goes on past its limit';
+
+/** Judgement.hold; `at`: null before a statement. */
+export const hold = async (
+  s: State,
+  plan: Plan,
+  grounds: Grounds,
+  context: Context,
+  parameters: readonly BoundParameter[],
+  at: AtLimit | null,
+): Promise<HoldStart> => {
+  const { analysis } = remembered(plan);
+  const { rule } = grounds;
+  const words = at ? atLimit(at.passed) : BEFORE;
+  const wait_ms = waitOf(s, grounds.ask as Ask);
+  let result: HoldResult;
+  try {
+    const before = context.analysis.cpu_ms;
+    // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
+    const prepared = analysis.session_bound ? s.facts.preparedTexts() : [];
+    // So does what the catalog says of names, and whether it has begun.
+    const more = [...(analysis.catalog === undefined ? [] : meant(analysis)), ...(at ? [GOES_ON] : [])];
+    const tokens = await context.analysis.tokens([plan.text, ...prepared], more);
+    s.spent_ms += context.analysis.cpu_ms - before;
+    result = await s.options.desk.hold(
+      heldOf(s, plan, grounds, context, parameters, tokens, at?.passed ?? null),
+      wait_ms,
+    );
+  } catch (error) {
+    s.options.fault('a request could not be opened', error);
+    return { type: 'refuse', text: words.refused(texts.noLog(), rule) };
+  }
+  if (result.type !== 'refused') at?.opened(result.request.id);
+  const inTransaction = s.facts.in_transaction;
+  if (result.type === 'waiting' || result.type === 'pending') estimate(s, result.request, plan);
+  switch (result.type) {
+    case 'waiting':
+      return waiting(s, result, plan, grounds, at ? null : context, wait_ms, words);
+    case 'run':
+      return { type: 'run', notice: words.approved(result.request), release: releaseOf(s, result.request.id) };
+    case 'pending':
+      return { type: 'refuse', text: words.pending(result.request, 0, inTransaction) };
+    case 'denied':
+      return { type: 'refuse', text: words.denied(result.request, inTransaction) };
+    case 'lapsed':
+      return { type: 'refuse', text: words.lapsed(result.request, result.why) };
+    case 'refused':
+      return { type: 'refuse', text: words.refused(refusedText(s, result, rule), rule) };
+  }
+};
+
+/** The least of what the rule, the agent and the server allow, in ms; 0: a ticket at once. */
+const waitOf = (s: State, ask: Ask): number => {
+  const { hold_ms, server_timeout_ms } = s.facts;
+  const server = server_timeout_ms === null ? Infinity : Math.max(0, server_timeout_ms - SERVER_TIMEOUT_MARGIN_MS);
+  return Math.min(ask.wait_ms ?? WAIT_DEFAULT_MS, hold_ms ?? Infinity, server, ask.deadline_ms);
+};
+
+/** What a reviewer decides on. */
+const heldOf = (
+  s: State,
+  plan: Plan,
+  { rule, message, ask }: Grounds,
+  context: Context,
+  parameters: readonly BoundParameter[],
+  tokens: Uint8Array,
+  passed: Passed | null,
+): Held => {
+  const { facts } = s;
+  const { analysis } = remembered(plan);
+  // Of a statement that runs: as things were when it began.
+  const { role } = passed ? context : facts;
+  const search_path = (passed ? context.search_path : facts.search_path) ?? '';
+  const in_transaction = passed ? context.in_transaction : facts.in_transaction || facts.in_implicit_transaction;
+  const told = ownReason(plan.own) ?? analysis.reason ?? facts.reason;
+  return {
+    who: s.who,
+    where: s.where,
+    role,
+    upstream_user: s.opening.upstream_user,
+    search_path,
+    application_name: s.opening.application_name,
+    session: s.id,
+    sql: plan.text,
+    shape: analysis.shape,
+    parameters,
+    findings: analysis.findings,
+    rule,
+    message,
+    ask: ask as Ask,
+    policy: context.policy.hash,
+    reason: told,
+    reason_at: told === '' ? null : told === facts.reason ? facts.reason_at : Date.now(),
+    in_transaction,
+    passed,
+    earlier: facts.earlier.map(({ sql, at, outcome }) => ({ sql, at, outcome })),
+    digest: digest({
+      engine: s.where.engine,
+      upstream: s.where.upstream,
+      database: s.where.database,
+      principal: s.who.id,
+      role,
+      search_path,
+      in_transaction,
+      tokens,
+      parameters,
+    }),
+  };
+};
+
+const ownReason = (own: readonly OwnCommand[]): string | null => {
+  let reason: string | null = null;
+  for (const command of own) {
+    if (command.op === 'set' && command.name === 'reason') reason = command.value;
+    if (command.op === 'set_config' && command.name === 'reason' && typeof command.value === 'string')
+      reason = command.value;
+  }
+  return reason;
+};
+
+const refusedText = (s: State, { why, limit }: Extract<HoldResult, { type: 'refused' }>, rule: string): WireText => {
+  switch (why) {
+    case 'unsponsored':
+      return texts.unsponsored({ principal: s.who.id, rule });
+    case 'too-many':
+      return texts.tooManyRequests({ principal: s.who.id, limit: limit ?? 0 });
+    case 'reason-required':
+      return texts.reasonRequired({ rule });
+  }
+};

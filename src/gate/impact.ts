@@ -1,0 +1,17 @@
+// What a held statement would touch, asked of the server for its reviewers. Nobody waits for it: the card is there first, and its numbers
+// follow. Must never decide anything, nor hold anything up.
+import type { Request } from '../approval/types.ts';
+import type { Plan } from '../session/gate.ts';
+import { remembered } from './plan.ts';
+import type { State } from './state.ts';
+
+export const estimate = (s: State, request: Request, plan: Plan): void => {
+  const { impact, desk, fault } = s.options;
+  if (!impact || request.impact !== null) return;
+  const { analysis } = remembered(plan);
+  const { user, server_pid } = s.opening;
+  const { search_path } = s.facts;
+  impact(request, { text: plan.forward ?? plan.text, analysis, user, server_pid, search_path })
+    .then((seen) => seen && desk.impact(request.id, seen))
+    .catch((error: unknown) => fault('the impact of a held statement could not be recorded', error));
+};

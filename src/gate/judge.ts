@@ -1,0 +1,138 @@
+// May this run? Asks sql what the text does and policy what to make of it. An allowed text that was judged before under the same facts is
+// answered from memory, without a promise or an object: what only the others need stands in functions of its own.
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Judgement } from '../session/gate.ts';
+import type { Analysis } from '../sql/findings.ts';
+import { type Context, contextOf } from './context.ts';
+import { deny, unparsed } from './deny.ts';
+import { hold } from './hold.ts';
+import { catalogIsFresh, lookAtCatalog } from './meaning.ts';
+import type { Pass } from './memory.ts';
+import { type Again, planOf } from './plan.ts';
+import { forwarded, observed, UNRECORDED } from './record.ts';
+import type { State } from './state.ts';
+
+type Judged = Judgement | Promise<Judgement>;
+
+/** GateSession.judge */
+export const judge = (s: State, text: string, types: readonly number[]): Judged => {
+  if (s.options.audit.failure !== null) return UNRECORDED;
+  return catalogIsFresh(s) ? judgeNow(s, text, types, false) : judgeAfterLook(s, text, types, false);
+};
+
+/** GateSession.judgeCall */
+export const judgeCall = (s: State, oid: number): Judged => {
+  if (s.options.audit.failure !== null) return UNRECORDED;
+  return catalogIsFresh(s) ? judgeCallNow(s, oid) : lookAtCatalog(s).then(() => judgeCallNow(s, oid));
+};
+
+/** looked: at the catalog, for this very text. */
+const judgeNow = (s: State, text: string, types: readonly number[], looked: boolean): Judged => {
+  const context = contextOf(s);
+  if (types.some(isOfUsers)) {
+    const of_users = types.filter(isOfUsers);
+    if (s.options.analyser.ofTypes(of_users, context.analysis.context)) return judgeTyped(s, context, text, of_users);
+  }
+  const known = context.allowed.get(text);
+  if (known) return s.options.allowed === 'sync' ? forwarded(s, known) : known;
+  return judgeNew(s, context, text, types, looked);
+};
+
+const judgeAfterLook = async (
+  s: State,
+  text: string,
+  types: readonly number[],
+  looked: boolean,
+): Promise<Judgement> => {
+  await lookAtCatalog(s);
+  return judgeNow(s, text, types, looked);
+};
+
+const judgeNew = (s: State, context: Context, text: string, types: readonly number[], looked: boolean): Judged => {
+  const wait_ms = overBudget(s);
+  // Judged anew when its turn comes: facts and policy may be others then.
+  if (wait_ms > 0) return sleep(wait_ms).then(() => judge(s, text, types));
+  const before = context.analysis.cpu_ms;
+  const ruled = (analysis: Analysis): Judged => {
+    s.spent_ms += context.analysis.cpu_ms - before;
+    // What is not there may have been made a moment ago.
+    if (analysis.missing && !looked && !s.facts.catalog_is_own) return judgeAfterLook(s, text, types, true);
+    return rule(s, context, text, analysis, null);
+  };
+  const analysis = context.analysis.analyse(text);
+  return analysis instanceof Promise ? analysis.then(ruled) : ruled(analysis);
+};
+
+/** A statement with parameters whose types do more than keep a value. */
+const judgeTyped = async (s: State, context: Context, text: string, types: readonly number[]): Promise<Judgement> => {
+  const again: Again = async (now) => {
+    const analysis = await now.analyse(text);
+    const brought = s.options.analyser.ofTypes(types, now.context);
+    return brought ? together(analysis, brought) : analysis;
+  };
+  return rule(s, context, text, await again(context.analysis), again);
+};
+
+const judgeCallNow = (s: State, oid: number): Judged => {
+  const context = contextOf(s);
+  const again = (now: Context['analysis']): Analysis => s.options.analyser.functionCall(oid, now.context);
+  return rule(s, context, `FunctionCall ${oid}`, again(context.analysis), again);
+};
+
+/** How long this session's new texts must wait, in ms: one agent must not take the event loop from the others. */
+const overBudget = (s: State): number => {
+  const now = performance.now();
+  const budget = s.options.analysis_ms_per_s_max;
+  s.spent_ms = Math.max(0, s.spent_ms - ((now - s.countedAt) * budget) / 1000);
+  s.countedAt = now;
+  return s.spent_ms < budget ? 0 : 1 + ((s.spent_ms - budget) * 1000) / budget;
+};
+
+const rule = (s: State, context: Context, text: string, analysis: Analysis, again: Again | null): Judged => {
+  // A Query may end the transaction of what was executed before it without a Sync: what it returns must not decide of that.
+  const implicit = analysis.statements.length > 1 && s.facts.in_implicit_transaction;
+  const verdict = context.policy.judge({
+    analysis,
+    who: s.who,
+    where: s.where,
+    session: implicit ? { ...context.view, in_transaction: true } : context.view,
+    now: Date.now(),
+  });
+  // What does not parse is never forwarded, whatever a policy says of it.
+  if (analysis.error) return unparsed(s, text, analysis.error, verdict);
+  const plan = planOf(analysis, text, verdict.rule, verdict.limits, again);
+  switch (verdict.verdict) {
+    case 'allow': {
+      const pass: Pass = { type: 'pass', plan };
+      if (
+        again === null &&
+        !implicit &&
+        verdict.cacheable &&
+        !analysis.session_bound &&
+        !analysis.missing &&
+        verdict.observed.length === 0
+      )
+        context.allowed.remember(text, pass);
+      if (verdict.observed.length > 0) observed(s, plan, verdict, context);
+      return s.options.allowed === 'sync' ? forwarded(s, pass) : pass;
+    }
+    case 'hold':
+      return { type: 'hold', plan, hold: (parameters) => hold(s, plan, verdict, context, parameters, null) };
+    case 'deny':
+      return { type: 'refuse', plan, refuse: () => deny(s, plan, verdict, context) };
+  }
+};
+
+/** First oid of what is not built in. */
+const USER_OID_MIN = 16384;
+const isOfUsers = (type: number): boolean => type >= USER_OID_MIN;
+
+const together = (analysis: Analysis, more: Analysis): Analysis => ({
+  ...analysis,
+  findings: [...analysis.findings, ...more.findings],
+  reads: [...new Set([...analysis.reads, ...more.reads])].toSorted(),
+  writes: [...new Set([...analysis.writes, ...more.writes])].toSorted(),
+  functions: [...new Set([...analysis.functions, ...more.functions])].toSorted(),
+  effects: [...analysis.effects, ...more.effects],
+});

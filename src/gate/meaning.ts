@@ -1,0 +1,51 @@
+// What names stand for: the catalog that a judgement uses is looked at in time, and what was judged is compared with what would be found
+// now. Must never take a catalog for new that this session has changed since.
+import type { Plan } from '../session/gate.ts';
+import type { CatalogSnapshot } from '../sql/catalog.ts';
+import type { Analysis } from '../sql/findings.ts';
+import { contextOf } from './context.ts';
+import { remembered } from './plan.ts';
+import type { State } from './state.ts';
+
+/** Is it as new as it is meant to be, and does it have what this session has changed? */
+export const catalogIsFresh = (s: State): boolean => {
+  const live = s.facts.catalog_is_own ? null : s.catalog;
+  return live === null || (live.current !== null && s.catalogChanges === s.facts.catalog_changes);
+};
+
+export const lookAtCatalog = async (s: State): Promise<void> => {
+  const changes = s.facts.catalog_changes;
+  await s.catalog?.refresh();
+  s.catalogChanges = changes;
+};
+
+/** Takes what the session's own connection sees (GateSession.ownCatalog). */
+export const takeOwnCatalog = (s: State, rows: string | null): boolean => {
+  const { make, hasTemporary } = s.options.reading;
+  s.ownCatalog = rows === null ? null : make(rows);
+  return s.ownCatalog === null || hasTemporary(s.ownCatalog);
+};
+
+/** What a statement does to what, as far as its names were looked up. */
+export const meant = ({ findings, functions }: Analysis): readonly string[] => [
+  ...findings.map(({ action, object, statement }) => `${statement} ${action} ${object}`).toSorted(),
+  ...functions,
+];
+
+/** Is what was judged still what would be found, under the facts of now? */
+export const stillMeans = (s: State, plan: Plan): boolean | Promise<boolean> => {
+  const { analysis, again } = remembered(plan);
+  const now = contextOf(s).analysis;
+  const anew = again === null ? now.analyse(plan.text) : again(now);
+  return anew instanceof Promise ? anew.then((found) => meansAlike(found, analysis)) : meansAlike(anew, analysis);
+};
+
+/** The same before a release, with another look at the catalog; `judged` is what it was judged by. */
+export const meansTheSameAtRelease = async (s: State, plan: Plan, judged: CatalogSnapshot | null): Promise<boolean> => {
+  if (!s.catalog) return true;
+  await s.catalog.refresh();
+  // What only its own connection sees, the session looks at before it sends.
+  return s.facts.catalog_is_own || contextOf(s).catalog?.id === judged?.id || stillMeans(s, plan);
+};
+
+const meansAlike = (a: Analysis, b: Analysis): boolean => JSON.stringify(meant(a)) === JSON.stringify(meant(b));

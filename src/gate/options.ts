@@ -1,0 +1,66 @@
+// What a gate is given: the parts that it asks, the identity of those who ask, and its limits. Types only.
+import type { Desk, Held } from '../approval/types.ts';
+import type { AuditLog } from '../audit/types.ts';
+import type { Policy, Where, Who } from '../policy/types.ts';
+import type { SessionOpening } from '../session/gate.ts';
+import type { CatalogReading, LiveCatalog } from '../sql/catalog.ts';
+import type { Analysis, AnalysisContext } from '../sql/findings.ts';
+import type { Impact } from '../sql/impact.ts';
+
+export interface GateOptions {
+  readonly analyser: Analyser;
+  /** The policy in force. */
+  readonly policy: () => Policy;
+  readonly desk: Desk;
+  readonly audit: AuditLog;
+  /** `audit.allowed`: what an allowed statement waits for. */
+  readonly allowed: 'async' | 'sync';
+  /** The role that a user's session begins with. */
+  readonly role: (user: string) => string;
+  readonly who: (user: string, authentication: string, address: string) => Who | undefined;
+  readonly where: (opening: SessionOpening) => Where;
+  /** The catalog of a database. Null: there is none to look into. */
+  readonly catalog: (database: string) => LiveCatalog | null;
+  /** How an engine's catalog is read. */
+  readonly reading: Pick<CatalogReading, 'rows' | 'make' | 'hasTemporary'>;
+  /** The console's address for agents, without a slash at its end; null: not told. */
+  readonly console: () => string | null;
+  readonly held_bytes_max: number;
+  /** CPU time that one session's new statements may cost in a second, in ms; over it they wait. */
+  readonly analysis_ms_per_s_max: number;
+  /** Asks the server what a held statement would touch; rejects nothing. An answer of null: there will be none. */
+  readonly impact: ((about: Held, text: ImpactText) => Promise<Impact | null>) | null;
+  readonly fault: (what: string, error: unknown) => void;
+}
+
+/** What an estimate needs beside the request. */
+export interface ImpactText {
+  /** The statement as it would be forwarded, latin1. */
+  readonly text: string;
+  readonly analysis: Analysis;
+  /** As the agent logged in, and its backend upstream. */
+  readonly user: string;
+  readonly server_pid: number;
+  /** Null while it is unknown. */
+  readonly search_path: string | null;
+}
+
+/** What the gate needs of an engine's analysis. */
+export interface Analyser {
+  /** A handle for one set of facts. */
+  session(context: AnalysisContext): AnalysisHandle;
+  /** A function called by its oid, without SQL. */
+  functionCall(oid: number, context: AnalysisContext): Analysis;
+  /** What reading parameters of these types brings with it; null: nothing. */
+  ofTypes(types: readonly number[], context: AnalysisContext): Analysis | null;
+}
+
+export interface AnalysisHandle {
+  /** Asking it for a known text takes no promise. */
+  analyse(text: string): Analysis | Promise<Analysis>;
+  /** The tokens of texts (latin1), then words (UTF-16), for a digest. May reject. */
+  tokens(texts: readonly string[], words: readonly string[]): Uint8Array | Promise<Uint8Array>;
+  /** CPU time that this has cost so far, in ms; from memory it costs nothing. */
+  readonly cpu_ms: number;
+  readonly context: AnalysisContext;
+}

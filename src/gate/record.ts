@@ -1,0 +1,49 @@
+// What the gate itself puts on record about a statement. What must be on record before it happens waits for it; a log that fails stops
+// what waits, and never lets it pass.
+import { texts } from '../errors/catalogue.ts';
+import type { RecordInput } from '../audit/types.ts';
+import type { Verdict } from '../policy/types.ts';
+import type { Judgement, Plan } from '../session/gate.ts';
+import type { Analysis } from '../sql/findings.ts';
+import type { Context } from './context.ts';
+import type { Pass } from './memory.ts';
+import { remembered } from './plan.ts';
+import type { State } from './state.ts';
+
+/** The log can't be written: nothing runs. */
+export const UNRECORDED: Judgement = { type: 'refuse', plan: null, refuse: () => Promise.resolve(texts.noLog()) };
+
+/** `sync` mode: nothing is forwarded before it is on record. */
+export const forwarded = async (s: State, pass: Pass): Promise<Judgement> => {
+  const { shape } = remembered(pass.plan).analysis;
+  const clear = { session: s.id, who: s.who.id, shape };
+  return (await write(s, 'a statement', { type: 'statement.forwarded', clear })) ? pass : UNRECORDED;
+};
+
+/** A rule in observe mode would have held it: on record, and it runs. */
+export const observed = (s: State, plan: Plan, verdict: Verdict, context: Context): void => {
+  const clear = { ...about(s, remembered(plan).analysis, verdict.rule, context), observed: verdict.observed };
+  void write(s, 'an observed statement', { type: 'statement.observed', clear, sealed: { sql: plan.text } });
+};
+
+/** What may stand in clear of a statement. */
+export const about = (s: State, analysis: Analysis, rule: string, context: Context): Record<string, unknown> => ({
+  session: s.id,
+  who: s.who,
+  where: s.where,
+  shape: analysis.shape,
+  rule,
+  findings: analysis.findings,
+  policy: context.policy.hash,
+});
+
+/** False: it could not be written, which is the operator's to know. `what` completes "... could not be recorded". */
+export const write = async (s: State, what: string, record: RecordInput): Promise<boolean> => {
+  try {
+    await s.options.audit.append(record);
+    return true;
+  } catch (error) {
+    s.options.fault(`${what} could not be recorded`, error);
+    return false;
+  }
+};
