@@ -28,14 +28,15 @@ export class Found {
   folds_rows = false;
   copy_in = false;
   hidden_writes = false;
-  /** It defines something. */
+  /** It defines a relation. */
   defined = false;
   /** It has a literal. */
   literal = false;
-  /** It makes one row of many, and reads a table that has them. */
+  /** It makes one value of many rows. */
   folds = false;
+  /** It reads a relation that is not the server's own. */
   reads_user_relation = false;
-  /** Facts of the message. */
+  /** Facts of the message: what it means hangs on statements prepared before. */
   session_bound = false;
   /** Rows are changed, other than of temporary tables. */
   changes_rows = false;
