@@ -2,7 +2,7 @@
 // Each is worked out once for a catalog and a search_path, as if it were a statement of its own, and counts wherever the name is used.
 // What can't be read is `code`; nothing is passed over because it is deep, long or calls itself.
 import type { Action, Analysis } from '../findings.ts';
-import type { Analyst } from './analysis.ts';
+import type { Analyst } from './analyst.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { extensionClass } from './catalog/extensions.ts';
 import type { FunctionRow, RelationRow, TypeRow } from './catalog/rows.ts';
@@ -36,7 +36,7 @@ const DEPTH_MAX = 64;
 export function behindRelation(a: Analyst, row: RelationRow, verb: Verb): Behind {
   return worked(a, `${verb} ${row.oid}`, (inner, catalog) => {
     const { row_type } = catalog.behind(row.oid);
-    if (row_type) inner.usesType(row_type);
+    if (row_type) inner.code.usesType(row_type);
     WRITES[row.kind]?.(inner, catalog, row, verb);
   });
 }
@@ -49,7 +49,7 @@ export function behindFunction(a: Analyst, row: FunctionRow, locals: readonly st
     a,
     `call ${row.oid} ${JSON.stringify(locals)}`,
     (inner, catalog) => {
-      inner.locals = locals;
+      inner.names.locals = locals;
       judgeFunction(inner, catalog, row);
     },
     { names, bodies, role },
@@ -61,7 +61,7 @@ export function behindType(a: Analyst, row: TypeRow): Behind {
   return worked(a, `type ${row.oid}`, (inner, catalog) => {
     const { types, functions, checks } = catalog.behindType(row);
     usesTypes(inner, catalog, types);
-    for (const fn of functions) inner.runsUnnamed(fn);
+    for (const fn of functions) inner.code.runsUnnamed(fn);
     for (const check of checks) stored(inner, catalog, `SELECT ${check.replaceAll(VALUE, 'NULL')}`);
   });
 }
@@ -84,8 +84,12 @@ interface Paths {
 }
 
 function worked(a: Analyst, what: string, work: (inner: Analyst, catalog: Catalog) => void, paths?: Paths): Behind {
-  const catalog = a.catalog!;
-  const { names, bodies, role } = paths ?? { names: catalog.rows.path, bodies: a.bodyPath, role: a.context.role };
+  const catalog = a.names.catalog!;
+  const { names, bodies, role } = paths ?? {
+    names: catalog.rows.path,
+    bodies: a.names.body_path,
+    role: a.context.role,
+  };
   // The role is a schema of the path, too.
   const key = `${what} ${JSON.stringify([names, bodies, role])} ${a.context.server_version}`;
   const { memo } = catalog;
@@ -104,12 +108,12 @@ function worked(a: Analyst, what: string, work: (inner: Analyst, catalog: Catalo
       inner.add('code', '', 'Does what Holdpoint refuses in a statement.', undefined, true);
     }
     return memo.leave(key, made(inner));
-  } else inner.cut = true;
+  } else inner.found.cut = true;
   return made(inner);
 }
 
 function made(inner: Analyst): Behind {
-  const { changes_rows, hidden_writes, user_code, definers, cut } = inner;
+  const { changes_rows, hidden_writes, user_code, definers, cut } = inner.found;
   const analysis = inner.result({ forward: null, position_shift: [], shape: '', reason: null });
   return { analysis, changes_rows, hidden_writes, user_code, definers, cut };
 }
@@ -122,13 +126,13 @@ function stored(inner: Analyst, catalog: Catalog, text: string): void {
 
 function unreadable(inner: Analyst, object = ''): void {
   inner.add('code', object, 'Can not be read here: it may run anything.', undefined, true);
-  inner.forget();
+  inner.effects.forget();
 }
 
 function usesTypes(inner: Analyst, catalog: Catalog, oids: readonly number[]): void {
   for (const oid of oids) {
     const row = catalog.typeOf(oid);
-    if (row) inner.usesType(row);
+    if (row) inner.code.usesType(row);
   }
 }
 
@@ -157,25 +161,25 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
   const behind = catalog.behind(row.oid);
   const event = EVENTS[verb];
   // A policy narrows what may be seen: whose rights its functions have is the table's affair.
-  const definers = new Set(inner.definers.keys());
+  const definers = new Set(inner.found.definers.keys());
   for (const [command, text] of behind.policies)
     if (event.policies.includes(command)) stored(inner, catalog, `SELECT ${text}`);
-  for (const name of inner.definers.keys()) if (!definers.has(name)) inner.definers.delete(name);
+  for (const name of inner.found.definers.keys()) if (!definers.has(name)) inner.found.definers.delete(name);
   triggersAndRules(inner, catalog, row, verb);
   if (verb === 'insert' || verb === 'update' || verb === 'analyze') {
     for (const text of behind.expressions) stored(inner, catalog, `SELECT ${text}`);
-    for (const fn of behind.compares) inner.runsUnnamed(fn);
+    for (const fn of behind.compares) inner.code.runsUnnamed(fn);
   }
   for (const oid of behind.children) {
     const child = catalog.relationOf(oid);
     // A row that belongs to another partition now goes from one to the other.
     const verbs: readonly Verb[] = verb === 'update' && row.kind === 'p' ? ['update', 'insert', 'delete'] : [verb];
-    if (child) for (const done of verbs) inner.part(child, done);
+    if (child) for (const done of verbs) inner.relations.part(child, done);
   }
   for (const [oid, deleted, updated] of behind.referencing) {
     const referencing = catalog.relationOf(oid);
     const done = CASCADES[verb]?.(deleted, updated);
-    if (referencing && done) inner.cascades(referencing, done);
+    if (referencing && done) inner.relations.cascades(referencing, done);
   }
 }
 
@@ -192,7 +196,7 @@ function triggersAndRules(inner: Analyst, catalog: Catalog, row: RelationRow, ve
   for (const trigger of triggers) {
     if ((trigger.type & event.trigger) === 0) continue;
     if (/ WHEN \(/.test(trigger.text)) whenClause(inner, catalog, trigger.text);
-    inner.runs(trigger.function, undefined, transitionTables(trigger.text));
+    inner.code.runs(trigger.function, undefined, transitionTables(trigger.text));
   }
   for (const [on, text] of rules) if (on === event.rule) rule(inner, catalog, text);
 }
@@ -227,7 +231,7 @@ function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): v
   // INSTEAD OF INSERT is given new rows alone.
   if (!instead || verb !== 'insert') stored(inner, catalog, query);
   // One that is updatable by itself changes the table that it shows.
-  if (verb !== 'read' && !instead) inner.writesThrough(query, verb);
+  if (verb !== 'read' && !instead) inner.relations.writesThrough(query, verb);
 }
 
 /** Where rows come from files or programs of the server's machine. */
@@ -258,8 +262,8 @@ function foreignTable(inner: Analyst, catalog: Catalog, row: RelationRow, verb: 
 
 function pathsOf(a: Analyst, { config, bound }: FunctionRow): { names: string | null; bodies: string | null } {
   const set = settings(config).find(([name]) => name === 'search_path')?.[1];
-  const bodies = set ?? a.bodyPath;
-  return { names: bound ? a.catalog!.rows.path : bodies, bodies };
+  const bodies = set ?? a.names.body_path;
+  return { names: bound ? a.names.catalog!.rows.path : bodies, bodies };
 }
 
 /** name=value */
@@ -274,7 +278,7 @@ function judgeFunction(inner: Analyst, catalog: Catalog, row: FunctionRow): void
   const name = qualified(row.schema, row.name);
   usesTypes(inner, catalog, row.types);
   if (row.kind === 'a') {
-    for (const part of catalog.partsOf(row.oid)) inner.runs(part, undefined);
+    for (const part of catalog.partsOf(row.oid)) inner.code.runs(part, undefined);
     return;
   }
   for (const [setting, value] of settings(row.config)) {
@@ -285,9 +289,9 @@ function judgeFunction(inner: Analyst, catalog: Catalog, row: FunctionRow): void
   // Defaults of arguments.
   if (row.definition !== null && !inner.partOf(row.definition, 'CreateFunctionStmt', ['parameters']))
     return unreadable(inner, name);
-  const effects_before = inner.effects.length;
+  const effects_before = inner.effects.list.length;
   body(inner, catalog, row, name);
-  for (const effect of inner.effects.slice(effects_before))
+  for (const effect of inner.effects.list.slice(effects_before))
     if (effect.type === 'reset-all' || (effect.type === 'set' && FACTS.has(effect.name))) unreadable(inner, name);
 }
 
@@ -328,5 +332,5 @@ function ofClass(inner: Analyst, of: keyof typeof FUNCTION_CLASSES | null, name:
   if (of === null || of === 'set-config' || of === 'sequence') return unreadable(inner, name);
   const { actions, why, safe } = FUNCTION_CLASSES[of];
   for (const action of actions as readonly Action[]) inner.add(action, name, why);
-  if (!safe) inner.forget();
+  if (!safe) inner.effects.forget();
 }

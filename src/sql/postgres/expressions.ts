@@ -1,11 +1,12 @@
 // What every kind of node means that is not a statement: 'walk' (nothing of its own, look inside), 'never' (only the server's later
 // stages make it: seeing one is `unknown`), or a rule. A test compares the table with the grammar's list of kinds.
-import type { Analyst, Frame, Visit } from './analysis.ts';
+import type { Analyst } from './analyst.ts';
+import { NOWHERE, type Frame, type Visit } from './frame.ts';
 import { foldCase, quoteIdentifier } from './names.ts';
 import { callNames, isSystemUser, NEWER_CALLS, typeNames } from './newer.ts';
 import type { Tree } from './parser.ts';
 import { judgeSetting } from './settings.ts';
-import { strings, unwrap } from './tree.ts';
+import { refuse, strings, unwrap } from './tree.ts';
 
 export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   ...all(
@@ -31,40 +32,40 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
      TargetEntry Var WindowClause WindowFunc WindowFuncRunCondition WithCheckOption`,
   ),
   A_Const: (a, node) => {
-    if (node['sval'] !== undefined) a.literal();
+    if (node['sval'] !== undefined) a.found.literal = true;
   },
   A_Expr: (a, node, frame) => {
     // IN, LIKE and NULLIF print the operator they stand for; BETWEEN prints itself.
     const between = BETWEENS.has(node['kind'] as string);
     for (const name of between ? ['<=', '>=', '<', '>'].map((one) => [one]) : [strings(node['name'])])
-      a.operator(name, node['location']);
+      a.code.operator(name, node['location']);
     a.children(node, frame, ['name']);
   },
   A_Indirection: (a, node, frame) => {
     // (x).f is also how f(x) may be written.
-    for (const name of strings(node['indirection'])) a.attribute(name, -1);
+    for (const name of strings(node['indirection'])) a.code.attribute(name, -1);
     a.children(node, frame);
   },
   ColumnRef: (a, node) => {
     const names = strings(node['fields']);
-    if (names.length > 1) a.attribute(names.at(-1)!, node['location']);
+    if (names.length > 1) a.code.attribute(names.at(-1)!, node['location']);
   },
   // CASE x WHEN y, x IN (SELECT), USING and NATURAL compare with whatever = the path finds.
   CaseExpr: (a, node, frame) => {
-    if (node['arg'] !== undefined) a.operator(['='], node['location']);
+    if (node['arg'] !== undefined) a.code.operator(['='], node['location']);
     a.children(node, frame);
   },
   FuncCall: functionCall,
-  IntoClause: (a, node, frame) => a.creates(node['rel'] as Tree, frame, 'Creates a table.'),
+  IntoClause: (a, node, frame) => a.relations.creates(node['rel'] as Tree, frame, 'Creates a table.'),
   JoinExpr: (a, node, frame) => {
-    if (node['usingClause'] !== undefined || node['isNatural'] === true) a.operator(['='], -1);
+    if (node['usingClause'] !== undefined || node['isNatural'] === true) a.code.operator(['='], -1);
     a.children(node, frame);
   },
   Constraint: (a, node, frame) => {
     // EXCLUDE (column WITH operator, ...)
     for (const item of (node['exclusions'] as { List?: { items?: unknown[] } }[] | undefined) ?? []) {
       const [, operator] = unwrap(item.List?.items?.[1] ?? {});
-      a.operator(strings(operator['items']), node['location']);
+      a.code.operator(strings(operator['items']), node['location']);
     }
     // foreignKeys() in statements.ts names the other table.
     a.children(node, frame, ['pktable']);
@@ -72,45 +73,45 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
   // Names an alias of the FROM clause.
   LockingClause: () => {},
   RangeVar: (a, node, frame) => {
-    if (!frame.defines) a.reads(node, frame);
+    if (!frame.defines) a.relations.reads(node, frame);
   },
   RangeFunction: (a, node, frame) => {
     const [item] = (node['functions'] as [{ List: { items: [{ FuncCall?: Tree }] } }] | undefined) ?? [];
     const call = item?.List.items[0].FuncCall ?? {};
     if (isSystemUser(call, a.context.server_version))
-      a.reads({ relname: 'system_user', location: call['location'] }, frame);
+      a.relations.reads({ relname: 'system_user', location: call['location'] }, frame);
     a.children(node, frame);
   },
   RangeTableSample: (a, node, frame) => {
-    a.calls(strings(node['method']), -1, node['location']);
+    a.code.calls(strings(node['method']), -1, node['location']);
     a.children(node, frame, ['method']);
   },
   SortBy: (a, node, frame) => {
     const operator = strings(node['useOp']);
-    if (operator.length > 0) a.operator(operator, node['location']);
+    if (operator.length > 0) a.code.operator(operator, node['location']);
     a.children(node, frame, ['useOp']);
   },
   SubLink: (a, node, frame) => {
-    if (node['subLinkType'] === 'ARRAY_SUBLINK') a.folds();
+    if (node['subLinkType'] === 'ARRAY_SUBLINK') a.found.folds = true;
     const operator = strings(node['operName']);
-    if (operator.length > 0) a.operator(operator, node['location']);
-    else if (node['subLinkType'] === 'ANY_SUBLINK') a.operator(['='], node['location']);
+    if (operator.length > 0) a.code.operator(operator, node['location']);
+    else if (node['subLinkType'] === 'ANY_SUBLINK') a.code.operator(['='], node['location']);
     a.children(node, frame, ['operName']);
   },
   ...Object.fromEntries(NEWER_CALLS.map(({ kind }) => [kind, newerCall])),
   JsonArrayAgg: (a, node, frame) => {
-    a.folds();
+    a.found.folds = true;
     newerCall(a, node, frame);
   },
   JsonObjectAgg: folding,
   JsonArrayQueryConstructor: folding,
   // Takes a definition, no rows. One of the session's own is written with what it took.
   TableLikeClause: (a, node, frame) => {
-    if (!frame.defines) a.analyses(node['relation'] as Tree, frame);
+    if (!frame.defines) a.relations.analyses(node['relation'] as Tree, frame);
   },
   TypeName: (a, node, frame) => {
     const names = typeNames(strings(node['names']), a.context.server_version);
-    if (!frame.defines && names.length > 0) a.type(names, node['location']);
+    if (!frame.defines && names.length > 0) a.code.type(names, node['location']);
     a.children(node, frame, ['names']);
   },
   WithClause: (a, node, frame) => {
@@ -130,7 +131,7 @@ function all(rule: 'walk' | 'never', kinds: string): Record<string, 'walk' | 'ne
 const BETWEENS = new Set(['AEXPR_BETWEEN', 'AEXPR_NOT_BETWEEN', 'AEXPR_BETWEEN_SYM', 'AEXPR_NOT_BETWEEN_SYM']);
 
 function folding(a: Analyst, node: Tree, frame: Frame): void {
-  a.folds();
+  a.found.folds = true;
   a.children(node, frame);
 }
 
@@ -138,7 +139,7 @@ function folding(a: Analyst, node: Tree, frame: Frame): void {
 function newerCall(a: Analyst, node: Tree, frame: Frame): void {
   for (const { name, kind, first, count, where } of NEWER_CALLS) {
     if (kind !== frame.kind || a.context.server_version >= first || where?.(node) === false) continue;
-    a.calls([name], count, node['location'] ?? (node['constructor'] as Tree | undefined)?.['location']);
+    a.code.calls([name], count, node['location'] ?? (node['constructor'] as Tree | undefined)?.['location']);
   }
   a.children(node, frame);
 }
@@ -152,7 +153,7 @@ function functionCall(a: Analyst, node: Tree, frame: Frame): void {
   // FROM unnest(a, b) is several calls of one argument each.
   const count = spread || names.join('.') === 'unnest' ? -1 : args.length;
   const parameters = args.filter((arg) => unwrap(arg)[0] === 'ParamRef').length;
-  const bare = a.calls(names, count, node['location'], parameters);
+  const bare = a.code.calls(names, count, node['location'], parameters);
   if (bare !== null) SPECIAL[bare]?.(a, args, node, frame);
   a.children(node, frame, ['funcname']);
 }
@@ -163,7 +164,7 @@ const SPECIAL: Readonly<Record<string, (a: Analyst, args: readonly unknown[], no
   nextval: sequence,
   setval: sequence,
   pg_notify: (a, args, node) => {
-    if (args.some((arg) => looksAtData(arg, a.isNested)))
+    if (args.some((arg) => looksAtData(arg, a.found.isNested)))
       a.add('export', 'pg_catalog.pg_notify', 'Sends data of tables to whoever listens.', node['location']);
   },
   query_to_xml: sqlText,
@@ -186,7 +187,7 @@ function sequence(a: Analyst, args: readonly unknown[], node: Tree, frame: Frame
   const written = constantText(castToRegclass(args[0]) ?? args[0]);
   const parts = typeof written === 'string' ? sequenceName(written) : null;
   if (!parts) a.add('write', '', 'Advances or sets a sequence.', node['location']);
-  else a.writes({ ...parts, location: node['location'] }, NO_FRAME, [], 'Advances or sets a sequence.');
+  else a.relations.writes({ ...parts, location: node['location'] }, NOWHERE, [], 'Advances or sets a sequence.');
 }
 
 /** What nextval's argument is cast from, as defaults print it; undefined: it is another expression. */
@@ -205,13 +206,11 @@ function sequenceName(written: string): { schemaname?: string; relname: string }
   return parts.length === 2 ? { schemaname: parts[0]!, relname: parts[1]! } : null;
 }
 
-const NO_FRAME: Frame = { kind: '', node: {}, scope: null, defines: false, planned: false, later: false };
-
 function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Frame): void {
-  const name = constantText(args[0]) ?? a.settingOfWhere(node);
+  const name = constantText(args[0]) ?? a.own.settingOfWhere(node);
   const given = constantText(args[1]);
   // Inside a larger query it may run never, or once for each row.
-  const value = a.isPlainSelectOf(node) ? (given ?? undefined) : undefined;
+  const value = a.own.isPlainSelectOf(node) ? (given ?? undefined) : undefined;
   const local = constantBoolean(args[2]);
   if (typeof name !== 'string') {
     a.add(
@@ -221,16 +220,16 @@ function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Fram
       node['location'],
       true,
     );
-    a.forget();
+    a.effects.forget();
     return;
   }
   const lower = name.toLowerCase();
   if (lower.startsWith('holdpoint.')) {
-    a.ownSetting(lower, value, parameterNumber(args[1]), node);
+    a.own.set(lower, value, parameterNumber(args[1]), node);
     return;
   }
   const { action, why, refused } = judgeSetting(name, given ?? undefined);
-  if (refused !== undefined) a.refuse(refused);
+  if (refused !== undefined) refuse(refused);
   a.add(action, quoteIdentifier(lower), why, node['location']);
   if (frame.defines || frame.planned || frame.later)
     a.add(
@@ -240,7 +239,7 @@ function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Fram
       node['location'],
       true,
     );
-  a.set(lower, local === undefined ? undefined : value, local === true);
+  a.effects.set(lower, local === undefined ? undefined : value, local === true);
 }
 
 /** A literal's text as the server would store it; null: NULL; undefined: not a constant. Folds casts to text and ||. */

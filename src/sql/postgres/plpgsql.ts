@@ -1,6 +1,6 @@
 // What can be read of a plpgsql block: its static SQL is judged like any other, EXECUTE of a constant as the text it runs.
 // It never makes a DO block less than `code`: the caller says that already. A function that can't all be read is `code`.
-import type { Analyst } from './analysis.ts';
+import type { Analyst } from './analyst.ts';
 import { constantText } from './expressions.ts';
 import { blank, Lexer, TokenKind } from './lexer.ts';
 import { foldCase } from './names.ts';
@@ -39,7 +39,7 @@ export function judgePlpgsqlFunction(a: Analyst, definition: string, source: str
   if (!whole || words.executes > dynamic || words.cursors > cursors) return false;
   // The tree has none of variables whose types users made.
   for (const value of words.values) if (!a.inner(`SELECT ${value}`, undefined)) return false;
-  for (const name of words.called) if (!a.accountsFor(name, source)) return false;
+  for (const name of words.called) if (!a.code.accountsFor(name, source)) return false;
   return true;
 }
 

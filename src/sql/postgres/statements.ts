@@ -1,14 +1,15 @@
 // Every statement kind of PostgreSQL's grammar: its command tag, what it does, and how it is looked into. The reference for what
 // Holdpoint makes of a statement; printed into docs/generated/statements.md. A test compares it with the grammar's list of kinds.
 import type { Action } from '../findings.ts';
-import type { Analyst, Frame, Visit } from './analysis.ts';
+import type { Analyst } from './analyst.ts';
 import type { Verb } from './behind.ts';
 import { constantText } from './expressions.ts';
+import type { Frame, Visit } from './frame.ts';
 import { qualified, quoteIdentifier } from './names.ts';
 import type { Tree } from './parser.ts';
 import { judgePlpgsql } from './plpgsql.ts';
 import { judgeSetting } from './settings.ts';
-import { OWN_HELP, OWN_SETTINGS, Refusal, strings, textOf, unwrap } from './tree.ts';
+import { OWN_HELP, OWN_SETTINGS, Refusal, refuse, strings, textOf, unwrap } from './tree.ts';
 
 export interface StatementRow {
   /** The command tag's words. */
@@ -43,7 +44,7 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
       ['read', 'code'],
       'Reads from a cursor that was judged when it was opened.',
     ),
-    visit: (a, n) => a.fetch(textOf(n['portalname'])),
+    visit: (a, n) => a.prepared.fetch(textOf(n['portalname'])),
   },
   ClosePortalStmt: plain('CLOSE CURSOR', ['settings'], 'Closes a cursor.'),
   ExplainStmt: { ...plain('EXPLAIN', ['read'], 'Shows a plan.'), visit: explain, analysed_at_parse: true },
@@ -228,7 +229,7 @@ export const STATEMENTS: Readonly<Record<string, StatementRow>> = {
   CreateSeqStmt: {
     ...plain('CREATE SEQUENCE', ['ddl'], 'Creates a sequence.'),
     visit: (a, n, f) => {
-      a.creates(n['sequence'] as Tree, f, 'Creates a sequence.');
+      a.relations.creates(n['sequence'] as Tree, f, 'Creates a sequence.');
       a.children(n, { ...f, defines: true });
     },
   },
@@ -344,7 +345,7 @@ function onTables(
   const row = ddl(tag, why, object);
   const visit: Visit = (a, node, frame) => {
     row.visit(a, node, frame);
-    for (const table of [tables(node)].flat()) a.defines(table, frame, why);
+    for (const table of [tables(node)].flat()) a.relations.defines(table, frame, why);
   };
   return { ...row, visit };
 }
@@ -352,7 +353,7 @@ function onTables(
 /** Alters the relation in `field`. */
 function relation(tag: string, why: string, field = 'relation'): StatementRow {
   const visit: Visit = (a, node, frame) => {
-    a.defines(node[field] as Tree, frame, why);
+    a.relations.defines(node[field] as Tree, frame, why);
     a.children(node, { ...frame, defines: true });
   };
   return { tag, actions: ['ddl'], rest: 'ddl', why, visit };
@@ -458,7 +459,7 @@ function objectWord(type: unknown): string {
 
 function select(a: Analyst, node: Tree, frame: Frame): void {
   const scope = a.withClause(node['withClause'], frame);
-  if (node['lockingClause'] !== undefined) for (const range of rangesOf(node['fromClause'])) a.locks(range);
+  if (node['lockingClause'] !== undefined) for (const range of rangesOf(node['fromClause'])) a.relations.locks(range);
   a.children(node, { ...frame, scope, defines: false }, ['withClause']);
 }
 
@@ -476,9 +477,9 @@ function rangesOf(from: unknown): readonly Tree[] {
 
 function change(a: Analyst, node: Tree, frame: Frame, why: string): void {
   const scope = a.withClause(node['withClause'], { ...frame, defines: false });
-  a.writes(node['relation'] as Tree, frame, verbs(frame.kind, node), why);
+  a.relations.writes(node['relation'] as Tree, frame, verbs(frame.kind, node), why);
   const whole = frame.kind === 'UpdateStmt' || frame.kind === 'DeleteStmt';
-  if (whole && !frame.planned && !narrows(node['whereClause'])) a.writes_all_rows = true;
+  if (whole && !frame.planned && !narrows(node['whereClause'])) a.found.writes_all_rows = true;
   a.children(node, { ...frame, scope, defines: false }, ['withClause', 'relation']);
 }
 
@@ -505,28 +506,29 @@ function narrows(where: unknown): boolean {
 function truncate(a: Analyst, node: Tree, frame: Frame): void {
   for (const item of node['relations'] as unknown[]) {
     const [, range] = unwrap(item);
-    a.writes(
+    a.relations.writes(
       range,
       frame,
       [node['behavior'] === 'DROP_CASCADE' ? 'truncate-cascade' : 'truncate'],
       'Removes all rows.',
     );
-    a.defines(range, frame, 'Removes all rows at once, without row triggers.');
+    a.relations.defines(range, frame, 'Removes all rows at once, without row triggers.');
   }
-  a.writes_all_rows = true;
+  a.found.writes_all_rows = true;
 }
 
 function copy(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['relation'] as Tree | undefined;
   const outside = node['filename'] !== undefined || node['is_program'] === true;
   const place = node['is_program'] === true ? 'a program on the server' : 'a file of the server';
-  const about = (action: Action, why: string): void => (range ? a.about(action, range, why) : a.add(action, '', why));
+  const about = (action: Action, why: string): void =>
+    range ? a.relations.about(action, range, why) : a.add(action, '', why);
   if (node['is_from'] === true) {
-    if (range) a.writes(range, frame, ['insert'], 'Adds rows in bulk.');
+    if (range) a.relations.writes(range, frame, ['insert'], 'Adds rows in bulk.');
     if (outside) about('import', `Loads rows from ${place}.`);
-    else a.copy_in = true;
+    else a.found.copy_in = true;
   } else {
-    if (range) a.reads(range, frame);
+    if (range) a.relations.reads(range, frame);
     about('export', outside ? `Writes rows to ${place}.` : 'Rows leave the database in bulk through this connection.');
   }
   if (outside) a.add('admin', node['is_program'] === true ? 'program' : 'file', `Uses ${place}.`);
@@ -552,22 +554,22 @@ function isTrue(wrapped: unknown): boolean {
 }
 
 function prepare(a: Analyst, node: Tree, frame: Frame): void {
-  a.prepare(textOf(node['name']), node['query'] as Tree);
+  a.prepared.prepare(textOf(node['name']), node['query'] as Tree);
   a.children(node, frame, ['query']);
 }
 
 function execute(a: Analyst, node: Tree, frame: Frame): void {
-  a.execute(textOf(node['name']));
+  a.prepared.execute(textOf(node['name']));
   a.children(node, frame);
 }
 
 function deallocate(a: Analyst, node: Tree): void {
-  a.deallocate(node['name'] === undefined ? null : textOf(node['name']));
+  a.prepared.deallocate(node['name'] === undefined ? null : textOf(node['name']));
 }
 
 function lock(a: Analyst, node: Tree): void {
   for (const item of node['relations'] as unknown[]) {
-    a.about('transaction', unwrap(item)[1], 'Locks a table.');
+    a.relations.about('transaction', unwrap(item)[1], 'Locks a table.');
   }
 }
 
@@ -599,15 +601,15 @@ function transaction(a: Analyst, node: Tree, frame: Frame): void {
   if (op === null || op === 'prepare-transaction')
     a.add('admin', '', 'Ends or revives a transaction that outlives its session.');
   a.add('transaction', '', 'Controls the transaction.');
-  if (op !== null) a.transaction(op);
-  if (node['chain'] === true && op !== null) a.transaction('begin');
+  if (op !== null) a.effects.transaction(op);
+  if (node['chain'] === true && op !== null) a.effects.transaction('begin');
 }
 
 function set(a: Analyst, node: Tree, frame: Frame): void {
   const kind = textOf(node['kind']);
   if (kind === 'VAR_RESET_ALL') {
     a.add('settings', '', 'Sets all settings back.');
-    if (!frame.defines) a.resetAll();
+    if (!frame.defines) a.effects.resetAll();
     return;
   }
   const name = textOf(node['name']);
@@ -619,10 +621,10 @@ function set(a: Analyst, node: Tree, frame: Frame): void {
     kind === 'VAR_SET_VALUE' ? settingText(name, node['args']) : kind === 'VAR_SET_CURRENT' ? undefined : null;
   if (name.toLowerCase().startsWith('holdpoint.')) return ownSet(a, name.toLowerCase(), value, frame);
   const { action, why, refused } = judgeSetting(name, value, frame.defines ? undefined : a.context.role_start);
-  if (refused !== undefined && !frame.defines) a.refuse(refused);
+  if (refused !== undefined && !frame.defines) refuse(refused);
   a.add(action, name.split('.').map(quoteIdentifier).join('.').toLowerCase(), why);
   // ALTER ROLE ... SET, CREATE FUNCTION ... SET change nothing of this session.
-  if (!frame.defines) a.set(name.toLowerCase(), value, node['is_local'] === true);
+  if (!frame.defines) a.effects.set(name.toLowerCase(), value, node['is_local'] === true);
 }
 
 /** Settings whose values are lists of identifiers: SET quotes each. */
@@ -636,33 +638,33 @@ function settingText(name: string, args: unknown): string | undefined {
 
 function ownSet(a: Analyst, name: string, value: string | null | undefined, frame: Frame): void {
   const which = OWN_SETTINGS.get(name);
-  if (!which || value === undefined || !a.isDirect(frame)) throw new Refusal('0A000', OWN_HELP);
-  a.own.push(
+  if (!which || value === undefined || !a.own.isDirect(frame)) throw new Refusal('0A000', OWN_HELP);
+  a.own.list.push(
     value === null
-      ? { op: 'reset', name: which, statement: a.statement }
-      : { op: 'set', name: which, value, statement: a.statement },
+      ? { op: 'reset', name: which, statement: a.found.statement }
+      : { op: 'set', name: which, value, statement: a.found.statement },
   );
 }
 
 function show(a: Analyst, node: Tree, frame: Frame): void {
   const name = textOf(node['name']);
   if (!/^holdpoint\./i.test(name)) return a.add('settings', quoteIdentifier(name.toLowerCase()), 'Shows a setting.');
-  const own = a.isDirect(frame) ? name.toLowerCase() : '';
+  const own = a.own.isDirect(frame) ? name.toLowerCase() : '';
   const which = OWN_SETTINGS.get(own);
-  if (which) a.own.push({ op: 'show-setting', name: which, statement: a.statement });
-  else if (own === 'holdpoint.requests') a.own.push({ op: 'show-requests', statement: a.statement });
+  if (which) a.own.list.push({ op: 'show-setting', name: which, statement: a.found.statement });
+  else if (own === 'holdpoint.requests') a.own.list.push({ op: 'show-requests', statement: a.found.statement });
   else if (own.startsWith('holdpoint.request.'))
-    a.own.push({ op: 'show-request', id: name.slice('holdpoint.request.'.length), statement: a.statement });
+    a.own.list.push({ op: 'show-request', id: name.slice('holdpoint.request.'.length), statement: a.found.statement });
   else throw new Refusal('0A000', OWN_HELP);
 }
 
 function discard(a: Analyst, node: Tree): void {
   a.add('settings', '', 'Resets parts of the session.');
   if (node['target'] === 'DISCARD_ALL') {
-    a.resetAll();
-    a.deallocate(null);
+    a.effects.resetAll();
+    a.prepared.deallocate(null);
   }
-  a.forgetTemporary();
+  a.relations.forgetTemporary();
 }
 
 // ---- code --------------------------------------------------------------------------------------------------------------------
@@ -681,16 +683,16 @@ function doBlock(a: Analyst, node: Tree, frame: Frame): void {
   a.add('code', language, 'Runs a block of code.');
   if (language === 'plpgsql') judgePlpgsql(a, body, location);
   a.children(node, frame);
-  a.forget();
+  a.effects.forget();
 }
 
 function call(a: Analyst, node: Tree, frame: Frame): void {
   const fn = node['funccall'] as Tree;
   const called = strings(fn['funcname']);
-  a.calls(called, -1, fn['location']);
-  if (!a.resolves) a.add('code', qualified(...called), 'Runs a procedure.', fn['location']);
+  a.code.calls(called, -1, fn['location']);
+  if (!a.names.resolves) a.add('code', qualified(...called), 'Runs a procedure.', fn['location']);
   a.push(fn['args'], '*', frame);
-  a.forget();
+  a.effects.forget();
 }
 
 function createFunction(a: Analyst, node: Tree, frame: Frame): void {
@@ -706,9 +708,9 @@ function createFunction(a: Analyst, node: Tree, frame: Frame): void {
 }
 
 function createRule(a: Analyst, node: Tree, frame: Frame): void {
-  a.defines(node['relation'] as Tree, frame, 'Creates a rule on a table.');
+  a.relations.defines(node['relation'] as Tree, frame, 'Creates a rule on a table.');
   // On a table of the session's own, too: what it does later, it does to others.
-  const { name, temporary } = a.relation(node['relation'] as Tree);
+  const { name, temporary } = a.names.relation(node['relation'] as Tree);
   if (temporary) a.add('ddl', name, 'Creates a rule on a table.');
   // OLD and NEW are no tables.
   const scope = { name: 'old', outer: { name: 'new', outer: null } };
@@ -725,7 +727,7 @@ function grant(a: Analyst, node: Tree): void {
   const objects = (node['objects'] as unknown[] | undefined) ?? [];
   for (const item of objects) {
     const [kind, range] = unwrap(item);
-    if (kind === 'RangeVar') a.about('grant', range, 'Changes privileges.');
+    if (kind === 'RangeVar') a.relations.about('grant', range, 'Changes privileges.');
     else a.add('grant', objectName(item), 'Changes privileges.', range['location']);
   }
   if (objects.length === 0) a.add('grant', '', 'Changes privileges.');
@@ -736,7 +738,7 @@ function grant(a: Analyst, node: Tree): void {
 function maintain(a: Analyst, node: Tree): void {
   const range = node['relation'] as Tree | undefined;
   const why = 'Rewrites a table or its indexes under a lock.';
-  if (range) a.about('admin', range, why);
+  if (range) a.relations.about('admin', range, why);
   else a.add('admin', textOf(node['name']), why);
 }
 
@@ -744,14 +746,14 @@ function cluster(a: Analyst, node: Tree): void {
   maintain(a, node);
   const range = node['relation'] as Tree | undefined;
   const why = 'Changes the order a table is kept in.';
-  if (range) a.about('ddl', range, why);
+  if (range) a.relations.about('ddl', range, why);
   else a.add('ddl', '', why);
 }
 
 function vacuum(a: Analyst, node: Tree, frame: Frame): void {
-  if (node['rels'] === undefined) a.analysesAll();
+  if (node['rels'] === undefined) a.relations.analysesAll();
   for (const item of (node['rels'] as unknown[] | undefined) ?? [])
-    a.analyses((unwrap(item)[1]['relation'] ?? {}) as Tree, frame);
+    a.relations.analyses((unwrap(item)[1]['relation'] ?? {}) as Tree, frame);
   for (const item of (node['options'] as unknown[] | undefined) ?? []) {
     const [, option] = unwrap(item);
     const on = option['arg'] === undefined || isTrue(option['arg']);
@@ -763,7 +765,7 @@ function vacuum(a: Analyst, node: Tree, frame: Frame): void {
 
 /** What a definition holds. That of the session's own table runs unseen when the table is used, so it is looked at now. */
 function definition(a: Analyst, range: Tree, frame: Frame): Frame {
-  const own = a.relation(range).temporary;
+  const own = a.names.relation(range).temporary;
   return { ...frame, defines: !own, later: frame.later || own };
 }
 
@@ -771,7 +773,7 @@ const RELATED = 'Changes which tables are part of which.';
 
 /** A foreign key puts triggers on the table it refers to. One of a temporary table can only refer to the session's own. */
 function foreignKeys(a: Analyst, elements: unknown, range: Tree, frame: Frame): void {
-  if (a.relation(range).temporary) return;
+  if (a.names.relation(range).temporary) return;
   for (const item of (elements as unknown[] | undefined) ?? []) {
     const [kind, element] = unwrap(item);
     if (kind === 'AlterTableCmd') foreignKeys(a, [element['def']], range, frame);
@@ -779,58 +781,58 @@ function foreignKeys(a: Analyst, elements: unknown, range: Tree, frame: Frame): 
     const other = element['pktable'] as Tree | undefined;
     if (other === undefined) continue;
     const itself = other['relname'] === range['relname'] && other['schemaname'] === range['schemaname'];
-    if (!itself) a.defines(other, frame, 'Makes a foreign key refer to a table.');
+    if (!itself) a.relations.defines(other, frame, 'Makes a foreign key refer to a table.');
   }
 }
 
 function createTable(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['relation'] as Tree;
   const parents = (node['inhRelations'] as unknown[] | undefined) ?? [];
-  a.creates(range, frame, 'Creates a table.');
+  a.relations.creates(range, frame, 'Creates a table.');
   // A temporary table that inherits shows its rows to those who read the parent.
-  if (parents.length > 0) a.add('ddl', a.relation(range).name, 'Makes a table part of another.');
-  for (const parent of parents) a.defines(unwrap(parent)[1], frame, RELATED);
+  if (parents.length > 0) a.add('ddl', a.names.relation(range).name, 'Makes a table part of another.');
+  for (const parent of parents) a.relations.defines(unwrap(parent)[1], frame, RELATED);
   foreignKeys(a, node['tableElts'], range, frame);
   a.children(node, definition(a, range, frame), ['relation', 'inhRelations']);
-  if (!frame.planned) a.temporary(range, true);
+  if (!frame.planned) a.relations.temporary(range, true);
 }
 
 /** An index lives in its table's schema. */
 function createIndex(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['relation'] as Tree;
-  a.defines(range, frame, 'Creates an index on a table.');
-  if (node['idxname'] !== undefined && !a.relation(range).temporary) {
-    a.defines({ ...range, relname: node['idxname'] }, frame, 'Creates an index.');
+  a.relations.defines(range, frame, 'Creates an index on a table.');
+  if (node['idxname'] !== undefined && !a.names.relation(range).temporary) {
+    a.relations.defines({ ...range, relname: node['idxname'] }, frame, 'Creates an index.');
   }
   a.children(node, definition(a, range, frame), ['relation']);
 }
 
 function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
   const range = (node['into'] as Tree)['rel'] as Tree;
-  a.creates(range, frame, 'Creates a table from a query.');
+  a.relations.creates(range, frame, 'Creates a table from a query.');
   a.push(node['query'], '*', { ...frame, defines: false });
-  if (!frame.planned) a.temporary(range, true);
+  if (!frame.planned) a.relations.temporary(range, true);
 }
 
 function createView(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['view'] as Tree;
-  a.creates(range, frame, 'Creates a view.');
+  a.relations.creates(range, frame, 'Creates a view.');
   // One of the session's own may hide a table that a policy names: it must be there to look into afterwards.
-  if (!a.catalog) a.add('ddl', a.relation(range).name, 'Creates a view.', range['location']);
+  if (!a.names.catalog) a.add('ddl', a.names.relation(range).name, 'Creates a view.', range['location']);
   a.push(node['query'], '*', { ...frame, defines: false, planned: true });
-  a.temporaryView(range);
+  a.relations.temporaryView(range);
 }
 
 function alterTable(a: Analyst, node: Tree, frame: Frame): void {
   const range = node['relation'] as Tree;
-  a.defines(range, frame, 'Alters a table.');
+  a.relations.defines(range, frame, 'Alters a table.');
   for (const item of (node['cmds'] as unknown[] | undefined) ?? []) {
     const [, command] = unwrap(item);
-    if (command['subtype'] === 'AT_ChangeOwner') a.about('grant', range, 'Changes the owner.');
+    if (command['subtype'] === 'AT_ChangeOwner') a.relations.about('grant', range, 'Changes the owner.');
     // [NO] INHERIT, ATTACH and DETACH PARTITION.
     const [kind, other] = unwrap(command['def']);
-    if (kind === 'RangeVar') a.defines(other, frame, RELATED);
-    else if (kind === 'PartitionCmd') a.defines(other['name'] as Tree, frame, RELATED);
+    if (kind === 'RangeVar') a.relations.defines(other, frame, RELATED);
+    else if (kind === 'PartitionCmd') a.relations.defines(other['name'] as Tree, frame, RELATED);
   }
   foreignKeys(a, node['cmds'], range, frame);
   a.children(node, definition(a, range, frame), ['relation']);
@@ -847,9 +849,9 @@ function relationOrObject(why: string): Visit {
     const range = node['relation'] as Tree | undefined;
     if (range === undefined) a.add('ddl', objectName(node['object']), why);
     else {
-      a.defines(range, frame, why);
+      a.relations.defines(range, frame, why);
       // Renamed or moved: the old name may mean another table now.
-      a.temporary(range, false);
+      a.relations.temporary(range, false);
     }
     a.children(node, { ...frame, defines: true }, ['relation', 'object']);
   };
@@ -881,7 +883,7 @@ function rangeOf(type: string, object: unknown): Tree | null {
 function concerns(a: Analyst, type: string, object: unknown, frame: Frame, why: string): void {
   const range = rangeOf(type, object);
   if (range === null || PARTS_OF_RELATIONS.has(type)) a.add('ddl', objectName(object), why);
-  if (range !== null) a.defines(range, frame, why);
+  if (range !== null) a.relations.defines(range, frame, why);
 }
 
 function drop(a: Analyst, node: Tree, frame: Frame): void {
@@ -889,8 +891,8 @@ function drop(a: Analyst, node: Tree, frame: Frame): void {
   const is_relation = RELATION_TYPES.has(type);
   for (const item of (node['objects'] as unknown[] | undefined) ?? []) {
     concerns(a, type, item, frame, is_relation ? 'Drops a table, view, index or sequence.' : 'Drops an object.');
-    if (is_relation) a.temporary(rangeOf(type, item)!, false);
-    else a.forgetTemporary();
+    if (is_relation) a.relations.temporary(rangeOf(type, item)!, false);
+    else a.relations.forgetTemporary();
   }
 }
 
@@ -900,7 +902,7 @@ function securityLabel(a: Analyst, node: Tree, frame: Frame): void {
   concerns(a, type, node['object'], frame, why);
   const range = rangeOf(type, node['object']);
   if (range === null) a.add('grant', objectName(node['object']), why);
-  else a.about('grant', range, why);
+  else a.relations.about('grant', range, why);
 }
 
 function createSchema(a: Analyst, node: Tree, frame: Frame): void {

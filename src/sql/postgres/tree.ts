@@ -31,6 +31,11 @@ export class Refusal extends Error {
   }
 }
 
+/** Raises the refusal of what Holdpoint does not let pass. */
+export function refuse(message: string): never {
+  throw new Refusal('0A000', message);
+}
+
 /** Said for a holdpoint.* name that does not exist. */
 export const OWN_HELP =
   'Holdpoint knows SET holdpoint.reason, SET holdpoint.hold, SHOW holdpoint.requests and SHOW holdpoint.request."<id>"';
