@@ -205,7 +205,7 @@ async function explainLine(
     return explanationJson(
       id,
       analysis,
-      policy.explain(question(analysis, LINE.parse({}), { in_transaction: false, role: '' })),
+      policy.explain(question(analysis, LINE.parse({}), { in_transaction: false, role: null, role_is_local: false })),
     );
   }
   const exact = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
@@ -251,13 +251,13 @@ type Input = z.output<typeof LINE>;
 function question(
   analysis: Analysis,
   { session, as }: Input,
-  { in_transaction, role }: Pick<Explained, 'in_transaction' | 'role'>,
+  state: Pick<Explained, 'in_transaction' | 'role' | 'role_is_local'>,
 ): PolicyQuestion {
   return {
     analysis,
     who: { ...as, authentication: 'scram-sha-256', address: '127.0.0.1' },
     where: { engine: 'postgres', upstream: 'explain', database: session.database ?? 'postgres', tags: {} },
-    session: { in_transaction, application_name: '', role, role_is_local: false },
+    session: { application_name: '', ...state },
     now: Date.now(),
   };
 }
