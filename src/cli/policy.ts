@@ -10,6 +10,7 @@ import type { PolicyError, PolicyQuestion } from '../policy/types.ts';
 import { analyseWithSession, type Explained, type ExplainedSession } from '../sql/explain.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { PostgresAnalyser } from '../sql/postgres/analyser.ts';
+import { refusedAnalysis } from '../sql/postgres/analysis.ts';
 import { explanationJson, explanationText } from './explanation.ts';
 import { EXIT, Failure } from './failure.ts';
 import { readLines } from './lines.ts';
@@ -264,21 +265,7 @@ function question(
 
 /** A line that carries no statement is told as one that does not parse: one line out for each line in. */
 function unreadable(why: string): Analysis {
-  return {
-    statements: [],
-    findings: [],
-    reads: [],
-    writes: [],
-    functions: [],
-    effects: [],
-    own: [],
-    forward: null,
-    position_shift: [],
-    shape: '',
-    reason: null,
-    session_bound: false,
-    error: { sqlstate: '22023', message: why, position: 0 },
-  };
+  return refusedAnalysis('', { sqlstate: '22023', message: why, position: 0 }, null);
 }
 
 async function postgresAnalysis(): Promise<PostgresAnalysis> {
