@@ -55,11 +55,29 @@ test('a server that is not up yet: said, started all the same, and said what is 
       line.on('error', () => socket.destroy()).pipe(socket);
     }).listen(port, '127.0.0.1');
     await once(late, 'listening');
-    await expect.poll(() => gateway.lines.at(-1), { timeout: 15_000 }).toMatch(SEEN);
-    await expect.poll(catalogConnections).toBe(0);
+    // Whoever connects just then does not wait for the next attempt: what users made is known.
+    const client = await open(gateway.agentUrl());
+    expect(gateway.lines.at(-1)).toMatch(SEEN);
+    expect((await client.query('SELECT plain(1) AS one')).rows).toEqual([{ one: 1 }]);
+    await client.end();
   } finally {
     await gateway.stop();
     late?.close();
+  }
+});
+
+test('... and without anybody who connects', async () => {
+  const name = 'later';
+  const gateway = await startGateway({ upstream: server.url.replace(/[^/]+$/, name) });
+  try {
+    expect(gateway.lines.at(-1)).toMatch(/the catalog of app\/later can not be read as postgres/);
+    await admin.query(`CREATE DATABASE ${name}`);
+    await expect.poll(() => gateway.lines.at(-1), { timeout: 15_000 }).toMatch(/app\/later was read as postgres/);
+    // For sessions of another test it stays a while.
+    const LATER = "SELECT FROM pg_stat_activity WHERE datname = 'later' AND application_name = 'holdpoint catalog'";
+    await expect.poll(async () => (await admin.query(LATER)).rowCount).toBe(0);
+  } finally {
+    await gateway.stop();
   }
 });
 

@@ -90,6 +90,8 @@ export class PostgresCatalog implements LiveCatalog {
   async open(): Promise<void> {
     this.#users += 1;
     if (this.#users === 1) this.#keep();
+    // The server was not there at the start; whoever comes now has just logged in to it.
+    if (this.#introducing) this.#retry_at = Math.min(this.#retry_at, 0);
     // What was made before somebody connected is there for it.
     await this.refresh();
   }
