@@ -59,7 +59,11 @@ const weigh = async (): Promise<() => Promise<number>> => {
   }, 20);
   return async () => {
     clearInterval(timer);
-    return Math.max(most, await gateway.rss()) - before;
+    const growth = Math.max(most, await gateway.rss()) - before;
+    console.log(
+      `pressure, ${expect.getState().currentTestName}: up to ${TOTAL_BYTES / MIB} MiB, grown by ${(growth / MIB).toFixed(0)} MiB`,
+    );
+    return growth;
   };
 };
 
