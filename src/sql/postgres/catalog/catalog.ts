@@ -97,14 +97,14 @@ export class Catalog {
   readonly #columns: ReadonlyMap<number, readonly number[]>;
   readonly #views: ReadonlyMap<number, string | null>;
   readonly #triggers: ReadonlyMap<number, readonly TriggerRow[]>;
-  readonly #rules: ReadonlyMap<number, readonly (readonly [event: string, text: string])[]>;
-  readonly #policies: ReadonlyMap<number, readonly (readonly [command: string, text: string])[]>;
-  readonly #expressions: ReadonlyMap<number, readonly string[]>;
+  readonly #rules: ReadonlyMap<number, readonly (readonly [event: string, text: string | null])[]>;
+  readonly #policies: ReadonlyMap<number, readonly (readonly [command: string, text: string | null])[]>;
+  readonly #expressions: ReadonlyMap<number, readonly (string | null)[]>;
   readonly #index_classes: ReadonlyMap<number, readonly number[]>;
   readonly #referencing: ReadonlyMap<number, readonly (readonly [table: number, deleted: string, updated: string])[]>;
   readonly #compared: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #foreign: ReadonlyMap<number, readonly [handler: string, program: boolean]>;
-  readonly #checks: ReadonlyMap<number, readonly string[]>;
+  readonly #checks: ReadonlyMap<number, readonly (string | null)[]>;
   readonly #parts: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #class_functions: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #type_classes: ReadonlyMap<number, readonly FunctionReference[]>;
