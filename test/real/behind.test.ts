@@ -127,14 +127,19 @@ const OWN: typeof CASES = [
     ['read public.notes', 'write pg_temp.v', 'write w?'],
   ],
   ['SELECT pg_temp.nobody()', ['read']],
+  ['CREATE INDEX ON of_ranked (a)', ['code public.opaque?', 'write pg_temp.of_ranked']],
+  ['ALTER TABLE of_ranked ADD UNIQUE (a)', ['code public.opaque?', 'write pg_temp.of_ranked']],
+  ['SELECT c::text FROM casting c', ['code public.opaque?', 'read pg_temp.casting']],
 ];
 
 describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
   let server: TestServer;
   let catalog: CatalogSnapshot;
   let own: CatalogSnapshot;
+  /** As another session sees the database meanwhile. */
+  let beside: CatalogSnapshot;
   let analyser: PostgresAnalyser;
-  const analyse = (sql: string, seen = catalog): Analysis | Promise<Analysis> =>
+  const analyse = (sql: string, seen: CatalogSnapshot | null = catalog): Analysis | Promise<Analysis> =>
     analyser.analyse(Buffer.from(sql).toString('latin1'), {
       server_version: major,
       database: 'postgres',
@@ -149,13 +154,17 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     server = await startServer(major);
     const admin = await server.admin(SETUP);
     await admin.query('SET search_path = pg_catalog');
-    const read = async (): Promise<CatalogSnapshot> => {
-      const { rows } = await admin.query<Record<string, string>>(READING.rows);
+    const read = async (as = admin): Promise<CatalogSnapshot> => {
+      const { rows } = await as.query<Record<string, string>>(READING.rows);
       return READING.make(Object.values(rows[0] ?? {})[0] ?? '');
     };
     catalog = await read();
-    await admin.query('CREATE TEMP TABLE customers (a int); CREATE TEMP TABLE mine_alone (a int)');
+    await admin.query(`CREATE TEMP TABLE customers (a int); CREATE TEMP TABLE mine_alone (a int); CREATE TEMP TABLE of_ranked (a public.ranked);
+      CREATE TEMP TABLE casting (a int); CREATE FUNCTION public.cast_it(casting) RETURNS text LANGUAGE sql AS 'SELECT public.opaque(1)::text';
+      CREATE CAST (casting AS text) WITH FUNCTION public.cast_it(casting)`);
     own = await read();
+    const other = await server.admin('SET search_path = pg_catalog');
+    beside = await read(other);
     analyser = await PostgresAnalyser.create();
   });
   afterAll(async () => {
@@ -182,6 +191,16 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     expect(analysis.error).toBeNull();
     expect(found(analysis)).toEqual([...expected].toSorted());
     expect(analysis.statements.some(({ hidden_writes }) => hidden_writes)).toBe(hidden === 'hidden');
+  });
+
+  test('what hangs on a temporary table of another session is nobody else’s', async () => {
+    expect(found(await analyse('SELECT 1::text', beside))).toEqual(['read']);
+  });
+
+  test('without a catalog, an operator class may be anything', async () => {
+    const index = (of: string) => analyse(`CREATE TEMP TABLE x (a int); CREATE INDEX ON x (a ${of})`, null);
+    expect(found(await index('any_ops'))).toEqual(['code any_ops?', 'write pg_temp.x']);
+    expect(found(await index('pg_catalog.int4_ops'))).toEqual(['write pg_temp.x']);
   });
 
   test('a name that is not there is no finding, but is told', async () => {

@@ -804,7 +804,16 @@ function createIndex(a: Analyst, node: Tree, frame: Frame): void {
   if (node['idxname'] !== undefined && !a.names.relation(range).temporary) {
     a.relations.defines({ ...range, relname: node['idxname'] }, frame, 'Creates an index.');
   }
+  comparesOwn(a, range);
   a.children(node, definition(a, range, frame), ['relation']);
+}
+
+/** Indexes and constraints of the session's own table compare its rows as the types of its columns have it. */
+function comparesOwn(a: Analyst, range: Tree): void {
+  for (const { oid, schema } of a.names.relation(range).rows) {
+    const type = schema === 'pg_temp' ? a.names.catalog?.behind(oid).row_type : null;
+    if (type) a.code.usesType(type, range['location']);
+  }
 }
 
 function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
@@ -835,6 +844,7 @@ function alterTable(a: Analyst, node: Tree, frame: Frame): void {
     else if (kind === 'PartitionCmd') a.relations.defines(other['name'] as Tree, frame, RELATED);
   }
   foreignKeys(a, node['cmds'], range, frame);
+  comparesOwn(a, range);
   a.children(node, definition(a, range, frame), ['relation']);
 }
 

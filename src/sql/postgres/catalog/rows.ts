@@ -4,7 +4,7 @@
 // Source: manual 53, "System Catalogs".
 
 /** First oid of what is not built in (FirstNormalObjectId). */
-const FIRST_USER_OID = 16384;
+export const FIRST_USER_OID = 16384;
 
 /** 0: there is none. A function: its oid if users made it, else its name. */
 type Oid = number;
