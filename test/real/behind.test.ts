@@ -197,6 +197,21 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     expect(found(await analyse('SELECT 1::text', beside))).toEqual(['read']);
   });
 
+  test('how many rows a call of a function can return', async () => {
+    const rows = async (sql: string) => (await analyse(sql)).statements[0]?.rows_max;
+    expect(await rows('SELECT purge(), even(3)')).toBe(1);
+    expect(await rows('SELECT * FROM purge()')).toBe(1);
+    expect(await rows('SELECT * FROM public.purge() AS p, even(3)')).toBe(1);
+    expect(await rows('SELECT purge() FROM notes')).toBeNull();
+    expect(await rows("SELECT rows_of('x')")).toBeNull();
+    expect(await rows("SELECT * FROM purge(), rows_of('x')")).toBeNull();
+    expect(await rows('SELECT abs(purge())')).toBe(1);
+    expect(await rows('SELECT (make_pair()).a')).toBe(1);
+    expect(await rows('SELECT (make_pair()).pairs_of')).toBeNull();
+    expect(await rows('SELECT 1 |# 2')).toBeNull();
+    expect(await rows('SELECT p.pairs_of FROM make_pair() AS p')).toBeNull();
+  });
+
   test('without a catalog, an operator class may be anything', async () => {
     const index = (of: string) => analyse(`CREATE TEMP TABLE x (a int); CREATE INDEX ON x (a ${of})`, null);
     expect(found(await index('any_ops'))).toEqual(['code any_ops?', 'write pg_temp.x']);

@@ -78,6 +78,8 @@ export interface FunctionRow {
   readonly language: string;
   readonly owner: string;
   readonly definer: boolean;
+  /** It returns a set of rows. */
+  readonly set: boolean;
   readonly extension: string | null;
   readonly arguments: number;
   readonly defaults: number;
@@ -216,7 +218,7 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   ),
   functions: rows(
     `SELECT p.oid::int8 AS oid, ${schema('p.pronamespace')} AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
-      pg_get_userbyid(p.proowner) AS owner, p.prosecdef AS definer, e.extname AS extension, p.pronargs AS arguments, p.pronargdefaults AS defaults,
+      pg_get_userbyid(p.proowner) AS owner, p.prosecdef AS definer, p.proretset AS set, e.extname AS extension, p.pronargs AS arguments, p.pronargdefaults AS defaults,
       p.provariadic <> 0::oid AS variadic, array_to_json(p.proargtypes::oid[]::int8[] || p.prorettype::oid::int8 || COALESCE(p.proallargtypes::int8[], ARRAY[]::int8[])
       || COALESCE((SELECT ARRAY[g.aggtranstype::oid::int8, g.aggmtranstype::oid::int8] FROM pg_aggregate AS g WHERE g.aggfnoid::oid = p.oid), ARRAY[]::int8[])) AS types,
       p.prosrc AS source, p.prosqlbody IS NOT NULL AS bound, COALESCE(p.proconfig, ARRAY[]::text[]) AS config,
