@@ -90,6 +90,26 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['SELECT a(1)', ['read public.secret', 'role public.b']],
   ['CREATE TABLE made (id int); SELECT add_one(1)', ['code add_one?', 'ddl public.made']],
   ['CREATE TEMP TABLE scratch (id int); SELECT add_one(1)', ['read', 'write pg_temp.scratch']],
+  ['SELECT starts_anew()', ['read public.notes', 'write pg_temp.anew', 'write pg_temp.anew_too']],
+  ['SELECT drops_made()', ['ddl made_up?', 'ddl public.notes']],
+  ['SELECT drops_there()', ['ddl public.docs']],
+  ['SELECT drops_of_others()', ['ddl pg_temp_7.x?']],
+  ['DROP TABLE IF EXISTS nobody', ['ddl public.nobody']],
+  [
+    'CREATE SCHEMA s CREATE VIEW v AS SELECT * FROM notes, docs CREATE TABLE notes (id int, d int REFERENCES docs)',
+    ['ddl s', 'ddl s.v', 'ddl s.notes', 'ddl public.docs', 'read s.notes', 'read public.docs'],
+  ],
+  [
+    'CREATE SCHEMA s CREATE TABLE notes (id int PRIMARY KEY, up int REFERENCES notes) GRANT SELECT ON notes TO other',
+    ['ddl s', 'ddl s.notes', 'grant s.notes'],
+  ],
+  ['SELECT * FROM of_file', ['admin file', 'export file', 'read public.of_file']],
+  ['SELECT * FROM of_program', ['admin program', 'export program', 'read public.of_program']],
+  ['INSERT INTO of_server VALUES (1)', ['write public.of_server']],
+  ['SELECT * FROM over_server', ['read public.of_server', 'read public.over_server']],
+  ["SELECT * FROM dblink('dbname=x', 'DELETE FROM notes') AS t (id int)", ['code public.dblink']],
+  ["SELECT dblink_connect('dbname=x')", ['code public.dblink_connect']],
+  ["SELECT dblink_exec('DELETE FROM notes')", ['code public.dblink_exec']],
   ['EXPLAIN SELECT * FROM joined', ['read hr.salaries', 'read public.joined', 'read public.notes']],
 ];
 

@@ -124,6 +124,20 @@ export class Names {
     };
   }
 
+  /** Is there no relation of that name, but for temporary ones that this text has made? Nothing else that it does may have made one. */
+  lacks(range: Tree): boolean {
+    const name = textOf(range['relname']);
+    const schema = range['schemaname'] === undefined ? null : textOf(range['schemaname']);
+    const { catalog } = this;
+    const schemas = this.schemas(schema);
+    if (!catalog || !schemas || this.changed === 'any' || range['catalogname'] !== undefined) return false;
+    if (!this.sees(schema) || schema === 'information_schema') return false;
+    if (schemas.includes('pg_catalog') && isBuiltIn('relation', name, this.#a.context.server_version)) return false;
+    this.missing = true;
+    this.path_used ||= schema === null;
+    return [...schemas, 'pg_temp'].every((of) => catalog.relation(of, name) === undefined);
+  }
+
   /** Relations of that name in the schemas of the path. */
   #inPath(name: string): readonly RelationRow[] {
     return this.path?.schemas.flatMap((of) => this.catalog?.relation(of, name) ?? []) ?? [];
