@@ -84,7 +84,7 @@ class Session implements GateSession {
     return this.#state.catalog?.last?.id ?? 0;
   }
 
-  ownCatalog(rows: string | null): boolean {
+  ownCatalog(rows: string | null): ReturnType<GateSession['ownCatalog']> {
     return takeOwnCatalog(this.#state, rows);
   }
 

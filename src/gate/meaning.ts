@@ -1,6 +1,6 @@
 // What names stand for: the catalog that a judgement uses is looked at in time, and what was judged is compared with what would be found
 // now. Must never take a catalog for new that this session has changed since.
-import type { Plan } from '../session/gate.ts';
+import type { GateSession, Plan } from '../session/gate.ts';
 import type { CatalogSnapshot } from '../sql/catalog.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { contextOf } from './context.ts';
@@ -20,10 +20,11 @@ export const lookAtCatalog = async (s: State): Promise<void> => {
 };
 
 /** Takes what the session's own connection sees (GateSession.ownCatalog). */
-export const takeOwnCatalog = (s: State, rows: string | null): boolean => {
-  const { make, hasTemporary } = s.options.reading;
-  s.ownCatalog = rows === null ? null : make(rows);
-  return s.ownCatalog === null || hasTemporary(s.ownCatalog);
+export const takeOwnCatalog = (s: State, rows: string | null): ReturnType<GateSession['ownCatalog']> => {
+  const { make, hasTemporary, isWhole } = s.options.reading;
+  const own = rows === null ? null : make(rows);
+  s.ownCatalog = own;
+  return own === null ? { temporary: true, whole: false } : { temporary: hasTemporary(own), whole: isWhole(own) };
 };
 
 /** What a statement does to what, as far as its names were looked up. */

@@ -218,8 +218,13 @@ export interface GateSession {
   catalogMark(): number;
   /** Would a judged text be found to do the same now? A promise: it takes longer to tell. */
   stillMeans(plan: Plan): boolean | Promise<boolean>;
-  /** What the session's own connection sees, where that is not what all see; null: it can't be read. True: there may be temporary objects. */
-  ownCatalog(rows: string | null): boolean;
+  /** What the session's own connection sees, where that is not what all see; null: it can't be read. */
+  ownCatalog(rows: string | null): {
+    /** There may be temporary objects. */
+    readonly temporary: boolean;
+    /** Nothing is left out of it that could not be read just then. */
+    readonly whole: boolean;
+  };
   /** Synchronous when the answer is remembered. `text` is latin1. */
   /** types: oids that its parameters were given, 0 for none. */
   judge(text: string, types: readonly number[]): Judgement | Promise<Judgement>;

@@ -66,8 +66,8 @@ export class ModelGate implements GateSession {
     return 0;
   }
 
-  ownCatalog(): boolean {
-    return false;
+  ownCatalog(): { temporary: boolean; whole: boolean } {
+    return { temporary: false, whole: true };
   }
 
   judgeCall(): Judgement {

@@ -90,6 +90,26 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['SELECT a(1)', ['read public.secret', 'role public.b']],
   ['CREATE TABLE made (id int); SELECT add_one(1)', ['code add_one?', 'ddl public.made']],
   ['CREATE TEMP TABLE scratch (id int); SELECT add_one(1)', ['read', 'write pg_temp.scratch']],
+  ['SELECT starts_anew()', ['read public.notes', 'write pg_temp.anew', 'write pg_temp.anew_too']],
+  ['SELECT drops_made()', ['ddl made_up?', 'ddl public.notes']],
+  ['SELECT drops_there()', ['ddl public.docs']],
+  ['SELECT drops_of_others()', ['ddl pg_temp_7.x?']],
+  ['DROP TABLE IF EXISTS nobody', ['ddl public.nobody']],
+  [
+    'CREATE SCHEMA s CREATE VIEW v AS SELECT * FROM notes, docs CREATE TABLE notes (id int, d int REFERENCES docs)',
+    ['ddl s', 'ddl s.v', 'ddl s.notes', 'ddl public.docs', 'read s.notes', 'read public.docs'],
+  ],
+  [
+    'CREATE SCHEMA s CREATE TABLE notes (id int PRIMARY KEY, up int REFERENCES notes) GRANT SELECT ON notes TO other',
+    ['ddl s', 'ddl s.notes', 'grant s.notes'],
+  ],
+  ['SELECT * FROM of_file', ['admin file', 'export file', 'read public.of_file']],
+  ['SELECT * FROM of_program', ['admin program', 'export program', 'read public.of_program']],
+  ['INSERT INTO of_server VALUES (1)', ['write public.of_server']],
+  ['SELECT * FROM over_server', ['read public.of_server', 'read public.over_server']],
+  ["SELECT * FROM dblink('dbname=x', 'DELETE FROM notes') AS t (id int)", ['code public.dblink']],
+  ["SELECT dblink_connect('dbname=x')", ['code public.dblink_connect']],
+  ["SELECT dblink_exec('DELETE FROM notes')", ['code public.dblink_exec']],
   ['EXPLAIN SELECT * FROM joined', ['read hr.salaries', 'read public.joined', 'read public.notes']],
 ];
 
@@ -127,14 +147,19 @@ const OWN: typeof CASES = [
     ['read public.notes', 'write pg_temp.v', 'write w?'],
   ],
   ['SELECT pg_temp.nobody()', ['read']],
+  ['CREATE INDEX ON of_ranked (a)', ['code public.opaque?', 'write pg_temp.of_ranked']],
+  ['ALTER TABLE of_ranked ADD UNIQUE (a)', ['code public.opaque?', 'write pg_temp.of_ranked']],
+  ['SELECT c::text FROM casting c', ['code public.opaque?', 'read pg_temp.casting']],
 ];
 
 describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
   let server: TestServer;
   let catalog: CatalogSnapshot;
   let own: CatalogSnapshot;
+  /** As another session sees the database meanwhile. */
+  let beside: CatalogSnapshot;
   let analyser: PostgresAnalyser;
-  const analyse = (sql: string, seen = catalog): Analysis | Promise<Analysis> =>
+  const analyse = (sql: string, seen: CatalogSnapshot | null = catalog): Analysis | Promise<Analysis> =>
     analyser.analyse(Buffer.from(sql).toString('latin1'), {
       server_version: major,
       database: 'postgres',
@@ -149,13 +174,17 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     server = await startServer(major);
     const admin = await server.admin(SETUP);
     await admin.query('SET search_path = pg_catalog');
-    const read = async (): Promise<CatalogSnapshot> => {
-      const { rows } = await admin.query<Record<string, string>>(READING.rows);
+    const read = async (as = admin): Promise<CatalogSnapshot> => {
+      const { rows } = await as.query<Record<string, string>>(READING.rows);
       return READING.make(Object.values(rows[0] ?? {})[0] ?? '');
     };
     catalog = await read();
-    await admin.query('CREATE TEMP TABLE customers (a int); CREATE TEMP TABLE mine_alone (a int)');
+    await admin.query(`CREATE TEMP TABLE customers (a int); CREATE TEMP TABLE mine_alone (a int); CREATE TEMP TABLE of_ranked (a public.ranked);
+      CREATE TEMP TABLE casting (a int); CREATE FUNCTION public.cast_it(casting) RETURNS text LANGUAGE sql AS 'SELECT public.opaque(1)::text';
+      CREATE CAST (casting AS text) WITH FUNCTION public.cast_it(casting)`);
     own = await read();
+    const other = await server.admin('SET search_path = pg_catalog');
+    beside = await read(other);
     analyser = await PostgresAnalyser.create();
   });
   afterAll(async () => {
@@ -182,6 +211,31 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     expect(analysis.error).toBeNull();
     expect(found(analysis)).toEqual([...expected].toSorted());
     expect(analysis.statements.some(({ hidden_writes }) => hidden_writes)).toBe(hidden === 'hidden');
+  });
+
+  test('what hangs on a temporary table of another session is nobody else’s', async () => {
+    expect(found(await analyse('SELECT 1::text', beside))).toEqual(['read']);
+  });
+
+  test('how many rows a call of a function can return', async () => {
+    const rows = async (sql: string) => (await analyse(sql)).statements[0]?.rows_max;
+    expect(await rows('SELECT purge(), even(3)')).toBe(1);
+    expect(await rows('SELECT * FROM purge()')).toBe(1);
+    expect(await rows('SELECT * FROM public.purge() AS p, even(3)')).toBe(1);
+    expect(await rows('SELECT purge() FROM notes')).toBeNull();
+    expect(await rows("SELECT rows_of('x')")).toBeNull();
+    expect(await rows("SELECT * FROM purge(), rows_of('x')")).toBeNull();
+    expect(await rows('SELECT abs(purge())')).toBe(1);
+    expect(await rows('SELECT (make_pair()).a')).toBe(1);
+    expect(await rows('SELECT (make_pair()).pairs_of')).toBeNull();
+    expect(await rows('SELECT 1 |# 2')).toBeNull();
+    expect(await rows('SELECT p.pairs_of FROM make_pair() AS p')).toBeNull();
+  });
+
+  test('without a catalog, an operator class may be anything', async () => {
+    const index = (of: string) => analyse(`CREATE TEMP TABLE x (a int); CREATE INDEX ON x (a ${of})`, null);
+    expect(found(await index('any_ops'))).toEqual(['code any_ops?', 'write pg_temp.x']);
+    expect(found(await index('pg_catalog.int4_ops'))).toEqual(['write pg_temp.x']);
   });
 
   test('a name that is not there is no finding, but is told', async () => {

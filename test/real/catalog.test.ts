@@ -38,6 +38,22 @@ const SCHEMA = `
   CREATE TABLE guarded (id int);
   ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
   CREATE POLICY own ON guarded USING (id < of_owner());
+  CREATE TABLE busy (id int CHECK (id > 0), n int DEFAULT 1);
+  CREATE TYPE busy_pair AS (a busy);
+  CREATE VIEW busy_ids AS SELECT id FROM busy;
+  CREATE INDEX ON busy ((id + 1)) WHERE id > 5;
+  CREATE STATISTICS busy_sums ON (id + n) FROM busy;
+  CREATE FUNCTION busy_count() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM busy);
+  CREATE FUNCTION of_busy(b busy DEFAULT ROW(1, 2)::busy) RETURNS int LANGUAGE sql AS 'SELECT 1';
+  CREATE DOMAIN busy_row AS busy CHECK ((VALUE).id > 0);
+  CREATE FUNCTION keeps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+  CREATE TRIGGER keep BEFORE UPDATE ON busy FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION keeps();
+  CREATE TABLE ruled (id int);
+  CREATE RULE ruled_busy AS ON INSERT TO ruled DO ALSO INSERT INTO log SELECT now(), id::text FROM busy;
+  ALTER TABLE busy ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY busy_own ON busy USING (id > 1);
+  CREATE TABLE unseen (id int);
+  CREATE VIEW unseen_ids AS SELECT id FROM unseen;
   CREATE TABLE trapped (id int);
   CREATE TRIGGER trap AFTER INSERT ON trapped FOR EACH ROW EXECUTE FUNCTION anything('SELECT 1');`;
 
@@ -416,6 +432,119 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, 'SELECT * FROM own_view')).toBe('ran');
       await approved(client, 'DROP VIEW own_view');
       expect(await said(client, 'SELECT * FROM own_view')).toMatch(/^42P01/);
+    });
+  });
+
+  describe('where somebody else has locked a table', () => {
+    let client: pg.Client;
+    let locker: pg.Client;
+    beforeAll(async () => {
+      gateway = await startGateway({ upstream: server.url });
+      locker = await server.admin();
+    });
+    beforeEach(async () => {
+      client = await open(gateway.agentUrl());
+    });
+    afterEach(async () => {
+      await locker.query('ROLLBACK');
+      await client?.end();
+    });
+    afterAll(() => gateway?.stop());
+
+    const lock = (table: string): Promise<unknown> =>
+      locker.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+    /** Denies it: why it was held. */
+    const why = async (sql: string): Promise<readonly string[]> => {
+      const result = outcome(client.query(sql));
+      const request = await gateway.opened();
+      await gateway.deny(request);
+      await result;
+      return request.findings.filter(({ action }) => action === 'code').map((found) => found.why);
+    };
+    /** Another text each time: who has denied one is not asked again. */
+    let texts = 0;
+    const anew = (sql: string): string => `${sql} (${(texts += 1)})`;
+    const LOCKED = 'Through public.ruled: Can not be read now: somebody has locked a table that it is about.';
+
+    test('the rest of the catalog is read; what is about that table is held, saying so, until it is free', async () => {
+      expect(await said(client, anew('INSERT INTO ruled VALUES'))).toBe('ran');
+      await lock('busy');
+      await admin.query(`CREATE FUNCTION made_meanwhile() RETURNS int LANGUAGE sql AS 'SELECT 1'`);
+      expect(await said(client, 'SELECT made_meanwhile()')).toBe('ran');
+      expect(await said(client, 'INSERT INTO orders (customer) VALUES (1)')).toBe('ran');
+      expect(await said(client, anew('INSERT INTO ruled VALUES'))).toMatch(/^held by opaque-code: code public\.ruled/);
+      expect(await said(client, anew('SELECT busy_count(),'))).toBe('held by opaque-code: code public.busy_count');
+      expect(await said(client, anew('SELECT of_busy(),'))).toBe('held by opaque-code: code public.of_busy');
+      await locker.query('ROLLBACK');
+      await expect.poll(() => said(client, anew('INSERT INTO ruled VALUES'))).toBe('ran');
+      expect(await said(client, 'SELECT busy_count() FROM busy_ids')).toBe('ran');
+      expect(gateway.lines.filter((line) => line.includes('can not be read as'))).toEqual([]);
+    });
+
+    test.each(['', 'BEGIN'])('a session with temporary tables works on: %s', async (begin) => {
+      await client.query(begin);
+      await client.query('CREATE TEMP TABLE first (id int)');
+      await lock('busy');
+      await client.query('CREATE TEMP TABLE second (id int)');
+      expect(await said(client, 'SELECT second.id FROM first, second, customers')).toBe('ran');
+      expect(await why(anew('INSERT INTO ruled VALUES'))).toEqual([LOCKED]);
+      if (begin) await client.query('ROLLBACK');
+      await locker.query('ROLLBACK');
+      await expect.poll(() => said(client, anew('SELECT busy_count(),')), { timeout: 5000 }).toBe('ran');
+    });
+
+    describe('and the server does not tell in time', () => {
+      beforeAll(async () => {
+        // Stands for a lock that is taken after the query has looked for locks.
+        await admin.query(
+          `DELETE FROM pg_depend WHERE classid = 'pg_rewrite'::regclass AND refobjid = 'unseen'::regclass`,
+        );
+      });
+      afterAll(() => admin.query(`CREATE OR REPLACE VIEW unseen_ids AS SELECT id FROM unseen`));
+
+      test('a session with temporary tables gets its answers, and what is not known is held', async () => {
+        await client.query('CREATE TEMP TABLE first (id int)');
+        await lock('unseen');
+        await client.query('CREATE TEMP TABLE second (id int)');
+        expect(await said(client, 'SELECT 1')).toBe('ran');
+        expect(await why(anew('SELECT count(*) FROM customers WHERE id ='))).toEqual([
+          'The catalog can not be read now: what lies behind is not known.',
+        ]);
+        await locker.query('ROLLBACK');
+        await expect.poll(() => said(client, anew('SELECT busy_count(),')), { timeout: 9000 }).toBe('ran');
+      });
+
+      test('its transaction goes on as it was', async () => {
+        await client.query('BEGIN');
+        await client.query("SET LOCAL lock_timeout = '7s'");
+        await client.query("SET LOCAL statement_timeout = '8s'");
+        await client.query('INSERT INTO ruled VALUES (77)');
+        await client.query('SAVEPOINT a');
+        await client.query('CREATE TEMP TABLE inside (id int)');
+        await lock('unseen');
+        await client.query('CREATE TEMP TABLE inside_too (id int)');
+        expect((await client.query('SHOW lock_timeout')).rows).toEqual([{ lock_timeout: '7s' }]);
+        expect((await client.query({ text: 'SHOW statement_timeout', name: 'one' })).rows).toEqual([
+          { statement_timeout: '8s' },
+        ]);
+        expect(await approved(client, 'INSERT INTO inside_too VALUES (1)')).toMatchObject({ rowCount: 1 });
+        await client.query('COMMIT');
+        expect((await admin.query('SELECT 1 FROM ruled WHERE id = 77')).rowCount).toBe(1);
+      });
+
+      test('nor is a pipeline in it', async () => {
+        const raw = await Raw.connect(gateway.port);
+        await raw.login('bot', AGENT_PASSWORD, { database: 'postgres' });
+        const step = (text: string): Buffer => Buffer.concat([parseTyped(text, []), bindText([]), execute('')]);
+        raw.send(query('BEGIN'));
+        await raw.until('Z');
+        await lock('unseen');
+        raw.send(step('CREATE TEMP TABLE piped (id int)'), step('SELECT 1'), step('SAVEPOINT b'), SYNC);
+        expect((await raw.until('Z')).map(({ type }) => type).join('')).toBe('12C12DC12CZ');
+        raw.send(query('ROLLBACK TO b; COMMIT; SELECT 2'));
+        expect((await raw.until('Z')).map(({ type }) => type).join('')).toBe('CCTDCZ');
+        raw.destroy();
+      });
     });
   });
 

@@ -48,12 +48,24 @@ export interface Rereading {
   readonly name: 'rereading';
   readonly names: readonly string[];
   /** Set: the session's own catalog comes last. */
-  readonly catalog: State['ownCatalogRead'];
+  readonly catalog: CatalogQuestion | null;
   readonly values: string[];
   /** Parts of the row that is coming in. */
   row: Buffer[];
   /** The server's ErrorResponse to one of them; null: none. */
   error: Buffer | null;
+}
+
+/** The session's own catalog is asked for. */
+export interface CatalogQuestion {
+  readonly changes: number;
+  readonly mark: number;
+  /** Answers that stand before those of the question. */
+  readonly before: number;
+  /** In a block, a savepoint is around it. */
+  readonly savepoint: boolean;
+  /** It failed, and what it did is being taken back to the savepoint. */
+  readonly failed: boolean;
 }
 
 export type Phase =
@@ -163,8 +175,8 @@ export class State implements SessionFacts {
   catalogTouched = false;
   /** The open transaction has a snapshot. */
   queried = false;
-  /** `catalog_changes` and the shared catalog when its own was read. */
-  ownCatalogRead: { readonly changes: number; readonly mark: number } | null = null;
+  /** `catalog_changes` and the shared catalog when its own was read, and when (performance.now()) it is read again for what it lacks. */
+  ownCatalogRead: { readonly changes: number; readonly mark: number; readonly again_at: number } | null = null;
   /** Code ran that may have put other statements under the names of some. */
   namesDoubted = false;
 
@@ -233,8 +245,10 @@ export class State implements SessionFacts {
   /** Must the session's own catalog be read before anything else is judged? In a transaction it is only read when that has changed it. */
   get wantsCatalog(): boolean {
     if (!this.catalog_is_own || this.gate.catalogQuery === null) return false;
-    if (this.ownCatalogRead?.changes !== this.catalog_changes) return true;
-    return (this.status === IDLE || this.queried) && this.catalogMarkChanged;
+    const read = this.ownCatalogRead;
+    if (read?.changes !== this.catalog_changes) return true;
+    if (this.status !== IDLE && !this.queried) return false;
+    return this.catalogMarkChanged || performance.now() >= read.again_at;
   }
 
   get catalog_is_stale(): boolean {

@@ -62,12 +62,17 @@ export function behindType(a: Analyst, row: TypeRow): Behind {
     const { types, functions, checks } = catalog.behindType(row);
     usesTypes(inner, catalog, types);
     for (const fn of functions) inner.code.runsUnnamed(fn);
-    for (const check of checks) stored(inner, catalog, `SELECT ${check.replaceAll(VALUE, 'NULL')}`);
+    for (const check of checks) expression(inner, catalog, row, check?.replaceAll(VALUE, 'NULL') ?? null);
   });
 }
 
 /** The value that is checked, as the server prints it. */
 const VALUE = /(?<![\w"$])VALUE(?![\w"$])/g;
+
+/** Does the catalog have the whole of it? */
+export function isPrinted({ kind, language }: FunctionRow): boolean {
+  return kind !== 'a' && (language === 'sql' || language === 'plpgsql');
+}
 
 /** A function of a well-known extension that only computes. */
 export function isHarmless(row: FunctionRow): boolean {
@@ -124,8 +129,22 @@ function stored(inner: Analyst, catalog: Catalog, text: string): void {
   if (!inner.inner(text, undefined)) unreadable(inner);
 }
 
-function unreadable(inner: Analyst, object = ''): void {
-  inner.add('code', object, 'Can not be read here: it may run anything.', undefined, true);
+type Named = { readonly schema: string; readonly name: string };
+
+/** An expression that hangs on something; null: a table was locked. */
+function expression(inner: Analyst, catalog: Catalog, row: Named, text: string | null): void {
+  if (text === null) locked(inner, row);
+  else stored(inner, catalog, `SELECT ${text}`);
+}
+
+/** What the server would have waited for somebody to tell. */
+function locked(inner: Analyst, { schema, name }: Named): void {
+  unreadable(inner, qualified(schema, name), 'Can not be read now: somebody has locked a table that it is about.');
+  inner.names.missing = true;
+}
+
+function unreadable(inner: Analyst, object = '', why = 'Can not be read here: it may run anything.'): void {
+  inner.add('code', object, why, undefined, true);
   inner.effects.forget();
 }
 
@@ -163,11 +182,11 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
   // A policy narrows what may be seen: whose rights its functions have is the table's affair.
   const definers = new Set(inner.found.definers.keys());
   for (const [command, text] of behind.policies)
-    if (event.policies.includes(command)) stored(inner, catalog, `SELECT ${text}`);
+    if (event.policies.includes(command)) expression(inner, catalog, row, text);
   for (const name of inner.found.definers.keys()) if (!definers.has(name)) inner.found.definers.delete(name);
   triggersAndRules(inner, catalog, row, verb);
   if (verb === 'insert' || verb === 'update' || verb === 'analyze') {
-    for (const text of behind.expressions) stored(inner, catalog, `SELECT ${text}`);
+    for (const text of behind.expressions) expression(inner, catalog, row, text);
     for (const fn of behind.compares) inner.code.runsUnnamed(fn);
   }
   for (const oid of behind.children) {
@@ -195,10 +214,18 @@ function triggersAndRules(inner: Analyst, catalog: Catalog, row: RelationRow, ve
   const event = EVENTS[verb];
   for (const trigger of triggers) {
     if ((trigger.type & event.trigger) === 0) continue;
+    if (trigger.text === null) {
+      locked(inner, row);
+      continue;
+    }
     if (/ WHEN \(/.test(trigger.text)) whenClause(inner, catalog, trigger.text);
     inner.code.runs(trigger.function, undefined, transitionTables(trigger.text));
   }
-  for (const [on, text] of rules) if (on === event.rule) rule(inner, catalog, text);
+  for (const [on, text] of rules) {
+    if (on !== event.rule) continue;
+    if (text === null) locked(inner, row);
+    else rule(inner, catalog, text);
+  }
 }
 
 /** REFERENCING OLD TABLE AS a NEW TABLE AS b */
@@ -225,8 +252,8 @@ const INSTEAD = 64;
 function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
   const { view: query, triggers, expressions } = catalog.behind(row.oid);
   triggersAndRules(inner, catalog, row, verb);
-  if (query === null) return unreadable(inner, qualified(row.schema, row.name));
-  if (verb === 'insert' || verb === 'update') for (const text of expressions) stored(inner, catalog, `SELECT ${text}`);
+  if (query === null) return locked(inner, row);
+  if (verb === 'insert' || verb === 'update') for (const text of expressions) expression(inner, catalog, row, text);
   const instead = triggers.some(({ type }) => (type & INSTEAD) !== 0 && (type & EVENTS[verb].trigger) !== 0);
   // INSTEAD OF INSERT is given new rows alone.
   if (!instead || verb !== 'insert') stored(inner, catalog, query);
@@ -276,6 +303,7 @@ const FACTS: ReadonlySet<string> = new Set(['search_path', 'role', 'session_auth
 
 function judgeFunction(inner: Analyst, catalog: Catalog, row: FunctionRow): void {
   const name = qualified(row.schema, row.name);
+  if (isPrinted(row) && row.definition === null) return locked(inner, row);
   usesTypes(inner, catalog, row.types);
   if (row.kind === 'a') {
     for (const part of catalog.partsOf(row.oid)) inner.code.runs(part, undefined);

@@ -39,7 +39,8 @@ function judgeStatement(a: Analyst, raw: RawStatement): void {
     end,
     writes_all_rows: a.found.writes_all_rows,
     folds_rows: a.found.folds_rows || (a.found.folds && a.found.reads_user_relation),
-    rows_max: kind === 'ExecuteStmt' && a.prepared.executed !== undefined ? a.prepared.executed : rowsMax(kind, node),
+    rows_max:
+      kind === 'ExecuteStmt' && a.prepared.executed !== undefined ? a.prepared.executed : rowsMax(kind, node, a.names),
     cursor: cursorOf(kind, node),
     copy_in: a.found.copy_in,
     hidden_writes: a.found.hidden_writes,

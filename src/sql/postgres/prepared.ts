@@ -44,7 +44,7 @@ export class Prepared {
       end: this.#found.start,
       writes_all_rows: inner.found.writes_all_rows,
       folds_rows: inner.found.folds && inner.found.reads_user_relation,
-      rows_max: rowsMax(kind, node),
+      rows_max: rowsMax(kind, node, inner.names),
       cursor: null,
       copy_in: false,
       hidden_writes: inner.found.hidden_writes,

@@ -5,6 +5,7 @@ import type { Analyst } from './analyst.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { FunctionRow, RelationRow, TypeRow } from './catalog/rows.ts';
 import type { Found } from './found.ts';
+import { functionClass } from './functions.ts';
 import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath } from './names.ts';
 import type { Tree } from './parser.ts';
 import { textOf } from './tree.ts';
@@ -123,6 +124,20 @@ export class Names {
     };
   }
 
+  /** Is there no relation of that name, but for temporary ones that this text has made? Nothing else that it does may have made one. */
+  lacks(range: Tree): boolean {
+    const name = textOf(range['relname']);
+    const schema = range['schemaname'] === undefined ? null : textOf(range['schemaname']);
+    const { catalog } = this;
+    const schemas = this.schemas(schema);
+    if (!catalog || !schemas || this.changed === 'any' || range['catalogname'] !== undefined) return false;
+    if (!this.sees(schema) || schema === 'information_schema') return false;
+    if (schemas.includes('pg_catalog') && isBuiltIn('relation', name, this.#a.context.server_version)) return false;
+    this.missing = true;
+    this.path_used ||= schema === null;
+    return [...schemas, 'pg_temp'].every((of) => catalog.relation(of, name) === undefined);
+  }
+
   /** Relations of that name in the schemas of the path. */
   #inPath(name: string): readonly RelationRow[] {
     return this.path?.schemas.flatMap((of) => this.catalog?.relation(of, name) ?? []) ?? [];
@@ -136,6 +151,21 @@ export class Names {
     const fits = ({ arguments: most, defaults, variadic }: FunctionRow): boolean =>
       count < 0 || (count >= most - defaults - (variadic ? 1 : 0) && (variadic || count - droppable <= most));
     return catalog.functions(bare).filter((row) => schemas.includes(row.schema) && fits(row));
+  }
+
+  /** Does a call of this name return one row, whichever function that users made it means? Null: it may be none of these. */
+  returnsOne(names: readonly string[]): boolean | null {
+    const [bare, schema = null] = names.toReversed() as [string, string?];
+    const users = this.users(schema, bare, -1);
+    if (users === null || users.length === 0) return null;
+    if (users.some(({ set }) => set)) return false;
+    return schema === null && functionClass(bare, -1, this.#a.context.server_version) !== null ? null : true;
+  }
+
+  /** The same of an operator; built-in ones return one. */
+  operatorReturnsOne(name: string): boolean {
+    const functions = (this.catalog?.operators(name) ?? []).flatMap((row) => row.functions);
+    return functions.every((fn) => typeof fn === 'string' || this.catalog?.functionOf(fn)?.set !== true);
   }
 
   /** Types that users made which a name may mean. */

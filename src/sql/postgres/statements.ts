@@ -805,7 +805,16 @@ function createIndex(a: Analyst, node: Tree, frame: Frame): void {
   if (node['idxname'] !== undefined && !a.names.relation(range).temporary) {
     a.relations.defines({ ...range, relname: node['idxname'] }, frame, 'Creates an index.');
   }
+  comparesOwn(a, range);
   a.children(node, definition(a, range, frame), ['relation']);
+}
+
+/** Indexes and constraints of the session's own table compare its rows as the types of its columns have it. */
+function comparesOwn(a: Analyst, range: Tree): void {
+  for (const { oid, schema } of a.names.relation(range).rows) {
+    const type = schema === 'pg_temp' ? a.names.catalog?.behind(oid).row_type : null;
+    if (type) a.code.usesType(type, range['location']);
+  }
 }
 
 function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
@@ -836,6 +845,7 @@ function alterTable(a: Analyst, node: Tree, frame: Frame): void {
     else if (kind === 'PartitionCmd') a.relations.defines(other['name'] as Tree, frame, RELATED);
   }
   foreignKeys(a, node['cmds'], range, frame);
+  comparesOwn(a, range);
   a.children(node, definition(a, range, frame), ['relation']);
 }
 
@@ -891,6 +901,11 @@ function drop(a: Analyst, node: Tree, frame: Frame): void {
   const type = textOf(node['removeType']);
   const is_relation = RELATION_TYPES.has(type);
   for (const item of (node['objects'] as unknown[] | undefined) ?? []) {
+    // In a function's body, which is looked at anew whenever the catalog is another.
+    if (is_relation && node['missing_ok'] === true && a.found.isNested && a.names.lacks(rangeOf(type, item)!)) {
+      a.relations.forgetTemporary();
+      continue;
+    }
     concerns(a, type, item, frame, is_relation ? 'Drops a table, view, index or sequence.' : 'Drops an object.');
     if (is_relation) a.relations.temporary(rangeOf(type, item)!, false);
     else a.relations.forgetTemporary();
@@ -909,18 +924,31 @@ function securityLabel(a: Analyst, node: Tree, frame: Frame): void {
 function createSchema(a: Analyst, node: Tree, frame: Frame): void {
   const schema = textOf(node['schemaname'] ?? (node['authrole'] as Tree | undefined)?.['rolename']);
   a.add('ddl', quoteIdentifier(schema), 'Creates a schema.');
-  for (const item of (node['schemaElts'] as unknown[] | undefined) ?? []) {
-    const [kind, element] = unwrap(item);
-    a.push({ [kind]: inSchema(element, schema) }, '*', { ...frame, defines: true });
+  const elements = ((node['schemaElts'] as unknown[] | undefined) ?? []).map(unwrap);
+  const made = new Set(elements.map(([kind, element]) => textOf((element[CREATED[kind] ?? ''] as Tree)?.['relname'])));
+  for (const [kind, element] of elements) {
+    const moved = { ...(inSchema(element, schema, made) as Tree) };
+    // They and what hangs on tables are created in it, whatever else it has.
+    for (const field of ['relation', 'view', 'sequence']) {
+      const range = moved[field] as Tree | undefined;
+      if (range?.['relname'] !== undefined) moved[field] = { schemaname: schema, ...range };
+    }
+    a.push({ [kind]: moved }, '*', { ...frame, defines: true });
   }
 }
 
-/** The elements of CREATE SCHEMA are created in it. */
-function inSchema(element: Tree, schema: string): Tree {
-  const moved: Record<string, unknown> = { ...element };
-  for (const field of ['relation', 'view', 'sequence']) {
-    const range = element[field] as Tree | undefined;
-    if (range?.['relname'] !== undefined) moved[field] = { schemaname: schema, ...range };
-  }
-  return moved;
+/** Elements of CREATE SCHEMA with a name of their own. */
+const CREATED: Readonly<Record<string, string>> = {
+  CreateStmt: 'relation',
+  ViewStmt: 'view',
+  CreateSeqStmt: 'sequence',
+};
+
+/** The new schema comes first in the path while its elements are made: what they create is found there. */
+function inSchema(value: unknown, schema: string, made: ReadonlySet<string>): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => inSchema(item, schema, made));
+  const moved = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inSchema(item, schema, made)]));
+  const name = moved['relname'];
+  return typeof name === 'string' && made.has(name) ? { schemaname: schema, ...moved } : moved;
 }

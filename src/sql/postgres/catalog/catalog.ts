@@ -1,14 +1,15 @@
 // A database's own catalog at one moment, to look names up in: what exists under a name, and what hangs on it. It judges nothing
 // (behind.ts does) and is never changed; what the analysis works out of it is remembered in `memo`, as long as it lives.
 import type { Behind } from '../behind.ts';
-import type {
-  CatalogRows,
-  FunctionReference,
-  FunctionRow,
-  OperatorRow,
-  RelationRow,
-  TriggerRow,
-  TypeRow,
+import {
+  type CatalogRows,
+  FIRST_USER_OID,
+  type FunctionReference,
+  type FunctionRow,
+  type OperatorRow,
+  type RelationRow,
+  type TriggerRow,
+  type TypeRow,
 } from './rows.ts';
 
 let made = 0;
@@ -97,14 +98,14 @@ export class Catalog {
   readonly #columns: ReadonlyMap<number, readonly number[]>;
   readonly #views: ReadonlyMap<number, string | null>;
   readonly #triggers: ReadonlyMap<number, readonly TriggerRow[]>;
-  readonly #rules: ReadonlyMap<number, readonly (readonly [event: string, text: string])[]>;
-  readonly #policies: ReadonlyMap<number, readonly (readonly [command: string, text: string])[]>;
-  readonly #expressions: ReadonlyMap<number, readonly string[]>;
+  readonly #rules: ReadonlyMap<number, readonly (readonly [event: string, text: string | null])[]>;
+  readonly #policies: ReadonlyMap<number, readonly (readonly [command: string, text: string | null])[]>;
+  readonly #expressions: ReadonlyMap<number, readonly (string | null)[]>;
   readonly #index_classes: ReadonlyMap<number, readonly number[]>;
   readonly #referencing: ReadonlyMap<number, readonly (readonly [table: number, deleted: string, updated: string])[]>;
   readonly #compared: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #foreign: ReadonlyMap<number, readonly [handler: string, program: boolean]>;
-  readonly #checks: ReadonlyMap<number, readonly string[]>;
+  readonly #checks: ReadonlyMap<number, readonly (string | null)[]>;
   readonly #parts: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #class_functions: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #type_classes: ReadonlyMap<number, readonly FunctionReference[]>;
@@ -147,7 +148,8 @@ export class Catalog {
     this.#class_functions = grouped(rows.operator_classes, first, ([, , fn]) => fn);
     this.#type_classes = grouped(rows.operator_classes, second, ([, , fn]) => fn);
     this.types_with_input = rows.types.filter(({ oid, functions }) => functions.length > 0 || this.#checks.has(oid));
-    const built_in = (type: number): boolean => !this.#type_oids.has(type);
+    // One that is not in the catalog either may be of a temporary table of another session.
+    const built_in = (type: number): boolean => type < FIRST_USER_OID;
     this.ambient = [
       ...rows.casts.filter(({ source, target }) => built_in(source) && built_in(target)).map((cast) => cast.function),
       ...rows.operator_classes.filter(([, type]) => built_in(type)).map(([, , fn]) => fn),
