@@ -64,8 +64,8 @@ class Session implements GateSession {
     this.#ended = ended;
   }
 
-  judge(text: string, types: readonly number[]): Judgement | Promise<Judgement> {
-    return judge(this.#state, text, types);
+  judge(text: string, types: readonly number[], planned: number | null): Judgement | Promise<Judgement> {
+    return judge(this.#state, text, types, planned);
   }
 
   judgeCall(oid: number): Judgement | Promise<Judgement> {

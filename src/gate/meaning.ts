@@ -5,6 +5,7 @@ import type { CatalogSnapshot } from '../sql/catalog.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { contextOf } from './context.ts';
 import { remembered } from './plan.ts';
+import { noteTemporary } from './prepared.ts';
 import type { State } from './state.ts';
 
 /** Is it as new as it is meant to be, and does it have what this session has changed? */
@@ -23,6 +24,7 @@ export const lookAtCatalog = async (s: State): Promise<void> => {
 export const takeOwnCatalog = (s: State, rows: string | null): boolean => {
   const { make, hasTemporary } = s.options.reading;
   s.ownCatalog = rows === null ? null : make(rows);
+  noteTemporary(s);
   return s.ownCatalog === null || hasTemporary(s.ownCatalog);
 };
 

@@ -11,6 +11,8 @@ const FACT_SETTINGS: ReadonlySet<string> = new Set(['search_path', 'role', 'sess
 /** What the gate keeps in a plan. */
 export interface Remembered {
   readonly analysis: Analysis;
+  /** As it is forwarded, latin1. */
+  readonly text: string;
   /** The rule that gave the verdict. */
   readonly rule: string;
   readonly limits: readonly Limit[];
@@ -55,7 +57,7 @@ export const planOf = (
     own: analysis.own,
     parse_is_harmless: statements.every((statement) => statement.parse_is_harmless),
     position_shift: analysis.position_shift,
-    gate: { analysis, rule, limits, again } satisfies Remembered,
+    gate: { analysis, text: analysis.forward ?? text, rule, limits, again } satisfies Remembered,
   };
 };
 

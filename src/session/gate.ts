@@ -43,6 +43,11 @@ export interface SessionFacts {
    * name. 'utility': Parse made it, of a kind that SQL PREPARE does not take. Undefined: it can't be told.
    */
   prepared(name: string): unknown;
+  /**
+   * Of such a name: how old the server's plan of it may be (a count as `catalog_changes`; null: as new as what is judged), and whether the
+   * role or search_path is another one since it was judged.
+   */
+  planned(name: string): { readonly at: number | null; readonly elsewhere: boolean };
   /** Every text prepared in this session with the name it has, in the order of the names; latin1. */
   preparedTexts(): readonly string[];
 }
@@ -220,9 +225,11 @@ export interface GateSession {
   stillMeans(plan: Plan): boolean | Promise<boolean>;
   /** What the session's own connection sees, where that is not what all see; null: it can't be read. True: there may be temporary objects. */
   ownCatalog(rows: string | null): boolean;
-  /** Synchronous when the answer is remembered. `text` is latin1. */
-  /** types: oids that its parameters were given, 0 for none. */
-  judge(text: string, types: readonly number[]): Judgement | Promise<Judgement>;
+  /**
+   * Synchronous when the answer is remembered. `text` is latin1. types: oids that its parameters were given, 0 for none. planned: as
+   * `SessionFacts.planned` has it.
+   */
+  judge(text: string, types: readonly number[], planned: number | null): Judgement | Promise<Judgement>;
   /** A FunctionCall message; its plan's text is `FunctionCall <oid>`. */
   judgeCall(oid: number): Judgement | Promise<Judgement>;
   /** For a statement whose plan is limited, under the facts of now. `parameters` are asked when somebody has to see them. */

@@ -29,6 +29,7 @@ const SCHEMA = `
   CREATE FUNCTION of_owner() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM customers';
   CREATE ROLE other; GRANT SELECT ON customers TO other; ALTER FUNCTION of_owner OWNER TO other;
   CREATE FUNCTION dynamic(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DELETE FROM ' || t; END $$;
+  CREATE FUNCTION plans() RETURNS void LANGUAGE plpgsql AS $$ BEGIN INSERT INTO secrets VALUES (7, 'planned'); END $$;
 
   CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (now(), NEW.note); RETURN NEW; END $$;
   CREATE FUNCTION logged() RETURNS text LANGUAGE sql AS $$ INSERT INTO log VALUES (now(), 'default') RETURNING what $$;
@@ -63,7 +64,7 @@ rules:
 let gateway: TestGateway;
 
 /** Runs it; `ran`, the server's error, or the rule that held it and for what: then it is denied. */
-const said = async (client: pg.Client, sql: string): Promise<string> => {
+const said = async (client: pg.Client, sql: string | pg.QueryConfig): Promise<string> => {
   const waits = new AbortController();
   const result = outcome(client.query(sql));
   const first = await Promise.race([result, held(client, waits.signal)]);
@@ -89,7 +90,10 @@ const held = (client: pg.Client, signal: AbortSignal): Promise<null> =>
   });
 
 /** Runs it with a reviewer's word. */
-const approved = async (client: pg.Client, sql: string): Promise<pg.QueryResult | pg.DatabaseError> => {
+const approved = async (
+  client: pg.Client,
+  sql: string | pg.QueryConfig,
+): Promise<pg.QueryResult | pg.DatabaseError> => {
   const result = outcome(client.query(sql));
   await gateway.approve(await gateway.opened());
   return result;
@@ -320,6 +324,93 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, 'SELECT * FROM secrets')).toMatch(/^held by secrets/);
       expect(await said(client, 'DISCARD TEMP')).toBe('ran');
       expect(await said(client, 'SELECT * FROM peek')).toMatch(/^42P01/);
+    });
+
+    describe('what was planned before a temporary table had one of its names', () => {
+      let session: pg.Client;
+      let INSERT: string;
+      let protocol: pg.QueryConfig;
+      let tests = 0;
+      const HIDES = 'CREATE TEMP TABLE secrets (id int, body text)';
+      const into = async (sql: string | pg.QueryConfig): Promise<string> => (await session.query(sql)).rows[0].into;
+      beforeEach(async () => {
+        session = await open(gateway.agentUrl());
+        // What was denied once is not asked again.
+        INSERT = `INSERT INTO secrets VALUES (${(tests += 1)}, 'planned') RETURNING tableoid::regclass::text AS into`;
+        protocol = { name: 'p', text: INSERT };
+      });
+      afterEach(() => session.end());
+
+      test('by Parse under a name: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        expect(await approved(session, protocol)).toMatchObject({ rows: [{ into: 'secrets' }] });
+        await session.query(HIDES);
+        // The server: a plan that nothing made void still means the table of then.
+        expect(await approved(session, protocol)).toMatchObject({ rows: [{ into: 'public.secrets' }] });
+        expect(await into(INSERT)).toBe('secrets');
+        expect(await into({ name: 'later', text: INSERT })).toBe('secrets');
+      });
+
+      test('by SQL PREPARE, executed by either protocol: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, `PREPARE q AS ${INSERT}`);
+        await session.query(HIDES);
+        expect(await said(session, 'EXPLAIN ANALYZE EXECUTE q')).toMatch(/^held by secrets/);
+        expect(await approved(session, 'EXECUTE q')).toMatchObject({ rows: [{ into: 'public.secrets' }] });
+        await session.query('DEALLOCATE q');
+        expect(await said(session, `PREPARE q AS ${INSERT}`)).toBe('ran');
+        expect(await into('EXECUTE q')).toBe('secrets');
+      });
+
+      test('by Parse, executed by SQL: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, protocol);
+        await session.query(HIDES);
+        expect(await said(session, 'EXECUTE p')).toMatch(/^held by secrets/);
+      });
+
+      test('in the same message: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, `PREPARE q AS ${INSERT}; ${HIDES}`);
+        expect(await said(session, 'EXECUTE q')).toMatch(/^held by secrets/);
+      });
+
+      test('before the session had anything temporary: the server looks names up again', async () => {
+        await approved(session, protocol);
+        await approved(session, `PREPARE q AS ${INSERT}`);
+        await session.query(HIDES);
+        expect(await into(protocol)).toBe('secrets');
+        expect(await into('EXECUTE q')).toBe('secrets');
+      });
+
+      test('and looked up again before it: either', async () => {
+        await approved(session, protocol);
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, protocol);
+        await session.query(HIDES);
+        expect(await approved(session, protocol)).toMatchObject({ rows: [{ into: 'public.secrets' }] });
+      });
+
+      test('for the temporary one, which is gone: the other', async () => {
+        await session.query(HIDES);
+        await session.query(`PREPARE q AS ${INSERT}`);
+        expect(await into(protocol)).toBe('secrets');
+        expect(await said(session, 'DROP TABLE secrets; EXECUTE q')).toMatch(/^held by secrets/);
+        await session.query('DROP TABLE secrets');
+        expect(await said(session, protocol)).toMatch(/^held by secrets/);
+        expect(await said(session, 'EXECUTE p -- p')).toMatch(/^held by secrets/);
+        expect(await said(session, 'EXECUTE q')).toMatch(/^held by secrets/);
+      });
+
+      test('in a function that ran: either; a name that only the temporary table has: it alone', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, 'SELECT plans()');
+        await session.query(HIDES);
+        expect(await said(session, 'SELECT plans()')).toMatch(/^held by secrets/);
+        await session.query({ name: 'mine', text: 'INSERT INTO first VALUES (1)' });
+        await session.query('CREATE TEMP TABLE other (id int)');
+        expect(await said(session, { name: 'mine', text: 'INSERT INTO first VALUES (1)' })).toBe('ran');
+      });
     });
 
     test('names and bodies may hold any character', async () => {

@@ -27,13 +27,17 @@ import { reread, settle } from './wait.ts';
 
 type MessageAtHand = 'query' | 'call' | 'parse' | 'bind';
 
-/** `oid`: of a FunctionCall, whose text is none. Returns the plan that may be sent, or what to do instead. */
+/**
+ * `oid`: of a FunctionCall, whose text is none. `planned`: how old the server's plan of it may be (SessionFacts.planned). Returns the plan that may be sent,
+ * or what to do instead.
+ */
 export const decide = (
   s: State,
   at: MessageAtHand,
   text: string,
   types: readonly number[],
   oid: number | null = null,
+  planned: number | null = null,
 ): Passed | Stopped => {
   const mode = at === 'query' || at === 'call' ? 'simple' : 'extended';
   const { ready } = s;
@@ -43,7 +47,7 @@ export const decide = (
   if (s.barrier && s.replies.length > 0) return stopped(settle(s));
   const failed = s.status === FAILED_BLOCK;
   if ((!s.factsKnown || s.wantsCatalog) && !failed) return stopped(reread(s));
-  const judgement = judge(s, text, types, oid);
+  const judgement = judge(s, text, types, oid, planned);
   if (judgement === null) return WAIT;
   if (judgement.type === 'pass') return pass(s, judgement.plan, null);
   if (at === 'parse' && judgement.type === 'hold') {
@@ -102,11 +106,12 @@ export const judge = (
   text: string,
   types: readonly number[],
   oid: number | null = null,
+  planned: number | null = null,
 ): Judgement | null => {
   const { judged } = s;
   s.judged = null;
   if (judged?.text === text && judged.epoch === s.epoch) return judged.verdict;
-  const judgement = oid === null ? s.gate.judge(text, types) : s.gate.judgeCall(oid);
+  const judgement = oid === null ? s.gate.judge(text, types, planned) : s.gate.judgeCall(oid);
   if (!(judgement instanceof Promise)) return judgement;
   const judging: Judging = { name: 'judging', text, epoch: s.epoch, verdict: null };
   s.phase = judging;

@@ -78,7 +78,8 @@ export const onBind = (s: State): Step => {
   let plan: Plan;
   if (release) plan = prepared.plan as Plan;
   else {
-    const decided = decide(s, 'bind', textOf(prepared, serverName(statementName.text)), prepared.types);
+    const text = textOf(prepared, serverName(statementName.text));
+    const decided = decide(s, 'bind', text, prepared.types, null, s.plannedAt(prepared));
     if ('step' in decided) return decided.step;
     ({ plan, release } = decided);
   }
@@ -149,7 +150,9 @@ export const onExecute = (s: State): Step => {
     (plan.by_name && portal.names !== s.names.changes) ||
     (plan.runs_late && portal.portals !== s.portals);
   if (changed) {
-    const judgement = judge(s, plan.text, portal.prepared.types);
+    // Its plan is that of its Bind.
+    const planned = portal.prepared.planned ?? portal.changes;
+    const judgement = judge(s, plan.text, portal.prepared.types, null, planned);
     if (judgement === null) return 'wait';
     if (judgement.type !== 'pass' || portal.release) return refuseOrWait(s, 'extended', CHANGED);
     // What it does now, its effects too.
@@ -210,11 +213,12 @@ export const onDescribe = (s: State): Step => {
     if (s.barrier && s.replies.length > 0) return settle(s);
     if (!s.factsKnown && s.status !== FAILED_BLOCK) return reread(s);
     if (prepared.epoch !== s.epoch) {
-      const judgement = judge(s, textOf(prepared, key), prepared.types);
+      const judgement = judge(s, textOf(prepared, key), prepared.types, null, s.plannedAt(prepared));
       if (judgement === null) return 'wait';
       if (judgement.type !== 'pass') return refuseOrWait(s, 'extended', CHANGED);
     }
   }
+  if (kind === 0x53 && prepared) s.plannedAt(prepared);
   s.replies.push(DESCRIBE, null, null, null, 0).prepared = kind === 0x53 ? (prepared ?? null) : null;
   s.sentSinceSync = true;
   return 'keep';
@@ -245,7 +249,8 @@ export const onClose = (s: State): Step => {
 
 const prepare = (s: State, plan: Plan, types: readonly number[]): Prepared => {
   const { pipeline } = s.replies;
-  return { plan, inner: null, text: plan.text, types, local: plan.own.length > 0, epoch: s.epoch, pipeline };
+  const planned = s.temporaryBegan ? s.catalog_changes : null;
+  return { plan, inner: null, text: plan.text, types, local: plan.own.length > 0, epoch: s.epoch, planned, pipeline };
 };
 
 const bindOwn = (s: State, prepared: Prepared, portal: string): Step => {

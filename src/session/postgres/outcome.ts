@@ -52,6 +52,8 @@ const follow = (s: State, plan: Plan, op: number, tag: string | null, sqlstate: 
         types: [],
         local: false,
         epoch: s.epoch,
+        // In a message that makes temporary objects too, perhaps before them.
+        planned: s.temporaryBegan ? s.catalog_changes - (plan.statements > 1 ? 1 : 0) : null,
         pipeline: CERTAIN,
       });
     else if (effect.name !== null) s.names.setStatement(effect.name, undefined);

@@ -11,7 +11,7 @@ import type { Upstream } from '../upstream.ts';
 import { Accounts, NEVER_SENT } from './accounts.ts';
 import type { Answer, Hold } from './hold.ts';
 import { Cursors } from './cursors.ts';
-import { Names, serverName } from './names.ts';
+import { Names, type Prepared, serverName } from './names.ts';
 import { Pace } from './pace.ts';
 import { QUERY, Replies, type SYNC } from './replies.ts';
 import { Run } from './run.ts';
@@ -161,6 +161,8 @@ export class State implements SessionFacts {
   hasTemporary = false;
   hasUncommitted = false;
   catalogTouched = false;
+  /** The server may have made the session's schema for temporary objects, which stays. */
+  temporaryBegan = false;
   /** The open transaction has a snapshot. */
   queried = false;
   /** `catalog_changes` and the shared catalog when its own was read. */
@@ -271,6 +273,17 @@ export class State implements SessionFacts {
     return plan.preparable && plan.own.length === 0 ? plan.gate : 'utility';
   }
 
+  planned(name: string): { readonly at: number | null; readonly elsewhere: boolean } {
+    const prepared = this.names.statements.get(serverName(Buffer.from(name, 'utf8').toString('latin1')));
+    return prepared ? { at: this.plannedAt(prepared), elsewhere: prepared.epoch !== this.epoch } : NOT_PLANNED;
+  }
+
+  /** To be asked wherever the server may make a plan of it. */
+  plannedAt(prepared: Prepared): number | null {
+    if (this.temporaryBegan) prepared.planned ??= this.catalog_changes;
+    return prepared.planned;
+  }
+
   preparedTexts(): readonly string[] {
     return this.names.texts();
   }
@@ -292,6 +305,7 @@ export class State implements SessionFacts {
     }
     if (plan.names.length > 0) this.barrier = true;
     if (plan.declares) this.fetchable(plan);
+    if (plan.opaque) this.temporaryBegan = true;
     if (plan.opaque && this.names.forgetSql()) this.namesDoubted = true;
   }
 
@@ -305,7 +319,7 @@ export class State implements SessionFacts {
     this.factsKnown = false;
     this.barrier = true;
     // DDL and code may make temporary objects, too; reading tells.
-    if (what !== null && what !== 'temporary-gone') this.hasTemporary = true;
+    if (what !== null && what !== 'temporary-gone') this.hasTemporary = this.temporaryBegan = true;
     if (what === 'any') this.hasUncommitted = true;
     if (what !== null) this.catalogTouched = true;
   }
@@ -358,6 +372,8 @@ const IN_PARTS = `d${Array.from({ length: 256 }, (_, code) => code)
   .filter((code) => HANDLING.open[code] === undefined)
   .map((code) => String.fromCodePoint(code))
   .join('')}`;
+
+const NOT_PLANNED = { at: null, elsewhere: false };
 
 /** A name that the server can't take for another one, whatever its encoding. */
 const PLAIN_NAME = /^[\x20-\x7e]{1,62}$/;

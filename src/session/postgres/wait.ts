@@ -107,7 +107,8 @@ const rereadDone = (s: State, phase: Rereading): void => {
   const answer = answers[0] ?? null;
   if (s.first) {
     s.firstRole = s.role;
-    s.firstRoleHasSchema = answer === 't';
+    s.firstRoleHasSchema = answer?.startsWith('t') === true;
+    s.temporaryBegan = answer?.slice(1) !== '0';
     return s.first();
   }
   if (answer !== null) {
