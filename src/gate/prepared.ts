@@ -33,7 +33,7 @@ export const preparedAs = (s: State, name: string): ReturnType<AnalysisContext['
   if (known === undefined || known === null || known === 'utility') return known;
   const { at, elsewhere } = s.facts.planned(name);
   const more = { ...(elsewhere ? { elsewhere } : {}), planned_before: youngerThan(s, at) };
-  if (!('analysis' in (known as object))) return { ...(known as Analysis), ...more };
+  if (!('analysis' in known)) return { ...(known as Analysis), ...more };
   const { analysis, text } = known as Remembered;
   return { ...analysis, prepared_by: text, ...more };
 };
