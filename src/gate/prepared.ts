@@ -29,13 +29,12 @@ export const analysisBefore = (s: State, now: AnalysisHandle, planned_before: re
 
 /** AnalysisContext.prepared: a protocol statement's plan, or the analysis inside a SQL PREPARE. */
 export const preparedAs = (s: State, name: string): ReturnType<AnalysisContext['prepared']> => {
-  const known = s.facts.prepared(name);
-  if (known === undefined || known === null || known === 'utility') return known;
+  const known = s.facts.prepared(name) as Analysis | Remembered | 'utility' | null | undefined;
+  if (!known || known === 'utility') return known;
   const { at, elsewhere } = s.facts.planned(name);
   const more = { ...(elsewhere ? { elsewhere } : {}), planned_before: youngerThan(s, at) };
-  if (!('analysis' in known)) return { ...(known as Analysis), ...more };
-  const { analysis, text } = known as Remembered;
-  return { ...analysis, prepared_by: text, ...more };
+  if (!('analysis' in known)) return { ...known, ...more };
+  return { ...known.analysis, prepared_by: known.text, ...more };
 };
 
 const NONE: readonly string[] = [];

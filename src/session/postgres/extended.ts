@@ -93,6 +93,7 @@ export const onBind = (s: State): Step => {
     portal.epoch !== s.epoch ||
     portal.mark !== s.gate.catalogMark() ||
     portal.changes !== s.catalog_changes ||
+    portal.inBlock !== s.in_transaction ||
     portal.release
   ) {
     const { pipeline } = s.replies;
@@ -104,6 +105,7 @@ export const onBind = (s: State): Step => {
       changes: s.catalog_changes,
       names: s.names.changes,
       portals: s.portals,
+      inBlock: s.in_transaction,
       release,
       values: [],
       resultFormat: 0,
@@ -146,7 +148,7 @@ export const onExecute = (s: State): Step => {
     portal.epoch !== s.epoch ||
     // What somebody let through is one statement, to its end.
     portal.changes !== s.catalog_changes ||
-    (portal.release === null && portal.mark !== s.gate.catalogMark()) ||
+    (portal.release === null && (portal.mark !== s.gate.catalogMark() || portal.inBlock !== s.in_transaction)) ||
     (plan.by_name && portal.names !== s.names.changes) ||
     (plan.runs_late && portal.portals !== s.portals);
   if (changed) {
@@ -269,6 +271,7 @@ const bindOwn = (s: State, prepared: Prepared, portal: string): Step => {
     changes: s.catalog_changes,
     names: s.names.changes,
     portals: s.portals,
+    inBlock: s.in_transaction,
     release: null,
     values,
     resultFormat,

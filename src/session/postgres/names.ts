@@ -45,6 +45,7 @@ export interface Portal {
   readonly changes: number;
   names: number;
   portals: SessionFacts['portals'];
+  readonly inBlock: boolean;
   /** Set when somebody let it through; its one run is reported there. */
   release: Release | null;
   /** Of an own statement: its parameters. */

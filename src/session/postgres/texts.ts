@@ -20,7 +20,7 @@ export const CHANGED: WireText = {
   severity: 'ERROR',
   sqlstate: 'ZH006',
   message:
-    'role, search_path or a prepared name changed between Bind and Execute, so the statement may mean something else now',
+    'role, search_path, a name or the transaction changed between Bind and Execute, so the statement may mean something else now',
   hint: 'Nothing ran. Bind it again; it is then judged as things are.',
 };
 export const GUARDED_SETTING: WireText = {
