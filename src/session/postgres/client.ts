@@ -109,12 +109,17 @@ const handle = (s: State, handling: Handling): Step => {
       // The server would skip to a Sync.
       return s.in.length === 4 ? 'keep' : malformed(s, 'Flush');
     case 'copy-data':
+      s.copySyncs = 0;
       return 'keep';
+    case 'copy-sync':
+      s.copySyncs++;
+      return 'drop';
     case 'sync':
       return onSync(s);
     case 'function-call':
       return onFunctionCall(s);
     case 'copy-end':
+      s.copySyncs = 0;
       s.phase = copyEnded(s);
       return 'keep';
     case 'copy-broken':

@@ -186,6 +186,8 @@ export class State implements SessionFacts {
   /** Of the Query under way: its last command tag, and how many of its statements have ended. */
   tag = '';
   queryDone = 0;
+  /** Syncs that came before any data of the COPY under way. */
+  copySyncs = 0;
 
   // ---- the message at hand
   /** The verdict that was waited for: of this message, and of no other. */
