@@ -8,7 +8,15 @@ import { PostgresCatalog } from '../../src/upstream/postgres/catalog.ts';
 import type { UpstreamTarget } from '../../src/upstream/postgres/connect.ts';
 import type { Refused } from '../../src/upstream/postgres/side.ts';
 import { open, outcome } from './clients.ts';
-import { bindText, execute, functionCall, parseTyped, query, SYNC } from '../../src/wire/postgres/messages.ts';
+import {
+  bindText,
+  cancelRequest,
+  execute,
+  functionCall,
+  parseTyped,
+  query,
+  SYNC,
+} from '../../src/wire/postgres/messages.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { Raw } from './raw.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
@@ -188,6 +196,32 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await gateway.deny(call);
       await agent.until('Z');
       agent.destroy();
+    });
+
+    test.each([
+      ['all see', ''],
+      ['it alone sees', 'CREATE TEMP TABLE kept (id int)'],
+    ])('what is cancelled while its judgement waits for the catalog that %s does not run', async (_, before) => {
+      const slow = await open(gateway.agentUrl());
+      const locks = await server.admin();
+      try {
+        if (before !== '') await slow.query(before);
+        await admin.query('CREATE TABLE made (id int)');
+        await locks.query('BEGIN; LOCK pg_catalog.pg_trigger IN ACCESS EXCLUSIVE MODE');
+        const result = outcome(slow.query('SELECT 1 FROM no_such'));
+        // The driver keeps the cancel key to itself.
+        const { processID, secretKey } = slow as unknown as { processID: number; secretKey: number };
+        const secret = Buffer.alloc(4);
+        secret.writeInt32BE(secretKey);
+        const other = await Raw.connect(gateway.port);
+        other.send(cancelRequest(processID, secret));
+        await other.ended();
+        expect(await result).toMatchObject({ code: '57014' });
+      } finally {
+        await locks.end();
+        await admin.query('DROP TABLE made');
+        await slow.end();
+      }
     });
 
     test('a session with temporary tables is not ended by its own statement_timeout', async () => {

@@ -152,15 +152,19 @@ const record = (
   });
 };
 
-/** The client asked to cancel: ends a hold, else it is the server's to cancel. */
+/** The client asked to cancel: ends a judgement or a hold, else it is the server's to cancel. */
 export const cancel = (s: State): void => {
   const { phase, limiting } = s;
-  if (phase.name === 'held') phase.cancel();
-  else if (limiting?.name === 'paused') limiting.hold.cancel();
-  else if (limiting === null) {
-    s.toServer.flush();
-    void s.upstream.cancel();
+  if (phase.name === 'held') return phase.cancel();
+  if (limiting !== null) {
+    if (limiting.name === 'paused') limiting.hold.cancel();
+    return;
   }
+  // What waits for its judgement is not sent. Our own questions may be under way for it.
+  s.cancelled = phase.name === 'rereading' || (phase.name === 'judging' && s.replies.length === 0);
+  if (phase.name === 'judging' && s.cancelled) return s.resume(phase);
+  s.toServer.flush();
+  void s.upstream.cancel();
 };
 
 /** Has the client sent all of what it wants answered, or as much as is kept for it? */

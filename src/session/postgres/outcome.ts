@@ -90,6 +90,7 @@ export const discard = (s: State): void => {
   s.phase = DISCARDING;
   if (phase.name === 'held') phase.leave('upstream-gone');
   s.dropReady();
+  s.cancelled = false;
   s.accounts.dropGrant();
 };
 

@@ -190,6 +190,8 @@ export class State implements SessionFacts {
   copySyncs = 0;
 
   // ---- the message at hand
+  /** The client asked to cancel it before it was judged. */
+  cancelled = false;
   /** The verdict that was waited for: of this message, and of no other. */
   judged: Judging | null = null;
   /** What became of it while it was held, and the facts then. */

@@ -6,6 +6,11 @@ export const FAILED_TRANSACTION: WireText = {
   sqlstate: '25P02',
   message: 'current transaction is aborted, commands ignored until end of transaction block',
 };
+export const CANCELLED: WireText = {
+  severity: 'ERROR',
+  sqlstate: '57014',
+  message: 'canceling statement due to user request',
+};
 export const ONE_COMMAND: WireText = {
   severity: 'ERROR',
   sqlstate: '42601',

@@ -126,6 +126,7 @@ const leftOf = (s: State, timeout_ms: number | null): number | null =>
 const rereadFailed = (s: State, error: Buffer): void => {
   if (s.first) return s.first();
   s.dropReady();
+  s.cancelled = false;
   s.toClient.write(error);
   const simple = s.in.next() === FRAME && s.in.type === FRONTEND.Query;
   if (simple) {
