@@ -140,7 +140,7 @@ export const cursorsStill = (s: State, plan: Plan): boolean | null => {
   if (answers.every((answer) => typeof answer === 'boolean')) return answers.every((answer) => answer);
   const judging: Judging = { name: 'judging', text: '', epoch: s.epoch, verdict: null };
   s.phase = judging;
-  Promise.all(answers).then(
+  Promise.all(answers.map(async (answer) => answer)).then(
     (all) => {
       if (s.phase !== judging) return;
       s.cursorsStill = all.every((answer) => answer);
