@@ -6,7 +6,7 @@ import type { CatalogSnapshot } from '../sql/catalog.ts';
 import type { AnalysisContext } from '../sql/findings.ts';
 import type { Allowed } from './memory.ts';
 import type { AnalysisHandle } from './options.ts';
-import type { Remembered } from './plan.ts';
+import { preparedAs } from './prepared.ts';
 import type { State } from './state.ts';
 
 export interface Context {
@@ -81,7 +81,7 @@ const contextWith = (s: State, policy: Policy, catalog: CatalogSnapshot | null):
     catalog,
     blind: s.catalog !== null && catalog === null,
     catalog_is_own: s.facts.catalog_is_own,
-    prepared: (name) => analysisOf(s.facts.prepared(name)),
+    prepared: (name) => preparedAs(s, name),
   };
   return {
     policy,
@@ -97,9 +97,3 @@ const contextWith = (s: State, policy: Policy, catalog: CatalogSnapshot | null):
     allowed: s.memory.of(key),
   };
 };
-
-/** What the session remembered for a name: a protocol statement's plan, or the analysis inside a SQL PREPARE. */
-const analysisOf = (remembered: unknown): ReturnType<AnalysisContext['prepared']> =>
-  remembered && typeof remembered === 'object' && 'analysis' in remembered
-    ? (remembered as Remembered).analysis
-    : (remembered as ReturnType<AnalysisContext['prepared']>);

@@ -10,15 +10,16 @@ import { hold } from './hold.ts';
 import { catalogIsFresh, lookAtCatalog } from './meaning.ts';
 import type { Pass } from './memory.ts';
 import { type Again, planOf } from './plan.ts';
+import { analysisBefore, youngerThan } from './prepared.ts';
 import { forwarded, observed, UNRECORDED } from './record.ts';
 import type { State } from './state.ts';
 
 type Judged = Judgement | Promise<Judgement>;
 
 /** GateSession.judge */
-export const judge = (s: State, text: string, types: readonly number[]): Judged => {
+export const judge = (s: State, text: string, types: readonly number[], planned: number | null): Judged => {
   if (s.options.audit.failure !== null) return UNRECORDED;
-  return catalogIsFresh(s) ? judgeNow(s, text, types, false) : judgeAfterLook(s, text, types, false);
+  return catalogIsFresh(s) ? judgeNow(s, text, types, planned, false) : judgeAfterLook(s, text, types, planned, false);
 };
 
 /** GateSession.judgeCall */
@@ -28,46 +29,68 @@ export const judgeCall = (s: State, oid: number): Judged => {
 };
 
 /** looked: at the catalog, for this very text. */
-const judgeNow = (s: State, text: string, types: readonly number[], looked: boolean): Judged => {
+const judgeNow = (
+  s: State,
+  text: string,
+  types: readonly number[],
+  planned: number | null,
+  looked: boolean,
+): Judged => {
   const context = contextOf(s);
-  if (types.some(isOfUsers)) {
+  const younger = youngerThan(s, planned);
+  if (younger.length > 0 || types.some(isOfUsers)) {
     const of_users = types.filter(isOfUsers);
-    if (s.options.analyser.ofTypes(of_users, context.analysis.context)) return judgeTyped(s, context, text, of_users);
+    if (younger.length > 0 || s.options.analyser.ofTypes(of_users, context.analysis.context))
+      return judgeAside(s, context, text, of_users, younger);
   }
   const known = context.allowed.get(text);
   if (known) return s.options.allowed === 'sync' ? forwarded(s, known) : known;
-  return judgeNew(s, context, text, types, looked);
+  return judgeNew(s, context, text, types, planned, looked);
 };
 
 const judgeAfterLook = async (
   s: State,
   text: string,
   types: readonly number[],
+  planned: number | null,
   looked: boolean,
 ): Promise<Judgement> => {
   await lookAtCatalog(s);
-  return judgeNow(s, text, types, looked);
+  return judgeNow(s, text, types, planned, looked);
 };
 
-const judgeNew = (s: State, context: Context, text: string, types: readonly number[], looked: boolean): Judged => {
+const judgeNew = (
+  s: State,
+  context: Context,
+  text: string,
+  types: readonly number[],
+  planned: number | null,
+  looked: boolean,
+): Judged => {
   const wait_ms = overBudget(s);
   // Judged anew when its turn comes: facts and policy may be others then.
-  if (wait_ms > 0) return sleep(wait_ms).then(() => judge(s, text, types));
+  if (wait_ms > 0) return sleep(wait_ms).then(() => judge(s, text, types, planned));
   const before = context.analysis.cpu_ms;
   const ruled = (analysis: Analysis): Judged => {
     s.spent_ms += context.analysis.cpu_ms - before;
     // What is not there may have been made a moment ago.
-    if (analysis.missing && !looked && !s.facts.catalog_is_own) return judgeAfterLook(s, text, types, true);
+    if (analysis.missing && !looked && !s.facts.catalog_is_own) return judgeAfterLook(s, text, types, planned, true);
     return rule(s, context, text, analysis, null);
   };
   const analysis = context.analysis.analyse(text);
   return analysis instanceof Promise ? analysis.then(ruled) : ruled(analysis);
 };
 
-/** A statement with parameters whose types do more than keep a value. */
-const judgeTyped = async (s: State, context: Context, text: string, types: readonly number[]): Promise<Judgement> => {
+/** A statement with parameters whose types do more than keep a value, or one whose plan may be older than these temporary relations. */
+const judgeAside = async (
+  s: State,
+  context: Context,
+  text: string,
+  types: readonly number[],
+  younger: readonly string[],
+): Promise<Judgement> => {
   const again: Again = async (now) => {
-    const analysis = await now.analyse(text);
+    const analysis = await analysisBefore(s, now, younger).analyse(text);
     const brought = s.options.analyser.ofTypes(types, now.context);
     return brought ? together(analysis, brought) : analysis;
   };

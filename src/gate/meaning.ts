@@ -5,6 +5,7 @@ import type { CatalogSnapshot } from '../sql/catalog.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { contextOf } from './context.ts';
 import { remembered } from './plan.ts';
+import { noteTemporary } from './prepared.ts';
 import type { State } from './state.ts';
 
 /** Is it as new as it is meant to be, and does it have what this session has changed? */
@@ -24,6 +25,7 @@ export const takeOwnCatalog = (s: State, rows: string | null): ReturnType<GateSe
   const { make, hasTemporary, isWhole } = s.options.reading;
   const own = rows === null ? null : make(rows);
   s.ownCatalog = own;
+  noteTemporary(s);
   return own === null ? { temporary: true, whole: false } : { temporary: hasTemporary(own), whole: isWhole(own) };
 };
 
@@ -32,6 +34,10 @@ export const meant = ({ findings, functions }: Analysis): readonly string[] => [
   ...findings.map(({ action, object, statement }) => `${statement} ${action} ${object}`).toSorted(),
   ...functions,
 ];
+
+/** GateSession.judgedNow */
+export const judgedNow = (s: State, plan: Plan): boolean =>
+  remembered(plan).analysis.catalog === contextOf(s).catalog?.id;
 
 /** Is what was judged still what would be found, under the facts of now? */
 export const stillMeans = (s: State, plan: Plan): boolean | Promise<boolean> => {

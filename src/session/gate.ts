@@ -43,6 +43,11 @@ export interface SessionFacts {
    * name. 'utility': Parse made it, of a kind that SQL PREPARE does not take. Undefined: it can't be told.
    */
   prepared(name: string): unknown;
+  /**
+   * Of such a name: how old the server's plan of it may be (a count as `catalog_changes`; null: as new as what is judged), and whether the
+   * role or search_path is another one since it was judged.
+   */
+  planned(name: string): { readonly at: number | null; readonly elsewhere: boolean };
   /** Every text prepared in this session with the name it has, in the order of the names; latin1. */
   preparedTexts(): readonly string[];
 }
@@ -70,6 +75,8 @@ export interface Plan {
   readonly transaction_control: boolean;
   /** Block state afterwards, if it succeeds: 'open', 'closed', or null for unchanged. */
   readonly block: 'open' | 'closed' | null;
+  /** It commits, which runs cursors that outlive the transaction to their end. */
+  readonly commits: boolean;
   /** Afterwards search_path, role or session_authorization may be others. */
   readonly changes_facts: boolean;
   /** It takes a snapshot of the data: SET TRANSACTION is too late behind it. */
@@ -216,6 +223,8 @@ export interface GateSession {
   readonly catalogQuery: string | null;
   /** Another number whenever the catalog that all sessions share is another. */
   catalogMark(): number;
+  /** Is the catalog that it was judged by the one of now? */
+  judgedNow(plan: Plan): boolean;
   /** Would a judged text be found to do the same now? A promise: it takes longer to tell. */
   stillMeans(plan: Plan): boolean | Promise<boolean>;
   /** What the session's own connection sees, where that is not what all see; null: it can't be read. */
@@ -225,9 +234,11 @@ export interface GateSession {
     /** Nothing is left out of it that could not be read just then. */
     readonly whole: boolean;
   };
-  /** Synchronous when the answer is remembered. `text` is latin1. */
-  /** types: oids that its parameters were given, 0 for none. */
-  judge(text: string, types: readonly number[]): Judgement | Promise<Judgement>;
+  /**
+   * Synchronous when the answer is remembered. `text` is latin1. types: oids that its parameters were given, 0 for none. planned: as
+   * `SessionFacts.planned` has it.
+   */
+  judge(text: string, types: readonly number[], planned: number | null): Judgement | Promise<Judgement>;
   /** A FunctionCall message; its plan's text is `FunctionCall <oid>`. */
   judgeCall(oid: number): Judgement | Promise<Judgement>;
   /** For a statement whose plan is limited, under the facts of now. `parameters` are asked when somebody has to see them. */

@@ -40,6 +40,8 @@ export interface CatalogReading {
   steps(rows: string): Generator<void, CatalogSnapshot>;
   /** Are there objects in it that only one session has? */
   hasTemporary(catalog: CatalogSnapshot): boolean;
+  /** Relations that only one session has: their names, and what tells each from another of its name. */
+  temporary(catalog: CatalogSnapshot): readonly { readonly name: string; readonly id: number }[];
   /** What was read and what stays unseen, in words for the operator. */
   describe(catalog: CatalogSnapshot): string;
 }

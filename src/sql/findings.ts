@@ -149,8 +149,12 @@ export interface Analysis {
   readonly catalog?: number;
   /** A name is not in that catalog: it does not exist, or not yet. Absent: each is. */
   readonly missing?: true;
-  /** Of a prepared statement: the text of its PREPARE, latin1. */
+  /** Of a prepared statement: the text of its PREPARE, or that of its Parse, latin1. */
   readonly prepared_by?: string;
+  /** Of a prepared statement: the role or the search_path is another one than when it was judged. Absent: neither. */
+  readonly elsewhere?: true;
+  /** Of a prepared statement: AnalysisContext.planned_before. */
+  readonly planned_before?: readonly string[];
   /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */
   readonly error: AnalysisError | null;
 }
@@ -181,6 +185,11 @@ export interface AnalysisContext {
   readonly catalog?: CatalogSnapshot | null;
   /** The catalog is what this session alone sees: the end of its transaction may take it back. Absent: no. */
   readonly catalog_is_own?: boolean;
+  /**
+   * Temporary relations that are younger than the server's plan of this text may be. A plan stays as it is when a nearer name comes up, so
+   * these names mean either. Absent: none.
+   */
+  readonly planned_before?: readonly string[];
   /** There should be a catalog, and it can't be read. Absent: no. */
   readonly blind?: boolean;
   /** Is there a schema of the role's name, which "$user" stands for? Absent: none. */

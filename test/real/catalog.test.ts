@@ -8,7 +8,15 @@ import { PostgresCatalog } from '../../src/upstream/postgres/catalog.ts';
 import type { UpstreamTarget } from '../../src/upstream/postgres/connect.ts';
 import type { Refused } from '../../src/upstream/postgres/side.ts';
 import { open, outcome } from './clients.ts';
-import { bindText, execute, functionCall, parseTyped, query, SYNC } from '../../src/wire/postgres/messages.ts';
+import {
+  bindText,
+  cancelRequest,
+  execute,
+  functionCall,
+  parseTyped,
+  query,
+  SYNC,
+} from '../../src/wire/postgres/messages.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { Raw } from './raw.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
@@ -29,6 +37,7 @@ const SCHEMA = `
   CREATE FUNCTION of_owner() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM customers';
   CREATE ROLE other; GRANT SELECT ON customers TO other; ALTER FUNCTION of_owner OWNER TO other;
   CREATE FUNCTION dynamic(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DELETE FROM ' || t; END $$;
+  CREATE FUNCTION plans() RETURNS void LANGUAGE plpgsql AS $$ BEGIN INSERT INTO secrets VALUES (7, 'planned'); END $$;
 
   CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (now(), NEW.note); RETURN NEW; END $$;
   CREATE FUNCTION logged() RETURNS text LANGUAGE sql AS $$ INSERT INTO log VALUES (now(), 'default') RETURNING what $$;
@@ -79,7 +88,7 @@ rules:
 let gateway: TestGateway;
 
 /** Runs it; `ran`, the server's error, or the rule that held it and for what: then it is denied. */
-const said = async (client: pg.Client, sql: string): Promise<string> => {
+const said = async (client: pg.Client, sql: string | pg.QueryConfig): Promise<string> => {
   const waits = new AbortController();
   const result = outcome(client.query(sql));
   const first = await Promise.race([result, held(client, waits.signal)]);
@@ -105,7 +114,10 @@ const held = (client: pg.Client, signal: AbortSignal): Promise<null> =>
   });
 
 /** Runs it with a reviewer's word. */
-const approved = async (client: pg.Client, sql: string): Promise<pg.QueryResult | pg.DatabaseError> => {
+const approved = async (
+  client: pg.Client,
+  sql: string | pg.QueryConfig,
+): Promise<pg.QueryResult | pg.DatabaseError> => {
   const result = outcome(client.query(sql));
   await gateway.approve(await gateway.opened());
   return result;
@@ -200,6 +212,32 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await gateway.deny(call);
       await agent.until('Z');
       agent.destroy();
+    });
+
+    test.each([
+      ['all see', ''],
+      ['it alone sees', 'CREATE TEMP TABLE kept (id int)'],
+    ])('what is cancelled while its judgement waits for the catalog that %s does not run', async (_, before) => {
+      const slow = await open(gateway.agentUrl());
+      const locks = await server.admin();
+      try {
+        if (before !== '') await slow.query(before);
+        await admin.query('CREATE TABLE made (id int)');
+        await locks.query('BEGIN; LOCK pg_catalog.pg_trigger IN ACCESS EXCLUSIVE MODE');
+        const result = outcome(slow.query('SELECT 1 FROM no_such'));
+        // The driver keeps the cancel key to itself.
+        const { processID, secretKey } = slow as unknown as { processID: number; secretKey: number };
+        const secret = Buffer.alloc(4);
+        secret.writeInt32BE(secretKey);
+        const other = await Raw.connect(gateway.port);
+        other.send(cancelRequest(processID, secret));
+        await other.ended();
+        expect(await result).toMatchObject({ code: '57014' });
+      } finally {
+        await locks.end();
+        await admin.query('DROP TABLE made');
+        await slow.end();
+      }
     });
 
     test('a session with temporary tables is not ended by its own statement_timeout', async () => {
@@ -338,6 +376,93 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, 'SELECT * FROM peek')).toMatch(/^42P01/);
     });
 
+    describe('what was planned before a temporary table had one of its names', () => {
+      let session: pg.Client;
+      let INSERT: string;
+      let protocol: pg.QueryConfig;
+      let tests = 0;
+      const HIDES = 'CREATE TEMP TABLE secrets (id int, body text)';
+      const into = async (sql: string | pg.QueryConfig): Promise<string> => (await session.query(sql)).rows[0].into;
+      beforeEach(async () => {
+        session = await open(gateway.agentUrl());
+        // What was denied once is not asked again.
+        INSERT = `INSERT INTO secrets VALUES (${(tests += 1)}, 'planned') RETURNING tableoid::regclass::text AS into`;
+        protocol = { name: 'p', text: INSERT };
+      });
+      afterEach(() => session.end());
+
+      test('by Parse under a name: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        expect(await approved(session, protocol)).toMatchObject({ rows: [{ into: 'secrets' }] });
+        await session.query(HIDES);
+        // The server: a plan that nothing made void still means the table of then.
+        expect(await approved(session, protocol)).toMatchObject({ rows: [{ into: 'public.secrets' }] });
+        expect(await into(INSERT)).toBe('secrets');
+        expect(await into({ name: 'later', text: INSERT })).toBe('secrets');
+      });
+
+      test('by SQL PREPARE, executed by either protocol: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, `PREPARE q AS ${INSERT}`);
+        await session.query(HIDES);
+        expect(await said(session, 'EXPLAIN ANALYZE EXECUTE q')).toMatch(/^held by secrets/);
+        expect(await approved(session, 'EXECUTE q')).toMatchObject({ rows: [{ into: 'public.secrets' }] });
+        await session.query('DEALLOCATE q');
+        expect(await said(session, `PREPARE q AS ${INSERT}`)).toBe('ran');
+        expect(await into('EXECUTE q')).toBe('secrets');
+      });
+
+      test('by Parse, executed by SQL: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, protocol);
+        await session.query(HIDES);
+        expect(await said(session, 'EXECUTE p')).toMatch(/^held by secrets/);
+      });
+
+      test('in the same message: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, `PREPARE q AS ${INSERT}; ${HIDES}`);
+        expect(await said(session, 'EXECUTE q')).toMatch(/^held by secrets/);
+      });
+
+      test('before the session had anything temporary: the server looks names up again', async () => {
+        await approved(session, protocol);
+        await approved(session, `PREPARE q AS ${INSERT}`);
+        await session.query(HIDES);
+        expect(await into(protocol)).toBe('secrets');
+        expect(await into('EXECUTE q')).toBe('secrets');
+      });
+
+      test('and looked up again before it: either', async () => {
+        await approved(session, protocol);
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, protocol);
+        await session.query(HIDES);
+        expect(await approved(session, protocol)).toMatchObject({ rows: [{ into: 'public.secrets' }] });
+      });
+
+      test('for the temporary one, which is gone: the other', async () => {
+        await session.query(HIDES);
+        await session.query(`PREPARE q AS ${INSERT}`);
+        expect(await into(protocol)).toBe('secrets');
+        expect(await said(session, 'DROP TABLE secrets; EXECUTE q')).toMatch(/^held by secrets/);
+        await session.query('DROP TABLE secrets');
+        expect(await said(session, protocol)).toMatch(/^held by secrets/);
+        expect(await said(session, 'EXECUTE p -- p')).toMatch(/^held by secrets/);
+        expect(await said(session, 'EXECUTE q')).toMatch(/^held by secrets/);
+      });
+
+      test('in a function that ran: either; a name that only the temporary table has: it alone', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, 'SELECT plans()');
+        await session.query(HIDES);
+        expect(await said(session, 'SELECT plans()')).toMatch(/^held by secrets/);
+        await session.query({ name: 'mine', text: 'INSERT INTO first VALUES (1)' });
+        await session.query('CREATE TEMP TABLE other (id int)');
+        expect(await said(session, { name: 'mine', text: 'INSERT INTO first VALUES (1)' })).toBe('ran');
+      });
+    });
+
     test('names and bodies may hold any character', async () => {
       const odd = 'a"b\\c\u001e\u0001\n\u2028é😀';
       const name = pg.escapeIdentifier(odd);
@@ -394,6 +519,32 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await expect.poll(() => said(client, 'SELECT * FROM shown_later'), { timeout: 5000 }).toMatch(/^held by secrets/);
       expect(performance.now() - replaced).toBeLessThan(5000);
       await admin.query('DROP VIEW shown_later');
+    });
+
+    test.each([
+      ['SQL', 'FETCH 1 FROM c', {}],
+      ['SQL, by the extended protocol', 'FETCH 1 FROM c', { values: [] }],
+      ['COMMIT, which runs it to its end', 'COMMIT', {}],
+    ])('a function of a cursor’s query that is replaced since: not by %s', async (_, takes, how) => {
+      await admin.query(`CREATE FUNCTION turned(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN i; END $$`);
+      const next = await open(gateway.agentUrl());
+      try {
+        await next.query('BEGIN');
+        await next.query('DECLARE c CURSOR WITH HOLD FOR SELECT turned(i) FROM generate_series(1, 3) AS i');
+        await admin.query('CREATE TABLE nothing_to_do_with_it (id int)');
+        expect(await said(client, 'SELECT 1 FROM nothing_to_do_with_it')).toBe('ran');
+        await next.query({ text: 'FETCH 1 FROM c', ...how });
+        await admin.query(
+          `CREATE OR REPLACE FUNCTION turned(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM secrets; RETURN i; END $$;
+           DROP TABLE nothing_to_do_with_it`,
+        );
+        // Another session has the catalog looked at.
+        expect(await said(client, 'SELECT 1 FROM no_such')).toMatch(/^42P01/);
+        expect(await outcome(next.query({ text: takes, ...how }))).toMatchObject({ code: 'ZH006' });
+      } finally {
+        await next.end();
+        await admin.query('DROP FUNCTION turned');
+      }
     });
 
     test('DDL of the open transaction counts in it, and no longer when it is rolled back', async () => {

@@ -21,8 +21,9 @@ const SHOWS: readonly { readonly name: string; readonly since: number }[] = [
 /** Names that SQL PREPARE made, as a JSON array; without an operator or a type that search_path could replace. */
 const SQL_NAMES = 'SELECT pg_catalog.json_agg(name) FROM pg_catalog.pg_prepared_statements WHERE from_sql';
 
-/** Is there a schema that "$user" in search_path stands for? */
-const USER_SCHEMA = 'SELECT pg_catalog.to_regnamespace(pg_catalog.quote_ident(current_user)) IS NOT NULL';
+/** Is there a schema that "$user" in search_path stands for (t or f)? And the one for temporary objects that the backend has already, 0 for none. */
+const USER_SCHEMA =
+  'SELECT pg_catalog.concat(pg_catalog.to_regnamespace(pg_catalog.quote_ident(current_user)) IS NOT NULL, pg_catalog.pg_my_temp_schema())';
 
 /** What takes a snapshot, so that it is asked only where that harms no SET TRANSACTION: after code ran, and before the client is served. */
 const QUERIES = { none: [], 'sql-names': [SQL_NAMES], 'user-schema': [USER_SCHEMA] } as const;

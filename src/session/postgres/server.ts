@@ -18,6 +18,7 @@ import {
   readParameterTypes,
   readyForQuery,
   shortLatin1,
+  SYNC as SYNC_MESSAGE,
 } from '../../wire/postgres/messages.ts';
 import type { Plan } from '../gate.ts';
 import { AT_ONCE_BYTES } from '../outbox.ts';
@@ -246,6 +247,7 @@ export class ServerSide {
         // Only a plan with copy_in gets here, and it was sent alone: nothing else is under way.
         if (!head.plan?.copy_in) return unexpected(s, type);
         s.phase = COPYING;
+        s.copySyncs = 0;
         return head.op === QUERY ? withOwnBefore(s, head.plan, out) : true;
       case BACKEND.CopyOutResponse:
       case BACKEND.CopyDone:
@@ -364,6 +366,7 @@ export class ServerSide {
       if (!synced || s.replies.head.op === OWN_SYNC) discard(s);
       if (s.status === IN_BLOCK) s.status = FAILED_BLOCK;
     }
+    if (s.copySyncs > 0) syncsBehindCopy(s);
     if (refusal) return errorResponse(refusal);
     if (before.length > 0) return Buffer.concat([before, moved(buffer, start, end, shift)]);
     return shift.length === 0 ? true : moved(buffer, start, end, shift);
@@ -447,6 +450,16 @@ const parameterStatus = (s: State, buffer: Buffer, start: number, end: number): 
 const unexpected = (s: State, type: number): false => {
   desync(s, `an unexpected message of type 0x${hex(type)}`);
   return false;
+};
+
+/** A COPY has failed before its data: the server has yet to come to the Syncs that stand before that. */
+const syncsBehindCopy = (s: State): void => {
+  for (; s.copySyncs > 0; s.copySyncs--) {
+    s.toServer.write(SYNC_MESSAGE);
+    s.replies.push(SYNC, null, null, null, 0);
+    s.pipelineEnds(SYNC);
+  }
+  s.phase = OPEN;
 };
 
 /** After a chunk of replies: whoever waited for the server may go on. */

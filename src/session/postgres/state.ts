@@ -11,7 +11,7 @@ import type { Upstream } from '../upstream.ts';
 import { Accounts, NEVER_SENT } from './accounts.ts';
 import type { Answer, Hold } from './hold.ts';
 import { Cursors } from './cursors.ts';
-import { Names, serverName } from './names.ts';
+import { Names, type Prepared, serverName } from './names.ts';
 import { Pace } from './pace.ts';
 import { QUERY, Replies, type SYNC } from './replies.ts';
 import { Run } from './run.ts';
@@ -173,6 +173,8 @@ export class State implements SessionFacts {
   hasTemporary = false;
   hasUncommitted = false;
   catalogTouched = false;
+  /** The server may have made the session's schema for temporary objects, which stays. */
+  temporaryBegan = false;
   /** The open transaction has a snapshot. */
   queried = false;
   /** `catalog_changes` and the shared catalog when its own was read, and when (performance.now()) it is read again for what it lacks. */
@@ -196,10 +198,16 @@ export class State implements SessionFacts {
   /** Of the Query under way: its last command tag, and how many of its statements have ended. */
   tag = '';
   queryDone = 0;
+  /** Syncs that came before any data of the COPY under way. */
+  copySyncs = 0;
 
   // ---- the message at hand
+  /** The client asked to cancel it before it was judged. */
+  cancelled = false;
   /** The verdict that was waited for: of this message, and of no other. */
   judged: Judging | null = null;
+  /** The cursors that it takes rows from still mean what they were judged to mean; null: not waited for. */
+  cursorsStill: boolean | null = null;
   /** What became of it while it was held, and the facts then. */
   ready: (Answer & { readonly epoch: number; readonly catalog: State['ownCatalogRead'] }) | null = null;
 
@@ -285,6 +293,17 @@ export class State implements SessionFacts {
     return plan.preparable && plan.own.length === 0 ? plan.gate : 'utility';
   }
 
+  planned(name: string): { readonly at: number | null; readonly elsewhere: boolean } {
+    const prepared = this.names.statements.get(serverName(Buffer.from(name, 'utf8').toString('latin1')));
+    return prepared ? { at: this.plannedAt(prepared), elsewhere: prepared.epoch !== this.epoch } : NOT_PLANNED;
+  }
+
+  /** To be asked wherever the server may make a plan of it. */
+  plannedAt(prepared: Prepared): number | null {
+    if (this.temporaryBegan) prepared.planned ??= this.catalog_changes;
+    return prepared.planned;
+  }
+
   preparedTexts(): readonly string[] {
     return this.names.texts();
   }
@@ -306,6 +325,7 @@ export class State implements SessionFacts {
     }
     if (plan.names.length > 0) this.barrier = true;
     if (plan.declares) this.fetchable(plan);
+    if (plan.opaque) this.temporaryBegan = true;
     if (plan.opaque && this.names.forgetSql()) this.namesDoubted = true;
   }
 
@@ -319,7 +339,7 @@ export class State implements SessionFacts {
     this.factsKnown = false;
     this.barrier = true;
     // DDL and code may make temporary objects, too; reading tells.
-    if (what !== null && what !== 'temporary-gone') this.hasTemporary = true;
+    if (what !== null && what !== 'temporary-gone') this.hasTemporary = this.temporaryBegan = true;
     if (what === 'any') this.hasUncommitted = true;
     if (what !== null) this.catalogTouched = true;
   }
@@ -372,6 +392,8 @@ const IN_PARTS = `d${Array.from({ length: 256 }, (_, code) => code)
   .filter((code) => HANDLING.open[code] === undefined)
   .map((code) => String.fromCodePoint(code))
   .join('')}`;
+
+const NOT_PLANNED = { at: null, elsewhere: false };
 
 /** A name that the server can't take for another one, whatever its encoding. */
 const PLAIN_NAME = /^[\x20-\x7e]{1,62}$/;

@@ -144,7 +144,8 @@ const rereadDone = (s: State, phase: Rereading): void => {
   const answer = answers[0] ?? null;
   if (s.first) {
     s.firstRole = s.role;
-    s.firstRoleHasSchema = answer === 't';
+    s.firstRoleHasSchema = answer?.startsWith('t') === true;
+    s.temporaryBegan = answer?.slice(1) !== '0';
     return s.first();
   }
   if (answer !== null) {
@@ -165,6 +166,7 @@ const leftOf = (s: State, timeout_ms: number | null): number | null =>
 const rereadFailed = (s: State, error: Buffer): void => {
   if (s.first) return s.first();
   s.dropReady();
+  s.cancelled = false;
   s.toClient.write(error);
   const simple = s.in.next() === FRAME && s.in.type === FRONTEND.Query;
   if (simple) {

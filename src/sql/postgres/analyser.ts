@@ -114,6 +114,7 @@ export class PostgresAnalyser {
       context.catalog?.id,
       context.blind,
       context.catalog_is_own,
+      context.planned_before,
     ]);
     const known = this.#contexts.get(key);
     if (known) return known;

@@ -94,6 +94,8 @@ export class Found {
     this.writes_all_rows ||= inner.statements.some((s) => s.writes_all_rows);
     this.hidden_writes ||= inner.statements.some((s) => s.hidden_writes);
     this.folds_rows ||= inner.statements.some((s) => s.folds_rows);
+    this.user_code ||= inner.user_code === true;
+    if (inner.changes_catalog) this.#a.names.changes(inner.changes_catalog);
   }
 
   /**

@@ -87,10 +87,12 @@ export class Names {
     const own = path?.temporary_first ? this.catalog?.relation('pg_temp', name) : undefined;
     if (range['relpersistence'] === 't' || own || (path?.temporary_first && this.temporaries.has(name))) {
       const temporary = { ...RESOLVED, name: qualified('pg_temp', name), temporary: true, rows: own ? [own] : [] };
-      // An earlier statement may have taken it away; code may have made it or not.
-      const certain = range['relpersistence'] === 't' || (!this.#found.pinned && (!own || !this.doubted));
+      // An earlier statement may have taken it away; code may have made it or not; what was planned before it may mean what it hides.
+      const older = this.#a.context.planned_before?.includes(name) === true;
+      const certain = range['relpersistence'] === 't' || (!this.#found.pinned && !older && (!own || !this.doubted));
       const [first, ...others] = certain ? [] : this.#inPath(name);
-      if (!first) return temporary;
+      if (!first && (certain || !isBuiltIn('relation', name, this.#a.context.server_version))) return temporary;
+      if (!first) return { ...temporary, temporary: false, perhaps: [qualified('pg_catalog', name)] };
       const perhaps = [temporary.name, ...others.map((other) => qualified(other.schema, name))];
       return { ...RESOLVED, name: qualified(first.schema, name), perhaps, rows: [first, ...others, ...temporary.rows] };
     }

@@ -18,6 +18,7 @@ export const READING: CatalogReading = {
   make,
   steps,
   hasTemporary: (catalog) => catalog instanceof Catalog && hasTemporary(catalog.rows),
+  temporary: (catalog) => (catalog instanceof Catalog ? temporary(catalog.rows) : []),
   describe: (catalog) => (catalog instanceof Catalog ? describe(catalog.rows) : ''),
 };
 
@@ -43,6 +44,10 @@ function isWhole({ views, rules, policies, expressions, checks, triggers, functi
 
 function hasTemporary({ relations, types, functions, operators }: CatalogRows): boolean {
   return [relations, types, functions, operators].some((rows) => rows.some(({ schema }) => schema === 'pg_temp'));
+}
+
+function temporary({ relations }: CatalogRows): readonly { readonly name: string; readonly id: number }[] {
+  return relations.flatMap(({ schema, name, oid }) => (schema === 'pg_temp' ? [{ name, id: oid }] : []));
 }
 
 function describe({ relations, functions }: CatalogRows): string {
