@@ -185,7 +185,8 @@ export class ModelServer {
 
   #read(text: string): Statement[] {
     if (text.startsWith('SELECT pg_catalog.json_agg(name)')) return [{ verb: 'SHOW', name: 'names' }];
-    if (text.startsWith('SELECT pg_catalog.concat(pg_catalog.to_regnamespace')) return [{ verb: 'SHOW', name: 'role_schema' }];
+    if (text.startsWith('SELECT pg_catalog.concat(pg_catalog.to_regnamespace'))
+      return [{ verb: 'SHOW', name: 'role_schema' }];
     if (text === 'holdpoint_refused') this.refusals++;
     return parseText(text) ?? fail('42601');
   }
