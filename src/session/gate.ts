@@ -15,6 +15,8 @@ export interface SessionFacts {
   role_is_local: boolean;
   /** The role of when the session began. */
   role_start: string;
+  /** What SET ROLE NONE goes back to: another one if the login is given a role when it connects. */
+  role_none: string;
   /** An explicit transaction block is open (also a failed one). */
   in_transaction: boolean;
   /** Is there a schema of that role's name? It was looked for when the session began, for the role of then. */

@@ -174,7 +174,9 @@ export interface AnalysisContext {
   /** Effective role, for "$user". */
   readonly role: string;
   /** The role that the session began with, which RESET ROLE goes back to. Absent: not known. */
-  readonly role_start?: string;
+  readonly role_start?: string | undefined;
+  /** The role that NONE stands for: another one where the login is given a role when it connects. Absent: not known. */
+  readonly role_none?: string | undefined;
   /** The setting's text; null while unknown: then every name is unresolved. */
   readonly search_path: string | null;
   /** What RESET search_path goes back to. Absent: not known, so that names after a RESET in the same message are unresolved. */

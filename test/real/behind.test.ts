@@ -73,6 +73,10 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['UPDATE moved SET id = 2 WHERE id = 1', ['code public.audit?', 'write public.moved']],
   ['SELECT * FROM locked', ['read public.locked']],
   ['SELECT * FROM locked FOR UPDATE', ['code public.opaque?', 'read public.locked']],
+  [
+    'SELECT * FROM (SELECT * FROM (locked CROSS JOIN (SELECT 1) b)) a FOR SHARE',
+    ['code public.opaque?', 'read public.locked'],
+  ],
   ['SELECT age(5)', ['code public.opaque?']],
   ['SELECT of_dom(id) FROM notes', ['read public.notes', 'write public.docs'], 'hidden'],
   ['SELECT 1::named_value', ['write public.docs'], 'hidden'],

@@ -240,6 +240,33 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       }
     });
 
+    test.each([
+      ['ON COMMIT DROP', ['CREATE TEMP TABLE docs (id int) ON COMMIT DROP', 'SELECT * FROM docs']],
+      ['an error', ['CREATE TEMP TABLE docs (id int)', 'SELECT * FROM docs', 'SELECT 1/0']],
+      [
+        'a constraint that fails',
+        [
+          'CREATE TEMP TABLE docs (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)',
+          'SELECT * FROM docs',
+          'INSERT INTO docs VALUES (1), (1)',
+        ],
+      ],
+    ])('a temporary table is gone with the transaction that a Sync ends: %s', async (_, pipeline) => {
+      await admin.query('CREATE TABLE IF NOT EXISTS docs (id int)');
+      const agent = await Raw.connect(gateway.port);
+      await agent.login('bot', AGENT_PASSWORD, { database: 'postgres' });
+      const run = (sql: string): Buffer => Buffer.concat([parseTyped(sql, []), bindText([]), execute('')]);
+      agent.send(query("SET holdpoint.hold = '10ms'"));
+      await agent.until('Z');
+      // What follows is there before the Sync is answered.
+      agent.send(Buffer.concat([...pipeline.map(run), SYNC, run('DROP TABLE docs'), SYNC]));
+      await agent.until('Z');
+      expect((await agent.until('Z')).map(({ type }) => type).join('')).toMatch(/^1N*EZ$/);
+      expect((await admin.query(`SELECT to_regclass('public.docs') AS still`)).rows).toEqual([{ still: 'docs' }]);
+      agent.destroy();
+      await admin.query('DROP TABLE docs');
+    });
+
     test('a session with temporary tables is not ended by its own statement_timeout', async () => {
       const slow = await open(gateway.agentUrl());
       await slow.query('CREATE TEMP TABLE slow (id int)');

@@ -411,7 +411,7 @@ const becameReady = (s: State, status: number): Passing => {
   s.status = status;
   if (s.replies.length === 0) s.barrier = false;
   if (status === IDLE) {
-    if (s.touched) s.factsKnown = false;
+    s.transactionEnded();
     // What is under way already may have touched them again.
     if (s.replies.length === 0) {
       s.idle();

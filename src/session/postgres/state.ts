@@ -271,6 +271,10 @@ export class State implements SessionFacts {
     return this.firstRole;
   }
 
+  get role_none(): string {
+    return this.facts.session_authorization ?? '';
+  }
+
   get user_schema(): 'there' | 'none' | 'perhaps' {
     if (this.role !== this.firstRole) return 'perhaps';
     return this.firstRoleHasSchema ? 'there' : 'none';
@@ -352,12 +356,18 @@ export class State implements SessionFacts {
 
   /** A Sync or a Query was sent: outside a block it ends the transaction, which takes back what was set in it. */
   pipelineEnds(by: typeof SYNC | typeof QUERY): void {
-    if (this.touched) this.barrier = true;
+    if (this.touched || this.catalogTouched) this.barrier = true;
     // From 18 on a Query behind messages that no Sync has ended leaves their implicit transaction open, as its ReadyForQuery tells:
     // until then it counts as work that a Sync of ours would commit.
     const open = by === QUERY && this.sentSinceSync;
     this.sentSinceSync = this.executedSinceSync = this.boundSinceSync = open;
     this.workedSinceSync &&= open;
+  }
+
+  /** The server has nothing open any more: what was made may be gone with the transaction (ON COMMIT DROP, an error in a pipeline). */
+  transactionEnded(): void {
+    if (this.touched) this.factsKnown = false;
+    if (this.catalogTouched) this.catalog_changes += 1;
   }
 
   /** The server has nothing open, and nothing is under way. */

@@ -108,6 +108,7 @@ export class PostgresAnalyser {
       context.search_path,
       context.search_path_start,
       context.role_start,
+      context.role_none,
       context.search_path_is_local,
       context.portals,
       context.user_schema,

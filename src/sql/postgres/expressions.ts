@@ -236,7 +236,7 @@ function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Fram
     a.own.set(lower, value, parameterNumber(args[1]), node);
     return;
   }
-  const { action, why, refused } = judgeSetting(name, given ?? undefined);
+  const { action, why, refused } = judgeSetting(name, given ?? undefined, a.context);
   if (refused !== undefined) refuse(refused);
   a.add(action, quoteIdentifier(lower), why, node['location']);
   if (frame.defines || frame.planned || frame.later)

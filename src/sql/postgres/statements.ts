@@ -463,7 +463,7 @@ function select(a: Analyst, node: Tree, frame: Frame): void {
   a.children(node, { ...frame, scope, defines: false }, ['withClause']);
 }
 
-/** Tables of a FROM clause, also in joins. */
+/** Tables of a FROM clause, also in joins and subqueries. */
 function rangesOf(from: unknown): readonly Tree[] {
   const stack: unknown[] = [...((from as unknown[] | undefined) ?? [])];
   const found: Tree[] = [];
@@ -471,6 +471,8 @@ function rangesOf(from: unknown): readonly Tree[] {
     const [kind, node] = unwrap(stack.pop() ?? {});
     if (kind === 'RangeVar') found.push(node);
     else if (kind === 'JoinExpr') stack.push(node['larg'], node['rarg']);
+    else if (kind === 'RangeSubselect')
+      stack.push(...((unwrap(node['subquery'])[1]['fromClause'] as unknown[] | undefined) ?? []));
   }
   return found;
 }
@@ -478,8 +480,7 @@ function rangesOf(from: unknown): readonly Tree[] {
 function change(a: Analyst, node: Tree, frame: Frame, why: string): void {
   const scope = a.withClause(node['withClause'], { ...frame, defines: false });
   a.relations.writes(node['relation'] as Tree, frame, verbs(frame.kind, node), why);
-  const whole = frame.kind === 'UpdateStmt' || frame.kind === 'DeleteStmt';
-  if (whole && !frame.planned && !narrows(node['whereClause'])) a.found.writes_all_rows = true;
+  if (!frame.planned && changesAll(frame.kind, node)) a.found.writes_all_rows = true;
   a.children(node, { ...frame, scope, defines: false }, ['withClause', 'relation']);
 }
 
@@ -487,6 +488,17 @@ function verbs(kind: string, node: Tree): readonly Verb[] {
   if (kind === 'MergeStmt') return ['insert', 'update', 'delete'];
   if (kind === 'InsertStmt') return node['onConflictClause'] === undefined ? ['insert'] : ['insert', 'update'];
   return kind === 'UpdateStmt' ? ['update'] : ['delete'];
+}
+
+function changesAll(kind: string, node: Tree): boolean {
+  if (kind === 'UpdateStmt' || kind === 'DeleteStmt') return !narrows(node['whereClause']);
+  if (kind !== 'MergeStmt') return false;
+  const joins = narrows(node['joinCondition']);
+  return ((node['mergeWhenClauses'] as unknown[] | undefined) ?? []).some((item) => {
+    const { commandType, matchKind, condition } = unwrap(item)[1];
+    const changes = commandType === 'CMD_UPDATE' || commandType === 'CMD_DELETE';
+    return changes && !joins && matchKind !== 'MERGE_WHEN_NOT_MATCHED_BY_TARGET' && !narrows(condition);
+  });
 }
 
 /** Can a WHERE clause leave rows out? Not if it looks at no column, query, cursor or parameter: `WHERE true`, `WHERE 1 = 1`. */
@@ -620,7 +632,7 @@ function set(a: Analyst, node: Tree, frame: Frame): void {
   const value =
     kind === 'VAR_SET_VALUE' ? settingText(name, node['args']) : kind === 'VAR_SET_CURRENT' ? undefined : null;
   if (name.toLowerCase().startsWith('holdpoint.')) return ownSet(a, name.toLowerCase(), value, frame);
-  const { action, why, refused } = judgeSetting(name, value, frame.defines ? undefined : a.context.role_start);
+  const { action, why, refused } = judgeSetting(name, value, frame.defines ? undefined : a.context);
   if (refused !== undefined && !frame.defines) refuse(refused);
   a.add(action, name.split('.').map(quoteIdentifier).join('.').toLowerCase(), why);
   // ALTER ROLE ... SET, CREATE FUNCTION ... SET change nothing of this session.

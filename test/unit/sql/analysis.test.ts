@@ -93,6 +93,14 @@ test('SET ROLE to the role that the session began with is RESET ROLE', () => {
   expect(found(analyse('SET ROLE app'))).toEqual(['role role']);
 });
 
+test('SET ROLE NONE is another role where the login was given one', () => {
+  for (const sql of ['SET ROLE NONE', "SELECT set_config('role', 'none', false)"]) {
+    expect(found(analyse(sql, { role_start: 'app', role_none: 'app' })).join(), sql).toBe('settings role');
+    expect(found(analyse(sql, { role_start: 'reader', role_none: 'app' })).join(), sql).toBe('role role');
+  }
+  expect(found(analyse('RESET ROLE', { role_start: 'reader', role_none: 'app' }))).toEqual(['settings role']);
+});
+
 describe('what ordinary clients send is never held', () => {
   test.each([
     'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP',
@@ -188,6 +196,8 @@ describe('facts', () => {
       'UPDATE t SET a = 1 WHERE 1 = 1',
       'WITH d AS (DELETE FROM t) SELECT 1',
       'TRUNCATE t',
+      'MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE',
+      'MERGE INTO t USING s ON false WHEN NOT MATCHED BY SOURCE THEN UPDATE SET a = 1',
     ]) {
       expect(facts(sql)?.writes_all_rows, sql).toBe(true);
     }
@@ -196,6 +206,8 @@ describe('facts', () => {
       'EXPLAIN DELETE FROM t',
       'UPDATE t SET a = 1 WHERE CURRENT OF c',
       'INSERT INTO t VALUES (1)',
+      'MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE',
+      'MERGE INTO t USING s ON true WHEN MATCHED AND t.a = 1 THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (1)',
     ]) {
       expect(facts(sql)?.writes_all_rows, sql).toBe(false);
     }
