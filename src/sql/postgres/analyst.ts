@@ -126,8 +126,8 @@ export class Analyst {
     return scope;
   }
 
-  /** SQL text inside a literal: its findings count here, at the literal's place. False: it does not parse. */
-  inner(text: string, location: unknown): boolean {
+  /** SQL text inside a literal: its findings count here, at the literal's place. planned: it is not run. False: it does not parse. */
+  inner(text: string, location: unknown, planned = false): boolean {
     const encoded = Buffer.from(text, 'utf8').toString('latin1');
     const blanked = blank(encoded);
     if (blanked.joins_strings) return false;
@@ -135,7 +135,7 @@ export class Analyst {
     if (!parsed.ok) return false;
     const pinned = this.found.pinned;
     this.found.pinned = this.found.place(location);
-    for (const raw of parsed.statements) this.walk(...unwrap(raw.stmt));
+    for (const raw of parsed.statements) this.walk(...unwrap(raw.stmt), { planned });
     this.found.pinned = pinned;
     return true;
   }

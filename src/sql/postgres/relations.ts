@@ -53,10 +53,11 @@ export class Relations {
       this.#found.include(behindRelation(this.#a, row, 'lock'), qualified(row.schema, row.name), range['location']);
   }
 
-  /** Every relation of the database is maintained. */
+  /** Every relation of the database that keeps rows is maintained. */
   analysesAll(): void {
     for (const row of this.#names.catalog?.rows.relations ?? [])
-      this.#found.include(behindRelation(this.#a, row, 'analyze'), qualified(row.schema, row.name));
+      if (KEEPS_ROWS.includes(row.kind))
+        this.#found.include(behindRelation(this.#a, row, 'analyze'), qualified(row.schema, row.name));
   }
 
   /** A relation whose rows are looked at to maintain it. */
@@ -166,15 +167,19 @@ export class Relations {
     this.writes(range, NOWHERE, [verb], 'Changes with the rows that it refers to.');
   }
 
-  /** The table of a view that the server can write through. */
+  /** The table of a view that the server can write through. 'analyze': that is only planned. */
   writesThrough(query: string, verb: Verb): void {
     const parsed = this.#a.parser.parse(Buffer.from(query, 'utf8').toString('latin1'));
     const select = parsed.ok ? (parsed.statements[0]?.stmt?.['SelectStmt'] as Tree | undefined) : undefined;
     const from = (select?.['fromClause'] as unknown[] | undefined) ?? [];
     const [kind, range] = unwrap(from[0] ?? {});
-    if (from.length === 1 && kind === 'RangeVar') this.writes(range, NOWHERE, [verb]);
+    if (from.length === 1 && kind === 'RangeVar')
+      this.writes(range, { ...NOWHERE, planned: verb === 'analyze' }, [verb]);
   }
 }
+
+/** pg_class.relkind of tables, partitioned ones and materialized views. */
+const KEEPS_ROWS = 'rpm';
 
 const UNRESOLVED_RELATION = 'The search_path is not known here, so neither is the table.';
 const PERHAPS = 'Perhaps this table: the search_path has several schemas.';

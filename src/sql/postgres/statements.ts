@@ -463,7 +463,7 @@ function select(a: Analyst, node: Tree, frame: Frame): void {
   a.children(node, { ...frame, scope, defines: false }, ['withClause']);
 }
 
-/** Tables of a FROM clause, also in joins. */
+/** Tables of a FROM clause, also in joins and subqueries. */
 function rangesOf(from: unknown): readonly Tree[] {
   const stack: unknown[] = [...((from as unknown[] | undefined) ?? [])];
   const found: Tree[] = [];
@@ -471,6 +471,8 @@ function rangesOf(from: unknown): readonly Tree[] {
     const [kind, node] = unwrap(stack.pop() ?? {});
     if (kind === 'RangeVar') found.push(node);
     else if (kind === 'JoinExpr') stack.push(node['larg'], node['rarg']);
+    else if (kind === 'RangeSubselect')
+      stack.push(...((unwrap(node['subquery'])[1]['fromClause'] as unknown[] | undefined) ?? []));
   }
   return found;
 }
