@@ -155,9 +155,9 @@ export class Analyst {
 
   /** An analyst of something that belongs to the statement. names: search_path of its text; bodies: of what it calls. */
   nested(names: string | null, bodies: string | null, role = this.context.role): Analyst {
-    const { server_version, database } = this.context;
-    const catalog = this.names.catalog;
-    const context = { server_version, database, role, catalog, search_path: names, prepared: () => undefined };
+    const { server_version, database, catalog_is_own = false, committed = null } = this.context;
+    const own = { catalog: this.names.catalog, catalog_is_own, committed };
+    const context = { server_version, database, role, ...own, search_path: names, prepared: () => undefined };
     const inner = this.another('', context);
     inner.found.pinned = [0, 0];
     inner.names.body_path = bodies;

@@ -140,6 +140,18 @@ export class Relations {
     this.#defines(this.#names.relation(range), range, frame, why);
   }
 
+  /** DROP of a relation that nobody has, which the server skips (IF EXISTS) or answers with an error: event triggers may run. */
+  dropsNothing(range: Tree, frame: Frame): boolean {
+    if (frame.planned || !this.#names.lacks(range)) return false;
+    this.#found.defined = true;
+    // It may be a temporary one: made by what stands around this body, or by what ran before in this text.
+    if (this.#found.isNested) this.forgetTemporary();
+    else if (this.#names.doubted) this.#names.changes('temporary-gone');
+    if (!this.#found.isNested)
+      this.#found.add('read', '', 'Drops nothing: there is none of that name.', range['location']);
+    return true;
+  }
+
   /** A relation that is created: in the first schema of the path, whatever the later ones hold. */
   creates(range: Tree, frame: Frame, why: string): void {
     this.#defines({ ...this.#names.relation(range), perhaps: [] }, range, frame, why);
