@@ -85,6 +85,7 @@ const contextWith = (s: State, policy: Policy, catalog: CatalogSnapshot | null):
     catalog,
     blind: s.catalog !== null && catalog === null,
     catalog_is_own: s.facts.catalog_is_own,
+    ...(s.facts.catalog_is_own ? { committed: s.catalog?.last ?? null } : {}),
     prepared: (name) => preparedAs(s, name),
   };
   return {

@@ -192,6 +192,8 @@ export interface AnalysisContext {
    * these names mean either. Absent: none.
    */
   readonly planned_before?: readonly string[];
+  /** Where the catalog is this session's own: what others see, which an open transaction may not. Null or absent: not known. */
+  readonly committed?: CatalogSnapshot | null;
   /** There should be a catalog, and it can't be read. Absent: no. */
   readonly blind?: boolean;
   /** Is there a schema of the role's name, which "$user" stands for? Absent: none. */

@@ -3,8 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CatalogSnapshot } from '../../src/sql/catalog.ts';
-import type { Analysis } from '../../src/sql/findings.ts';
+import type { Analysis, AnalysisContext } from '../../src/sql/findings.ts';
 import { PostgresAnalyser } from '../../src/sql/postgres/analyser.ts';
+import { Catalog } from '../../src/sql/postgres/catalog/catalog.ts';
 import { READING } from '../../src/sql/postgres/catalog/reading.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
 
@@ -29,7 +30,35 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['SELECT with_default()', ['write public.docs'], 'hidden'],
   ['SELECT row_typed()', ['read']],
   ['SELECT scratch()', ['read public.projects', 'write pg_temp.scr']],
+  ['SELECT again()', ['read public.projects', 'write pg_temp.scr']],
   ['CALL archive()', ['write public.orders'], 'hidden'],
+  ['DROP TABLE IF EXISTS nobody', ['read']],
+  ['DROP VIEW IF EXISTS nobody, public.nobody, no_schema.nobody CASCADE', ['read']],
+  ['DROP TABLE IF EXISTS nobody, notes', ['ddl public.notes', 'read']],
+  ['DROP TABLE nobody', ['read']],
+  ['DROP TABLE IF EXISTS pg_catalog.nobody', ['ddl pg_catalog.nobody']],
+  ['DROP TABLE IF EXISTS pg_class', ['ddl pg_catalog.pg_class']],
+  ['DROP TABLE IF EXISTS pg_toast.nobody', ['ddl pg_toast.nobody']],
+  ['DROP TABLE IF EXISTS elsewhere.public.nobody', ['ddl elsewhere.public.nobody?']],
+  ['SET search_path = hr; DROP TABLE IF EXISTS salaries', ['ddl hr.salaries', 'settings search_path']],
+  [
+    'SET search_path = information_schema; DROP TABLE IF EXISTS nobody',
+    ['ddl information_schema.nobody', 'settings search_path'],
+  ],
+  ['CREATE TABLE made (id int); DROP TABLE IF EXISTS made', ['ddl public.made']],
+  ['ALTER TABLE notes RENAME TO nobody; DROP TABLE IF EXISTS nobody', ['ddl public.nobody', 'ddl public.notes']],
+  [
+    'DROP TABLE IF EXISTS s1; CREATE TEMP TABLE s1 (id int); DROP TABLE IF EXISTS s2; CREATE TEMP TABLE s2 AS SELECT id FROM s1',
+    ['read', 'read pg_temp.s1', 'write pg_temp.s1', 'write pg_temp.s2'],
+  ],
+  [
+    'CREATE TEMP TABLE p (id int) PARTITION BY LIST (id); CREATE TEMP TABLE p1 PARTITION OF p DEFAULT',
+    ['write pg_temp.p', 'write pg_temp.p1'],
+  ],
+  [
+    'CREATE TEMP TABLE p1 PARTITION OF parted FOR VALUES IN (9)',
+    ['ddl pg_temp.p1', 'ddl public.parted', 'write pg_temp.p1'],
+  ],
   ['SELECT * FROM purging', ['read public.purging', 'write public.docs'], 'hidden'],
   ['SELECT ssn FROM joined', ['read hr.salaries', 'read public.joined', 'read public.notes']],
   ["INSERT INTO names VALUES (1, 'x')", ['read public.customers', 'write public.customers', 'write public.names']],
@@ -77,6 +106,12 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
     'SELECT * FROM (SELECT * FROM (locked CROSS JOIN (SELECT 1) b)) a FOR SHARE',
     ['code public.opaque?', 'read public.locked'],
   ],
+  ['SELECT * FROM (SELECT * FROM locked) l FOR UPDATE', ['code public.opaque?', 'read public.locked']],
+  [
+    'SELECT * FROM locked_view FOR UPDATE',
+    ['code public.opaque?', 'read public.customers', 'read public.locked', 'read public.locked_view'],
+  ],
+  ['SELECT * FROM names FOR UPDATE SKIP LOCKED', ['read public.customers', 'read public.names']],
   ['SELECT age(5)', ['code public.opaque?']],
   ['SELECT of_dom(id) FROM notes', ['read public.notes', 'write public.docs'], 'hidden'],
   ['SELECT 1::named_value', ['write public.docs'], 'hidden'],
@@ -88,6 +123,15 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ["SELECT 'a'::text BETWEEN 1 AND 'z'", ['write public.docs'], 'hidden'],
   ['ANALYZE counted_by', ['read public.counted_by', 'write public.docs'], 'hidden'],
   ['EXPLAIN INSERT INTO defaulted VALUES (1)', ['read public.defaulted', 'write public.docs'], 'hidden'],
+  ['EXPLAIN INSERT INTO orders (total) VALUES (1)', ['read public.orders']],
+  ["EXPLAIN UPDATE names SET name = 'x'", ['read public.customers', 'read public.names']],
+  [
+    'EXPLAIN DELETE FROM default_view',
+    ['read public.default_view', 'read public.defaulted', 'write public.docs'],
+    'hidden',
+  ],
+  ['ANALYZE orders, names', ['read public.customers', 'read public.names', 'read public.orders']],
+  ['CREATE TEMP TABLE alike (LIKE names)', ['read public.customers', 'read public.names', 'write pg_temp.alike']],
   ['SELECT declared()', ['read public.purging', 'write public.docs'], 'hidden'],
   ['SELECT enum_default()', ['read']],
   ['SELECT of_column()', ['write public.docs'], 'hidden'],
@@ -98,7 +142,6 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['SELECT drops_made()', ['ddl made_up?', 'ddl public.notes']],
   ['SELECT drops_there()', ['ddl public.docs']],
   ['SELECT drops_of_others()', ['ddl pg_temp_7.x?']],
-  ['DROP TABLE IF EXISTS nobody', ['ddl public.nobody']],
   [
     'CREATE SCHEMA s CREATE VIEW v AS SELECT * FROM notes, docs CREATE TABLE notes (id int, d int REFERENCES docs)',
     ['ddl s', 'ddl s.v', 'ddl s.notes', 'ddl public.docs', 'read s.notes', 'read public.docs'],
@@ -158,12 +201,16 @@ const OWN: typeof CASES = [
 
 describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
   let server: TestServer;
-  let catalog: CatalogSnapshot;
+  let catalog: Catalog;
   let own: CatalogSnapshot;
   /** As another session sees the database meanwhile. */
   let beside: CatalogSnapshot;
   let analyser: PostgresAnalyser;
-  const analyse = (sql: string, seen: CatalogSnapshot | null = catalog): Analysis | Promise<Analysis> =>
+  const analyse = (
+    sql: string,
+    seen: CatalogSnapshot | null = catalog,
+    more: Partial<AnalysisContext> = {},
+  ): Analysis | Promise<Analysis> =>
     analyser.analyse(Buffer.from(sql).toString('latin1'), {
       server_version: major,
       database: 'postgres',
@@ -172,6 +219,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
       search_path_start: '"$user", public',
       catalog: seen,
       prepared: () => null,
+      ...more,
     });
 
   beforeAll(async () => {
@@ -182,7 +230,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
       const { rows } = await as.query<Record<string, string>>(READING.rows);
       return READING.make(Object.values(rows[0] ?? {})[0] ?? '');
     };
-    catalog = await read();
+    catalog = (await read()) as Catalog;
     await admin.query(`CREATE TEMP TABLE customers (a int); CREATE TEMP TABLE mine_alone (a int); CREATE TEMP TABLE of_ranked (a public.ranked);
       CREATE TEMP TABLE casting (a int); CREATE FUNCTION public.cast_it(casting) RETURNS text LANGUAGE sql AS 'SELECT public.opaque(1)::text';
       CREATE CAST (casting AS text) WITH FUNCTION public.cast_it(casting)`);
@@ -247,6 +295,21 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     expect(await analyse('SELECT * FROM nobody')).toMatchObject({ missing: true });
     expect(await analyse("SELECT 'x'::nobody")).toMatchObject({ missing: true });
     expect((await analyse('SELECT add_one(1) FROM notes')).missing).toBeUndefined();
+  });
+
+  test('what others have made since an open transaction began is there for DROP IF EXISTS', async () => {
+    const sql = 'DROP TABLE IF EXISTS nobody';
+    const rows = { ...catalog.rows, relations: [{ oid: 1 << 30, schema: 'public', name: 'nobody', kind: 'r' }] };
+    for (const [committed, expected] of [
+      [catalog, 'read'],
+      [new Catalog(rows), 'ddl public.nobody'],
+      [null, 'ddl public.nobody'],
+    ] as const)
+      expect(found(await analyse(sql, own, { catalog_is_own: true, committed }))).toEqual([expected]);
+    expect(await analyse(sql)).toMatchObject({ missing: true });
+    const purge = catalog.functions('purge')[0]!.oid;
+    const triggered = new Catalog({ ...catalog.rows, event_triggers: [['ddl_command_start', purge]] });
+    expect(found(await analyse(sql, triggered))).toEqual(['read', 'write public.docs']);
   });
 
   test('reading a literal runs nothing, but where a type has code of its own', async () => {

@@ -155,7 +155,7 @@ export class PostgresAnalyser {
   }
 
   async #inWorker(text: string, context: AnalysisContext, asker: Asker): Promise<Analysis> {
-    const { prepared, catalog: snapshot, ...plain } = context;
+    const { prepared, catalog: snapshot, committed: _, ...plain } = context;
     const catalog = snapshot instanceof Catalog ? snapshot : null;
     const names = executedNames(text);
     const known = names.flatMap((name) => {

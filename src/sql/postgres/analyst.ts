@@ -126,8 +126,8 @@ export class Analyst {
     return scope;
   }
 
-  /** SQL text inside a literal: its findings count here, at the literal's place. False: it does not parse. */
-  inner(text: string, location: unknown): boolean {
+  /** SQL text inside a literal: its findings count here, at the literal's place. planned: it is not run. False: it does not parse. */
+  inner(text: string, location: unknown, planned = false): boolean {
     const encoded = Buffer.from(text, 'utf8').toString('latin1');
     const blanked = blank(encoded);
     if (blanked.joins_strings) return false;
@@ -135,7 +135,7 @@ export class Analyst {
     if (!parsed.ok) return false;
     const pinned = this.found.pinned;
     this.found.pinned = this.found.place(location);
-    for (const raw of parsed.statements) this.walk(...unwrap(raw.stmt));
+    for (const raw of parsed.statements) this.walk(...unwrap(raw.stmt), { planned });
     this.found.pinned = pinned;
     return true;
   }
@@ -155,9 +155,9 @@ export class Analyst {
 
   /** An analyst of something that belongs to the statement. names: search_path of its text; bodies: of what it calls. */
   nested(names: string | null, bodies: string | null, role = this.context.role): Analyst {
-    const { server_version, database } = this.context;
-    const catalog = this.names.catalog;
-    const context = { server_version, database, role, catalog, search_path: names, prepared: () => undefined };
+    const { server_version, database, catalog_is_own = false, committed = null } = this.context;
+    const own = { catalog: this.names.catalog, catalog_is_own, committed };
+    const context = { server_version, database, role, ...own, search_path: names, prepared: () => undefined };
     const inner = this.another('', context);
     inner.found.pinned = [0, 0];
     inner.names.body_path = bodies;

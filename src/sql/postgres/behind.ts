@@ -124,17 +124,17 @@ function made(inner: Analyst): Behind {
 }
 
 /** A statement that the catalog keeps, as it prints it. */
-function stored(inner: Analyst, catalog: Catalog, text: string): void {
+function stored(inner: Analyst, catalog: Catalog, text: string, planned = false): void {
   catalog.memo.spend(text.length);
-  if (!inner.inner(text, undefined)) unreadable(inner);
+  if (!inner.inner(text, undefined, planned)) unreadable(inner);
 }
 
 type Named = { readonly schema: string; readonly name: string };
 
 /** An expression that hangs on something; null: a table was locked. */
-function expression(inner: Analyst, catalog: Catalog, row: Named, text: string | null): void {
+function expression(inner: Analyst, catalog: Catalog, row: Named, text: string | null, planned = false): void {
   if (text === null) locked(inner, row);
-  else stored(inner, catalog, `SELECT ${text}`);
+  else stored(inner, catalog, `SELECT ${text}`, planned);
 }
 
 /** What the server would have waited for somebody to tell. */
@@ -186,7 +186,8 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
   for (const name of inner.found.definers.keys()) if (!definers.has(name)) inner.found.definers.delete(name);
   triggersAndRules(inner, catalog, row, verb);
   if (verb === 'insert' || verb === 'update' || verb === 'analyze') {
-    for (const text of behind.expressions) expression(inner, catalog, row, text);
+    // What changes something, such as nextval in a default, is no constant: it is only run by a write.
+    for (const text of behind.expressions) expression(inner, catalog, row, text, verb === 'analyze');
     for (const fn of behind.compares) inner.code.runsUnnamed(fn);
   }
   for (const oid of behind.children) {
@@ -255,6 +256,8 @@ function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): v
   if (query === null) return locked(inner, row);
   if (verb === 'insert' || verb === 'update') for (const text of expressions) expression(inner, catalog, row, text);
   const instead = triggers.some(({ type }) => (type & INSTEAD) !== 0 && (type & EVENTS[verb].trigger) !== 0);
+  // Rows are locked in the tables that it shows.
+  if (verb === 'lock') return stored(inner, catalog, `${query.replace(/;\s*$/, '')} FOR UPDATE`);
   // INSTEAD OF INSERT is given new rows alone.
   if (!instead || verb !== 'insert') stored(inner, catalog, query);
   // One that is updatable by itself changes the table that it shows.

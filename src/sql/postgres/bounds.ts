@@ -97,8 +97,8 @@ function callsOf(where: unknown, known: Known): string[] | null {
       if (key === 'SubLink') continue;
       if (key === 'A_Expr' && !known.operatorReturnsOne(strings((value as Tree)['name']).at(-1) ?? '')) return null;
       // x.f may be f(x).
-      const parts = FIELDS[key] === undefined ? [] : strings((value as Tree)[FIELDS[key]]);
-      if (parts.some((part) => known.returnsOne([part]) === false)) return null;
+      const attributes = FIELDS[key] === undefined ? [] : strings((value as Tree)[FIELDS[key]]);
+      if (attributes.some((part) => known.returnsOne([part]) === false)) return null;
       if (key === 'FuncCall') {
         const parts = strings((value as Tree)['funcname']);
         const name = parts.at(-1) ?? '';

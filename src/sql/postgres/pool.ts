@@ -6,7 +6,7 @@ import type { Catalog } from './catalog/catalog.ts';
 import type { CatalogRows } from './catalog/rows.ts';
 import { Turns } from './turns.ts';
 
-export type PlainContext = Omit<AnalysisContext, 'prepared' | 'catalog'>;
+export type PlainContext = Omit<AnalysisContext, 'prepared' | 'catalog' | 'committed'>;
 
 interface Analyse<OfCatalog> {
   readonly task: 'analyse';

@@ -53,10 +53,11 @@ export class Relations {
       this.#found.include(behindRelation(this.#a, row, 'lock'), qualified(row.schema, row.name), range['location']);
   }
 
-  /** Every relation of the database is maintained. */
+  /** Every relation of the database that keeps rows is maintained. */
   analysesAll(): void {
     for (const row of this.#names.catalog?.rows.relations ?? [])
-      this.#found.include(behindRelation(this.#a, row, 'analyze'), qualified(row.schema, row.name));
+      if (KEEPS_ROWS.includes(row.kind))
+        this.#found.include(behindRelation(this.#a, row, 'analyze'), qualified(row.schema, row.name));
   }
 
   /** A relation whose rows are looked at to maintain it. */
@@ -139,6 +140,18 @@ export class Relations {
     this.#defines(this.#names.relation(range), range, frame, why);
   }
 
+  /** DROP of a relation that nobody has, which the server skips (IF EXISTS) or answers with an error: event triggers may run. */
+  dropsNothing(range: Tree, frame: Frame): boolean {
+    if (frame.planned || !this.#names.lacks(range)) return false;
+    this.#found.defined = true;
+    // It may be a temporary one: made by what stands around this body, or by what ran before in this text.
+    if (this.#found.isNested) this.forgetTemporary();
+    else if (this.#names.doubted) this.#names.changes('temporary-gone');
+    if (!this.#found.isNested)
+      this.#found.add('read', '', 'Drops nothing: there is none of that name.', range['location']);
+    return true;
+  }
+
   /** A relation that is created: in the first schema of the path, whatever the later ones hold. */
   creates(range: Tree, frame: Frame, why: string): void {
     this.#defines({ ...this.#names.relation(range), perhaps: [] }, range, frame, why);
@@ -166,15 +179,19 @@ export class Relations {
     this.writes(range, NOWHERE, [verb], 'Changes with the rows that it refers to.');
   }
 
-  /** The table of a view that the server can write through. */
+  /** The table of a view that the server can write through. 'analyze': that is only planned. */
   writesThrough(query: string, verb: Verb): void {
     const parsed = this.#a.parser.parse(Buffer.from(query, 'utf8').toString('latin1'));
     const select = parsed.ok ? (parsed.statements[0]?.stmt?.['SelectStmt'] as Tree | undefined) : undefined;
     const from = (select?.['fromClause'] as unknown[] | undefined) ?? [];
     const [kind, range] = unwrap(from[0] ?? {});
-    if (from.length === 1 && kind === 'RangeVar') this.writes(range, NOWHERE, [verb]);
+    if (from.length === 1 && kind === 'RangeVar')
+      this.writes(range, { ...NOWHERE, planned: verb === 'analyze' }, [verb]);
   }
 }
+
+/** pg_class.relkind of tables, partitioned ones and materialized views. */
+const KEEPS_ROWS = 'rpm';
 
 const UNRESOLVED_RELATION = 'The search_path is not known here, so neither is the table.';
 const PERHAPS = 'Perhaps this table: the search_path has several schemas.';

@@ -6,7 +6,14 @@ import { Catalog } from './catalog/catalog.ts';
 import type { FunctionRow, RelationRow, TypeRow } from './catalog/rows.ts';
 import type { Found } from './found.ts';
 import { functionClass } from './functions.ts';
-import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath } from './names.ts';
+import {
+  IDENTIFIER_BYTES_MAX,
+  isBuiltIn,
+  parseSearchPath,
+  qualified,
+  quoteIdentifier,
+  type SearchPath,
+} from './names.ts';
 import type { Tree } from './parser.ts';
 import { textOf } from './tree.ts';
 
@@ -126,18 +133,29 @@ export class Names {
     };
   }
 
-  /** Is there no relation of that name, but for temporary ones that this text has made? Nothing else that it does may have made one. */
+  /**
+   * Has nobody a relation of that name, and is it none of the temporary ones? It is missing then, so the catalog is as new as can be; what
+   * this text has made of temporary names is the session's own affair.
+   */
   lacks(range: Tree): boolean {
+    const { catalog, path } = this;
+    const { committed, catalog_is_own, database, server_version } = this.#a.context;
+    if (this.changed === 'any' || !catalog || !path) return false;
     const name = textOf(range['relname']);
-    const schema = range['schemaname'] === undefined ? null : textOf(range['schemaname']);
-    const { catalog } = this;
-    const schemas = this.schemas(schema);
-    if (!catalog || !schemas || this.changed === 'any' || range['catalogname'] !== undefined) return false;
-    if (!this.sees(schema) || schema === 'information_schema') return false;
-    if (schemas.includes('pg_catalog') && isBuiltIn('relation', name, this.#a.context.server_version)) return false;
+    const schema = range['schemaname'];
+    if ((range['catalogname'] ?? database) !== database) return false;
+    if (schema === undefined && (catalog.relation('pg_temp', name) || this.temporaries.has(name))) return false;
+    const schemas = schema === undefined ? [...path.schemas, ...path.perhaps] : [textOf(schema)];
+    // The server's own are not in the catalog; where it cuts a long name depends on its encoding.
+    if (schemas.some((of) => /^(pg_|information_schema$)/.test(of))) return false;
+    if (isBuiltIn('relation', name, server_version) || Buffer.byteLength(name) > IDENTIFIER_BYTES_MAX - 3) return false;
+    // A snapshot that an open transaction took early does not show what others have made since.
+    const others = catalog_is_own === true ? committed : catalog;
+    if (!(others instanceof Catalog)) return false;
+    if (schemas.some((of) => catalog.relation(of, name) || others.relation(of, name))) return false;
+    this.path_used ||= schema === undefined;
     this.missing = true;
-    this.path_used ||= schema === null;
-    return [...schemas, 'pg_temp'].every((of) => catalog.relation(of, name) === undefined);
+    return true;
   }
 
   /** Relations of that name in the schemas of the path. */

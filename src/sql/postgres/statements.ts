@@ -803,7 +803,8 @@ function createTable(a: Analyst, node: Tree, frame: Frame): void {
   const parents = (node['inhRelations'] as unknown[] | undefined) ?? [];
   a.relations.creates(range, frame, 'Creates a table.');
   // A temporary table that inherits shows its rows to those who read the parent.
-  if (parents.length > 0) a.add('ddl', a.names.relation(range).name, 'Makes a table part of another.');
+  const shows = parents.some((parent) => !a.names.relation(unwrap(parent)[1]).temporary);
+  if (shows) a.add('ddl', a.names.relation(range).name, 'Makes a table part of another.');
   for (const parent of parents) a.relations.defines(unwrap(parent)[1], frame, RELATED);
   foreignKeys(a, node['tableElts'], range, frame);
   a.children(node, definition(a, range, frame), ['relation', 'inhRelations']);
@@ -913,11 +914,7 @@ function drop(a: Analyst, node: Tree, frame: Frame): void {
   const type = textOf(node['removeType']);
   const is_relation = RELATION_TYPES.has(type);
   for (const item of (node['objects'] as unknown[] | undefined) ?? []) {
-    // In a function's body, which is looked at anew whenever the catalog is another.
-    if (is_relation && node['missing_ok'] === true && a.found.isNested && a.names.lacks(rangeOf(type, item)!)) {
-      a.relations.forgetTemporary();
-      continue;
-    }
+    if (is_relation && a.relations.dropsNothing(rangeOf(type, item)!, frame)) continue;
     concerns(a, type, item, frame, is_relation ? 'Drops a table, view, index or sequence.' : 'Drops an object.');
     if (is_relation) a.relations.temporary(rangeOf(type, item)!, false);
     else a.relations.forgetTemporary();
