@@ -38,6 +38,8 @@ export interface ImpactText {
   /** The statement as it would be forwarded, latin1. */
   readonly text: string;
   readonly analysis: Analysis;
+  /** What another text would do in its place; latin1. */
+  readonly analyse: (text: string) => Analysis | Promise<Analysis>;
   /** As the agent logged in, and its backend upstream. */
   readonly user: string;
   readonly server_pid: number;

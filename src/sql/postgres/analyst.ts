@@ -141,12 +141,12 @@ export class Analyst {
   }
 
   /** Some fields of a statement that is there only for them. False: it is none of that kind. */
-  partOf(text: string, kind: string, fields: readonly string[]): boolean {
+  partOf(text: string, kind: string, fields: readonly string[], planned = false): boolean {
     const parsed = this.parser.parse(Buffer.from(text, 'utf8').toString('latin1'));
     const [found, node] = unwrap((parsed.ok && parsed.statements[0]?.stmt) || {});
     if (found !== kind) return false;
     // OLD and NEW are no tables.
-    const frame = { ...NOWHERE, scope: { name: 'old', outer: { name: 'new', outer: null } } };
+    const frame = { ...NOWHERE, planned, scope: { name: 'old', outer: { name: 'new', outer: null } } };
     const base = this.#stack.length;
     for (const field of fields) this.push(node[field], '*', frame);
     while (this.#stack.length > base) this.#visit(this.#stack.pop()!);

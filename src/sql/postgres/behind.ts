@@ -13,7 +13,8 @@ import { judgeSetting } from './settings.ts';
 import { Refusal } from './tree.ts';
 
 /** What is done to a relation. */
-export type Verb = 'read' | 'insert' | 'update' | 'delete' | 'truncate' | 'truncate-cascade' | 'analyze' | 'lock';
+export type Verb = Change | 'read' | 'truncate' | 'truncate-cascade' | 'analyze' | 'lock' | `plan-${Change}`;
+export type Change = 'insert' | 'update' | 'delete';
 
 export interface Behind {
   readonly analysis: Analysis;
@@ -172,6 +173,10 @@ const EVENTS: Readonly<Record<Verb, { trigger: number; rule: string; policies: s
   'truncate-cascade': { trigger: 32, rule: '', policies: '' },
   // SELECT FOR UPDATE sees what an update would.
   lock: { trigger: 0, rule: '', policies: 'w*' },
+  // EXPLAIN fires no trigger, but expressions of the rules and policies are computed where they are constant.
+  'plan-insert': { trigger: 0, rule: '3', policies: 'ar*' },
+  'plan-update': { trigger: 0, rule: '2', policies: 'rw*' },
+  'plan-delete': { trigger: 0, rule: '4', policies: 'rd*' },
   // ANALYZE computes expressions of indexes and statistics, and a plan may hold constant ones.
   analyze: { trigger: 0, rule: '', policies: '' },
 };
@@ -185,9 +190,8 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
     if (event.policies.includes(command)) expression(inner, catalog, row, text);
   for (const name of inner.found.definers.keys()) if (!definers.has(name)) inner.found.definers.delete(name);
   triggersAndRules(inner, catalog, row, verb);
-  if (verb === 'insert' || verb === 'update' || verb === 'analyze') {
-    // What changes something, such as nextval in a default, is no constant: it is only run by a write.
-    for (const text of behind.expressions) expression(inner, catalog, row, text, verb === 'analyze');
+  if (COMPUTES.has(verb)) {
+    for (const text of behind.expressions) expression(inner, catalog, row, text, plans(verb));
     for (const fn of behind.compares) inner.code.runsUnnamed(fn);
   }
   for (const oid of behind.children) {
@@ -202,6 +206,19 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
     if (referencing && done) inner.relations.cascades(referencing, done);
   }
 }
+
+/** A plan may hold any of the expressions: CHECKs say which rows there can be. */
+const COMPUTES: ReadonlySet<Verb> = new Set([
+  'insert',
+  'update',
+  'analyze',
+  'plan-insert',
+  'plan-update',
+  'plan-delete',
+]);
+
+/** What changes something, such as nextval in a default, is no constant: it is only run by a write. */
+const plans = (verb: Verb): boolean => verb === 'analyze' || verb.startsWith('plan-');
 
 /** What becomes of rows that refer to those which go or change, by pg_constraint.confdeltype and confupdtype. */
 const CASCADES: Partial<Record<Verb, (deleted: string, updated: string) => Verb | null>> = {
@@ -225,7 +242,7 @@ function triggersAndRules(inner: Analyst, catalog: Catalog, row: RelationRow, ve
   for (const [on, text] of rules) {
     if (on !== event.rule) continue;
     if (text === null) locked(inner, row);
-    else rule(inner, catalog, text);
+    else rule(inner, catalog, text, plans(verb));
   }
 }
 
@@ -242,9 +259,9 @@ function whenClause(inner: Analyst, catalog: Catalog, text: string): void {
   if (!inner.partOf(text, 'CreateTrigStmt', ['whenClause'])) unreadable(inner);
 }
 
-function rule(inner: Analyst, catalog: Catalog, text: string): void {
+function rule(inner: Analyst, catalog: Catalog, text: string, planned: boolean): void {
   catalog.memo.spend(text.length);
-  if (!inner.partOf(text, 'RuleStmt', ['whereClause', 'actions'])) unreadable(inner);
+  if (!inner.partOf(text, 'RuleStmt', ['whereClause', 'actions'], planned)) unreadable(inner);
 }
 
 /** pg_trigger.tgtype: INSTEAD OF. */
@@ -254,7 +271,7 @@ function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): v
   const { view: query, triggers, expressions } = catalog.behind(row.oid);
   triggersAndRules(inner, catalog, row, verb);
   if (query === null) return locked(inner, row);
-  if (verb === 'insert' || verb === 'update') for (const text of expressions) expression(inner, catalog, row, text);
+  if (COMPUTES.has(verb)) for (const text of expressions) expression(inner, catalog, row, text, plans(verb));
   const instead = triggers.some(({ type }) => (type & INSTEAD) !== 0 && (type & EVENTS[verb].trigger) !== 0);
   // Rows are locked in the tables that it shows.
   if (verb === 'lock') return stored(inner, catalog, `${query.replace(/;\s*$/, '')} FOR UPDATE`);

@@ -2,7 +2,7 @@
 // and with it what lies behind it.
 import type { Action } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
-import { behindRelation, type Verb } from './behind.ts';
+import { behindRelation, type Change, type Verb } from './behind.ts';
 import type { RelationRow } from './catalog/rows.ts';
 import type { Effects } from './effects.ts';
 import type { Found } from './found.ts';
@@ -69,8 +69,7 @@ export class Relations {
 
   /** A relation that is written. verbs: what is done to it; none for a sequence. */
   writes(range: Tree, frame: Frame, verbs: readonly Verb[], why = 'Changes rows.'): void {
-    // Its defaults may be computed for the plan.
-    if (frame.planned) return this.analyses(range, { ...frame, scope: null });
+    if (frame.planned) return this.#plans(range, frame, verbs);
     const relation = this.#names.relation(range);
     const { name, unresolved } = relation;
     this.#about('write', relation, range, unresolved ? UNRESOLVED_RELATION : why, this.#found.writes);
@@ -91,6 +90,19 @@ export class Relations {
       this.#found.add('admin', name, 'Changes the system catalog or a setting by hand.', range['location']);
       this.#effects.forget();
     }
+  }
+
+  /** It would be written, and a plan for that is made. */
+  #plans(range: Tree, frame: Frame, verbs: readonly Verb[]): void {
+    this.reads(range, { ...frame, scope: null });
+    for (const verb of verbs)
+      for (const row of this.#names.relation(range).rows)
+        if (verb === 'insert' || verb === 'update' || verb === 'delete')
+          this.#found.include(
+            behindRelation(this.#a, row, `plan-${verb}`),
+            qualified(row.schema, row.name),
+            range['location'],
+          );
   }
 
   /** A temporary table has been created (it shadows others of its name), or is gone. */
@@ -169,8 +181,9 @@ export class Relations {
   /** A table that is part of another one which is read or written, and what happens behind it. */
   part(row: RelationRow, verb: Verb): void {
     const name = qualified(row.schema, row.name);
-    (verb === 'read' ? this.#found.reads : this.#found.writes).add(name);
-    this.#found.include(behindRelation(this.#a, row, verb), name, undefined, verb !== 'read');
+    const plans = verb === 'read' || verb.startsWith('plan-');
+    (plans ? this.#found.reads : this.#found.writes).add(name);
+    this.#found.include(behindRelation(this.#a, row, verb), name, undefined, !plans);
   }
 
   /** Rows of another table go or change with those of one that it refers to. */
@@ -185,8 +198,10 @@ export class Relations {
     const select = parsed.ok ? (parsed.statements[0]?.stmt?.['SelectStmt'] as Tree | undefined) : undefined;
     const from = (select?.['fromClause'] as unknown[] | undefined) ?? [];
     const [kind, range] = unwrap(from[0] ?? {});
+    const plans = verb.startsWith('plan-');
+    const done = plans ? (verb.slice('plan-'.length) as Change) : verb;
     if (from.length === 1 && kind === 'RangeVar')
-      this.writes(range, { ...NOWHERE, planned: verb === 'analyze' }, [verb]);
+      this.writes(range, { ...NOWHERE, planned: plans || verb === 'analyze' }, [done]);
   }
 }
 
