@@ -139,9 +139,11 @@ const qualify = (sql: string): string =>
     .replaceAll(/\s+/g, ' ')
     .trim();
 
-const rows = (sql: string): string => `COALESCE((SELECT json_agg(x) FROM (${sql}) AS x), '[]'::json)`;
-const lists = (columns: string, rest: string): string =>
-  `COALESCE((SELECT json_agg(json_build_array(${columns})) ${rest}), '[]'::json)`;
+/** In an order of its own: the same catalog is the same text, whatever order the server reads it in. */
+const all = (from: string, value: string): string =>
+  `COALESCE((SELECT json_agg(${value} ORDER BY ${value}::text COLLATE pg_catalog."C") FROM (${from}) AS x), '[]'::json)`;
+const rows = (sql: string): string => all(sql, 'x');
+const lists = (columns: string, rest: string): string => all(`SELECT json_build_array(${columns}) AS y ${rest}`, 'x.y');
 /** A function as FunctionReference. */
 const called = (oid: string): string =>
   `(CASE WHEN ${oid}::oid >= ${USER}::oid THEN to_json(${oid}::oid::int8) ELSE (SELECT to_json(named.proname::text) FROM pg_proc AS named WHERE named.oid = ${oid}::oid) END)`;
@@ -166,7 +168,7 @@ const of = (catalog: string): string => `'pg_catalog.${catalog}'`;
 
 const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   path: `to_json(current_setting('search_path'::text))`,
-  schemas: `COALESCE((SELECT json_agg(${schema('n.oid')}) FROM pg_namespace AS n WHERE ${ours('n.oid')}), '[]'::json)`,
+  schemas: all(`SELECT ${schema('n.oid')} AS y FROM pg_namespace AS n WHERE ${ours('n.oid')}`, 'x.y'),
   relations: rows(
     `SELECT c.oid::int8 AS oid, ${schema('c.relnamespace')} AS schema, c.relname AS name, c.relkind AS kind FROM pg_class AS c WHERE c.oid >= ${USER}::oid AND ${ours('c.relnamespace')}`,
   ),
