@@ -16,7 +16,7 @@ import type {
 } from '../session/gate.ts';
 import { judge, judgeCall } from './judge.ts';
 import { meter } from './limit.ts';
-import { judgedNow, stillMeans, takeOwnCatalog } from './meaning.ts';
+import { judgedNow, ownCatalogQuery, stillMeans, takeOwnCatalog } from './meaning.ts';
 import { Memory } from './memory.ts';
 import type { GateOptions } from './options.ts';
 import { remembered } from './plan.ts';
@@ -81,15 +81,15 @@ class Session implements GateSession {
   }
 
   get catalogQuery(): string | null {
-    return this.#state.catalog ? this.#state.options.reading.rows : null;
+    return ownCatalogQuery(this.#state);
   }
 
   catalogMark(): number {
     return this.#state.catalog?.last?.id ?? 0;
   }
 
-  ownCatalog(rows: string | null): ReturnType<GateSession['ownCatalog']> {
-    return takeOwnCatalog(this.#state, rows);
+  ownCatalog(query: string, rows: string | null): ReturnType<GateSession['ownCatalog']> {
+    return takeOwnCatalog(this.#state, query, rows);
   }
 
   meter(plan: Plan, parameters: () => readonly BoundParameter[]): Meter {

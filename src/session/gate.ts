@@ -25,7 +25,11 @@ export interface SessionFacts {
   catalog_changes: number;
   /** The session has objects that others do not see: temporary ones, or DDL of the open transaction. */
   catalog_is_own: boolean;
-  /** And it has changed since it was read, but can't be read now. */
+  /** DDL of the open transaction, or code that may have done some, was sent. */
+  has_uncommitted: boolean;
+  /** `catalog_changes` when the last such was committed, or taken back. */
+  committed_changes: number;
+  /** And it has changed since it was read, but can't be read now, or not as the server sees it. */
   catalog_is_stale: boolean;
   /** What FETCH may meet in the open transaction (AnalysisContext.portals). */
   portals: { readonly runs_code: boolean; readonly runs_late: boolean };
@@ -229,10 +233,15 @@ export interface GateSession {
   judgedNow(plan: Plan): boolean;
   /** Would a judged text be found to do the same now? A promise: it takes longer to tell. */
   stillMeans(plan: Plan): boolean | Promise<boolean>;
-  /** What the session's own connection sees, where that is not what all see; null: it can't be read. */
-  ownCatalog(rows: string | null): {
+  /** What the session's own connection answered to `catalogQuery` as it was then, where that is not what all see; null: it can't be read. */
+  ownCatalog(
+    query: string,
+    rows: string | null,
+  ): {
     /** There may be temporary objects. */
     readonly temporary: boolean;
+    /** The answer had all of it: nothing in it is what all see now. */
+    readonly alone: boolean;
     /** Nothing is left out of it that could not be read just then. */
     readonly whole: boolean;
   };

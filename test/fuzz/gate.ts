@@ -70,8 +70,8 @@ export class ModelGate implements GateSession {
     return 0;
   }
 
-  ownCatalog(): { temporary: boolean; whole: boolean } {
-    return { temporary: false, whole: true };
+  ownCatalog(): ReturnType<GateSession['ownCatalog']> {
+    return { temporary: false, alone: true, whole: true };
   }
 
   judgeCall(): Judgement {

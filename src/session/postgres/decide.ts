@@ -82,7 +82,7 @@ const released = (
   const why =
     ready.epoch !== s.epoch
       ? "the session's role or search_path is another now"
-      : ready.catalog !== s.ownCatalogRead && s.gate.stillMeans(ready.plan) !== true
+      : (ready.catalog !== s.ownCatalogRead || s.catalog_is_stale) && s.gate.stillMeans(ready.plan) !== true
         ? 'what its names stand for is something else now'
         : null;
   if (why !== null) {

@@ -34,9 +34,9 @@ const LOCK_MS = 500;
 /** For our query alone. To compile it takes longer than to run it. */
 const SETTINGS = { statement_timeout: '0', lock_timeout: `${LOCK_MS}ms`, jit: 'off' };
 
-/** A query for which the client's settings do not count; its answer is the middle one. */
+/** A query for which the client's settings do not count; its answer is the middle one. That before it is the transaction's isolation. */
 const undisturbed = (sql: string): readonly string[] => [
-  `SELECT ${Object.entries(SETTINGS)
+  `SELECT pg_catalog.current_setting('transaction_isolation'), ${Object.entries(SETTINGS)
     .map(
       ([name, value]) =>
         `pg_catalog.set_config('holdpoint.${name}', pg_catalog.current_setting('${name}'), true), pg_catalog.set_config('${name}', '${value}', true)`,

@@ -58,6 +58,7 @@ export interface Rereading {
 
 /** The session's own catalog is asked for. */
 export interface CatalogQuestion {
+  readonly query: string;
   readonly changes: number;
   readonly mark: number;
   /** Answers that stand before those of the question. */
@@ -118,6 +119,7 @@ export class State implements SessionFacts {
   in_transaction = false;
   earlier: EarlierText[] = [];
   catalog_changes = 0;
+  committed_changes = 0;
   portals = PLAIN_PORTALS;
   reason = '';
   reason_at = 0;
@@ -171,14 +173,23 @@ export class State implements SessionFacts {
   roleTouched = false;
   /** The session has, or may have, temporary objects; DDL that is not committed yet; and changed either in the open transaction. */
   hasTemporary = false;
-  hasUncommitted = false;
+  has_uncommitted = false;
   catalogTouched = false;
   /** The server may have made the session's schema for temporary objects, which stays. */
   temporaryBegan = false;
-  /** The open transaction has a snapshot. */
+  /** The open transaction has a snapshot; and the shared catalog (GateSession.catalogMark) when it took it. */
   queried = false;
-  /** `catalog_changes` and the shared catalog when its own was read, and when (performance.now()) it is read again for what it lacks. */
-  ownCatalogRead: { readonly changes: number; readonly mark: number; readonly again_at: number } | null = null;
+  queriedMark = 0;
+  /**
+   * `catalog_changes` and the shared catalog when its own was read, and when (performance.now()) it is read again for what it lacks. fixed:
+   * the open transaction would read the same again.
+   */
+  ownCatalogRead: {
+    readonly changes: number;
+    readonly mark: number;
+    readonly again_at: number;
+    readonly fixed: boolean;
+  } | null = null;
   /** Code ran that may have put other statements under the names of some. */
   namesDoubted = false;
 
@@ -247,7 +258,7 @@ export class State implements SessionFacts {
   }
 
   get catalog_is_own(): boolean {
-    return this.hasTemporary || this.hasUncommitted;
+    return this.hasTemporary || this.has_uncommitted;
   }
 
   /** Must the session's own catalog be read before anything else is judged? In a transaction it is only read when that has changed it. */
@@ -256,7 +267,7 @@ export class State implements SessionFacts {
     const read = this.ownCatalogRead;
     if (read?.changes !== this.catalog_changes) return true;
     if (this.status !== IDLE && !this.queried) return false;
-    return this.catalogMarkChanged || performance.now() >= read.again_at;
+    return (this.catalogMarkChanged && !read.fixed) || performance.now() >= read.again_at;
   }
 
   get catalog_is_stale(): boolean {
@@ -317,7 +328,7 @@ export class State implements SessionFacts {
     this.fresh = false;
     if (this.begun === 0) this.begun = now;
     this.followCatalog(plan);
-    if (plan.queries) this.queried = true;
+    if (plan.queries) this.takesSnapshot();
     if (!plan.only_reads && !plan.transaction_control) this.workedSinceSync = true;
     if (plan.block !== null) this.in_transaction = plan.block === 'open';
     if (plan.changes_facts) this.touched = true;
@@ -333,6 +344,12 @@ export class State implements SessionFacts {
     if (plan.opaque && this.names.forgetSql()) this.namesDoubted = true;
   }
 
+  /** A transaction takes one with its first query; if it is to see the same rows to its end, no other. */
+  takesSnapshot(): void {
+    if (!this.queried) this.queriedMark = this.gate.catalogMark();
+    this.queried = true;
+  }
+
   /** Whoever has temporary objects keeps them; DDL in a transaction is nobody else's before its end, which may take it back. */
   followCatalog(plan: Plan): void {
     const { changes_catalog: what, block } = plan;
@@ -344,7 +361,7 @@ export class State implements SessionFacts {
     this.barrier = true;
     // DDL and code may make temporary objects, too; reading tells.
     if (what !== null && what !== 'temporary-gone') this.hasTemporary = this.temporaryBegan = true;
-    if (what === 'any') this.hasUncommitted = true;
+    if (what === 'any') this.has_uncommitted = true;
     if (what !== null) this.catalogTouched = true;
   }
 
@@ -368,11 +385,13 @@ export class State implements SessionFacts {
   transactionEnded(): void {
     if (this.touched) this.factsKnown = false;
     if (this.catalogTouched) this.catalog_changes += 1;
+    if (this.has_uncommitted) this.committed_changes = this.catalog_changes;
   }
 
   /** The server has nothing open, and nothing is under way. */
   idle(): void {
-    this.touched = this.roleTouched = this.catalogTouched = this.hasUncommitted = this.queried = false;
+    this.touched = this.roleTouched = this.catalogTouched = this.has_uncommitted = this.queried = false;
+    if (this.ownCatalogRead?.fixed) this.ownCatalogRead = null;
     this.begun = 0;
     this.portals = PLAIN_PORTALS;
     this.cursors.transactionEnded();

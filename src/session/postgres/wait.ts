@@ -49,10 +49,11 @@ export const reread = (s: State): Step => {
   const { names, before, bytes, ops } = reading(s.upstream.serverVersion, asked, catalog, savepoint);
   ask(s, bytes, ops);
   answerNow(s);
+  if (catalog !== null) s.takesSnapshot();
   const question =
     catalog === null
       ? null
-      : { changes: s.catalog_changes, mark: s.gate.catalogMark(), before, savepoint, failed: false };
+      : { query: catalog, changes: s.catalog_changes, mark: s.gate.catalogMark(), before, savepoint, failed: false };
   s.phase = { name: 'rereading', names, catalog: question, values: [], row: NO_ROW, error: null };
   return 'wait';
 };
@@ -135,11 +136,13 @@ const rereadDone = (s: State, phase: Rereading): void => {
   if (catalog) {
     // Behind the answer of what else was asked: perhaps a savepoint, settings put aside, the catalog, the settings put back.
     const own = answers.splice(s.namesDoubted ? 1 : 0);
-    const rows = own[catalog.savepoint ? 2 : 1] ?? null;
-    const { temporary, whole } = s.gate.ownCatalog(phase.error || catalog.failed ? null : rows);
+    const [isolation, rows = null] = own.slice(catalog.savepoint ? 1 : 0);
+    const { temporary, whole, alone } = s.gate.ownCatalog(catalog.query, phase.error || catalog.failed ? null : rows);
     s.hasTemporary = temporary;
     const again_at = whole ? Number.POSITIVE_INFINITY : performance.now() + AGAIN_MS;
-    s.ownCatalogRead = { changes: catalog.changes, mark: catalog.mark, again_at };
+    // The server looks names up in what others have made since, the query does not see it.
+    const fixed = alone && (inBlock || s.boundSinceSync) && !SEES_OTHERS.has(isolation ?? '');
+    s.ownCatalogRead = { changes: catalog.changes, mark: fixed ? s.queriedMark : catalog.mark, again_at, fixed };
   }
   const answer = answers[0] ?? null;
   if (s.first) {
@@ -154,6 +157,9 @@ const rereadDone = (s: State, phase: Rereading): void => {
   }
   s.resume(phase);
 };
+
+/** transaction_isolation: each query has a snapshot of its own. */
+const SEES_OTHERS: ReadonlySet<string> = new Set(['read committed', 'read uncommitted']);
 
 /** A catalog that lacks something, since somebody has locked a table, is read again with the next statement after this time. */
 const AGAIN_MS = 1000;

@@ -11,7 +11,8 @@ import {
   refusedAnalysis,
   STATEMENT_BYTES_MAX,
 } from './analysis.ts';
-import { Catalog, TooMuchBehind } from './catalog/catalog.ts';
+import { Catalog } from './catalog/catalog.ts';
+import { TooMuchBehind } from './catalog/memo.ts';
 import { blank, encodeTokens, Lexer, TokenKind } from './lexer.ts';
 import { Parser } from './parser.ts';
 import { WorkerPool } from './pool.ts';

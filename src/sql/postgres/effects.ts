@@ -46,7 +46,8 @@ export class Effects {
     // ON COMMIT DROP, or created in what is rolled back.
     if (op !== 'begin' && op !== 'savepoint' && op !== 'release') {
       this.#names.temporaries.clear();
-      if (this.#names.changed !== null || this.#names.catalog?.hasSchema('pg_temp')) this.#names.doubted = true;
+      // Asked first: what depends on `catalog_is_own` is not what sessions without temporary objects find.
+      if (this.#names.catalog?.hasSchema('pg_temp') || this.#names.changed !== null) this.#names.doubted = true;
       this.#takes_back = this.#a.context.catalog_is_own === true && (op === 'rollback' || op === 'rollback-to');
     }
     const restores =

@@ -74,7 +74,7 @@ export function atEnd(a: Analyst, findings_before: number): void {
   if (catalog) {
     for (const fn of catalog.ambient) a.code.runsUnnamed(fn);
     if (a.found.defined || changesCatalog(a, findings_before))
-      for (const [, fn] of catalog.rows.event_triggers) a.code.runs(fn, undefined);
+      for (const [, fn] of catalog.event_triggers) a.code.runs(fn, undefined);
   }
   for (const [name, owner] of a.found.definers)
     if (owner !== a.context.role) a.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);

@@ -55,7 +55,7 @@ export class Relations {
 
   /** Every relation of the database that keeps rows is maintained. */
   analysesAll(): void {
-    for (const row of this.#names.catalog?.rows.relations ?? [])
+    for (const row of this.#names.catalog?.relations ?? [])
       if (KEEPS_ROWS.includes(row.kind))
         this.#found.include(behindRelation(this.#a, row, 'analyze'), qualified(row.schema, row.name));
   }

@@ -3,6 +3,7 @@
 import type { Analysis, AnalysisContext } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
 import { Catalog } from './catalog/catalog.ts';
+import { Overlay } from './catalog/overlay.ts';
 import type { FunctionRow, RelationRow, TypeRow } from './catalog/rows.ts';
 import type { Found } from './found.ts';
 import { functionClass } from './functions.ts';
@@ -150,7 +151,7 @@ export class Names {
     if (schemas.some((of) => /^(pg_|information_schema$)/.test(of))) return false;
     if (isBuiltIn('relation', name, server_version) || Buffer.byteLength(name) > IDENTIFIER_BYTES_MAX - 3) return false;
     // A snapshot that an open transaction took early does not show what others have made since.
-    const others = catalog_is_own === true ? committed : catalog;
+    const others = catalog_is_own === true && !(catalog instanceof Overlay) ? committed : catalog;
     if (!(others instanceof Catalog)) return false;
     if (schemas.some((of) => catalog.relation(of, name) || others.relation(of, name))) return false;
     this.path_used ||= schema === undefined;

@@ -1,9 +1,17 @@
 // How PostgreSQL's catalog is read and what an operator is told of it.
-import type { CatalogReading } from '../../catalog.ts';
+import type { CatalogReading, CatalogSnapshot } from '../../catalog.ts';
 import { isHarmless, isPrinted } from '../behind.ts';
 import { qualified } from '../names.ts';
 import { Catalog } from './catalog.ts';
-import { CATALOG_QUERY, type CatalogRows, FINGERPRINT_QUERY, readParts, SNAPSHOT_QUERY } from './rows.ts';
+import { Overlay } from './overlay.ts';
+import {
+  CATALOG_QUERY,
+  type CatalogRows,
+  FINGERPRINT_QUERY,
+  readParts,
+  SNAPSHOT_QUERY,
+  TEMPORARY_QUERY,
+} from './rows.ts';
 
 /** Names of opaque functions that are listed. */
 const NAMES_MAX = 5;
@@ -14,8 +22,10 @@ export const READING: CatalogReading = {
   snapshot: SNAPSHOT_QUERY,
   fingerprint: FINGERPRINT_QUERY,
   rows: CATALOG_QUERY,
+  temporary_rows: TEMPORARY_QUERY,
   isWhole: (catalog) => catalog instanceof Catalog && isWhole(catalog.rows),
   make,
+  over,
   steps,
   hasTemporary: (catalog) => catalog instanceof Catalog && hasTemporary(catalog.rows),
   temporary: (catalog) => (catalog instanceof Catalog ? temporary(catalog.rows) : []),
@@ -27,7 +37,15 @@ function* steps(rows: string): Generator<void, Catalog> {
 }
 
 function make(rows: string): Catalog {
-  const making = steps(rows);
+  return atOnce(steps(rows));
+}
+
+function over(rows: string, shared: CatalogSnapshot): Catalog {
+  if (!(shared instanceof Catalog)) throw new Error('no catalog of PostgreSQL');
+  return new Overlay(atOnce(readParts(rows)), shared);
+}
+
+function atOnce<Result>(making: Generator<void, Result>): Result {
   for (;;) {
     const { done, value } = making.next();
     if (done) return value;

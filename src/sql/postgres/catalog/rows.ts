@@ -150,9 +150,27 @@ const called = (oid: string): string =>
 const oids = (...columns: string[]): string => `ARRAY[${columns.map((column) => `${column}::oid::int8`).join(', ')}]`;
 const schema = (oid: string): string =>
   `(CASE WHEN ${oid} = pg_my_temp_schema() THEN 'pg_temp'::text ELSE (SELECT s.nspname::text FROM pg_namespace AS s WHERE s.oid = ${oid}) END)`;
-/** Not of another session's temporary schema, nor of TOAST. */
-const ours = (oid: string): string =>
-  `(${oid} = pg_my_temp_schema() OR NOT (SELECT starts_with(s.nspname::text, 'pg_temp_'::text) OR starts_with(s.nspname::text, 'pg_toast'::text) FROM pg_namespace AS s WHERE s.oid = ${oid}))`;
+/** Which schemas are read: all but other sessions' temporary ones and TOAST's, or only that of this session's own temporary objects. */
+interface Scope {
+  /** A schema is one of them. */
+  readonly ours: (oid: string) => string;
+  /** The relation is in one of them, where it is there at all. */
+  readonly relation: (oid: string) => string;
+  /** And what no schema has. */
+  readonly rest: boolean;
+}
+const ALL: Scope = {
+  ours: (oid) =>
+    `(${oid} = pg_my_temp_schema() OR NOT (SELECT starts_with(s.nspname::text, 'pg_temp_'::text) OR starts_with(s.nspname::text, 'pg_toast'::text) FROM pg_namespace AS s WHERE s.oid = ${oid}))`,
+  relation: (oid) =>
+    `NOT EXISTS (SELECT FROM pg_class AS q WHERE q.oid = ${oid} AND q.relpersistence = 't'::"char" AND q.relnamespace <> pg_my_temp_schema())`,
+  rest: true,
+};
+const TEMPORARY: Scope = {
+  ours: (oid) => `${oid} = pg_my_temp_schema()`,
+  relation: (oid) => `EXISTS (SELECT FROM pg_class AS q WHERE q.oid = ${oid} AND q.relnamespace = pg_my_temp_schema())`,
+  rest: false,
+};
 
 /**
  * To print an expression the server takes a lock (ACCESS SHARE) on each table that it is about, or whose row type it makes: not behind
@@ -166,31 +184,31 @@ const unlocked = (catalog: string, oid: string, text: string, counts = 'true'): 
   `CASE WHEN NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = ${catalog}::regclass AND d.objid = ${oid} AND d.refobjid = ANY (${LOCKED}) AND ${counts}) THEN ${text} END`;
 const of = (catalog: string): string => `'pg_catalog.${catalog}'`;
 
-const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
+const partsOf = ({ ours, relation, rest }: Scope): Readonly<Record<keyof CatalogRows, string>> => ({
   path: `to_json(current_setting('search_path'::text))`,
   schemas: all(`SELECT ${schema('n.oid')} AS y FROM pg_namespace AS n WHERE ${ours('n.oid')}`, 'x.y'),
   relations: rows(
     `SELECT c.oid::int8 AS oid, ${schema('c.relnamespace')} AS schema, c.relname AS name, c.relkind AS kind FROM pg_class AS c WHERE c.oid >= ${USER}::oid AND ${ours('c.relnamespace')}`,
   ),
-  inherits: lists('i.inhparent::int8, i.inhrelid::int8', 'FROM pg_inherits AS i'),
+  inherits: lists('i.inhparent::int8, i.inhrelid::int8', `FROM pg_inherits AS i WHERE ${relation('i.inhrelid')}`),
   columns: lists(
     'a.attrelid::int8, a.atttypid::int8',
-    `FROM pg_attribute AS a WHERE a.attrelid >= ${USER}::oid AND a.atttypid >= ${USER}::oid AND NOT a.attisdropped`,
+    `FROM pg_attribute AS a WHERE a.attrelid >= ${USER}::oid AND a.atttypid >= ${USER}::oid AND NOT a.attisdropped AND ${relation('a.attrelid')}`,
   ),
   views: lists(
     `c.oid::int8, ${unlocked(of('pg_rewrite'), 'r.oid', 'pg_get_viewdef(c.oid)')}`,
     `FROM pg_class AS c JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.rulename = '_RETURN'::name WHERE c.oid >= ${USER}::oid AND c.relkind = 'v'::"char" AND ${ours('c.relnamespace')}`,
   ),
   triggers: rows(
-    `SELECT t.tgrelid::int8 AS relation, ${called('t.tgfoid')} AS function, t.tgtype AS type, CASE WHEN t.tgqual IS NULL THEN pg_get_triggerdef(t.oid) ELSE ${unlocked(of('pg_trigger'), 't.oid', 'pg_get_triggerdef(t.oid)')} END AS text FROM pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'::"char"`,
+    `SELECT t.tgrelid::int8 AS relation, ${called('t.tgfoid')} AS function, t.tgtype AS type, CASE WHEN t.tgqual IS NULL THEN pg_get_triggerdef(t.oid) ELSE ${unlocked(of('pg_trigger'), 't.oid', 'pg_get_triggerdef(t.oid)')} END AS text FROM pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'::"char" AND ${relation('t.tgrelid')}`,
   ),
   rules: lists(
     `r.ev_class::int8, r.ev_type, ${unlocked(of('pg_rewrite'), 'r.oid', 'pg_get_ruledef(r.oid)')}`,
-    `FROM pg_rewrite AS r WHERE r.oid >= ${USER}::oid AND r.rulename <> '_RETURN'::name AND r.ev_enabled <> 'D'::"char"`,
+    `FROM pg_rewrite AS r WHERE r.oid >= ${USER}::oid AND r.rulename <> '_RETURN'::name AND r.ev_enabled <> 'D'::"char" AND ${relation('r.ev_class')}`,
   ),
   policies: lists(
     `p.polrelid::int8, p.polcmd, ${unlocked(of('pg_policy'), 'p.oid', 'pg_get_expr(e.tree, p.polrelid)')}`,
-    `FROM pg_policy AS p, LATERAL (VALUES (p.polqual), (p.polwithcheck)) AS e (tree) WHERE e.tree IS NOT NULL`,
+    `FROM pg_policy AS p, LATERAL (VALUES (p.polqual), (p.polwithcheck)) AS e (tree) WHERE e.tree IS NOT NULL AND ${relation('p.polrelid')}`,
   ),
   expressions: lists(
     // What names no column needs no table to be printed.
@@ -200,23 +218,23 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
       UNION ALL SELECT i.indrelid, i.indexprs, false, ${of('pg_class')}, i.indexrelid FROM pg_index AS i WHERE i.indexprs IS NOT NULL AND i.indrelid >= ${USER}::oid
       UNION ALL SELECT i.indrelid, i.indpred, false, ${of('pg_class')}, i.indexrelid FROM pg_index AS i WHERE i.indpred IS NOT NULL AND i.indrelid >= ${USER}::oid
       UNION ALL SELECT p.partrelid, p.partexprs, false, ${of('pg_class')}, p.partrelid FROM pg_partitioned_table AS p WHERE p.partexprs IS NOT NULL
-      UNION ALL SELECT s.stxrelid, s.stxexprs, false, ${of('pg_statistic_ext')}, s.oid FROM pg_statistic_ext AS s WHERE s.stxexprs IS NOT NULL) AS e (relation, tree, plain, catalog, oid)`,
+      UNION ALL SELECT s.stxrelid, s.stxexprs, false, ${of('pg_statistic_ext')}, s.oid FROM pg_statistic_ext AS s WHERE s.stxexprs IS NOT NULL) AS e (relation, tree, plain, catalog, oid) WHERE ${relation('e.relation')}`,
   ),
   indexes: lists(
     'i.indrelid::int8, o.oid::int8',
-    `FROM pg_index AS i, LATERAL pg_catalog.unnest(i.indclass) AS o (oid) WHERE i.indrelid >= ${USER}::oid AND o.oid >= ${USER}::oid`,
+    `FROM pg_index AS i, LATERAL pg_catalog.unnest(i.indclass) AS o (oid) WHERE i.indrelid >= ${USER}::oid AND o.oid >= ${USER}::oid AND ${relation('i.indrelid')}`,
   ),
   foreign_keys: lists(
     'k.confrelid::int8, k.conrelid::int8, k.confdeltype, k.confupdtype',
-    `FROM pg_constraint AS k WHERE k.contype = 'f'::"char"`,
+    `FROM pg_constraint AS k WHERE k.contype = 'f'::"char" AND ${relation('k.conrelid')}`,
   ),
   compared: lists(
     `k.conrelid::int8, ${called('o.oprcode')}`,
-    `FROM pg_constraint AS k, LATERAL pg_catalog.unnest(k.conexclop || k.conpfeqop || k.conppeqop || k.conffeqop) AS u (oid) JOIN pg_operator AS o ON o.oid = u.oid WHERE o.oid >= ${USER}::oid`,
+    `FROM pg_constraint AS k, LATERAL pg_catalog.unnest(k.conexclop || k.conpfeqop || k.conppeqop || k.conffeqop) AS u (oid) JOIN pg_operator AS o ON o.oid = u.oid WHERE o.oid >= ${USER}::oid AND ${relation('k.conrelid')}`,
   ),
   foreign_tables: lists(
     `f.ftrelid::int8, COALESCE(h.prosrc, ''::text), (SELECT COALESCE(json_agg(o.text)::text, ''::text) FROM pg_catalog.unnest(f.ftoptions) AS o (text) WHERE starts_with(o.text, 'program='::text)) <> ''::text`,
-    `FROM pg_foreign_table AS f JOIN pg_foreign_server AS s ON s.oid = f.ftserver JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw LEFT JOIN pg_proc AS h ON h.oid = w.fdwhandler`,
+    `FROM pg_foreign_table AS f JOIN pg_foreign_server AS s ON s.oid = f.ftserver JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw LEFT JOIN pg_proc AS h ON h.oid = w.fdwhandler WHERE ${relation('f.ftrelid')}`,
   ),
   functions: rows(
     `SELECT p.oid::int8 AS oid, ${schema('p.pronamespace')} AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
@@ -233,7 +251,7 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   aggregates: lists(
     `a.aggfnoid::oid::int8, ${called('f.oid')}`,
     `FROM pg_aggregate AS a, LATERAL pg_catalog.unnest(ARRAY[a.aggtransfn::oid, a.aggfinalfn::oid, a.aggcombinefn::oid, a.aggserialfn::oid, a.aggdeserialfn::oid, a.aggmtransfn::oid, a.aggminvtransfn::oid, a.aggmfinalfn::oid]) AS f (oid)
-      WHERE a.aggfnoid::oid >= ${USER}::oid AND f.oid <> 0::oid`,
+      WHERE a.aggfnoid::oid >= ${USER}::oid AND f.oid <> 0::oid AND (SELECT ${ours('p.pronamespace')} FROM pg_proc AS p WHERE p.oid = a.aggfnoid::oid)`,
   ),
   types: rows(
     `SELECT t.oid::int8 AS oid, ${schema('t.typnamespace')} AS schema, t.typname AS name, t.typtype AS kind, t.typrelid::int8 AS relation,
@@ -244,25 +262,25 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   checks: lists(
     `k.type::int8, ${unlocked('k.catalog', 'k.oid', 'pg_get_expr(k.tree, 0::oid)')}`,
     `FROM (SELECT c.contypid, c.conbin, ${of('pg_constraint')}, c.oid FROM pg_constraint AS c WHERE c.contypid >= ${USER}::oid
-      UNION ALL SELECT t.oid, t.typdefaultbin, ${of('pg_type')}, t.oid FROM pg_type AS t WHERE t.oid >= ${USER}::oid) AS k (type, tree, catalog, oid) WHERE k.tree IS NOT NULL`,
+      UNION ALL SELECT t.oid, t.typdefaultbin, ${of('pg_type')}, t.oid FROM pg_type AS t WHERE t.oid >= ${USER}::oid) AS k (type, tree, catalog, oid) WHERE k.tree IS NOT NULL AND (SELECT ${ours('t.typnamespace')} FROM pg_type AS t WHERE t.oid = k.type)`,
   ),
   operators: rows(
     `SELECT ${schema('o.oprnamespace')} AS schema, o.oprname AS name, (SELECT json_agg(${called('f.oid')}) FROM pg_catalog.unnest(ARRAY[o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid,
         (SELECT r.oprcode::oid FROM pg_operator AS r WHERE r.oid = o.oprnegate), (SELECT r.oprcode::oid FROM pg_operator AS r WHERE r.oid = o.oprcom)]) AS f (oid) WHERE f.oid <> 0::oid) AS functions
-      FROM pg_operator AS o WHERE o.oid >= ${USER}::oid AND o.oprcode::oid <> 0::oid`,
+      FROM pg_operator AS o WHERE o.oid >= ${USER}::oid AND o.oprcode::oid <> 0::oid AND ${ours('o.oprnamespace')}`,
   ),
   casts: rows(
-    `SELECT c.castsource::int8 AS source, c.casttarget::int8 AS target, ${called('c.castfunc')} AS function, c.castcontext AS context FROM pg_cast AS c WHERE c.oid >= ${USER}::oid AND c.castfunc <> 0::oid`,
+    `SELECT c.castsource::int8 AS source, c.casttarget::int8 AS target, ${called('c.castfunc')} AS function, c.castcontext AS context FROM pg_cast AS c WHERE c.oid >= ${USER}::oid AND c.castfunc <> 0::oid AND ${rest}`,
   ),
   operator_classes: lists(
     `o.oid::int8, o.opcintype::int8, ${called('p.amproc')}`,
-    `FROM pg_opclass AS o JOIN pg_amproc AS p ON p.amprocfamily = o.opcfamily WHERE o.oid >= ${USER}::oid`,
+    `FROM pg_opclass AS o JOIN pg_amproc AS p ON p.amprocfamily = o.opcfamily WHERE o.oid >= ${USER}::oid AND ${rest}`,
   ),
   event_triggers: lists(
     `t.evtevent, ${called('t.evtfoid')}`,
-    `FROM pg_event_trigger AS t WHERE t.evtenabled <> 'D'::"char"`,
+    `FROM pg_event_trigger AS t WHERE t.evtenabled <> 'D'::"char" AND ${rest}`,
   ),
-};
+});
 
 /** Between the parts of the answer. JSON has no such character, neither in strings nor between them. */
 const BETWEEN_PARTS = '\x1e';
@@ -272,18 +290,24 @@ const BETWEEN_PARTS = '\x1e';
  * search_path, so the query sets that for itself and puts it back, each step after the one before: OFFSET keeps them apart. If it fails
  * in between, the end of the transaction puts it back.
  */
-export const CATALOG_QUERY = qualify(
-  `SELECT done.text FROM (
-     SELECT pg_catalog.concat_ws(pg_catalog.chr(${BETWEEN_PARTS.charCodeAt(0)}), ${Object.values(PARTS).join(', ')}) AS text, was.path AS path
+const queryOf = (scope: Scope): string =>
+  qualify(
+    `SELECT done.text FROM (
+     SELECT pg_catalog.concat_ws(pg_catalog.chr(${BETWEEN_PARTS.charCodeAt(0)}), ${Object.values(partsOf(scope)).join(', ')}) AS text, was.path AS path
      FROM (SELECT current_setting('search_path'::text) AS path OFFSET 0) AS was,
        LATERAL (SELECT set_config('search_path'::text, 'pg_catalog'::text, true) AS path WHERE was.path IS NOT NULL OFFSET 0) AS safe
      WHERE safe.path IS NOT NULL OFFSET 0) AS done
    WHERE set_config('search_path'::text, done.path, true) IS NOT NULL`,
-);
+  );
+
+export const CATALOG_QUERY = queryOf(ALL);
+
+/** The same of what is in the session's own schema for temporary objects, and nothing else. */
+export const TEMPORARY_QUERY = queryOf(TEMPORARY);
 
 /** Reads an answer to CATALOG_QUERY part by part, some 10 ms for the largest of a thousand tables. Throws on what is none. */
 export function* readParts(answer: string): Generator<void, CatalogRows> {
-  const names = Object.keys(PARTS);
+  const names = Object.keys(partsOf(ALL));
   const parts = answer.split(BETWEEN_PARTS);
   if (parts.length !== names.length) throw new Error('the answer is no catalog');
   const read: Record<string, unknown> = {};
