@@ -43,6 +43,7 @@ function judgeStatement(a: Analyst, raw: RawStatement): void {
       kind === 'ExecuteStmt' && a.prepared.executed !== undefined ? a.prepared.executed : rowsMax(kind, node, a.names),
     cursor: cursorOf(kind, node),
     copy_in: a.found.copy_in,
+    returns_written: a.found.returns_written,
     hidden_writes: a.found.hidden_writes,
     transaction_control: kind === 'TransactionStmt',
     parse_is_harmless: row?.analysed_at_parse !== true || !a.found.literal || literalsAreHarmless(a),

@@ -48,6 +48,7 @@ export class Prepared {
       rows_max: rowsMax(kind, node, inner.names),
       cursor: null,
       copy_in: false,
+      returns_written: inner.found.returns_written,
       hidden_writes: inner.found.hidden_writes,
       transaction_control: false,
       parse_is_harmless: true,
