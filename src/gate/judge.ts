@@ -153,14 +153,14 @@ const isTotalOfWrites = ({ withholds, per_ms, observe }: Limit): boolean => with
 
 /** What a write returns is withheld when it has happened: where nothing is left of a total, that is known before. Never remembered. */
 const withTotals = ({ who, totals }: State, verdict: Verdict): Verdict => {
-  const full = verdict.limits.filter(isTotalOfWrites).find(({ rule, rows, bytes, per_ms }) => {
-    const total = totals.of(who.id, rule, per_ms as number);
-    return (rows !== null && total.rows >= rows) || (bytes !== null && total.bytes >= bytes);
+  const full = verdict.limits.filter(isTotalOfWrites).find((limit) => {
+    const { rows, bytes } = totals.of(who.id, limit.rule, limit.per_ms as number);
+    return (limit.rows !== null && rows >= limit.rows) || (limit.bytes !== null && bytes >= limit.bytes);
   });
   if (!full) return { ...verdict, cacheable: false };
-  const { rule, message, findings } = full;
+  const { message, findings } = full;
   const ask = full.verdict === 'hold' ? full.ask : null;
-  return { ...verdict, verdict: full.verdict, rule, message, findings, ask, limits: [], cacheable: false };
+  return { ...verdict, verdict: full.verdict, rule: full.rule, message, findings, ask, limits: [], cacheable: false };
 };
 
 /** First oid of what is not built in. */

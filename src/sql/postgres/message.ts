@@ -78,7 +78,7 @@ export function atEnd(a: Analyst, findings_before: number): void {
       for (const [, fn] of catalog.rows.event_triggers) a.code.runs(fn, undefined);
   }
   for (const [name, owner] of a.found.definers)
-    if (owner !== a.context.role) a.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);
+    if (owner !== a.names.role) a.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);
   a.found.definers.clear();
 }
 

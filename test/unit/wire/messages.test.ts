@@ -515,7 +515,7 @@ describe('cutTexts', () => {
     detail: 'd',
     hint: 'h',
   });
-  const fields = (bytes_max: number) => {
+  const told = (bytes_max: number) => {
     const around = Buffer.concat([Buffer.from('xyz'), sent, Buffer.from('xyz')]);
     const cut = wire.cutTexts(around, 3, around.length - 3, bytes_max);
     if (cut === null) return null;
@@ -526,8 +526,8 @@ describe('cutTexts', () => {
   const rest = '... [cut: longer than may pass]';
 
   test('leaves alone what fits', () => {
-    expect(fields(sent.length)).toBeNull();
-    expect(fields(8)).toBeNull();
+    expect(told(sent.length)).toBeNull();
+    expect(told(8)).toBeNull();
   });
   test.each([
     [7, { M: 'ab\u00e9cd', D: 'd', H: rest }],
@@ -536,7 +536,7 @@ describe('cutTexts', () => {
     [3, { M: `ab${rest}` }],
     [0, { M: rest }],
   ])('%i bytes', (bytes_max, texts) => {
-    expect(fields(bytes_max)).toEqual({ ...head, ...texts });
+    expect(told(bytes_max)).toEqual({ ...head, ...texts });
   });
 });
 
