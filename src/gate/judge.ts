@@ -2,6 +2,7 @@
 // answered from memory, without a promise or an object: what only the others need stands in functions of its own.
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Limit, Verdict } from '../policy/types.ts';
 import type { Judgement } from '../session/gate.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { type Context, contextOf } from './context.ts';
@@ -115,13 +116,14 @@ const overBudget = (s: State): number => {
 const rule = (s: State, context: Context, text: string, analysis: Analysis, again: Again | null): Judged => {
   // A Query may end the transaction of what was executed before it without a Sync: what it returns must not decide of that.
   const implicit = analysis.statements.length > 1 && s.facts.in_implicit_transaction;
-  const verdict = context.policy.judge({
+  const judged = context.policy.judge({
     analysis,
     who: s.who,
     where: s.where,
     session: implicit ? { ...context.view, in_transaction: true } : context.view,
     now: Date.now(),
   });
+  const verdict = judged.limits.some(isTotalOfWrites) ? withTotals(s, judged) : judged;
   // What does not parse is never forwarded, whatever a policy says of it.
   if (analysis.error) return unparsed(s, text, analysis.error, verdict);
   const plan = planOf(analysis, text, verdict.rule, verdict.limits, again);
@@ -145,6 +147,20 @@ const rule = (s: State, context: Context, text: string, analysis: Analysis, agai
     case 'deny':
       return { type: 'refuse', plan, refuse: () => deny(s, plan, verdict, context) };
   }
+};
+
+const isTotalOfWrites = ({ withholds, per_ms, observe }: Limit): boolean => withholds && per_ms !== null && !observe;
+
+/** What a write returns is withheld when it has happened: where nothing is left of a total, that is known before. Never remembered. */
+const withTotals = ({ who, totals }: State, verdict: Verdict): Verdict => {
+  const full = verdict.limits.filter(isTotalOfWrites).find((limit) => {
+    const { rows, bytes } = totals.of(who.id, limit.rule, limit.per_ms as number);
+    return (limit.rows !== null && rows >= limit.rows) || (limit.bytes !== null && bytes >= limit.bytes);
+  });
+  if (!full) return { ...verdict, cacheable: false };
+  const { message, findings } = full;
+  const ask = full.verdict === 'hold' ? full.ask : null;
+  return { ...verdict, verdict: full.verdict, rule: full.rule, message, findings, ask, limits: [], cacheable: false };
 };
 
 /** First oid of what is not built in. */

@@ -35,7 +35,7 @@ export const FIELDS: readonly FieldFact[] = [
     of: 'stmt',
     name: 'reads',
     type: 'list<string>',
-    doc: 'Relations read, `schema.name`, also through CTEs, subqueries and COPY (query).',
+    doc: 'Relations read, `schema.name`, also through CTEs, subqueries and COPY (query). Rows that UPDATE, DELETE, MERGE and an upsert show by RETURNING are read.',
   },
   {
     of: 'stmt',

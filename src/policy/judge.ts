@@ -150,7 +150,7 @@ function judgeStatement(
       if (stopped === 'returns-nothing') continue;
       if (stopped !== 'before') {
         notes.matched.add(rule.id);
-        limitTo(rule, rule.limit, stopped === 'counts-only', findings, notes);
+        limitTo(rule, rule.limit, stopped, findings, notes);
         continue;
       }
     }
@@ -180,7 +180,7 @@ function judgeStatement(
 function limitTo(
   { id, message, verdict, ask, observe }: Rule,
   caps: NonNullable<Rule['limit']>,
-  counts_only: boolean,
+  stopped: 'in-stream' | 'withheld' | 'counts-only',
   findings: readonly number[],
   notes: Notes,
 ): void {
@@ -193,7 +193,8 @@ function limitTo(
     ask,
     findings: before ? [...before.findings, ...findings] : findings,
     observe,
-    counts_only: counts_only && (before?.counts_only ?? true),
+    withholds: stopped === 'withheld' || (before?.withholds ?? false),
+    counts_only: stopped === 'counts-only' && (before?.counts_only ?? true),
   });
 }
 

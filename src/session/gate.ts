@@ -130,6 +130,8 @@ export interface Meter {
   /** That may still pass; Infinity: any. */
   readonly rows_left: number;
   readonly bytes_left: number;
+  /** The statement has written what it returns, so it is never cancelled: it runs to its end. */
+  readonly withholds: boolean;
   passed(rows: number, bytes: number): void;
   /** The next row is too much. As of a statement: opens a request, or refuses; what was let through is the rest. */
   judge(): Exclude<Judgement, { type: 'pass' }>;

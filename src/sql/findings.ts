@@ -98,6 +98,8 @@ export interface StatementFacts {
   readonly writes_all_rows: boolean;
   /** An aggregate that keeps its inputs (json_agg, string_agg, array_agg, xmlagg ...) over a relation. */
   readonly folds_rows: boolean;
+  /** Its text, or a WITH query of it, changes rows and returns them: RETURNING. */
+  readonly returns_written: boolean;
   /** Changes rows by functions that it calls, which its text does not show. */
   readonly hidden_writes: boolean;
   /** Most rows that it can return, as its text alone tells: 0: none; null: the text does not tell. */

@@ -88,6 +88,7 @@ export class ModelGate implements GateSession {
     const meter = {
       rows_left: random() < 0.5 ? Infinity : Math.floor(random() * 4),
       bytes_left: Infinity,
+      withholds: false,
       passed(rows: number) {
         if (rows > meter.rows_left) throw new Error('more rows passed than may');
         meter.rows_left -= rows;

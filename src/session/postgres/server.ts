@@ -9,6 +9,7 @@ import { BAD_LENGTH, FRAME, FrameReader, NEED_MORE } from '../../wire/postgres/f
 import {
   BACKEND,
   cstring,
+  cutTexts,
   errorResponse,
   FAILED_BLOCK,
   IDLE,
@@ -24,7 +25,7 @@ import type { Plan } from '../gate.ts';
 import { AT_ONCE_BYTES } from '../outbox.ts';
 import { ownUpTo, withOwnAround, withOwnBefore } from './batch.ts';
 import { broken, desync, finish, hex, violation } from './end.ts';
-import { completedWithSync, completedWithoutSync, hasRoom, pause } from './limit.ts';
+import { completedWithSync, completedWithoutSync, errorRoom, hasRoom, pause } from './limit.ts';
 import { discard, ended, portalsEnded, skipToSync } from './outcome.ts';
 import {
   BIND,
@@ -260,6 +261,10 @@ export class ServerSide {
         s.tag = 'FunctionCall';
         return true;
       case BACKEND.NoticeResponse:
+        // It may say what was read.
+        if (!hasRoom(head, out.length + 1)) return STOP;
+        head.meter?.passed(0, out.length + 1);
+        return true;
       case BACKEND.NotificationResponse:
         return true;
       case BACKEND.ParameterStatus:
@@ -279,6 +284,7 @@ export class ServerSide {
       case BACKEND.CopyData:
         return false;
       case BACKEND.NoticeResponse:
+        return hasRoom(head, this.#out.length + 1) && this.#answer(s, whole);
       case BACKEND.NotificationResponse:
       case BACKEND.ParameterStatus:
         return this.#answer(s, whole);
@@ -353,6 +359,9 @@ export class ServerSide {
       return false;
     }
     const { refusal } = head;
+    const room = errorRoom(head);
+    const cut = cutTexts(buffer, start, end, room);
+    if (!refusal) head.meter?.passed(0, Math.min(room, end - start));
     const shift = head.plan?.position_shift ?? [];
     // Own statements that stand before the one that failed are done, and stay done.
     const before = head.op === QUERY && head.plan && head.plan.own.length > 0 ? ownUpTo(s, head.plan) : NO_BYTES;
@@ -368,8 +377,9 @@ export class ServerSide {
     }
     if (s.copySyncs > 0) syncsBehindCopy(s);
     if (refusal) return errorResponse(refusal);
-    if (before.length > 0) return Buffer.concat([before, moved(buffer, start, end, shift)]);
-    return shift.length === 0 ? true : moved(buffer, start, end, shift);
+    if (cut === null && before.length === 0 && shift.length === 0) return true;
+    const told = cut ?? buffer.subarray(start, end);
+    return Buffer.concat([before, moved(told, 0, told.length, shift)]);
   }
 }
 

@@ -91,6 +91,8 @@ export interface Cutting {
   /** What the client is told, with the server's word behind it. */
   readonly stopped: WireText;
   readonly completed: WireText;
+  /** It completed, in a transaction that this error ends. */
+  readonly failed: WireText;
   readonly meter: Meter;
   /** The client has its error. */
   told: boolean;

@@ -154,7 +154,7 @@ export class Analyst {
   }
 
   /** An analyst of something that belongs to the statement. names: search_path of its text; bodies: of what it calls. */
-  nested(names: string | null, bodies: string | null, role = this.context.role): Analyst {
+  nested(names: string | null, bodies: string | null, role = this.names.role ?? ''): Analyst {
     const { server_version, database, catalog_is_own = false, committed = null } = this.context;
     const own = { catalog: this.names.catalog, catalog_is_own, committed };
     const context = { server_version, database, role, ...own, search_path: names, prepared: () => undefined };

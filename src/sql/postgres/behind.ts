@@ -45,7 +45,7 @@ export function behindRelation(a: Analyst, row: RelationRow, verb: Verb): Behind
 /** A function that is called, by whatever syntax. locals: names of a trigger's transition tables. */
 export function behindFunction(a: Analyst, row: FunctionRow, locals: readonly string[] = []): Behind {
   const { names, bodies } = pathsOf(a, row);
-  const role = row.definer ? row.owner : a.context.role;
+  const role = row.definer ? row.owner : (a.names.role ?? '');
   return worked(
     a,
     `call ${row.oid} ${JSON.stringify(locals)}`,
@@ -94,7 +94,7 @@ function worked(a: Analyst, what: string, work: (inner: Analyst, catalog: Catalo
   const { names, bodies, role } = paths ?? {
     names: catalog.rows.path,
     bodies: a.names.body_path,
-    role: a.context.role,
+    role: a.names.role ?? '',
   };
   // The role is a schema of the path, too.
   const key = `${what} ${JSON.stringify([names, bodies, role])} ${a.context.server_version}`;

@@ -46,7 +46,9 @@ const BOUNDS: Readonly<Record<string, (node: Tree, known: Known) => number | nul
   VariableShowStmt: () => null,
 };
 
-const returns = (node: Tree): boolean => node['returningClause'] !== undefined || node['returningList'] !== undefined;
+/** Has it a RETURNING? */
+export const returns = (node: Tree): boolean =>
+  node['returningClause'] !== undefined || node['returningList'] !== undefined;
 
 function inserted(node: Tree, known: Known): number | null {
   const [kind, query] = unwrap(node['selectStmt']);

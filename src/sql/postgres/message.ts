@@ -43,6 +43,7 @@ function judgeStatement(a: Analyst, raw: RawStatement): void {
       kind === 'ExecuteStmt' && a.prepared.executed !== undefined ? a.prepared.executed : rowsMax(kind, node, a.names),
     cursor: cursorOf(kind, node),
     copy_in: a.found.copy_in,
+    returns_written: a.found.returns_written,
     hidden_writes: a.found.hidden_writes,
     transaction_control: kind === 'TransactionStmt',
     parse_is_harmless: row?.analysed_at_parse !== true || !a.found.literal || literalsAreHarmless(a),
@@ -77,7 +78,7 @@ export function atEnd(a: Analyst, findings_before: number): void {
       for (const [, fn] of catalog.event_triggers) a.code.runs(fn, undefined);
   }
   for (const [name, owner] of a.found.definers)
-    if (owner !== a.context.role) a.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);
+    if (owner !== a.names.role) a.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);
   a.found.definers.clear();
 }
 

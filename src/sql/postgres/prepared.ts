@@ -32,8 +32,7 @@ export class Prepared {
   /** PREPARE: judges the inner statement alone, then counts its findings here too. */
   prepare(name: string, query: Tree): void {
     this.#checkName(name);
-    const context = { ...this.#a.context, search_path: this.#names.path_text, catalog: this.#names.catalog };
-    const inner = this.#a.another(this.#a.text, context);
+    const inner = this.#a.another(this.#a.text, this.#names.here);
     const [kind, node] = unwrap(query);
     inner.found.start = this.#found.start;
     inner.names.doubted = this.#names.doubted;
@@ -48,6 +47,7 @@ export class Prepared {
       rows_max: rowsMax(kind, node, inner.names),
       cursor: null,
       copy_in: false,
+      returns_written: inner.found.returns_written,
       hidden_writes: inner.found.hidden_writes,
       transaction_control: false,
       parse_is_harmless: true,
@@ -92,18 +92,16 @@ export class Prepared {
    */
   #anew(inner: Analysis | 'utility' | null | undefined): Analysis | 'utility' | null | undefined {
     if (!inner || inner === 'utility' || inner.prepared_by === undefined) return inner;
-    const { catalog, doubted, path_text } = this.#names;
+    const { catalog, doubted, path_text, role, here } = this.#names;
     const planned_before = [...(this.#a.context.planned_before ?? []), ...(inner.planned_before ?? [])];
-    const moved = inner.elsewhere === true || (inner.search_path !== undefined && inner.search_path !== path_text);
+    const moved =
+      inner.elsewhere === true ||
+      role !== this.#a.context.role ||
+      (inner.search_path !== undefined && inner.search_path !== path_text);
     if (inner.catalog === catalog?.id && !doubted && !moved && planned_before.length === 0) return inner;
     const parsed = this.#a.parser.parse(inner.prepared_by);
     if (!parsed.ok) return undefined;
-    const analyst = this.#a.another(inner.prepared_by, {
-      ...this.#a.context,
-      search_path: path_text,
-      catalog,
-      planned_before,
-    });
+    const analyst = this.#a.another(inner.prepared_by, { ...here, planned_before });
     analyst.names.doubted = doubted;
     judgeStatements(analyst, parsed.statements);
     const made = analyst.effects.list.find((effect) => effect.type === 'prepare');
@@ -114,7 +112,7 @@ export class Prepared {
   fetch(name: string): void {
     const { runs_late, runs_code } = this.#a.context.portals ?? NO_PORTALS;
     if (runs_late) this.#found.add('code', quoteIdentifier(name), RUNS_LATE, undefined, true);
-    if (runs_late || runs_code) this.#effects.forget();
+    if (runs_late || runs_code) this.#effects.runsCode();
   }
 
   deallocate(given: string | null): void {

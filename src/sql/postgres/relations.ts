@@ -26,20 +26,14 @@ export class Relations {
   }
 
   /** A relation that is read, unless a CTE in reach has its name. */
-  reads(range: Tree, frame: Frame): void {
+  reads(range: Tree, frame: Frame, why = 'Reads a table or view.'): void {
     if (range['schemaname'] === undefined) {
       for (let s = frame.scope; s; s = s.outer) if (s.name === range['relname']) return;
       if (this.#names.locals.includes(textOf(range['relname']))) return;
     }
     const relation = this.#names.relation(range);
     const { name, unresolved } = relation;
-    this.#about(
-      'read',
-      relation,
-      range,
-      unresolved ? UNRESOLVED_RELATION : 'Reads a table or view.',
-      this.#found.reads,
-    );
+    this.#about('read', relation, range, unresolved ? UNRESOLVED_RELATION : why, this.#found.reads);
     if (!/^(pg_catalog|information_schema)\./.test(name)) this.#found.reads_user_relation = true;
     this.#unseen(relation, range);
     if (name === 'pg_catalog.pg_largeobject')

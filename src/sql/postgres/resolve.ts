@@ -47,6 +47,8 @@ export class Names {
   /** What the message changes of it. */
   changed: NonNullable<Analysis['changes_catalog']> | null = null;
   path: Path;
+  /** The effective role, for "$user"; null: an earlier statement of this text has changed it, and nobody can tell to which. */
+  role: string | null;
   path_text: string | null;
   /** search_path that bodies of functions called here run under; null: unknown. */
   body_path: string | null;
@@ -65,14 +67,24 @@ export class Names {
     const { context } = a;
     this.catalog = context.catalog instanceof Catalog ? context.catalog : null;
     this.blind = context.blind === true;
+    this.role = context.role;
     this.path_text = this.body_path = context.search_path;
-    this.path = readPath(this.path_text, context, this.catalog);
+    this.path = readPath(this.path_text, context.role, context, this.catalog);
   }
 
-  /** From here on names are looked up in another path. */
-  follow(text: string | null): void {
-    this.path_text = this.body_path = text;
-    this.path = readPath(text, this.#a.context, this.catalog);
+  /** From here on names are looked up in another path, or for another role. */
+  follow(text: string | null, role: string | null): void {
+    this.role = role;
+    this.path_text = this.body_path = role === null && text?.includes('$user') ? null : text;
+    this.path = readPath(this.path_text, role ?? '', this.#a.context, this.catalog);
+  }
+
+  /** What a text means that is looked into from here. */
+  get here(): AnalysisContext {
+    const { context } = this.#a;
+    const { path_text: search_path, catalog } = this;
+    const changed = this.role === context.role ? {} : { role: this.role ?? '', user_schema: 'perhaps' as const };
+    return { ...context, search_path, catalog, ...changed };
   }
 
   /** Name of a relation as the server would resolve it: in the first schema of the path, perhaps in a later one. */
@@ -219,9 +231,10 @@ export class Names {
   }
 }
 
-function readPath(text: string | null, { role, user_schema }: AnalysisContext, catalog: Catalog | null): Path {
+function readPath(text: string | null, role: string, context: AnalysisContext, catalog: Catalog | null): Path {
   if (text === null) return null;
-  const schema = catalog ? (catalog.hasSchema(role) ? 'there' : 'none') : user_schema;
+  const without = role === context.role ? context.user_schema : 'perhaps';
+  const schema = catalog ? (catalog.hasSchema(role) ? 'there' : 'none') : without;
   if (last?.text !== text || last.role !== role || last.schema !== schema)
     last = { text, role, schema, path: parseSearchPath(text, { role, ...(schema && { user_schema: schema }) }) };
   return last.path;

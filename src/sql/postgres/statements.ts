@@ -3,6 +3,7 @@
 import type { Action } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
 import type { Verb } from './behind.ts';
+import { returns } from './bounds.ts';
 import { constantText } from './expressions.ts';
 import type { Frame, Visit } from './frame.ts';
 import { qualified, quoteIdentifier } from './names.ts';
@@ -481,7 +482,16 @@ function change(a: Analyst, node: Tree, frame: Frame, why: string): void {
   const scope = a.withClause(node['withClause'], { ...frame, defines: false });
   a.relations.writes(node['relation'] as Tree, frame, verbs(frame.kind, node), why);
   if (!frame.planned && changesAll(frame.kind, node)) a.found.writes_all_rows = true;
+  if (!frame.planned && returns(node)) returning(a, node, frame);
   a.children(node, { ...frame, scope, defines: false }, ['withClause', 'relation']);
+}
+
+/** What it changed is shown, and so read; a row that is only added shows nothing that was there. */
+function returning(a: Analyst, node: Tree, frame: Frame): void {
+  a.found.returns_written ||= !a.found.isNested;
+  const conflict = node['onConflictClause'] as Tree | undefined;
+  if (frame.kind !== 'InsertStmt' || conflict?.['action'] === 'ONCONFLICT_UPDATE')
+    a.relations.reads(node['relation'] as Tree, { ...frame, scope: null }, 'Returns rows that it changes.');
 }
 
 function verbs(kind: string, node: Tree): readonly Verb[] {

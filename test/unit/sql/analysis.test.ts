@@ -9,7 +9,14 @@ test.each<[string, string[]]>([
   ['WITH x AS (SELECT 1) SELECT * FROM x', ['read']],
   ['WITH x AS (SELECT * FROM x) SELECT * FROM x', ['read public.x']],
   ['WITH x AS (SELECT 1), y AS (SELECT * FROM x) INSERT INTO x SELECT * FROM y', ['write public.x']],
-  ['WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d', ['write public.t']],
+  ['WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d', ['read public.t', 'write public.t']],
+  ['UPDATE t SET a = 1 WHERE b = 2', ['write public.t']],
+  ['UPDATE t SET a = 1 WHERE b = 2 RETURNING a', ['read public.t', 'write public.t']],
+  ['WITH t AS (SELECT 1) UPDATE t SET a = 1 WHERE b = 2 RETURNING a', ['read public.t', 'write public.t']],
+  ['INSERT INTO t VALUES (1) RETURNING a', ['write public.t']],
+  ['INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING RETURNING a', ['write public.t']],
+  ['INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 2 RETURNING a', ['read public.t', 'write public.t']],
+  ['EXPLAIN UPDATE t SET a = 1 RETURNING a', ['read public.t']],
   ['COPY t TO STDOUT', ['export public.t', 'read public.t']],
   ['COPY t FROM STDIN', ['write public.t']],
   ["COPY t FROM PROGRAM 'x'", ['admin program', 'import public.t', 'write public.t']],
@@ -82,6 +89,44 @@ test.each<[string, string[]]>([
   const analysis = analyse(sql);
   expect(analysis.error).toBeNull();
   expect(found(analysis)).toEqual(expected);
+});
+
+test('behind a change of the role "$user" is another schema', () => {
+  const context = {
+    role: 'now',
+    role_start: 'app',
+    role_none: 'app',
+    search_path: '"$user"',
+    user_schema: 'there' as const,
+  };
+  const writes = (sql: string) =>
+    analyse(sql, context)
+      .findings.filter(({ action }) => action === 'write')
+      .map(({ object, unresolved }) => `${object}${unresolved ? '?' : ''}`);
+  const cases: Record<string, string[]> = {
+    'INSERT INTO t VALUES (1)': ['"now".t'],
+    'SELECT 1; INSERT INTO t VALUES (1)': ['"now".t'],
+  };
+  for (const [sql, expected] of Object.entries(cases))
+    expect(writes(sql), sql).toEqual(expected.map((name) => name.replaceAll('"', '')));
+  // Nobody has told whether those have schemas.
+  for (const sql of [
+    'RESET ROLE',
+    'SET ROLE NONE',
+    'SET ROLE other',
+    "SELECT set_config('role', 'other', false)",
+    'SET SESSION AUTHORIZATION other',
+    'SET ROLE other; ROLLBACK',
+    "SELECT set_config('role', current_user, false)",
+  ])
+    expect(writes(`${sql}; INSERT INTO t VALUES (1)`), sql).not.toContain('now.t');
+});
+
+test('FETCH of a cursor that runs code, and the COMMIT that runs it to its end, may make temporary objects', () => {
+  for (const sql of ['FETCH 1 FROM c', 'COMMIT']) {
+    expect(analyse(sql, { portals: { runs_code: true, runs_late: false } }).changes_catalog, sql).toBe('any');
+    expect(analyse(sql, { portals: { runs_code: false, runs_late: false } }).changes_catalog, sql).toBeUndefined();
+  }
 });
 
 test('SET ROLE to the role that the session began with is RESET ROLE', () => {
