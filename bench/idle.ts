@@ -22,6 +22,8 @@ const HELD_KB_MAX = 20;
 const WARM_UP = 500;
 const AT_ONCE = 64;
 const REVIEWER_PASSWORD = 'a-long-enough-password';
+/** Each may decide so often a minute. */
+const REVIEWERS = ['reviewer-0', 'reviewer-1', 'reviewer-2', 'reviewer-3'];
 
 const main = async (): Promise<void> => {
   const descriptors = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]);
@@ -79,8 +81,7 @@ const someOnPostgres = async (): Promise<void> => {
       const holding = await gateway.weigh();
       if (count() !== 0) throw new Error('a held statement reached the server');
       const answers = Promise.all(sessions.map((session) => session.until('Z')));
-      // Each sign-in may decide so often a minute.
-      const signIns = await Promise.all([1, 2, 3, 4].map(() => signedIn(gateway)));
+      const signIns = await Promise.all(REVIEWERS.map((user) => signedIn(gateway, user)));
       await each(requests, async (id, number) => {
         const reviewer = signIns[number % signIns.length] as ReviewClient;
         await decide(reviewer, await reviewer.get(id), 'approve');
@@ -109,7 +110,10 @@ const withGateway = async (upstream: string, use: (gateway: Weighed) => Promise<
   const config = {
     limits: { connections_max: SESSIONS + WARM_UP, requests_open_per_principal_max: 10_000, heartbeat_ms: 3_600_000 },
   };
-  const { dir, file } = await writeGateway({ upstream, policy, config }, REVIEWER_PASSWORD);
+  const { dir, file } = await writeGateway(
+    { upstream, policy, config, reviewers: REVIEWERS.length },
+    REVIEWER_PASSWORD,
+  );
   const gateway = await weighed(file);
   try {
     await use(gateway);
@@ -119,8 +123,8 @@ const withGateway = async (upstream: string, use: (gateway: Weighed) => Promise<
   }
 };
 
-const signedIn = async ({ reviewUrl }: Weighed): Promise<ReviewClient> =>
-  reviewClient(reviewUrl, (await signIn(reviewUrl, { user: 'grace', password: REVIEWER_PASSWORD })).token);
+const signedIn = async ({ reviewUrl }: Weighed, user: string): Promise<ReviewClient> =>
+  reviewClient(reviewUrl, (await signIn(reviewUrl, { user, password: REVIEWER_PASSWORD })).token);
 
 const warmUp = async (gateway: Weighed): Promise<void> => {
   for (let number = 0; number < WARM_UP; number += 100) {

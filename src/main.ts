@@ -130,6 +130,7 @@ const build = async (
 
   const catalogs = new Catalogs(config, log);
   closers.push(() => catalogs.close());
+  await catalogs.introduce();
   const gates = new Map<string, Gate>();
   closers.push(async () => {
     for (const gate of gates.values()) await gate.close();
@@ -252,7 +253,7 @@ const server = (upstream: PostgresConfig, config: Config) => {
   };
 };
 
-/** Of each database that somebody is connected to. */
+/** Of each database that is configured or that somebody connected to. */
 class Catalogs {
   readonly #config: Config;
   readonly #log: Log;
@@ -261,6 +262,19 @@ class Catalogs {
   constructor(config: Config, log: Log) {
     this.#config = config;
     this.#log = log;
+  }
+
+  /** Says what is seen of each database that is configured, and what not. A server that does not answer yet keeps nothing from starting. */
+  async introduce(): Promise<void> {
+    await Promise.all(
+      this.#config.postgres.map(async (upstream) => {
+        const catalog = this.of(upstream, upstream.upstream.database);
+        if (catalog) return await catalog.introduce();
+        this.#log.warn(
+          `nobody reads the catalog of ${upstream.name}: functions, operators and types that users made are unknown, and held`,
+        );
+      }),
+    );
   }
 
   /** Null: Holdpoint has no login of its own there. */
@@ -282,7 +296,7 @@ class Catalogs {
       lost: (error) =>
         this.#log.error(
           { err: error },
-          `${about} can not be read as ${login.user}: what hangs on its tables is unknown, so whatever names one is held`,
+          `${about} can not be read as ${login.user}: what hangs on its tables is unknown, so whatever names one is held. Tried again until it can be read`,
         ),
     });
     this.#known.set(key, made);

@@ -2,7 +2,7 @@
 // Debian), else lists plainly what could not run; with CI=true that is a failure. `npm run prove [name]` runs the proofs at full size.
 import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
@@ -54,6 +54,7 @@ const seed = process.env['HOLDPOINT_SEED'] ?? String(randomInt(2 ** 31 - 1));
 const only = process.argv.slice(2);
 const path = [join(root, 'node_modules', '.bin'), process.env['PATH'] ?? ''].join(delimiter);
 
+refuseUnknown(only);
 const stages: readonly Stage[] = [
   ...(prove
     ? []
@@ -81,6 +82,17 @@ const outcomes: Outcome[] = [];
 for (const stage of stages) outcomes.push(await perform(stage));
 await rm(reports, { recursive: true });
 process.exitCode = conclude(outcomes);
+
+/** A name that no test file has would run nothing, and pass. Whoever gives options of vitest's own knows what runs. */
+function refuseUnknown(names: readonly string[]): void {
+  const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .toSorted();
+  if (names.length === 0 || names.some((name) => name.startsWith('-') && name !== '--help')) return;
+  if (names.every((name) => files.some((file) => join('test', file).includes(name)))) return;
+  console.log(`usage: npm ${prove ? 'run prove' : 'test'} [part of a test file's path ...]\n\n${files.join('\n')}`);
+  process.exit(names.includes('--help') ? 0 : 1);
+}
 
 function vitest(name: string, project: string): Stage {
   const update = process.env['UPDATE'] === '1' ? ['--update'] : [];

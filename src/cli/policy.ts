@@ -10,6 +10,7 @@ import type { PolicyError, PolicyQuestion } from '../policy/types.ts';
 import { analyseWithSession, type Explained, type ExplainedSession } from '../sql/explain.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { PostgresAnalyser } from '../sql/postgres/analyser.ts';
+import { refusedAnalysis } from '../sql/postgres/analysis.ts';
 import { explanationJson, explanationText } from './explanation.ts';
 import { EXIT, Failure } from './failure.ts';
 import { readLines } from './lines.ts';
@@ -205,7 +206,7 @@ async function explainLine(
     return explanationJson(
       id,
       analysis,
-      policy.explain(question(analysis, LINE.parse({}), { in_transaction: false, role: '' })),
+      policy.explain(question(analysis, LINE.parse({}), { in_transaction: false, role: null, role_is_local: false })),
     );
   }
   const exact = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
@@ -251,34 +252,20 @@ type Input = z.output<typeof LINE>;
 function question(
   analysis: Analysis,
   { session, as }: Input,
-  { in_transaction, role }: Pick<Explained, 'in_transaction' | 'role'>,
+  state: Pick<Explained, 'in_transaction' | 'role' | 'role_is_local'>,
 ): PolicyQuestion {
   return {
     analysis,
     who: { ...as, authentication: 'scram-sha-256', address: '127.0.0.1' },
     where: { engine: 'postgres', upstream: 'explain', database: session.database ?? 'postgres', tags: {} },
-    session: { in_transaction, application_name: '', role, role_is_local: false },
+    session: { application_name: '', ...state },
     now: Date.now(),
   };
 }
 
 /** A line that carries no statement is told as one that does not parse: one line out for each line in. */
 function unreadable(why: string): Analysis {
-  return {
-    statements: [],
-    findings: [],
-    reads: [],
-    writes: [],
-    functions: [],
-    effects: [],
-    own: [],
-    forward: null,
-    position_shift: [],
-    shape: '',
-    reason: null,
-    session_bound: false,
-    error: { sqlstate: '22023', message: why, position: 0 },
-  };
+  return refusedAnalysis('', { sqlstate: '22023', message: why, position: 0 }, null);
 }
 
 async function postgresAnalysis(): Promise<PostgresAnalysis> {

@@ -83,7 +83,7 @@ export const LIMITS = {
     default: 2000,
     min: 10,
     max: 60_000,
-    text: 'Analysis of one statement; one that takes longer gets 54000 and nothing runs.',
+    text: 'Analysis of one statement; one that takes longer gets 54001 and nothing runs.',
   },
   analysis_ms_per_s_max: {
     default: 250,

@@ -93,7 +93,7 @@ const contextWith = (s: State, policy: Policy, catalog: CatalogSnapshot | null):
     portals,
     catalog,
     view,
-    analysis: s.options.analyser.session(analysis),
+    analysis: s.options.analyser.session(analysis, s.who.id),
     allowed: s.memory.of(key),
   };
 };

@@ -47,8 +47,8 @@ export interface ImpactText {
 
 /** What the gate needs of an engine's analysis. */
 export interface Analyser {
-  /** A handle for one set of facts. */
-  session(context: AnalysisContext): AnalysisHandle;
+  /** A handle for one set of facts. whose: principals that have much to analyse have it in turn. */
+  session(context: AnalysisContext, whose: string): AnalysisHandle;
   /** A function called by its oid, without SQL. */
   functionCall(oid: number, context: AnalysisContext): Analysis;
   /** What reading parameters of these types brings with it; null: nothing. */

@@ -1,12 +1,8 @@
 // What a session needs of an analysis: how to forward it and what it changes. Immutable, and remembered with the verdict.
-import { changesRole } from '../policy/facts.ts';
 import type { NameEffect, Plan } from '../session/gate.ts';
 import type { Limit } from '../policy/types.ts';
-import type { Analysis, Effect } from '../sql/findings.ts';
+import { type Analysis, changesFacts, changesRole, type Effect } from '../sql/findings.ts';
 import type { AnalysisHandle } from './options.ts';
-
-/** Settings that decide how names resolve or what is allowed. */
-const FACT_SETTINGS: ReadonlySet<string> = new Set(['search_path', 'role', 'session_authorization']);
 
 /** What the gate keeps in a plan. */
 export interface Remembered {
@@ -58,9 +54,6 @@ export const planOf = (
     gate: { analysis, rule, limits, again } satisfies Remembered,
   };
 };
-
-const changesFacts = (effect: Effect): boolean =>
-  effect.type === 'unknown' || effect.type === 'reset-all' || (effect.type === 'set' && FACT_SETTINGS.has(effect.name));
 
 const BLOCK = {
   begin: 'open',

@@ -12,7 +12,7 @@ export const judgeStartup = async (
 ): Promise<WireText | null> => {
   const who = options.who(opening.user, opening.authentication, opening.address);
   if (!who) return texts.notAuthorized({ why: 'this user is gone', hint: '' });
-  const handle = options.analyser.session({ ...NOWHERE, database: opening.database });
+  const handle = options.analyser.session({ ...NOWHERE, database: opening.database }, who.id);
   const role = options.role(opening.user);
   for (const [name, value] of settings) {
     if (name.toLowerCase().startsWith('holdpoint.'))

@@ -1,7 +1,7 @@
 // What an expression of a policy may ask: one table of names, types and meanings, and the objects that answer.
 // The table registers the facts with CEL, checks constant arguments at load, and is printed into docs/policy-facts.md.
 // An answer must come from the analysis and the question alone: no I/O, no clock but the question's `now`.
-import { ACTIONS, type Action, type Analysis, type Effect } from '../sql/findings.ts';
+import { ACTIONS, type Action, type Analysis, changesRole, setsRole } from '../sql/findings.ts';
 import type { PolicyQuestion, SessionView, Where, Who } from './types.ts';
 
 /** What a constant argument must be; checked at load. All arguments of facts are constants in quotes. */
@@ -255,11 +255,6 @@ export class MessageView {
   }
 }
 
-/** May the role be another after this? RESET ALL leaves it alone, and DISCARD ALL runs in no batch. */
-export function changesRole(effect: Effect): boolean {
-  return effect.type === 'unknown' || setsRole(effect);
-}
-
 /** Index of the first statement of a message that may run under another role than the one the message met; Infinity: none. */
 export function roleLostAt({ effects }: Analysis, { role, role_is_local }: SessionView): number {
   if (role === null) return 0;
@@ -271,10 +266,6 @@ export function roleLostAt({ effects }: Analysis, { role, role_is_local }: Sessi
   // Code in the statement that sets it may run under either.
   const within = same.some(setsRole) && same.some(({ type }) => type === 'unknown');
   return change.statement + (within ? 0 : 1);
-}
-
-function setsRole(effect: Effect): boolean {
-  return effect.type === 'set' && (effect.name === 'role' || effect.name === 'session_authorization');
 }
 
 const RESTORES: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollback-to', 'prepare-transaction']);

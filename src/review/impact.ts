@@ -1,11 +1,10 @@
 // What a statement would touch, in words: the same on the card and in a terminal. Numbers are rounded, since they are estimates.
 // Names come from the database, where an agent may have made them: they leave here spelled out.
-import type { ImpactLike, RequestLike } from './ports.ts';
+import type { Impact, RowsImpact, TableImpact } from '../sql/impact.ts';
+import type { RequestLike } from './ports.ts';
 import type { ImpactView } from './schemas.ts';
 import { spell } from './words.ts';
 
-type Rows = ImpactLike['rows'][number];
-type Table = ImpactLike['tables'][number];
 type Fact = ImpactView['facts'][number];
 
 const UNSEEN = 'Not seen: temporary tables, uncommitted rows.';
@@ -32,12 +31,12 @@ export function impactOf(request: RequestLike): ImpactView | null {
   };
 }
 
-function amountOf(impact: ImpactLike): string {
+function amountOf(impact: Impact): string {
   const most = Math.max(...impact.rows.map(({ rows }) => rows));
   return most >= 0 ? about(most) : '';
 }
 
-const TERMS: Readonly<Record<Rows['does'], readonly [term: string, of: string]>> = {
+const TERMS: Readonly<Record<RowsImpact['does'], readonly [term: string, of: string]>> = {
   returns: ['Returns', ''],
   inserts: ['Adds', 'to'],
   updates: ['Updates', 'of'],
@@ -46,7 +45,11 @@ const TERMS: Readonly<Record<Rows['does'], readonly [term: string, of: string]>>
 };
 const COUNTED = 'when it was last analysed';
 
-function rowsFact({ does, object, rows, bytes, from }: Rows, tables: readonly Table[], exports: boolean): Fact {
+function rowsFact(
+  { does, object, rows, bytes, from }: RowsImpact,
+  tables: readonly TableImpact[],
+  exports: boolean,
+): Fact {
   const [term, of] = TERMS[does];
   const whole = of === 'of' && (tables.find(({ name }) => name === object)?.rows ?? Infinity) <= rows;
   const target = object === '' ? '' : whole ? `, all of ${object}` : ` ${of} ${object}`;
@@ -61,7 +64,7 @@ function rowsFact({ does, object, rows, bytes, from }: Rows, tables: readonly Ta
 const fact = (term: string, lines: readonly { main: string; rest: string }[]): Fact[] =>
   lines.length === 0 ? [] : [{ term, lines: [...lines] }];
 
-const FACTS: readonly ((tables: readonly Table[]) => Fact[])[] = [
+const FACTS: readonly ((tables: readonly TableImpact[]) => Fact[])[] = [
   (tables) =>
     fact(
       'Tables',
@@ -87,7 +90,7 @@ const FACTS: readonly ((tables: readonly Table[]) => Fact[])[] = [
     ),
 ];
 
-function tableLine({ name, rows, bytes, by }: Table): { main: string; rest: string } {
+function tableLine({ name, rows, bytes, by }: TableImpact): { main: string; rest: string } {
   // Which index is in `tables`: a card has one line for it.
   const how = [...new Set(by.map((index) => (index === '' ? ' whole' : ' by index')))].join(' and');
   // Where there is a plan, its own count says more than the table's.
@@ -104,7 +107,7 @@ const BLOCKS: Readonly<Record<string, string>> = {
   'ACCESS EXCLUSIVE': 'blocks every reader and writer',
 };
 
-function lockLines(tables: readonly Table[]): { main: string; rest: string }[] {
+function lockLines(tables: readonly TableImpact[]): { main: string; rest: string }[] {
   const strong = tables.flatMap(({ name, lock }) => {
     const blocks = lock === null ? undefined : BLOCKS[lock];
     return blocks === undefined ? [] : [{ main: `${lock}`, rest: ` on ${name}: ${blocks}` }];

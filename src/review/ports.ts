@@ -1,4 +1,6 @@
-// What the reviewers' API needs from the rest. approval, policy, audit and identity satisfy these by shape; review imports none of them.
+// What the reviewers' API needs from the rest. approval, policy, audit and identity satisfy these by shape; review imports none of them, and of sql what an
+// estimate looks like.
+import type { Impact } from '../sql/impact.ts';
 
 export interface ReviewerIdentity {
   readonly id: string;
@@ -93,31 +95,8 @@ export interface RequestLike {
     readonly bytes: number;
     readonly duration_ms: number;
   } | null;
-  readonly impact: ImpactLike | null;
+  readonly impact: Impact | null;
   readonly updated: number;
-}
-
-/** sql/impact.ts Impact, structurally. */
-export interface ImpactLike {
-  readonly rows: readonly {
-    readonly statement: number;
-    readonly does: 'returns' | 'inserts' | 'updates' | 'deletes' | 'merges';
-    readonly object: string;
-    readonly rows: number;
-    readonly bytes: number | null;
-    readonly from: 'plan' | 'statistics';
-  }[];
-  readonly tables: readonly {
-    readonly name: string;
-    readonly rows: number | null;
-    readonly bytes: number | null;
-    readonly by: readonly string[];
-    readonly lock: string | null;
-    readonly sessions: number;
-    readonly users: readonly string[];
-    readonly triggers: readonly string[];
-  }[];
-  readonly notes: readonly string[];
 }
 
 export type DecidePortResult =

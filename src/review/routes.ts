@@ -18,6 +18,7 @@ export const BODY_BYTES_MAX = 64 * 1024;
 /** Failed sign-ins in a minute: of one user from one address, and of one address. */
 const SIGN_IN_TRIES_MAX = 5;
 const SIGN_IN_TRIES_PER_ADDRESS_MAX = 20;
+/** Of one person, in all their sessions. */
 const DECISIONS_PER_MINUTE_MAX = 120;
 const MINUTE_MS = 60_000;
 
@@ -157,7 +158,7 @@ export function routes(desk: Desk): Hono {
     const id = requestId.safeParse(c.req.param('id'));
     if (!id.success) throw new Refusal('not-found');
     const asked = await body(c, decisionBody);
-    if (!desk.decisions.take(session.key)) throw new Refusal('too-many');
+    if (!desk.decisions.take(viewer.id)) throw new Refusal('too-many');
     const result = await decide(ports, viewer, id.data, asked, session.type === 'cookie' ? 'console' : 'api');
     return result.ok ? c.json(result.request) : answer(result.problem);
   });

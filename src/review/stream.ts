@@ -147,7 +147,7 @@ export function stream(server: Server, desk: Desk): Stream {
     const { id, type: _, request, ...body } = parsed.data;
     const refused = (why: Problem) => send(peer, { type: 'result', id, ok: false, problem: why as never });
     if (!fresh(peer)) return;
-    if (peer.deciding >= DECIDING_MAX || !desk.decisions.take(peer.caller.session.key)) {
+    if (peer.deciding >= DECIDING_MAX || !desk.decisions.take(peer.caller.viewer.id)) {
       refused(problem('too-many'));
       return;
     }

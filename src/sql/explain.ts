@@ -1,6 +1,6 @@
 // Analysis for `policy explain` and policy tests: one statement with a described session instead of a live one.
 // Statements that came earlier in that session are analysed too, and change how this one resolves, as they would have.
-import type { Analysis, AnalysisContext, Effect } from './findings.ts';
+import { type Analysis, type AnalysisContext, changesFacts, changesRole, type Effect } from './findings.ts';
 import type { PostgresAnalyser } from './postgres/analyser.ts';
 
 /** What is known of the session; what is absent has a default. */
@@ -23,7 +23,10 @@ export interface Explained {
   /** Of the earlier statements, in order. */
   readonly earlier: readonly Analysis[];
   readonly in_transaction: boolean;
-  readonly role: string;
+  /** Null: can't be told. */
+  readonly role: string | null;
+  /** It may have been changed in the open transaction, whose end may take it back. */
+  readonly role_is_local: boolean;
 }
 
 /** Analyses a text (UTF-8 bytes as latin1) as that session would have it. Never rejects. */
@@ -37,54 +40,89 @@ export async function analyseWithSession(
   for (const text of session.earlier ?? []) {
     const analysis = await analyser.analyse(Buffer.from(text, 'utf8').toString('latin1'), facts.context());
     earlier.push(analysis);
-    for (const effect of analysis.effects) facts.apply(effect);
+    facts.ran(analysis.effects);
   }
   const analysis = await analyser.analyse(sql, facts.context());
-  return { analysis, earlier, in_transaction: facts.in_transaction, role: facts.role };
+  const { in_transaction, role, role_is_local } = facts;
+  return { analysis, earlier, in_transaction, role, role_is_local };
 }
+
+/** A setting as the server keeps it; null: can't be told. */
+interface Setting {
+  /** What RESET goes back to. */
+  readonly start: string;
+  /** Before the open transaction: what ROLLBACK goes back to. */
+  before: string | null;
+  /** What COMMIT leaves. */
+  session: string | null;
+  now: string | null;
+}
+
+const setting = (start: string): Setting => ({ start, before: start, session: start, now: start });
 
 /** Session facts that follow effects; what can't be told becomes unknown and stays so. */
 class DescribedSession {
   in_transaction: boolean;
-  role: string;
+  role_is_local = false;
   readonly #session: ExplainedSession;
-  readonly #start: string;
+  readonly #role_start: string;
+  readonly #settings: Readonly<Record<'search_path' | 'role' | 'session_authorization', Setting>>;
   readonly #prepared = new Map<string, Analysis>();
-  #path: string | null;
-  /** The path before BEGIN; where ROLLBACK goes back to. */
-  #path_before: string | null;
-  #path_is_local = false;
+  /** In the open transaction, whose end may take it back. */
+  #touched = false;
 
   constructor(session: ExplainedSession) {
     this.#session = session;
-    this.#start = session.search_path ?? '"$user", public';
-    this.#path = this.#path_before = this.#start;
+    this.#role_start = session.role ?? 'agent';
+    this.#settings = {
+      search_path: setting(session.search_path ?? '"$user", public'),
+      role: setting('none'),
+      session_authorization: setting(this.#role_start),
+    };
     this.in_transaction = session.in_transaction ?? false;
-    this.role = session.role ?? 'agent';
+  }
+
+  get role(): string | null {
+    const { role, session_authorization } = this.#settings;
+    return role.now === 'none' ? session_authorization.now : role.now;
   }
 
   context(): AnalysisContext {
+    const { search_path } = this.#settings;
     return {
       server_version: this.#session.server_version ?? 18,
       database: this.#session.database ?? 'postgres',
-      role: this.role,
-      search_path: this.#path,
-      search_path_start: this.#start,
-      search_path_is_local: this.#path_is_local,
+      role: this.role ?? '',
+      role_start: this.#role_start,
+      ...(this.role === this.#role_start ? {} : { user_schema: 'perhaps' }),
+      search_path: search_path.now,
+      search_path_start: search_path.start,
+      search_path_is_local: this.#touched,
       prepared: (name) => this.#prepared.get(name),
     };
   }
 
-  apply(effect: Effect): void {
+  /** A message, which is a transaction of its own where none is open. */
+  ran(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#apply(effect);
+    if (effects.some(changesFacts)) this.#touched = true;
+    if (effects.some(changesRole)) this.role_is_local = true;
+    if (!this.in_transaction) this.#ends('session');
+  }
+
+  #apply(effect: Effect): void {
+    const { search_path, role } = this.#settings;
     switch (effect.type) {
       case 'set':
-        this.#set(effect.name, effect.value, effect.local);
+        // Whoever sets it is that user, and nobody else.
+        if (effect.name === 'session_authorization') set(role, 'none', effect.local);
+        if (isFollowed(effect.name, this.#settings)) set(this.#settings[effect.name], effect.value, effect.local);
         break;
       case 'reset-all':
-        this.#path = this.#start;
+        set(search_path, null, false);
         break;
       case 'unknown':
-        this.#path = null;
+        this.#forget();
         break;
       case 'prepare':
         this.#prepared.set(effect.name, effect.inner);
@@ -99,23 +137,30 @@ class DescribedSession {
     }
   }
 
-  #set(name: string, value: string | null | undefined, local: boolean): void {
-    if (name === 'role' && typeof value === 'string' && value !== 'none') this.role = value;
-    if (name !== 'search_path' || (local && !this.in_transaction)) return;
-    this.#path = value === null ? this.#start : (value ?? null);
-    this.#path_is_local = local;
-  }
-
   #transaction(op: (Effect & { type: 'transaction' })['op']): void {
-    if (op === 'begin') {
-      this.in_transaction = true;
-      this.#path_before = this.#path;
-    } else if (op === 'rollback-to') {
-      this.#path = null;
-    } else if (op === 'commit' || op === 'rollback' || op === 'prepare-transaction') {
-      if (op === 'rollback' || this.#path_is_local) this.#path = this.#path_before;
-      this.#path_is_local = false;
+    if (op === 'begin') this.in_transaction = true;
+    else if (op === 'rollback-to') this.#forget();
+    else if (op === 'commit' || op === 'rollback' || op === 'prepare-transaction') {
+      this.#ends(op === 'rollback' ? 'before' : 'session');
       this.in_transaction = false;
     }
   }
+
+  #ends(leaves: 'before' | 'session'): void {
+    for (const one of Object.values(this.#settings)) one.before = one.session = one.now = one[leaves];
+    this.#touched = this.role_is_local = false;
+  }
+
+  #forget(): void {
+    for (const one of Object.values(this.#settings)) set(one, undefined, false);
+  }
+}
+
+const isFollowed = <Name extends string>(name: string, settings: Readonly<Record<Name, Setting>>): name is Name =>
+  Object.hasOwn(settings, name);
+
+/** value: null: back to the start; undefined: can't be told. */
+function set(one: Setting, value: string | null | undefined, local: boolean): void {
+  one.now = value === null ? one.start : (value ?? null);
+  if (!local) one.session = one.now;
 }

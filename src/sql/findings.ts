@@ -1,4 +1,4 @@
-// What an analysis of SQL text says, in words that both engines share. Types only: every layer above reads these.
+// What an analysis of SQL text says, in words that both engines share. Types, and what is plain from them: every layer above reads these.
 // An analysis is plain data (it crosses a worker thread) and is immutable once returned (it is cached and shared).
 
 import type { CatalogSnapshot } from './catalog.ts';
@@ -58,6 +58,20 @@ export type Effect =
   | { readonly type: 'deallocate'; readonly name: string | null; readonly statement: number }
   /** The session's facts can't be told from the text afterwards: DO, CALL, a function that is not on the safe list. */
   | { readonly type: 'unknown'; readonly statement: number };
+
+/** May the role be another after this? RESET ALL leaves it alone, and DISCARD ALL runs in no batch. */
+export function changesRole(effect: Effect): boolean {
+  return effect.type === 'unknown' || setsRole(effect);
+}
+
+/** May names mean something else after this, or the role be another? */
+export function changesFacts(effect: Effect): boolean {
+  return changesRole(effect) || effect.type === 'reset-all' || (effect.type === 'set' && effect.name === 'search_path');
+}
+
+export function setsRole(effect: Effect): boolean {
+  return effect.type === 'set' && (effect.name === 'role' || effect.name === 'session_authorization');
+}
 
 /** A statement addressed to Holdpoint itself; never forwarded, blanked out of `forward`. */
 export type OwnStatement =

@@ -1,7 +1,8 @@
 // The reviewers' ports in memory, for tests of the API and the page without a gateway. Not a desk: it keeps the few
 // rules that reviewers can see (own requests, groups, rationale, first decision wins) and nothing durable.
 import { randomBytes } from 'node:crypto';
-import type { ImpactLike, RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
+import type { RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
+import type { TableImpact } from '../../src/sql/impact.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -114,8 +115,8 @@ export const table = (
   rows: number | null,
   bytes: number | null,
   by: readonly string[] = [],
-  lock: string | null = null,
-): ImpactLike['tables'][number] => ({ name, rows, bytes, by, lock, sessions: 0, users: [], triggers: [] });
+  lock: TableImpact['lock'] = null,
+): TableImpact => ({ name, rows, bytes, by, lock, sessions: 0, users: [], triggers: [] });
 
 export interface FakeDesk {
   readonly ports: ReviewPorts;

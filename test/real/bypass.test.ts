@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { own } from '../../src/cli/demo/cluster.ts';
-import { reviewClient } from '../../src/review/client.ts';
 import { PROVE, SEED } from '../fuzz/random.ts';
 import { message, printReply, SAY, type Value, WireClient } from '../transcripts/client.ts';
 import { AGENT_PASSWORD, decide, startGateway, type TestGateway } from './gateway.ts';
@@ -175,10 +174,9 @@ const replies = async (client: WireClient, gateway: TestGateway, copydata: strin
     const text = printReply(reply);
     const held = /held for approval, not failed: request (HP-\w+)/.exec(text)?.[1];
     if (held !== undefined) {
-      // A sign-in of its own: one may take only so many decisions a minute.
-      const grace = reviewClient(gateway.reviewUrl, await gateway.token('grace'));
-      const request = await grace.get(held);
-      await decide(grace, request, 'deny');
+      const reviewer = await gateway.inTurn();
+      const request = await reviewer.get(held);
+      await decide(reviewer, request, 'deny');
       end = { stopped: 'held', by: request.sentence };
     } else if (reply.type === 'E' && end.stopped === null && !tap.errors.some((body) => body.equals(reply.body)))
       end = { stopped: 'refused', by: text };
@@ -210,7 +208,10 @@ describe.skipIf(!available(15))('PostgreSQL 15', () => {
     await root.query('ALTER DATABASE corpus RENAME TO corpus_template');
     tap = await startTap(server.port);
     const before = (user: Case['user']): Promise<TestGateway> =>
-      startGateway({ upstream: `postgres://${user}:${USERS[user]}@127.0.0.1:${tap.port}/corpus` });
+      startGateway({
+        upstream: `postgres://${user}:${USERS[user]}@127.0.0.1:${tap.port}/corpus`,
+        reviewers: 20,
+      });
     gateways = { agent: await before('agent'), agent_su: await before('agent_su') };
   });
   afterAll(async () => {
@@ -229,7 +230,7 @@ describe.skipIf(!available(15))('PostgreSQL 15', () => {
       const text = crucial(item);
       const ran = tap.ran.some((sent) => isSame(sent, text));
       figures[stopped ?? 'passed']++;
-      if (stopped === 'refused' && by.includes('denied by grace')) figures.again++;
+      if (stopped === 'refused' && by.includes('denied by reviewer-')) figures.again++;
       const what = `${stopped ?? 'passed'}${by === '' ? '' : `: ${by}`}`;
       expect(ran, `${what}; the server was told to run ${JSON.stringify(tap.ran)}`).toBe(stopped === null);
       // An error can be the way out.

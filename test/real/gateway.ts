@@ -27,6 +27,8 @@ export interface GatewayOptions {
   readonly listener?: Readonly<Record<string, unknown>>;
   /** Reuse this folder (a restart). */
   readonly dir?: string;
+  /** Further reviewers, `reviewer-0` and so on. */
+  readonly reviewers?: number;
 }
 
 export interface TestGateway {
@@ -41,6 +43,8 @@ export interface TestGateway {
   token(user: string): Promise<string>;
   readonly grace: ReviewClient;
   readonly ada: ReviewClient;
+  /** Another of the further reviewers each time: one person decides at most 120 times a minute. */
+  inTurn(): Promise<ReviewClient>;
   /** Resolves with the first open request, `skip` ids left out; waits on the stream. */
   opened(skip?: readonly string[]): Promise<RequestView>;
   approve(request: RequestView, rationale?: string): Promise<RequestView>;
@@ -75,6 +79,12 @@ export const writeGateway = async (
         { id: 'orphan', kind: 'agent', postgres },
         { id: 'ada', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
         { id: 'grace', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
+        ...Array.from({ length: options.reviewers ?? 0 }, (_, n) => ({
+          id: `reviewer-${n}`,
+          kind: 'human',
+          roles: ['reviewer'],
+          ...own,
+        })),
       ],
     }),
   );
@@ -117,6 +127,8 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
   const token = async (user: string): Promise<string> => (await signIn(url, { link: running.oneTime(user) })).token;
   const client = async (user: string): Promise<ReviewClient> => reviewClient(url, await token(user));
   const grace = await client('grace');
+  const others: Promise<ReviewClient>[] = [];
+  let turn = 0;
   const wait = async (found: (request: RequestView) => boolean): Promise<RequestView> => {
     for await (const message of grace.stream()) {
       if (message.type === 'snapshot') {
@@ -136,6 +148,10 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     token,
     grace,
     ada: await client('ada'),
+    inTurn() {
+      const n = turn++ % (options.reviewers ?? 0);
+      return (others[n] ??= client(`reviewer-${n}`));
+    },
     opened: (skip = []) => wait((request) => request.state === 'open' && !skip.includes(request.id)),
     approve: (request, rationale) => decide(grace, request, 'approve', rationale),
     deny: (request, rationale) => decide(grace, request, 'deny', rationale),

@@ -6,9 +6,8 @@ import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { reviewClient } from '../../src/review/client.ts';
 import { type Target, WireClient } from '../transcripts/client.ts';
-import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
+import { AGENT_PASSWORD, decide, startGateway, type TestGateway } from './gateway.ts';
 import { CANNOT_BIND, converse, type Heard, isRefused } from './refusals/conversation.ts';
 import { CONTENTS, PREPARES, policy, REFILL, REMAKE, schema } from './refusals/language.ts';
 import { type Step, sequence, usesExecute } from './refusals/sequence.ts';
@@ -109,7 +108,7 @@ describe.each(CASES)('%s', (_, { major, by, verdict, workers, ...mode }) => {
       await client.query(schema(where === 'behind' || by === 'person'));
       await client.end();
     }
-    gateway = await startGateway({ upstream: server.url, policy: policy(verdict) });
+    gateway = await startGateway({ upstream: server.url, policy: policy(verdict), reviewers: 50 });
     if (by === 'person')
       void denyAll(gateway).catch((error: unknown) => {
         if (!stopping) throw error;
@@ -186,23 +185,13 @@ describe.each(CASES)('%s', (_, { major, by, verdict, workers, ...mode }) => {
   });
 });
 
-/** Decisions of one session; in a minute it may make 120. */
-const DECISIONS = 100;
-
 /** Until the gateway stops. Rejects when a denial could not be made: who waits for it fails then. */
 const denyAll = async (gateway: TestGateway): Promise<void> => {
-  let reviewer = gateway.grace;
-  let left = DECISIONS;
   for await (const message of gateway.grace.stream()) {
     const changed = message.type === 'snapshot' ? message.requests : 'request' in message ? [message.request] : [];
     for (const request of changed) {
       if (request?.state !== 'open') continue;
-      if (left-- === 0) {
-        reviewer = reviewClient(gateway.reviewUrl, await gateway.token('grace'));
-        left = DECISIONS;
-      }
-      const { id, digest, revision } = request;
-      await reviewer.decide(id, { decision: 'deny', digest, revision, rationale: 'no' });
+      await decide(await gateway.inTurn(), request, 'deny', 'no');
     }
   }
 };

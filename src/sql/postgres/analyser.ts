@@ -29,6 +29,8 @@ export interface AnalyserOptions {
   readonly deadline_ms?: number;
   /** Texts waiting for a worker. Default 256. */
   readonly queue_max?: number;
+  /** A worker without work is ended after this. Default 60,000. */
+  readonly idle_ms?: number;
   /** Contexts (database, role, search_path, version) remembered. Default 64. */
   readonly contexts_max?: number;
   /** Texts remembered for each context. Default 2048. */
@@ -43,12 +45,21 @@ interface Texts {
   readonly seen: Seen;
 }
 
+/** Whoever a text is analysed for. */
+interface Asker {
+  /** As WorkerPool.run. */
+  readonly whose: string;
+  /** Told the CPU used, in ms. */
+  readonly spent: (cpu_ms: number) => void;
+}
+
 const DEFAULTS: Required<AnalyserOptions> = {
   inline_bytes_max: 4096,
   inline_tokens_max: 400,
   workers: 2,
   deadline_ms: 2000,
   queue_max: 256,
+  idle_ms: 60_000,
   contexts_max: 64,
   texts_max: 2048,
   cache_bytes_max: 4 * 1024 * 1024,
@@ -73,9 +84,9 @@ export class PostgresAnalyser {
     return new PostgresAnalyser(await Parser.create(), { ...DEFAULTS, ...options });
   }
 
-  /** A session's handle. Keep it as long as the session lives and tell it when the context changes. */
-  session(context: AnalysisContext): AnalysisSession {
-    return new AnalysisSession(this, context);
+  /** A session's handle. Keep it as long as the session lives and tell it when the context changes. whose: as WorkerPool.run. */
+  session(context: AnalysisContext, whose = ''): AnalysisSession {
+    return new AnalysisSession(this, context, whose);
   }
 
   /** Analyses one message without a session's handle. Text: UTF-8 bytes as latin1. */
@@ -118,8 +129,8 @@ export class PostgresAnalyser {
     return made;
   }
 
-  /** Analyses a text that no cache holds. spent: told the CPU used, in ms. */
-  miss(text: string, context: AnalysisContext, spent: (cpu_ms: number) => void): Analysis | Promise<Analysis> {
+  /** Analyses a text that no cache holds. */
+  miss(text: string, context: AnalysisContext, asker: Asker): Analysis | Promise<Analysis> {
     const unreadable = checkBytes(text);
     if (unreadable) return refusedAnalysis(text.slice(0, STATEMENT_BYTES_MAX), unreadable, null);
     if (this.#parser.ready && this.#isCheap(text)) {
@@ -130,10 +141,10 @@ export class PostgresAnalyser {
       } catch (error) {
         if (!(error instanceof TooMuchBehind)) throw error;
       } finally {
-        spent(performance.now() - started);
+        asker.spent(performance.now() - started);
       }
     }
-    return this.#inWorker(text, context, spent);
+    return this.#inWorker(text, context, asker);
   }
 
   #isCheap(text: string): boolean {
@@ -141,7 +152,7 @@ export class PostgresAnalyser {
     return text.length <= this.#options.inline_tokens_max || blank(text).tokens <= this.#options.inline_tokens_max;
   }
 
-  async #inWorker(text: string, context: AnalysisContext, spent: (cpu_ms: number) => void): Promise<Analysis> {
+  async #inWorker(text: string, context: AnalysisContext, asker: Asker): Promise<Analysis> {
     const { prepared, catalog: snapshot, ...plain } = context;
     const catalog = snapshot instanceof Catalog ? snapshot : null;
     const names = executedNames(text);
@@ -149,28 +160,24 @@ export class PostgresAnalyser {
       const analysis = prepared(name);
       return analysis === undefined ? [] : [[name, analysis] as const];
     });
-    const { result, cpu_ms } = await this.#pool.run({
+    const { result, cpu_ms } = await this.#pool.run(asker.whose, {
       task: 'analyse',
       text,
       context: plain,
       prepared: known,
       catalog,
     });
-    spent(cpu_ms);
+    asker.spent(cpu_ms);
     return 'sqlstate' in result ? refusedAnalysis(text, result, null) : result;
   }
 
   /** See AnalysisSession.tokens. */
-  tokens(
-    texts: readonly string[],
-    words: readonly string[],
-    spent: (cpu_ms: number) => void,
-  ): Uint8Array | Promise<Uint8Array> {
+  tokens(texts: readonly string[], words: readonly string[], asker: Asker): Uint8Array | Promise<Uint8Array> {
     let length = 0;
     for (const text of texts) length += text.length;
     if (length <= this.#options.inline_bytes_max) return encodeTokens(texts, words);
-    return this.#pool.run({ task: 'tokens', texts, words }).then(({ result, cpu_ms }) => {
-      spent(cpu_ms);
+    return this.#pool.run(asker.whose, { task: 'tokens', texts, words }).then(({ result, cpu_ms }) => {
+      asker.spent(cpu_ms);
       if ('sqlstate' in result) throw new Error(result.message);
       return result;
     });
@@ -201,13 +208,20 @@ export class AnalysisSession {
   readonly #analyser: PostgresAnalyser;
   #context: AnalysisContext;
   #texts: Texts;
+  readonly #asker: Asker;
   /** CPU that this session's misses have cost, in ms; for the caller's budget. */
   cpu_ms = 0;
 
-  constructor(analyser: PostgresAnalyser, context: AnalysisContext) {
+  constructor(analyser: PostgresAnalyser, context: AnalysisContext, whose: string) {
     this.#analyser = analyser;
     this.#context = context;
     this.#texts = analyser.texts(context);
+    this.#asker = {
+      whose,
+      spent: (cpu_ms) => {
+        this.cpu_ms += cpu_ms;
+      },
+    };
   }
 
   get context(): AnalysisContext {
@@ -225,9 +239,7 @@ export class AnalysisSession {
     const known = this.#texts.analyses.get(text);
     if (known !== undefined) return known;
     const texts = this.#texts;
-    const analysis = this.#analyser.miss(text, this.#context, (cpu_ms) => {
-      this.cpu_ms += cpu_ms;
-    });
+    const analysis = this.#analyser.miss(text, this.#context, this.#asker);
     if (analysis instanceof Promise) return analysis.then((found) => remember(texts, text, found));
     return remember(texts, text, analysis);
   }
@@ -237,9 +249,7 @@ export class AnalysisSession {
    * docs/digest.md lays them out. Rejects where a worker could not do it: too many wait, or it took too long.
    */
   tokens(texts: readonly string[], words: readonly string[] = []): Uint8Array | Promise<Uint8Array> {
-    return this.#analyser.tokens(texts, words, (cpu_ms) => {
-      this.cpu_ms += cpu_ms;
-    });
+    return this.#analyser.tokens(texts, words, this.#asker);
   }
 }
 

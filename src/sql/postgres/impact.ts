@@ -1,6 +1,6 @@
 // What the database may be asked about a judged text before anybody has decided: which of its statements EXPLAIN takes, and every name in
 // it that code could have. Pure. It must never offer a text to be planned in whose own words more than built-in functions may be called.
-import type { Analysis, Effect, StatementFacts } from '../findings.ts';
+import { type Analysis, changesFacts, type StatementFacts } from '../findings.ts';
 import type { AskedStatement, ImpactQuestion, RowsImpact } from '../impact.ts';
 import { functionClass } from './functions.ts';
 import { Lexer, TokenKind } from './lexer.ts';
@@ -40,13 +40,7 @@ function unplannable({ findings, functions, effects, error }: Analysis): string 
       : 'it has code that cannot be read.';
   const own = functions.find((name) => !/^(pg_catalog|information_schema)\./.test(name));
   if (own !== undefined) return `it may run ${own}, so it is not given to EXPLAIN.`;
-  return effects.some(changesNames) ? 'it changes what names mean.' : null;
-}
-
-const NAMING: ReadonlySet<string> = new Set(['search_path', 'role', 'session_authorization']);
-
-function changesNames(effect: Effect): boolean {
-  return effect.type === 'unknown' || effect.type === 'reset-all' || (effect.type === 'set' && NAMING.has(effect.name));
+  return effects.some(changesFacts) ? 'it changes what names mean.' : null;
 }
 
 const TARGETED: ReadonlySet<string> = new Set(['write', 'ddl', 'import', 'admin', 'export', 'transaction']);

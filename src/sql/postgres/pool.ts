@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { Analysis, AnalysisContext, AnalysisError } from '../findings.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { CatalogRows } from './catalog/rows.ts';
+import { Turns } from './turns.ts';
 
 export type PlainContext = Omit<AnalysisContext, 'prepared' | 'catalog'>;
 
@@ -53,6 +54,7 @@ interface Thread {
   readonly worker: Worker;
   ready: boolean;
   job: Job | null;
+  /** Until the deadline of its job; without one, until it has been idle for too long. */
   timer: NodeJS.Timeout | null;
   /** Oldest first, as the thread keeps them. */
   readonly catalogs: number[];
@@ -62,28 +64,32 @@ export interface PoolOptions {
   readonly workers: number;
   /** From the moment a worker takes the text. */
   readonly deadline_ms: number;
-  /** Texts waiting for a worker; one more is refused with 54000. */
+  /** Texts waiting for a worker; with one more, the last of the principal that waits for most is refused with 54000. */
   readonly queue_max: number;
+  /** Then a worker is ended: the memory that large texts took is given back. */
+  readonly idle_ms: number;
 }
 
 export class WorkerPool {
   readonly #options: PoolOptions;
   readonly #threads: Thread[] = [];
-  readonly #queue: Job[] = [];
+  readonly #queue: Turns<Job>;
   #closed = false;
 
   /** Starts no thread before it is needed. */
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#queue = new Turns(options.queue_max);
   }
 
-  /** Never rejects: what goes wrong is an AnalysisError. A session waits for its answer before it asks again, so the queue is fair. */
+  /** Never rejects: what goes wrong is an AnalysisError. whose: principals are served in turn, however much one of them asks. */
   async run<Question extends Asked>(
+    whose: string,
     question: Question,
   ): Promise<WorkerAnswer<Results[Question['task']] | AnalysisError>> {
-    if (this.#queue.length >= this.#options.queue_max) return refused('54000', 'too many statements wait for analysis');
     return await new Promise((settle) => {
-      this.#queue.push({ question, settle });
+      this.#queue.push(whose, { question, settle })?.settle(refused('54000', 'too many statements wait for analysis'));
+      if (this.#queue.length === 0) return;
       if (this.#threads.length < this.#options.workers && this.#threads.every((t) => !t.ready || t.job)) this.#start();
       this.#assign();
     });
@@ -91,7 +97,8 @@ export class WorkerPool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const job of this.#queue.splice(0)) job.settle(refused('57P01', 'analysis is shutting down'));
+    for (let job = this.#queue.shift(); job; job = this.#queue.shift())
+      job.settle(refused('57P01', 'analysis is shutting down'));
     await Promise.all([...this.#threads].map((thread) => this.#end(thread, '57P01', 'analysis is shutting down')));
   }
 
@@ -103,6 +110,8 @@ export class WorkerPool {
       if (message === 'ready') thread.ready = true;
       else this.#settle(thread, message);
       this.#assign();
+      if (thread.job === null)
+        thread.timer = setTimeout(() => void this.#end(thread, '57P01', 'idle'), this.#options.idle_ms).unref();
     });
     // Out of memory or a bug: the text that did it is refused, the next one gets a new thread.
     thread.worker.on('error', () => void this.#end(thread, '54001', 'statement too complex to analyse'));
@@ -115,6 +124,7 @@ export class WorkerPool {
       const job = this.#queue.shift();
       if (!job) return;
       thread.job = job;
+      if (thread.timer) clearTimeout(thread.timer);
       thread.worker.ref();
       thread.timer = setTimeout(
         () => void this.#end(thread, '54001', 'statement too complex to analyse'),
@@ -137,6 +147,7 @@ export class WorkerPool {
     const at = this.#threads.indexOf(thread);
     if (at < 0) return;
     this.#threads.splice(at, 1);
+    if (thread.timer) clearTimeout(thread.timer);
     if (thread.job) this.#settle(thread, refused(sqlstate, message, this.#options.deadline_ms));
     await thread.worker.terminate();
     if (!this.#closed && this.#queue.length > 0 && this.#threads.length < this.#options.workers) this.#start();

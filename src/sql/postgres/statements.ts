@@ -662,6 +662,7 @@ function discard(a: Analyst, node: Tree): void {
   a.add('settings', '', 'Resets parts of the session.');
   if (node['target'] === 'DISCARD_ALL') {
     a.effects.resetAll();
+    a.effects.set('session_authorization', null, false);
     a.prepared.deallocate(null);
   }
   a.relations.forgetTemporary();

@@ -44,6 +44,8 @@ export class PostgresCatalog implements LiveCatalog {
   #looked = Number.NEGATIVE_INFINITY;
   #retry_at = Number.NEGATIVE_INFINITY;
   #told = false;
+  /** Opened by `introduce`, and not read yet. */
+  #introducing = false;
   #timer: NodeJS.Timeout | null = null;
   /** The look under way, and one that will begin after it. */
   #look: Promise<void> | null = null;
@@ -88,6 +90,8 @@ export class PostgresCatalog implements LiveCatalog {
   async open(): Promise<void> {
     this.#users += 1;
     if (this.#users === 1) this.#keep();
+    // The server was not there at the start; whoever comes now has just logged in to it.
+    if (this.#introducing) this.#retry_at = Math.min(this.#retry_at, 0);
     // What was made before somebody connected is there for it.
     await this.refresh();
   }
@@ -99,9 +103,28 @@ export class PostgresCatalog implements LiveCatalog {
     this.#timer = setTimeout(() => void this.end(), LINGER_MS).unref();
   }
 
+  /**
+   * Reads it before anybody needs it, again and again until it can be read, so that `found` or `lost` is told. Then leaves no connection.
+   * Resolves when it is told, or nobody waits longer; never rejects.
+   */
+  async introduce(): Promise<void> {
+    this.#introducing = true;
+    await this.open();
+  }
+
   /** Closes the connection; `open` makes a new one. */
   async end(): Promise<void> {
+    this.#introduced();
     this.#cancelTimer();
+    await this.#leave();
+  }
+
+  #introduced(): void {
+    if (this.#introducing) this.#users -= 1;
+    this.#introducing = false;
+  }
+
+  async #leave(): Promise<void> {
     const side = this.#side;
     this.#side = null;
     this.#looked = Number.NEGATIVE_INFINITY;
@@ -115,6 +138,11 @@ export class PostgresCatalog implements LiveCatalog {
         if (this.#users > 0) this.#keep();
       });
     }, LOOK_EVERY_MS).unref();
+  }
+
+  /** Nobody needs it, not even in a moment. */
+  get #ended(): boolean {
+    return this.#users === 0 && this.#timer === null;
   }
 
   #cancelTimer(): void {
@@ -147,8 +175,13 @@ export class PostgresCatalog implements LiveCatalog {
         found(reading.describe(this.#catalog), performance.now() - began);
       }
       this.#looked = began;
+      if (this.#introducing) {
+        this.#introduced();
+        if (this.#users === 0) this.#cancelTimer();
+      }
+      if (this.#ended) await this.#leave();
     } catch (error) {
-      if (this.#told || this.#retry_at === Number.NEGATIVE_INFINITY) lost(error);
+      if (!this.#ended && (this.#told || this.#retry_at === Number.NEGATIVE_INFINITY)) lost(error);
       this.#told = false;
       this.#retry_at = performance.now() + RETRY_MS;
       this.#side?.destroy();

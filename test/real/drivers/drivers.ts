@@ -16,9 +16,10 @@ export const SCENARIOS = [
 ] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
-export interface Driver {
+/** What a test starts and may have to bring up. */
+export interface Program {
   readonly name: string;
-  /** Program and arguments that succeed where the driver is there. */
+  /** Program and arguments that succeed where it is there. */
   readonly probe: readonly [string, ...string[]];
   /** Debian's, that bring it; none: npm brings it. */
   readonly packages: readonly string[];
@@ -26,6 +27,9 @@ export interface Driver {
   readonly build?: readonly [string, ...string[]];
   readonly program: readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Driver extends Program {
   /** Prints its version, where the program can't tell. */
   readonly version?: readonly [string, ...string[]];
   /** Of the one parameter of a statement. */
@@ -42,7 +46,7 @@ export interface Driver {
 
 const at = (file: string): string => resolve(import.meta.dirname, 'programs', file);
 /** Debian's: another python3 may come first in PATH and has no drivers. */
-const PYTHON = '/usr/bin/python3';
+export const PYTHON = '/usr/bin/python3';
 const JDBC_JAR = '/usr/share/java/postgresql.jar';
 /** What is compiled lies here. */
 export const BUILT = join(tmpdir(), `holdpoint-test-${userInfo().uid}`, 'drivers');

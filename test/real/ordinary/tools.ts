@@ -1,19 +1,10 @@
 // The tools whose ordinary work must pass: how each is started and what it must find on the machine. A table alone: test/run.ts reads it
 // too, to bring up what is missing.
 import { join, resolve } from 'node:path';
-import { BUILT } from '../drivers/drivers.ts';
+import { BUILT, type Program, PYTHON } from '../drivers/drivers.ts';
 
-export interface Tool {
-  readonly name: string;
-  /** Succeeds where the tool is there; its output has the version. */
-  readonly probe: readonly [string, ...string[]];
-  /** Debian's, that bring it. */
-  readonly packages: readonly string[];
-  /** Run before the program, if it is compiled. */
-  readonly build?: readonly [string, ...string[]];
-  /** Does everything once and ends with 0. It finds the gateway in libpq's environment variables. */
-  readonly program: readonly [string, ...string[]];
-  readonly env?: Readonly<Record<string, string>>;
+/** Its probe's output has the version. Its program does everything once and ends with 0; it finds the gateway in libpq's environment variables. */
+export interface Tool extends Program {
   /** `program day SEED COUNT` does as many operations, drawn by the seed. */
   readonly day?: readonly [string, ...string[]];
   /** Run on the server itself, before: what is DDL. */
@@ -23,8 +14,6 @@ export interface Tool {
 }
 
 const at = (file: string): string => resolve(import.meta.dirname, 'programs', file);
-/** Debian's: another python3 may come first in PATH and has no drivers. */
-const PYTHON = '/usr/bin/python3';
 
 const JARS = ['postgresql', 'HikariCP', 'slf4j-api', 'slf4j-nop'].map((name) => `/usr/share/java/${name}.jar`);
 const JAVA = ['java', '-XX:TieredStopAtLevel=1', '-cp', [...JARS, join(BUILT, 'tour')].join(':'), 'Tour'] as const;

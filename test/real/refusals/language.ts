@@ -35,7 +35,7 @@ rules:
     then: ${then}
 `;
 /** How an agent is told of it: by which rule, or by a person. */
-export const REFUSED_BY = /^denied by (?:policy: rule "(\w+)"|grace:)/;
+export const REFUSED_BY = /^denied by (?:policy: rule "(\w+)"|reviewer-\d+:)/;
 /** What an agent that waits is told. */
 export const WAITS = /request HP-/;
 

@@ -72,6 +72,9 @@ it(`keeps every acknowledged record through ${kills} kills (HOLDPOINT_SEED=${see
       if (record.sealed) expect(record.sealed['name']).toBe(record.clear['name']);
       for (const entry of record.entries) shapes.add(entry.shape);
     }
+    console.log(
+      `audit: ${kills} kills, HOLDPOINT_SEED=${seed}: ${records.size} records and ${entries.size} entries acknowledged, ${expected - 1} records in the log`,
+    );
     expect(records.size).toBeGreaterThan(kills * 5);
     expect(entries.size).toBeGreaterThan(kills);
     expect([...records].filter(([name, seq]) => found.get(name) !== seq)).toEqual([]);

@@ -4,14 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  ConfigError,
-  configJsonSchema,
-  DEFAULT_LIMITS,
-  limitsTable,
-  loadConfig,
-  parseConfig,
-} from '../../../src/config/config.ts';
+import { configJsonSchema, DEFAULT_LIMITS, limitsTable, loadConfig, parseConfig } from '../../../src/config/config.ts';
+import { problemsOf } from './problems.ts';
 
 const MINIMAL = `data: ./data
 policy: policies/starter.yaml
@@ -32,15 +26,7 @@ function upstreamOf(url: string) {
   ).postgres[0]!.upstream;
 }
 
-function problems(text: string, env?: Record<string, string>): readonly string[] {
-  try {
-    parse(text, env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
-}
+const problems = (text: string, env?: Record<string, string>) => problemsOf(() => parse(text, env));
 
 let dir: string;
 beforeAll(() => {

@@ -1,4 +1,5 @@
 // The pages hold together: every link leads to a page, a heading or a file that is there, and every source file they name exists.
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
@@ -43,6 +44,28 @@ test('README.md and docs/ name every guide', () => {
   const guides = pages.filter((page) => /^docs\/[^/]+\.md$/.test(page)).map((page) => page.slice('docs/'.length));
   const unlinked = guides.filter((guide) => !pages.some((page) => text(page).includes(`${guide})`)));
   expect(unlinked).toEqual([]);
+});
+
+test('CONTRIBUTING.md names every proof, and each name finds one', () => {
+  const names = [...text('CONTRIBUTING.md').matchAll(/^\| (`[^|]+`) \|/gm)]
+    .flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name))
+    .filter((name) => name !== 'npm run prove');
+  // What has another size there, itself or by what it imports.
+  const proofs = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .map((file) => join('test', file))
+    .filter((file) => file.endsWith('.test.ts') && !file.endsWith('pages.test.ts'))
+    .filter((file) => /HOLDPOINT_PROVE|HOLDPOINT_CORPUS|\bPROVE\b|proof\.ts'/.test(text(file)));
+  expect(proofs.length).toBeGreaterThan(12);
+  expect(names.filter((name) => !proofs.some((file) => file.includes(name)))).toEqual([]);
+  expect(proofs.filter((file) => !names.some((name) => file.includes(name)))).toEqual([]);
+});
+
+test('a proof that no file has is refused, and runs nothing', () => {
+  const { status, stdout } = spawnSync(process.execPath, ['--import', 'tsx', 'test/run.ts', 'no-such-proof'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  expect([status, stdout]).toEqual([1, expect.stringMatching(/^usage: [^]*\nfuzz\/session\.test\.ts\n/)]);
 });
 
 test('docs/ARCHITECTURE.md names files and functions that exist', () => {

@@ -10,6 +10,7 @@ import { createDirectory } from '../../../src/identity/identity.ts';
 import { verifyScrypt } from '../../../src/identity/password.ts';
 import { makeScramVerifier } from '../../../src/identity/scram.ts';
 import { openUsers, parseUsers, type Users, usersJsonSchema } from '../../../src/identity/users.ts';
+import { problemsOf } from '../config/problems.ts';
 
 const PASSWORD = 'correct horse battery staple';
 let dir = '';
@@ -25,15 +26,7 @@ function parse(text: string, env: Record<string, string> = {}): Users {
   return parseUsers(text, { file: join(dir, 'users.yaml'), shown: 'users.yaml', env });
 }
 
-function problems(text: string, env?: Record<string, string>): readonly string[] {
-  try {
-    parse(text, env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
-}
+const problems = (text: string, env?: Record<string, string>) => problemsOf(() => parse(text, env));
 
 describe('reading', () => {
   test('every key', () => {

@@ -42,7 +42,7 @@ afterEach(async () => {
 
 async function analyse(sql: Uint8Array, session: ExplainedSession): Promise<Explained> {
   sessions.push(session);
-  return { analysis: analyseText(sql), earlier: [], in_transaction: false, role: 'agent' };
+  return { analysis: analyseText(sql), earlier: [], in_transaction: false, role: 'agent', role_is_local: false };
 }
 
 function analyseText(sql: Uint8Array): Analysis {

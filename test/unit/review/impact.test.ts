@@ -1,11 +1,12 @@
 // What a statement would touch, in the words that card and terminal share.
 import { expect, test } from 'vitest';
-import type { ImpactLike, RequestLike } from '../../../src/review/ports.ts';
+import type { RequestLike } from '../../../src/review/ports.ts';
+import type { Impact, RowsImpact } from '../../../src/sql/impact.ts';
 import { impactOf } from '../../../src/review/impact.ts';
 import { request, table } from '../../browser/fake-desk.ts';
 
-const NOTHING: ImpactLike = { rows: [], tables: [], notes: [] };
-const row = (other: Partial<ImpactLike['rows'][number]>): ImpactLike['rows'][number] => ({
+const NOTHING: Impact = { rows: [], tables: [], notes: [] };
+const row = (other: Partial<RowsImpact>): RowsImpact => ({
   statement: 0,
   does: 'returns',
   object: '',
@@ -14,7 +15,7 @@ const row = (other: Partial<ImpactLike['rows'][number]>): ImpactLike['rows'][num
   from: 'plan',
   ...other,
 });
-const told = (impact: Partial<ImpactLike>, findings: Parameters<typeof request>[1] = []) => {
+const told = (impact: Partial<Impact>, findings: Parameters<typeof request>[1] = []) => {
   const view = impactOf(request('COPY t', findings, { impact: { ...NOTHING, ...impact } }));
   const facts = (view?.facts ?? []).map(
     ({ term, lines }) => `${term}: ${lines.map(({ main, rest }) => main + rest).join('; ')}`,
@@ -26,7 +27,7 @@ test('nothing is said before the server has said something', () => {
   expect(impactOf(request('SELECT 1', []))).toBeNull();
 });
 
-test.each<[string, Partial<ImpactLike>, string[]]>([
+test.each<[string, Partial<Impact>, string[]]>([
   ['one row', { rows: [row({ rows: 1 })] }, ['Returns: about 1 row']],
   ['rounded', { rows: [row({ rows: 1_203_977, bytes: 38_123_456 })] }, ['Returns: about 1,204,000 rows, 38 MB']],
   ['sizes', { rows: [row({ bytes: 999 })] }, ['Returns: about 5 rows, 999 bytes']],

@@ -281,3 +281,23 @@ test("an auditor's stream records what it shows, before it shows it", async () =
   expect(reads).toHaveLength(2);
   expect(reads[1]).toEqual([opened.id]);
 });
+
+test('a person decides 120 times a minute, in however many sessions', async () => {
+  const refusedAt = async (peer: Peer, times: number): Promise<unknown> => {
+    const { requests } = (await peer.next()) as Snapshot;
+    const shown = requests.find(({ id }) => id === 'HP-9C2D') as RequestView;
+    let problem: unknown = null;
+    for (let n = 0; n < times; n += 1) {
+      // Never counts: of what was seen earlier.
+      peer.send(decideMessage(`${n}`, shown, { revision: shown.revision + 1 }));
+      ({ problem } = (await peer.result(`${n}`)) as { problem?: unknown });
+    }
+    return problem;
+  };
+  expect(await refusedAt(await connect('grace'), 119)).toMatchObject({ status: 409 });
+  expect(await refusedAt(await connect('grace'), 2)).toMatchObject({ status: 429 });
+  const { headers } = await h.enter('grace');
+  const asked = { decision: 'approve', digest: '0'.repeat(64), revision: 1, rationale: 'checked' };
+  expect((await h.post('/api/requests/HP-9C2D/decisions', asked, headers)).status).toBe(429);
+  expect(await refusedAt(await connect('aiko'), 1)).toMatchObject({ status: 409 });
+});

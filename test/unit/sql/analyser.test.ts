@@ -127,3 +127,30 @@ test('earlier statements of a described session change how the last one resolves
   const executed = await analyseWithSession(analyser, 'EXECUTE p', { earlier: ['PREPARE p AS DELETE FROM t'] });
   expect(executed.analysis.writes).toEqual(['public.t']);
 });
+
+test.each<[string, readonly string[], string | null, boolean]>([
+  ['SET ROLE', ['SET ROLE a'], 'a', false],
+  ['RESET ROLE', ['SET ROLE a', 'RESET ROLE'], 'agent', false],
+  ['SET ROLE none', ['SET ROLE a', 'SET ROLE none'], 'agent', false],
+  ['RESET ALL leaves it', ['SET ROLE a', 'RESET ALL'], 'a', false],
+  ['DISCARD ALL', ['SET ROLE a', 'DISCARD ALL'], 'agent', false],
+  ['DISCARD ALL, another user', ['SET SESSION AUTHORIZATION b', 'DISCARD ALL'], 'agent', false],
+  ['another user has no role yet', ['SET ROLE a', 'SET SESSION AUTHORIZATION b'], 'b', false],
+  ['RESET ROLE of another user', ['SET SESSION AUTHORIZATION b', 'SET ROLE a', 'RESET ROLE'], 'b', false],
+  ['COMMIT keeps SET ROLE', ['BEGIN', 'SET ROLE a', 'COMMIT'], 'a', false],
+  ['ROLLBACK takes it back', ['SET ROLE a', 'BEGIN', 'SET ROLE b', 'ROLLBACK'], 'a', false],
+  ['COMMIT takes SET LOCAL back', ['BEGIN', 'SET ROLE a', 'SET LOCAL ROLE b', 'COMMIT'], 'a', false],
+  ['an open transaction may take it back', ['BEGIN', 'SET LOCAL ROLE a'], 'a', true],
+  ['... and has not set it', ['SET ROLE a', 'BEGIN'], 'a', false],
+  ['SET LOCAL outside of a transaction', ['SET LOCAL ROLE a'], 'agent', false],
+  ['SET LOCAL in a message of several', ['SET LOCAL ROLE a; SELECT 1'], 'agent', false],
+  ['a message that is rolled back', ['SET ROLE a; ROLLBACK'], 'agent', false],
+  ['a chained transaction', ['BEGIN', 'SET LOCAL ROLE a', 'COMMIT AND CHAIN'], 'agent', false],
+  ['ROLLBACK TO', ['BEGIN', 'SAVEPOINT s', 'SET ROLE a', 'ROLLBACK TO s'], null, true],
+  ['... and the end', ['BEGIN', 'SAVEPOINT s', 'SET ROLE a', 'ROLLBACK TO s', 'ROLLBACK'], 'agent', false],
+  ['code', ['DO $$ BEGIN END $$'], null, false],
+  ['code, and back', ['DO $$ BEGIN END $$', 'DISCARD ALL'], 'agent', false],
+])('the role of a described session: %s', async (_, earlier, role, local) => {
+  const explained = await analyseWithSession(analyser, 'SELECT 1', { earlier });
+  expect([explained.role, explained.role_is_local]).toEqual([role, local]);
+});
