@@ -73,24 +73,24 @@ export function createMysqlLogins(users: () => Users, secret: Buffer): MysqlLogi
   };
 }
 
-function nobody(plugin: MysqlCheck['plugin'], oneByOne: Queue): MysqlCheck {
+function nobody(like: StoredPassword, oneByOne: Queue): MysqlCheck {
   return {
-    plugin,
+    plugin: like.plugin,
     proof: () => false,
     async password(password) {
-      if (password.length > PASSWORD_BYTES_MAX) return false;
-      await oneByOne(() => checkStored(password, NOBODY));
+      if (like.plugin === NATIVE || password.length > PASSWORD_BYTES_MAX) return false;
+      await oneByOne(() => checkStored(password, { ...NOBODY, rounds: like.rounds }));
       return false;
     },
   };
 }
 
-/** What an unknown user is asked for: that of some user, the same one each time. */
-function decoy(name: string, users: Users, secret: Buffer): MysqlCheck['plugin'] {
+/** Whom an unknown user is like in what is asked and in how long it takes: some user, the same one each time. */
+function decoy(name: string, users: Users, secret: Buffer): StoredPassword {
   const forms = users.all.map((user) => user.mysql).filter((form) => form !== null);
-  if (forms.length === 0) return CACHING_SHA2;
+  if (forms.length === 0) return NOBODY;
   const at = createHmac('sha256', secret).update(`mysql:${name}`).digest().readUInt32BE(0) % forms.length;
-  return (parseStored(forms[at] as string) as StoredPassword).plugin;
+  return parseStored(forms[at] as string) ?? NOBODY;
 }
 
 type Queue = (check: () => Promise<boolean>) => Promise<boolean>;

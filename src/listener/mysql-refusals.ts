@@ -41,6 +41,6 @@ export const refusals = {
       `Holdpoint reads no statements in ${v.charset}: bytes of its characters can be quotes. Connect with utf8mb4`,
   ),
   shuttingDown: row<void>(1053, '08S01', () => 'Server shutdown in progress'),
-  serverChanged: row<void>(1429, '08S01', () => 'the database server is another one than a moment ago; connect again'),
+  serverChanged: row<void>(1429, 'HY000', () => 'the database server is another one than a moment ago; connect again'),
   failed: row<void>(1105, 'HY000', () => 'Holdpoint failed to start this session'),
 };

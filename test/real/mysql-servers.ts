@@ -61,15 +61,20 @@ export const available = (engine: Engine): boolean =>
     ? existsSync(MARIADBD) && existsSync(CLIENT)
     : existsSync(join(MYSQL, 'usr/sbin/mysqld')) && existsSync(CLIENT);
 
+/** A program of that folder, started by its own loader with its own libraries. */
+const withLibraries = (program: string): readonly [string, ...string[]] => [
+  join(MYSQL, 'usr/lib', TRIPLET, LOADER),
+  '--library-path',
+  [join(MYSQL, 'usr/lib', TRIPLET), join(MYSQL, 'usr/lib/mysql/private')].join(':'),
+  program,
+];
+
 /** The program and its arguments, before those of one server. */
 const programOf = (engine: Engine): readonly [string, ...string[]] => {
   const root = process.getuid?.() === 0 ? ['--user=root'] : [];
   if (engine === 'mariadb') return [MARIADBD, '--no-defaults', ...root];
   return [
-    join(MYSQL, 'usr/lib', TRIPLET, LOADER),
-    '--library-path',
-    [join(MYSQL, 'usr/lib', TRIPLET), join(MYSQL, 'usr/lib/mysql/private')].join(':'),
-    join(MYSQL, 'usr/sbin/mysqld'),
+    ...withLibraries(join(MYSQL, 'usr/sbin/mysqld')),
     '--no-defaults',
     ...root,
     `--basedir=${join(MYSQL, 'usr')}`,
@@ -278,3 +283,6 @@ async function unstable(): Promise<string> {
   if (uri === undefined) throw new Error('no source of Debian in /etc/apt');
   return `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${uri} unstable main\n`;
 }
+
+/** MySQL's own client: program and first arguments. */
+export const mysqlClient = (): readonly [string, ...string[]] => withLibraries(join(MYSQL, 'usr/bin/mysql'));

@@ -17,11 +17,11 @@ const FOREIGN = 1429;
 
 /** The server behind cannot be reached. */
 export const unreachable = (why: string, cause?: unknown): UpstreamError =>
-  new UpstreamError(FOREIGN, '08001', why, cause);
+  new UpstreamError(FOREIGN, 'HY000', why, cause);
 /** It does not take, or does not get, the gateway's login. */
 export const rejected = (why: string, cause?: unknown): UpstreamError =>
-  new UpstreamError(FOREIGN, '08004', why, cause);
+  new UpstreamError(FOREIGN, 'HY000', why, cause);
 /** It is none that Holdpoint can guard. */
-export const unsupported = (why: string): UpstreamError => new UpstreamError(FOREIGN, '0A000', why);
+export const unsupported = (why: string): UpstreamError => new UpstreamError(FOREIGN, 'HY000', why);
 export const broken = (cause?: unknown): UpstreamError =>
-  new UpstreamError(FOREIGN, '08S01', 'the database server broke the protocol while logging in', cause);
+  new UpstreamError(FOREIGN, 'HY000', 'the database server broke the protocol while logging in', cause);
