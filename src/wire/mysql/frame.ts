@@ -185,9 +185,9 @@ export class PacketReader {
 
   /**
    * Goes on over the whole packets right behind the one found last that are rows of a single packet, as far as these counts of them and of
-   * their bytes let it, and moves each sequence id on by `shift`; how many.
+   * their bytes let it; how many.
    */
-  run(count_max: number, bytes_max: number, shift: number): number {
+  run(count_max = Infinity, bytes_max = Infinity): number {
     const { buffer } = this;
     let position = this.#position;
     let count = 0;
@@ -199,7 +199,6 @@ export class PacketReader {
       const head = buffer[position + HEADER_BYTES] as number;
       if (length === 0 || length === PAYLOAD_BYTES_MAX || head >= 0xfe || next > buffer.length || next > last) break;
       if (buffer[position + 3] !== this.#expected) break;
-      if (shift !== 0) buffer[position + 3] = (this.#expected + shift) & 0xff;
       this.sequence = this.#expected;
       this.#expected = (this.#expected + 1) & 0xff;
       position = next;

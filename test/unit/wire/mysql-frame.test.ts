@@ -163,17 +163,16 @@ test('a sequence id out of step ends the stream', () => {
   }
 });
 
-test('a run of rows stops at what is none, at the limits, and moves the ids on', () => {
-  const rows = [...'abcdef'].map((text) => Buffer.from(`\x01${text}`));
+test('a run of rows stops at what is none, and at the limits', () => {
+  const rows = ['a', 'b', 'c', 'd', 'e', 'f'].map((text) => Buffer.from(`\x01${text}`));
   const stream = streamOf([...rows, Buffer.from([0xfe, 0, 0, 2, 0])], 3);
   const reader = new PacketReader(BYTES_MAX);
   reader.expect(3);
   reader.append(stream);
   expect(reader.next()).toBe(PACKET);
-  expect(reader.run(1, Infinity, 0)).toBe(1);
-  expect(reader.run(Infinity, 13, 0)).toBe(2);
-  expect(reader.run(Infinity, Infinity, 4)).toBe(2);
-  expect(stream[6 * 4 + 3]).toBe(3 + 4 + 4);
+  expect(reader.run(1)).toBe(1);
+  expect(reader.run(Infinity, 13)).toBe(2);
+  expect(reader.run()).toBe(2);
   expect(reader.expected).toBe(3 + 6);
   expect([reader.next(), reader.length]).toEqual([PACKET, 5]);
 });

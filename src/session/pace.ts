@@ -1,8 +1,8 @@
 // Who may go on: a side that does not take what is written to it is waited for, and the other one is not read meanwhile.
 // Must never leave a side paused that nobody resumes, nor read a client for whose answers there is no room.
 import type { Duplex } from 'node:stream';
-import { Outbox } from '../outbox.ts';
-import type { Upstream } from '../upstream.ts';
+import { Outbox } from './outbox.ts';
+import type { Upstream } from './upstream.ts';
 
 /** How long the server's next bytes of a long result gather, in ms. */
 const GATHER_MS = 1;
