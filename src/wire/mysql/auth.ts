@@ -10,12 +10,20 @@ export const CLEAR = 'mysql_clear_password';
 /** Second byte of caching_sha2_password's messages. */
 export const CACHING_SHA2_STEP = { REQUEST_PUBLIC_KEY: 2, FAST_SUCCESS: 3, FULL: 4 } as const;
 
+/** `$A$005$`, salt, digest: SHA-256 crypt. */
+interface StoredSha2 {
+  readonly plugin: typeof CACHING_SHA2;
+  readonly rounds: number;
+  readonly salt: Buffer;
+  readonly digest: string;
+}
+/** `*` and SHA1(SHA1(password)) in hexadecimal. */
+interface StoredNative {
+  readonly plugin: typeof NATIVE;
+  readonly digest: Buffer;
+}
 /** What a server stores of a password. */
-export type StoredPassword =
-  /** `*` and SHA1(SHA1(password)) in hexadecimal. */
-  | { readonly plugin: typeof NATIVE; readonly digest: Buffer }
-  /** `$A$005$`, salt, digest: SHA-256 crypt. */
-  | { readonly plugin: typeof CACHING_SHA2; readonly rounds: number; readonly salt: Buffer; readonly digest: string };
+export type StoredPassword = StoredSha2 | StoredNative;
 
 const SALT_BYTES = 20;
 const DIGEST_BYTES = 32;
@@ -52,7 +60,7 @@ export const makeStored = async (password: string): Promise<string> => {
 };
 
 /** A form of no password at all: the same work as for a real one, and nothing fits but by a chance of 2^-256. */
-export const NOBODY: StoredPassword = {
+export const NOBODY: StoredSha2 = {
   plugin: CACHING_SHA2,
   rounds: ROUNDS.default * 1000,
   salt: Buffer.alloc(SALT_BYTES, '.'),
@@ -60,10 +68,7 @@ export const NOBODY: StoredPassword = {
 };
 
 /** Does the password, as its bytes came, fit? About 5 ms of work for 5000 rounds. */
-export const checkStored = async (
-  password: Buffer,
-  stored: Extract<StoredPassword, { readonly plugin: typeof CACHING_SHA2 }>,
-): Promise<boolean> =>
+export const checkStored = async (password: Buffer, stored: StoredSha2): Promise<boolean> =>
   timingSafeEqual(Buffer.from(await sha256Crypt(password, stored.salt, stored.rounds)), Buffer.from(stored.digest));
 
 /** SHA-256 crypt's digest in its 43 characters. */
