@@ -4,14 +4,14 @@ import { COM } from '../../wire/mysql/commands.ts';
 import { packets } from '../../wire/mysql/frame.ts';
 import { command } from '../../wire/mysql/messages.ts';
 
-/** System variables whose changes the server must tell; the first are those it tells of itself. */
-const TRACKED =
-  'autocommit,character_set_client,character_set_connection,character_set_results,time_zone,sql_mode,session_track_system_variables';
+/** System variables whose changes the server must tell, whatever it tells besides. */
+const TRACKED = ['sql_mode', 'character_set_client', 'session_track_system_variables'];
+const LIST = '@@session.session_track_system_variables';
 
-/** A client may have added to the list: it is kept. */
+/** A client, or the server's configuration, may have more on the list; MySQL takes no name twice. */
 const TRACK =
-  `SET SESSION session_track_system_variables = IF(@@session.session_track_system_variables = '*', '*', ` +
-  `CONCAT('${TRACKED},', @@session.session_track_system_variables)), session_track_schema = 1`;
+  `SET SESSION session_track_system_variables = IF(${LIST} = '*', '*', CONCAT_WS(',', NULLIF(${LIST}, ''), ` +
+  `${TRACKED.map((name) => `IF(FIND_IN_SET('${name}', ${LIST}), NULL, '${name}')`).join(', ')})), session_track_schema = 1`;
 const TRACK_MYSQL = `${TRACK}, session_track_transaction_info = 'STATE'`;
 
 /** In binary: character_set_results has no say. LIMIT: nor has sql_select_limit. */
@@ -24,7 +24,7 @@ const COLUMNS = [
   'DATABASE()',
   'CURRENT_ROLE()',
   '@@session.wait_timeout',
-  '@@session.session_track_system_variables',
+  LIST,
 ] as const;
 /** MariaDB alone: seconds that a transaction may be idle, 0 for any. */
 const IDLE_IN_TRANSACTION = [
