@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Document, isMap, isSeq, parseDocument, type YAMLMap } from 'yaml';
 import { replaceFile } from './file.ts';
+import { makeStored } from '../wire/mysql/auth.ts';
 import { makeScrypt, PASSWORD_BYTES_MAX } from './password.ts';
 import { makeScramVerifier } from './scram.ts';
 import { parseUsers, type User, type Users } from './users.ts';
@@ -61,7 +62,8 @@ export async function setPassword(path: string, id: string, password: string): P
 /** What may be shown of a user: no form of a password. */
 export function describeUser(user: User) {
   const { id, kind, groups, sponsor, aliases, people, roles } = user;
-  const signs_in = [...(user.postgres === null ? [] : ['database']), ...(user.password === null ? [] : ['console'])];
+  const database = user.postgres !== null || user.mysql !== null;
+  const signs_in = [...(database ? ['database'] : []), ...(user.password === null ? [] : ['console'])];
   return { id, kind, groups, sponsor, aliases, people, roles, signs_in };
 }
 
@@ -70,15 +72,18 @@ export async function readUsers(path: string): Promise<Users> {
 }
 
 /** Agents log in to databases only; people to the console too. */
-async function formsOf(kind: User['kind'], password: string): Promise<{ postgres: string; password?: string }> {
+async function formsOf(
+  kind: User['kind'],
+  password: string,
+): Promise<{ postgres: string; mysql: string; password?: string }> {
   if (Array.from(password).length < PASSWORD_CHARS_MIN) {
     throw new EditError(`the password needs at least ${PASSWORD_CHARS_MIN} characters`);
   }
   if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) {
     throw new EditError(`the password has more than ${PASSWORD_BYTES_MAX} bytes`);
   }
-  const postgres = await makeScramVerifier(password);
-  return kind === 'agent' ? { postgres } : { postgres, password: await makeScrypt(password) };
+  const database = { postgres: await makeScramVerifier(password), mysql: await makeStored(password) };
+  return kind === 'agent' ? database : { ...database, password: await makeScrypt(password) };
 }
 
 async function edit(path: string, change: (document: Document) => void): Promise<void> {

@@ -1,6 +1,7 @@
 // Who is this? Answers listeners (database logins), the reviewers' API (sign-ins) and approval (its Directory), each time from
 // the users as they are now. Must never say whether a user exists, and never let an old list of users answer.
 import { createFailureLimiter } from './limiter.ts';
+import { createMysqlLogins, type MysqlCheck } from './mysql.ts';
 import { verifyScrypt } from './password.ts';
 import { mockScramVerifier, parseScramVerifier, type ScramVerifier } from './scram.ts';
 import { createOneTimeTokens } from './tokens.ts';
@@ -58,6 +59,8 @@ export interface Identity {
    * judgeLogin has the last word.
    */
   scramUser(name: string): { readonly verifier: ScramVerifier; readonly known: boolean };
+  /** For a login over the MySQL protocol, whether or not there is such a user. Nothing fits while it has to wait; judgeLogin has the last word. */
+  mysqlUser(name: string, address: string): MysqlCheck;
   /** Takes the result of a database login's check; false: refuse it, also because there were too many wrong ones. */
   judgeLogin(user: string, address: string, right: boolean): boolean;
   /** Undefined: there is no such user (any more). */
@@ -78,6 +81,7 @@ export interface IdentityOptions {
 export function createIdentity({ users, reviewers, secret, now = Date.now }: IdentityOptions): Identity {
   const signIns = createFailureLimiter(now);
   const logins = createFailureLimiter(now);
+  const mysqlLogins = createMysqlLogins(users, secret);
   const oneTimeTokens = createOneTimeTokens(now);
   const directory = createDirectory(users, reviewers);
   return {
@@ -98,6 +102,11 @@ export function createIdentity({ users, reviewers, secret, now = Date.now }: Ide
       return verifier === null
         ? { verifier: mockScramVerifier(name, secret), known: false }
         : { verifier, known: true };
+    },
+    mysqlUser(name, address) {
+      const check = mysqlLogins.check(name);
+      if (logins.wait(name, address) === 0) return check;
+      return { plugin: check.plugin, proof: () => false, password: () => Promise.resolve(false) };
     },
     judgeLogin: (user, address, right) => logins.judge(user, address, right),
     principal(id, authentication, address) {

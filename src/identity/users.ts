@@ -7,6 +7,7 @@ import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ConfigError } from '../config/config.ts';
 import { BadReference, expand } from '../config/references.ts';
+import { parseStored } from '../wire/mysql/auth.ts';
 import { parseScrypt } from './password.ts';
 import { parseScramVerifier } from './scram.ts';
 
@@ -23,8 +24,10 @@ export interface User {
   /** Known people behind a shared account. */
   readonly people: readonly string[];
   readonly roles: readonly ('reviewer' | 'auditor' | 'admin')[];
-  /** SCRAM-SHA-256 verifier; null: can't log in to a database. */
+  /** SCRAM-SHA-256 verifier; null: can't log in over the PostgreSQL protocol. */
   readonly postgres: string | null;
+  /** As in mysql.user.authentication_string; null: can't log in over the MySQL protocol. */
+  readonly mysql: string | null;
   /** scrypt form; null: can't sign in to the console. */
   readonly password: string | null;
   /** Own login upstream; null: the listener's. */
@@ -150,6 +153,12 @@ function schema(source: UsersSource) {
       .nullable()
       .default(null)
       .describe('SCRAM-SHA-256$4096:salt$stored:server, as in pg_authid.rolpassword'),
+    mysql: z
+      .string()
+      .refine((text) => parseStored(text) !== null, 'is not a form of caching_sha2_password or mysql_native_password')
+      .nullable()
+      .default(null)
+      .describe('$A$005$salt+digest or *HEX, as in mysql.user.authentication_string, or that as 0x...'),
     password: z
       .string()
       .refine((text) => parseScrypt(text) !== null, "is not a scrypt form; 'holdpoint user passwd' writes it")

@@ -29,6 +29,7 @@ import {
 import { MECHANISM, ScramServer, type Verifier } from '../wire/postgres/scram.ts';
 import { readOptions, type StartupPacket } from '../wire/postgres/startup.ts';
 import { CancelKeys, type Place } from './cancel-keys.ts';
+import { cancelled, CLOSE_GRACE_MS, leave } from './leave.ts';
 import { ClientGone, Packets } from './packets.ts';
 
 /** Startup parameters that are not settings. */
@@ -456,36 +457,6 @@ class Listener implements PostgresListener {
     this.#keys.delete(upstream.processId, session);
   }
 }
-
-const CLOSE_GRACE_MS = 2000;
-/** A server that has read its Terminate is gone by then. */
-const BUSY_MS = 250;
-
-/** A server at work on a statement reads no Terminate: nobody waits for the statement any more, so it is cancelled. */
-const cancelled = async (upstream: UpstreamLine): Promise<void> => {
-  const gone = upstream.gone().then(() => true);
-  const within = (ms: number): Promise<boolean> => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), ms);
-    });
-    return Promise.race([gone, late]).finally(() => clearTimeout(timer));
-  };
-  if (await within(BUSY_MS)) return;
-  void upstream.cancel();
-  await within(CLOSE_GRACE_MS);
-};
-
-/** What a client gets to read its last words and to close; then the connection is closed for it, and counts no more. */
-export const LEAVE_GRACE_MS = 5000;
-
-/** Says goodbye. Nothing more is read, but the end must be: a client that does not go must not keep its place. */
-const leave = (stream: Duplex, lastWords?: Buffer): void => {
-  stream.end(lastWords);
-  stream.resume();
-  const timer = setTimeout(() => stream.destroy(), LEAVE_GRACE_MS).unref();
-  stream.once('close', () => clearTimeout(timer));
-};
 
 /** The data of a SASLInitialResponse for our mechanism, or null. */
 const readInitialResponse = (body: Buffer | null): string | null => {

@@ -1,5 +1,6 @@
 // The ports between a session's two sides: one logged-in connection to the real server, and an agent whose login the server judges.
 // Types only.
+import type { Capabilities } from '../wire/mysql/capabilities.ts';
 
 export interface UpstreamEvents {
   /** Bytes from the server, the receiver's from now on. */
@@ -9,12 +10,9 @@ export interface UpstreamEvents {
   closed(): void;
 }
 
-export interface Upstream {
-  readonly processId: number;
-  /** Major version: 15 ... 18. */
-  readonly serverVersion: number;
-  /** ParameterStatus values sent at login; until `listen`, which lets go of them. */
-  readonly parameters: ReadonlyMap<string, string>;
+/** A logged-in connection of either protocol. */
+interface Connection {
+  /** The login at the server. */
   readonly user: string;
   /** Hands events over; what came early is delivered before this returns. */
   listen(events: UpstreamEvents): void;
@@ -26,16 +24,53 @@ export interface Upstream {
   reuse(chunk: Buffer): void;
   pause(): void;
   resume(): void;
-  /** Sends a CancelRequest for this connection, on a connection of its own. Resolves when the server has taken it, or it is lost; never rejects. */
+  /**
+   * Ends the statement that runs here, by a CancelRequest or KILL QUERY on a connection of its own. Resolves when the server has taken it, or it is
+   * lost; never rejects.
+   */
   cancel(): Promise<void>;
-  /** Terminate, then close. */
+  /** Says goodbye, then closes. */
   end(): void;
   destroy(): void;
 }
 
-/** A connection as the listener knows it, which waits for its end. */
+export interface Upstream extends Connection {
+  readonly processId: number;
+  /** Major version: 15 ... 18. */
+  readonly serverVersion: number;
+  /** ParameterStatus values sent at login; until `listen`, which lets go of them. */
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** What a server of the MySQL protocol says of itself before anybody logs in. */
+export interface MysqlServer {
+  readonly engine: 'mysql' | 'mariadb';
+  /** Such as 90704 and 101119. */
+  readonly version: number;
+  /** As its greeting has it. */
+  readonly version_text: string;
+  /** What it can do. */
+  readonly capabilities: Capabilities;
+  /** Low byte of its default collation. */
+  readonly collation: number;
+}
+
+export interface MysqlUpstream extends Connection {
+  readonly server: MysqlServer;
+  /** What KILL and CONNECTION_ID() know it by at the server. */
+  readonly threadId: number;
+  /** In force on this connection. */
+  readonly capabilities: Capabilities;
+  /** SERVER_STATUS_* flags at the end of the login. */
+  readonly status: number;
+}
+
+/** A connection as a listener knows it, which waits for its end. */
 export interface UpstreamLine extends Upstream {
   /** Resolves when the connection is closed. */
+  gone(): Promise<void>;
+}
+export interface MysqlUpstreamLine extends MysqlUpstream {
   gone(): Promise<void>;
 }
 

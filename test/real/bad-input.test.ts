@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { WebSocket } from 'ws';
 import { type Refused, type RequestView, signIn } from '../../src/review/client.ts';
 import { cancelRequest, parse, query, sslRequest, SYNC } from '../../src/wire/postgres/messages.ts';
-import { LEAVE_GRACE_MS } from '../../src/listener/postgres.ts';
+import { LEAVE_GRACE_MS } from '../../src/listener/leave.ts';
 import { open, outcome, until } from './clients.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { errorText, keyOf, message, Raw, type RawMessage, sqlstate, startup, statuses } from './raw.ts';

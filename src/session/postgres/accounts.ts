@@ -2,11 +2,10 @@
 // Must never report a release twice, nor forget one: what nobody can tell is reported as unknown.
 import { performance } from 'node:perf_hooks';
 import type { GateSession, Plan, Release, StatementOutcome } from '../gate.ts';
+import { NEVER_SENT } from '../hold.ts';
 import type { Portal, Prepared } from './names.ts';
 import { BIND, type Entry, EXECUTE, PARSE, QUERY } from './replies.ts';
 
-/** The outcome of a statement that was let through and never reached the server. */
-export const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
 /** The tag of rows that a client took with Execute, leaving others. */
 const SUSPENDED_TAG = 'PortalSuspended';
 /** The tag of a statement whose client or server went away before its end. */

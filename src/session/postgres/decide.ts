@@ -15,10 +15,9 @@ import {
 } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { BoundParameter, Judgement, Plan, Release } from '../gate.ts';
-import { NEVER_SENT } from './accounts.ts';
+import { Hold, NEVER_SENT } from '../hold.ts';
 import { watchHeld } from './backlog.ts';
 import { broken } from './end.ts';
-import { Hold } from './hold.ts';
 import { serverName } from './names.ts';
 import { type Mode, refuse } from './refuse.ts';
 import { type Judging, OPEN, type State, type Step } from './state.ts';

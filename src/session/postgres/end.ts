@@ -2,7 +2,7 @@
 // Must never leave a release unreported, nor anything that was kept unsent.
 import type { WireText } from '../../errors/catalogue.ts';
 import { errorResponse } from '../../wire/postgres/messages.ts';
-import { NEVER_SENT } from './accounts.ts';
+import { NEVER_SENT } from '../hold.ts';
 import { CLOSED, type State } from './state.ts';
 import { DESYNC, INTERNAL } from './texts.ts';
 

@@ -20,7 +20,7 @@ import type { BoundParameter, Meter, Plan } from '../gate.ts';
 import { watchPaused } from './backlog.ts';
 import { cancel } from './decide.ts';
 import { broken } from './end.ts';
-import { type Answer, Hold } from './hold.ts';
+import { type Answer, Hold } from '../hold.ts';
 import type { Portal } from './names.ts';
 import { REFUSED_PARSE } from './refuse.ts';
 import { type Entry, PARSE, SYNC as SYNC_OP } from './replies.ts';

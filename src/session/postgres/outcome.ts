@@ -2,7 +2,7 @@
 // and what a reviewer of this transaction's next statement is shown of it. Sends nothing.
 import type { Plan } from '../gate.ts';
 import { IDLE, IN_BLOCK } from '../../wire/postgres/messages.ts';
-import { NEVER_SENT } from './accounts.ts';
+import { NEVER_SENT } from '../hold.ts';
 import { CERTAIN } from './names.ts';
 import { reset } from './own.ts';
 import { type Entry, EXECUTE } from './replies.ts';

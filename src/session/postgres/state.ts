@@ -8,11 +8,11 @@ import type { EarlierText, GateSession, Judgement, Meter, Plan, SessionFacts } f
 import type { WireText } from '../../errors/catalogue.ts';
 import type { Outbox } from '../outbox.ts';
 import type { Upstream } from '../upstream.ts';
-import { Accounts, NEVER_SENT } from './accounts.ts';
-import type { Answer, Hold } from './hold.ts';
+import { type Answer, type Hold, NEVER_SENT } from '../hold.ts';
+import { Accounts } from './accounts.ts';
 import { Cursors } from './cursors.ts';
 import { Names, type Prepared, serverName } from './names.ts';
-import { Pace } from './pace.ts';
+import { Pace } from '../pace.ts';
 import { QUERY, Replies, type SYNC } from './replies.ts';
 import { Run } from './run.ts';
 import { HANDLING, type ReadingPhase } from './table.ts';

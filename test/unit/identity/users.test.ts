@@ -48,6 +48,7 @@ describe('reading', () => {
       people: ['bob'],
       roles: [],
       postgres: verifier,
+      mysql: null,
       password: null,
       upstream: { user: 'report_ro', password: 'p:@/' },
     });

@@ -4,9 +4,11 @@
 //
 //   recording --> waiting --> releasing --> over: `answered` is called, once
 //        \----------\------------\---------> over: `leave` was called, nobody is told
-import type { WireText } from '../../errors/catalogue.ts';
-import type { BoundParameter, HoldStart, Judgement, Plan, Release } from '../gate.ts';
-import { NEVER_SENT } from './accounts.ts';
+import type { WireText } from '../errors/catalogue.ts';
+import type { BoundParameter, HoldStart, Judgement, Plan, Release, StatementOutcome } from './gate.ts';
+
+/** The outcome of a statement that was let through and never reached the server. */
+export const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
 
 type Wait = Pick<Extract<HoldStart, { type: 'wait' }>, 'end' | 'release'>;
 type Why = Parameters<Wait['end']>[0];

@@ -1,8 +1,11 @@
 // Who may go on: a side that does not take what is written to it is waited for, and the other one is not read meanwhile.
 // Must never leave a side paused that nobody resumes, nor read a client for whose answers there is no room.
 import type { Duplex } from 'node:stream';
-import { Outbox } from '../outbox.ts';
-import type { Upstream } from '../upstream.ts';
+import { Outbox } from './outbox.ts';
+import type { Upstream } from './upstream.ts';
+
+/** What is needed of a connection to the server, whatever its protocol. */
+type Line = Pick<Upstream, 'write' | 'writableLength' | 'pause' | 'resume'>;
 
 /** How long the server's next bytes of a long result gather, in ms. */
 const GATHER_MS = 1;
@@ -11,14 +14,14 @@ export class Pace {
   readonly toClient: Outbox;
   readonly toServer: Outbox;
   readonly #client: Duplex;
-  readonly #upstream: Upstream;
+  readonly #upstream: Line;
   #clientFull = false;
   #serverFull = false;
   #clientPaused = false;
   #gathering = false;
   #stopped = false;
 
-  constructor(client: Duplex, upstream: Upstream) {
+  constructor(client: Duplex, upstream: Line) {
     this.#client = client;
     this.#upstream = upstream;
     this.toClient = new Outbox(client, () => {

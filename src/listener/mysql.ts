@@ -1,0 +1,476 @@
+// One MySQL listener: accepts, greets as the server behind would, secures the line, finds out who it is, dials the server, and begins a
+// session. The twin of postgres.ts: nobody who has not proved who it is costs an upstream connection, and no refusal says which part was wrong.
+//
+//   accept --> greeting --> [SSLRequest, TLS] --> HandshakeResponse41 --> caching_sha2_password --> upstream login --> session --> OK
+//                                                                     \-> AuthSwitchRequest: the user's own plugin -/
+import { generateKeyPair, randomInt } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
+import type { MysqlServer, MysqlUpstream, MysqlUpstreamLine } from '../session/upstream.ts';
+import { CACHING_SHA2, CACHING_SHA2_STEP, decryptPassword, NATIVE, withoutNul } from '../wire/mysql/auth.ts';
+import { Malformed } from '../wire/mysql/bytes.ts';
+import { type Capabilities, negotiated, offered } from '../wire/mysql/capabilities.ts';
+import { charsetOf, isReadable } from '../wire/mysql/charsets.ts';
+import {
+  authMoreData,
+  authSwitchRequest,
+  greeting,
+  type HandshakeResponse,
+  NONCE_BYTES,
+  readClientHello,
+} from '../wire/mysql/handshake.ts';
+import { type ErrorPacket, errPacket, okPacket, STATUS } from '../wire/mysql/messages.ts';
+import { packets } from '../wire/mysql/frame.ts';
+import { ConnectionIds, type Peer } from './connection-ids.ts';
+import { cancelled, CLOSE_GRACE_MS, leave } from './leave.ts';
+import { BadPacket, MysqlPackets } from './mysql-packets.ts';
+import { refusals } from './mysql-refusals.ts';
+import { ClientGone } from './packets.ts';
+
+const RSA_BITS = 2048;
+/** How long a server that could not be asked what it is counts as unknown, before it is dialled again. */
+const IDENTIFY_AGAIN_MS = 1000;
+
+export interface MysqlLoginIdentity {
+  mysqlUser(
+    name: string,
+    address: string,
+  ): {
+    readonly plugin: typeof CACHING_SHA2 | typeof NATIVE;
+    proof(proof: Buffer, nonce: Buffer): boolean;
+    password(password: Buffer): Promise<boolean>;
+  };
+  judgeLogin(user: string, address: string, right: boolean): boolean;
+}
+
+/** A client that was let in, and its connection to the server. */
+export interface MysqlClient {
+  readonly stream: Duplex;
+  readonly upstream: MysqlUpstream;
+  readonly user: string;
+  readonly authentication: typeof CACHING_SHA2 | typeof NATIVE;
+  /** Without port. */
+  readonly address: string;
+  /** The id that the client was told. */
+  readonly id: number;
+  /** In force on both sides. */
+  readonly capabilities: Capabilities;
+  /** Longest packet that the client takes, in bytes. */
+  readonly packet_bytes_max: number;
+  /** The one it asked for, '' for none. */
+  readonly database: string;
+  /** Of its collation; undefined: the server has no such one and takes its default. */
+  readonly charset: string | undefined;
+  readonly attributes: ReadonlyMap<string, string>;
+  /** This user's own session of an id that KILL names, ours or the server's; undefined: somebody else's, or nobody's. */
+  peer(id: number): MysqlSession | undefined;
+  /** The session ended: the connection is closed. Once. */
+  closed(): void;
+}
+
+/** What a listener sees of a session. */
+export interface MysqlSession {
+  /** The client has been told OK; `early` is what it sent since. */
+  start(early: Buffer): void;
+  /** KILL QUERY, or KILL. */
+  kill(whole: boolean): void;
+  /** Holdpoint ends: the client is told, and the session ends. */
+  close(): void;
+}
+
+export interface MysqlListenerLimits {
+  readonly connections_max: number;
+  readonly startup_bytes_max: number;
+  readonly startup_timeout_ms: number;
+  readonly upstream_connect_timeout_ms: number;
+  readonly keepalive_ms: number;
+}
+
+export interface MysqlLogin {
+  readonly capabilities: Capabilities;
+  readonly collation: number;
+  readonly packet_bytes_max: number;
+  readonly database: string;
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+export interface MysqlListenerOptions {
+  readonly name: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Set: every client must use TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly identity: MysqlLoginIdentity;
+  /** Asks the server what it is. Rejects as `connect` does. */
+  readonly identify: () => Promise<MysqlServer>;
+  /** Logs in upstream for this user. Rejects with an error that has `errno`, `sqlstate` and a message that may be told. */
+  readonly connect: (user: string, login: MysqlLogin) => Promise<MysqlUpstreamLine>;
+  /** Makes a session, and resolves when it could begin. Rejects as `connect` does. */
+  readonly begin: (client: MysqlClient) => Promise<MysqlSession>;
+  readonly limits: MysqlListenerLimits;
+  /** A login that was not let in; resolves when it is on record. */
+  readonly refused: (what: {
+    readonly user: string;
+    readonly address: string;
+    readonly sqlstate: string;
+  }) => Promise<void>;
+  readonly fault: (what: string, error?: unknown) => void;
+}
+
+export interface MysqlListener {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly sessions: number;
+  /** Takes nobody new, tells everybody, and waits for the connections to end. */
+  close(): Promise<void>;
+}
+
+/** Ends the connection with words for the client. */
+class Refusal extends Error {
+  readonly error: ErrorPacket;
+  readonly user: string;
+  constructor(error: ErrorPacket, user = '') {
+    super(error.message);
+    this.error = error;
+    this.user = user;
+  }
+}
+
+/** A connection. */
+interface Line {
+  stream: Duplex;
+  /** Of the next packet; 0: not greeted yet. */
+  packets: MysqlPackets | null;
+}
+
+/** What is known when the handshake response is read. */
+interface Hello {
+  readonly response: HandshakeResponse;
+  readonly packets: MysqlPackets;
+  readonly capabilities: Capabilities;
+}
+
+interface Live extends Peer {
+  readonly session: MysqlSession;
+  readonly upstream: MysqlUpstreamLine;
+}
+
+export const listenMysql = async (options: MysqlListenerOptions): Promise<MysqlListener> => {
+  const listener = new Listener(options);
+  await listener.open();
+  return listener;
+};
+
+class Listener implements MysqlListener {
+  readonly #options: MysqlListenerOptions;
+  readonly #server: Server;
+  readonly #context: SecureContext | null;
+  /** Every connection, and what is written to: inside TLS another stream than the socket. */
+  readonly #sockets = new Map<Socket, Line>();
+  readonly #ids = new ConnectionIds<Live>();
+  readonly #live = new Map<number, Live>();
+  readonly #keys = createKeys();
+  #upstream: Promise<MysqlServer> | null = null;
+  #closing = false;
+
+  constructor(options: MysqlListenerOptions) {
+    this.#options = options;
+    this.#context = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' });
+    this.#server = createServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: options.limits.keepalive_ms, pauseOnConnect: false },
+      (socket) => this.#accept(socket),
+    );
+  }
+
+  get address(): { host: string; port: number } {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('not listening');
+    return { host: address.address, port: address.port };
+  }
+
+  get sessions(): number {
+    return this.#live.size;
+  }
+
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(this.#options.listen.port, this.#options.listen.host, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#options.fault('the listener failed', error));
+        resolve();
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const live = [...this.#live.values()];
+    for (const { session } of live) session.close();
+    // Not the socket under TLS: what is still to be encrypted would be lost.
+    for (const { stream } of this.#sockets.values()) stream.end();
+    // A client that does not read its good-bye must not keep the process.
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets.keys()) socket.destroy();
+    }, CLOSE_GRACE_MS);
+    await Promise.all([closed, ...live.map(({ upstream }) => cancelled(upstream))]);
+    clearTimeout(timer);
+  }
+
+  #accept(socket: Socket): void {
+    const line: Line = { stream: socket, packets: null };
+    this.#sockets.set(socket, line);
+    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    this.#admit(socket, line);
+  }
+
+  /** Apart from the listeners above: they stay, and would keep what this uses. */
+  #admit(socket: Socket, line: Line): void {
+    const { connections_max, startup_timeout_ms } = this.#options.limits;
+    if (this.#sockets.size > connections_max || this.#closing) {
+      this.#tell(
+        line,
+        this.#closing ? refusals.shuttingDown() : refusals.tooManyConnections({ limit: connections_max }),
+      );
+      return;
+    }
+    const timer = setTimeout(() => socket.destroy(), startup_timeout_ms);
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    this.#greet(socket, line, address)
+      .catch((error: unknown) => this.#refuse(line, address, error))
+      .finally(() => clearTimeout(timer));
+  }
+
+  /** Last words. Before the greeting an error has no SQLSTATE, as at the servers. */
+  #tell({ stream, packets: conversation }: Line, error: ErrorPacket): void {
+    const last = conversation?.packet(errPacket(error)) ?? packets(0, errPacket({ ...error, sqlstate: '' }));
+    conversation?.release();
+    leave(stream, last);
+  }
+
+  async #refuse(line: Line, address: string, error: unknown): Promise<void> {
+    if (error instanceof ClientGone) {
+      line.stream.destroy();
+      return;
+    }
+    const refusal = error instanceof Refusal ? error : new Refusal(this.#wordsFor(error));
+    if (refusal.user !== '')
+      await this.#options
+        .refused({ user: refusal.user, address, sqlstate: refusal.error.sqlstate })
+        .catch((failure: unknown) => this.#options.fault('a refused login could not be recorded', failure));
+    this.#tell(line, refusal.error);
+  }
+
+  #wordsFor(error: unknown): ErrorPacket {
+    if (error instanceof BadPacket) return error.outOfOrder ? refusals.outOfOrder() : refusals.badHandshake();
+    if (error instanceof Malformed) return refusals.badHandshake();
+    this.#options.fault('a session could not be started', error);
+    return refusals.failed();
+  }
+
+  async #greet(socket: Socket, line: Line, address: string): Promise<void> {
+    const server = await this.#identified();
+    const id = this.#ids.next();
+    const nonce = makeNonce();
+    const { response, packets: conversation, capabilities } = await this.#hello(socket, line, server, id, nonce);
+    const { user, database, collation, attributes, packet_bytes_max } = response;
+    const authentication = await this.#authenticate(line, response, conversation, nonce, address);
+    const charset = charsetOf(collation, server.engine);
+    if (charset !== undefined && !isReadable(charset)) throw new Refusal(refusals.charset({ charset }), user);
+    const upstream = await this.#dial(
+      user,
+      { capabilities, collation, packet_bytes_max, database, attributes },
+      server,
+    );
+    try {
+      if (conversation.gone) throw new ClientGone('the client left');
+      const { stream } = line;
+      let over = false;
+      const session = await this.#begin(user, {
+        stream,
+        upstream,
+        user,
+        authentication,
+        address,
+        id,
+        capabilities,
+        packet_bytes_max,
+        database,
+        charset,
+        attributes,
+        peer: (other) => this.#ids.find(other, user)?.session,
+        closed: () => {
+          over = true;
+          this.#closed(id, stream);
+        },
+      });
+      if (over || conversation.gone || this.#closing) {
+        session.close();
+        throw new ClientGone('the client left');
+      }
+      const live: Live = { user, threadId: upstream.threadId, session, upstream };
+      this.#live.set(id, live);
+      this.#ids.add(id, live);
+      conversation.write(okPacket(upstream.status, capabilities));
+      session.start(conversation.release());
+    } catch (error) {
+      upstream.destroy();
+      throw error;
+    }
+  }
+
+  /** What the server is; asked once, and again after it could not be. */
+  async #identified(): Promise<MysqlServer> {
+    const asked = (this.#upstream ??= this.#options.identify());
+    try {
+      return await asked;
+    } catch (error) {
+      setTimeout(() => {
+        if (this.#upstream === asked) this.#upstream = null;
+      }, IDENTIFY_AGAIN_MS).unref();
+      throw this.#upstreamRefusal(error, '');
+    }
+  }
+
+  /** Greets, settles encryption, and reads who the client says it is. */
+  async #hello(socket: Socket, line: Line, server: MysqlServer, id: number, nonce: Buffer): Promise<Hello> {
+    const { startup_bytes_max } = this.#options.limits;
+    const offer = offered(server.capabilities, this.#context !== null);
+    let conversation = (line.packets = new MysqlPackets(socket, startup_bytes_max, 0));
+    const { version_text: version, collation } = server;
+    const plugin = CACHING_SHA2;
+    conversation.write(
+      greeting({ version, threadId: id, nonce, capabilities: offer, collation, status: STATUS.AUTOCOMMIT, plugin }),
+    );
+    let hello = readClientHello(await conversation.read(), offer);
+    if (hello.type === 'ssl') {
+      // What came behind it is the beginning of TLS: the client waits for no answer.
+      const early = conversation.release();
+      if (early.length > 0) socket.unshift(early);
+      line.stream = await this.#secure(socket);
+      conversation = line.packets = new MysqlPackets(line.stream, startup_bytes_max, conversation.sequence);
+      hello = readClientHello(await conversation.read(), offer);
+      if (hello.type === 'ssl') throw new Refusal(refusals.badHandshake());
+    }
+    if (hello.type === 'old') throw new Refusal(refusals.oldProtocol());
+    if (this.#context && line.stream === socket) throw new Refusal(refusals.insecure(), hello.user);
+    return { response: hello, packets: conversation, capabilities: negotiated(hello.capabilities, offer) };
+  }
+
+  async #secure(socket: Socket): Promise<TLSSocket> {
+    // Offered or not: a client that asks for it without an offer breaks the protocol.
+    if (!this.#context) throw new Refusal(refusals.badHandshake());
+    const tls = new TLSSocket(socket, { isServer: true, secureContext: this.#context });
+    await new Promise<void>((resolve, reject) => {
+      tls.once('secure', resolve);
+      tls.once('error', () => reject(new ClientGone('the TLS handshake failed')));
+      tls.once('close', () => reject(new ClientGone('the client left')));
+    });
+    tls.on('error', () => tls.destroy());
+    return tls;
+  }
+
+  /** How the client proved who it is. Rejects Refusal. */
+  async #authenticate(
+    line: Line,
+    { user, proof: first, plugin }: HandshakeResponse,
+    conversation: MysqlPackets,
+    greeted: Buffer,
+    address: string,
+  ): Promise<MysqlClient['authentication']> {
+    const { identity } = this.#options;
+    const check = identity.mysqlUser(user, address);
+    let nonce = greeted;
+    let proof = first;
+    if (plugin !== check.plugin) {
+      nonce = makeNonce();
+      conversation.write(authSwitchRequest(check.plugin, nonce));
+      proof = await conversation.read();
+    }
+    let right = proof.length > 0 && check.proof(proof, nonce);
+    if (check.plugin === CACHING_SHA2 && proof.length > 0) {
+      if (right) conversation.write(authMoreData(Buffer.of(CACHING_SHA2_STEP.FAST_SUCCESS)));
+      else {
+        const password = await this.#askPassword(conversation, nonce, line.stream instanceof TLSSocket);
+        right = password !== null && (await check.password(password));
+      }
+    }
+    if (!identity.judgeLogin(user, address, right)) throw new Refusal(refusals.accessDenied({ user, address }), user);
+    return check.plugin;
+  }
+
+  /** The password itself: inside TLS as it is, else encrypted with our key. Null: the client sent something else. */
+  async #askPassword(conversation: MysqlPackets, nonce: Buffer, secure: boolean): Promise<Buffer | null> {
+    conversation.write(authMoreData(Buffer.of(CACHING_SHA2_STEP.FULL)));
+    let answer = await conversation.read();
+    if (secure) return withoutNul(answer);
+    const { publicKey, privateKey } = await this.#keys();
+    if (answer.length === 1 && answer[0] === CACHING_SHA2_STEP.REQUEST_PUBLIC_KEY) {
+      conversation.write(authMoreData(Buffer.from(publicKey)));
+      answer = await conversation.read();
+    }
+    return decryptPassword(answer, nonce, privateKey);
+  }
+
+  async #dial(user: string, login: MysqlLogin, greeted: MysqlServer): Promise<MysqlUpstreamLine> {
+    const upstream = await this.#options.connect(user, login).catch((error: unknown) => {
+      throw this.#upstreamRefusal(error, user);
+    });
+    const { server } = upstream;
+    this.#upstream = Promise.resolve(server);
+    // The client speaks with what it was greeted as.
+    if (server.engine !== greeted.engine || server.version !== greeted.version) {
+      upstream.end();
+      throw new Refusal(refusals.serverChanged(), user);
+    }
+    return upstream;
+  }
+
+  async #begin(user: string, client: MysqlClient): Promise<MysqlSession> {
+    const { upstream_connect_timeout_ms } = this.#options.limits;
+    // The server has taken the login; that does not mean that it answers.
+    const timer = setTimeout(() => client.upstream.destroy(), upstream_connect_timeout_ms);
+    return this.#options
+      .begin(client)
+      .catch((error: unknown) => {
+        throw this.#upstreamRefusal(error, user);
+      })
+      .finally(() => clearTimeout(timer));
+  }
+
+  /** An error that may be told as a refusal; any other as it is. */
+  #upstreamRefusal(error: unknown, user: string): unknown {
+    const { errno, sqlstate } = error as { errno?: unknown; sqlstate?: unknown };
+    if (!(error instanceof Error) || typeof errno !== 'number' || typeof sqlstate !== 'string') return error;
+    this.#options.fault(`upstream ${this.#options.name}: ${error.message}`, error.cause);
+    return new Refusal({ errno, sqlstate, message: error.message }, user);
+  }
+
+  #closed(id: number, stream: Duplex): void {
+    leave(stream);
+    this.#live.delete(id);
+    this.#ids.delete(id);
+  }
+}
+
+/** None of its bytes is 0, which would end it early, or '$', as at the servers. */
+const makeNonce = (): Buffer =>
+  Buffer.from(
+    Array.from({ length: NONCE_BYTES }, () => {
+      const byte = randomInt(1, 127);
+      return byte === 0x24 ? 127 : byte;
+    }),
+  );
+
+/** The key pair of this process, made when it is first needed. */
+const createKeys = (): (() => Promise<{ readonly publicKey: string; readonly privateKey: string }>) => {
+  let made: Promise<{ publicKey: string; privateKey: string }> | null = null;
+  return () =>
+    (made ??= promisify(generateKeyPair)('rsa', {
+      modulusLength: RSA_BITS,
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    }));
+};
