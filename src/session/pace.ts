@@ -4,6 +4,9 @@ import type { Duplex } from 'node:stream';
 import { Outbox } from './outbox.ts';
 import type { Upstream } from './upstream.ts';
 
+/** What is needed of a connection to the server, whatever its protocol. */
+type Line = Pick<Upstream, 'write' | 'writableLength' | 'pause' | 'resume'>;
+
 /** How long the server's next bytes of a long result gather, in ms. */
 const GATHER_MS = 1;
 
@@ -11,14 +14,14 @@ export class Pace {
   readonly toClient: Outbox;
   readonly toServer: Outbox;
   readonly #client: Duplex;
-  readonly #upstream: Upstream;
+  readonly #upstream: Line;
   #clientFull = false;
   #serverFull = false;
   #clientPaused = false;
   #gathering = false;
   #stopped = false;
 
-  constructor(client: Duplex, upstream: Upstream) {
+  constructor(client: Duplex, upstream: Line) {
     this.#client = client;
     this.#upstream = upstream;
     this.toClient = new Outbox(client, () => {

@@ -1,5 +1,5 @@
-// The MySQL door alone: a listener in front of a real server, and behind it a plain relay of bytes in the place of a session. For tests of who
-// is let in and how; nothing is judged.
+// The MySQL door alone: a listener in front of a real server, and behind it a plain relay of bytes in the place of a session, or a session that
+// a test makes. For tests of who is let in and how; nothing is judged here.
 import { createIdentity, type Identity } from '../../src/identity/identity.ts';
 import { parseUsers } from '../../src/identity/users.ts';
 import {
@@ -34,6 +34,8 @@ export interface DoorOptions {
   readonly users: Readonly<Record<string, string>>;
   readonly tls?: MysqlListenerOptions['tls'];
   readonly limits?: Partial<MysqlListenerOptions['limits']>;
+  /** Makes the session; none: bytes are relayed. */
+  readonly begin?: MysqlListenerOptions['begin'];
 }
 
 export const targetOf = (
@@ -57,7 +59,7 @@ export const identify = async (target: MysqlTarget): Promise<MysqlServer> => {
   return upstream.server;
 };
 
-export const openDoor = async ({ target, users, tls = null, limits }: DoorOptions): Promise<Door> => {
+export const openDoor = async ({ target, users, tls = null, limits, begin }: DoorOptions): Promise<Door> => {
   const yaml = JSON.stringify({
     users: Object.entries(users).map(([id, mysql]) => ({ id, kind: 'agent', mysql })),
   });
@@ -75,7 +77,7 @@ export const openDoor = async ({ target, users, tls = null, limits }: DoorOption
     connect: (_, login) => connectMysql(target, login),
     async begin(client) {
       clients.push(client);
-      return relay(client);
+      return begin ? begin(client) : relay(client);
     },
     limits: {
       connections_max: 100,

@@ -25,6 +25,9 @@ export const ROWS = 1;
 /** Whatever comes: data of LOCAL INFILE. */
 export const ANY = 2;
 
+/** For `expect`: nothing was asked. */
+export const ANY_SEQUENCE = -1;
+
 const NOTHING = Buffer.alloc(0);
 
 export class PacketReader {
@@ -74,9 +77,9 @@ export class PacketReader {
     return this.#expected;
   }
 
-  /** The next packet must have this sequence id: 0 begins a command. */
+  /** The next packet must have this sequence id: 0 begins a command. ANY_SEQUENCE: none that could be told before. */
   expect(sequence: number): void {
-    this.#expected = sequence & 0xff;
+    this.#expected = sequence === ANY_SEQUENCE ? sequence : sequence & 0xff;
   }
 
   /** Takes a chunk over. What has not been consumed is kept; the chunk itself is referenced until then. */
@@ -115,7 +118,7 @@ export class PacketReader {
     if (available < HEADER_BYTES || this.#need > 0) return NEED_MORE;
     const length = lengthAt(buffer, position);
     const sequence = buffer[position + 3] as number;
-    if (sequence !== this.#expected) return BAD_SEQUENCE;
+    if (sequence !== this.#expected && this.#expected !== ANY_SEQUENCE) return BAD_SEQUENCE;
     const total = HEADER_BYTES + length;
     const whole = available >= total;
     if (!whole) {

@@ -18,21 +18,27 @@ export const BULK_ROWS_SHOWN = 100;
 const UNSIGNED = 0x80;
 const INDICATORS: Readonly<Record<number, string | null>> = { 1: null, 2: 'DEFAULT', 3: 'IGNORE', 4: 'IGNORE ROW' };
 
-/** Where the parts of an execution lie. Without parameters, or with types of another execution, `types` is empty. */
+/** Where the parts of an execution lie. */
 export interface Execution {
   /** Values in it: the statement's parameters first, then attributes of the query. */
-  readonly count: number;
-  readonly nulls: number;
-  /** Two bytes for each, and nothing else; as long as they are sent along. */
-  readonly types: Buffer | null;
+  count: number;
+  nulls: number;
+  /** Types were sent along. */
+  typed: boolean;
   /** Where the flag stands that says so. */
-  readonly flag: number;
-  readonly values: number;
+  flag: number;
+  values: number;
+  /** Two bytes for each value: those sent along, else those known. */
+  types: Buffer;
 }
 
+export const NO_TYPES = Buffer.alloc(0);
+/** Reused for each execution, and read at once. */
+const FOUND: Execution = { count: 0, nulls: 0, typed: false, flag: 0, values: 0, types: NO_TYPES };
+
 /**
- * COM_STMT_EXECUTE of a statement with so many parameters; null: malformed. `attributes`: CLIENT_QUERY_ATTRIBUTES is in force, by which each
- * type has a name behind it.
+ * COM_STMT_EXECUTE of a statement with so many parameters; null: malformed. The object is reused: do not keep it. `attributes`:
+ * CLIENT_QUERY_ATTRIBUTES is in force, by which each type has a name behind it. `known`: types of the last execution.
  */
 export const readExecution = (
   body: Buffer,
@@ -40,6 +46,7 @@ export const readExecution = (
   to: number,
   parameters: number,
   attributes: boolean,
+  known: Buffer,
 ): Execution | null => {
   if (to - from < EXECUTE_HEAD_BYTES) return null;
   const counted = attributes && ((body[from + 5] as number) & EXECUTE_FLAGS.PARAMETER_COUNT_AVAILABLE) !== 0;
@@ -50,34 +57,66 @@ export const readExecution = (
     if (count < parameters || count > 65_535) return null;
     at += lenencBytes(body, at);
   }
-  if (count === 0) return { count, nulls: at, types: null, flag: at, values: at };
-  const nulls = at;
-  const flag = at + ((count + 7) >> 3);
-  if (flag >= to) return null;
-  at = flag + 1;
-  if (body[flag] === 0) return { count, nulls, types: null, flag, values: at };
-  if (body[flag] !== 1) return null;
-  const types = Buffer.allocUnsafe(2 * count);
+  FOUND.count = count;
+  FOUND.nulls = FOUND.flag = FOUND.values = at;
+  FOUND.typed = false;
+  FOUND.types = known;
+  if (count === 0) return FOUND;
+  FOUND.flag = at + ((count + 7) >> 3);
+  if (FOUND.flag >= to) return null;
+  at = FOUND.values = FOUND.flag + 1;
+  if (body[FOUND.flag] === 0) return FOUND;
+  if (body[FOUND.flag] !== 1) return null;
+  let same = known.length === 2 * count;
   for (let index = 0; index < count; index++) {
     if (at + 2 > to) return null;
-    body.copy(types, 2 * index, at, at + 2);
-    at += 2;
-    if (!attributes) continue;
-    at = behindString(body, at, to);
+    same &&= body[at] === known[2 * index] && body[at + 1] === known[2 * index + 1];
+    at = attributes ? behindString(body, at + 2, to) : at + 2;
     if (at < 0) return null;
   }
-  return { count, nulls, types, flag, values: at };
+  FOUND.typed = true;
+  FOUND.values = at;
+  if (!same) FOUND.types = typesAt(body, FOUND.flag + 1, count, attributes);
+  return FOUND;
 };
 
-/** Its values; null: malformed. `types`: of this execution or the last. `long`: what came by COM_STMT_SEND_LONG_DATA for a parameter. */
+const typesAt = (body: Buffer, from: number, count: number, named: boolean): Buffer => {
+  const types = Buffer.allocUnsafe(2 * count);
+  let at = from;
+  for (let index = 0; index < count; index++) {
+    body.copy(types, 2 * index, at, at + 2);
+    at = named ? behindString(body, at + 2, body.length) : at + 2;
+  }
+  return types;
+};
+
+/** The same command with types that the server has not got, for a client that does not send them again. */
+export const withTypes = (
+  body: Buffer,
+  from: number,
+  to: number,
+  execution: Execution,
+  attributes: boolean,
+): Buffer => {
+  const { flag, types, count, values } = execution;
+  const named: Buffer[] = [];
+  for (let index = 0; index < count; index++) {
+    named.push(types.subarray(2 * index, 2 * index + 2));
+    if (attributes) named.push(NO_NAME);
+  }
+  return Buffer.concat([body.subarray(from, flag), SENT, ...named, body.subarray(values, to)]);
+};
+const SENT = Buffer.of(1);
+const NO_NAME = Buffer.of(0);
+
+/** Its values; null: malformed. `long`: what came by COM_STMT_SEND_LONG_DATA for a parameter. */
 export const decodeExecution = (
   body: Buffer,
   to: number,
   execution: Execution,
-  types: Buffer,
   long: (parameter: number) => Buffer | undefined,
 ): readonly Parameter[] | null => {
-  const { count, nulls } = execution;
+  const { count, nulls, types } = execution;
   if (types.length < 2 * count) return null;
   let at = execution.values;
   const values: Parameter[] = [];
@@ -99,24 +138,39 @@ export const decodeExecution = (
   return at === to ? values : null;
 };
 
-/** COM_STMT_BULK_EXECUTE: where its types and values lie; null: malformed. */
-export const readBulk = (body: Buffer, from: number, to: number, parameters: number): Execution | null => {
+/** COM_STMT_BULK_EXECUTE: where its types and values lie; null: malformed. The object is reused: do not keep it. */
+export const readBulk = (
+  body: Buffer,
+  from: number,
+  to: number,
+  parameters: number,
+  known: Buffer,
+): Execution | null => {
   if (to - from < BULK_HEAD_BYTES) return null;
-  const flag = from + 5;
-  const at = from + BULK_HEAD_BYTES;
-  if ((body.readUInt16LE(flag) & BULK_FLAGS.SEND_TYPES_TO_SERVER) === 0)
-    return { count: parameters, nulls: at, types: null, flag, values: at };
-  const values = at + 2 * parameters;
-  if (values > to) return null;
-  return { count: parameters, nulls: at, types: Buffer.from(body.subarray(at, values)), flag, values };
+  FOUND.count = parameters;
+  FOUND.flag = from + 5;
+  FOUND.nulls = FOUND.values = from + BULK_HEAD_BYTES;
+  FOUND.typed = (body.readUInt16LE(FOUND.flag) & BULK_FLAGS.SEND_TYPES_TO_SERVER) !== 0;
+  FOUND.types = known;
+  if (!FOUND.typed) return FOUND;
+  FOUND.values += 2 * parameters;
+  if (FOUND.values > to) return null;
+  FOUND.types = typesAt(body, FOUND.nulls, parameters, false);
+  return FOUND;
+};
+
+/** The same command with types that the server has not got. */
+export const withBulkTypes = (body: Buffer, from: number, to: number, { flag, types, values }: Execution): Buffer => {
+  const sent = Buffer.concat([body.subarray(from, flag + 2), types, body.subarray(values, to)]);
+  sent.writeUInt16LE(sent.readUInt16LE(flag - from) | BULK_FLAGS.SEND_TYPES_TO_SERVER, flag - from);
+  return sent;
 };
 
 /** The values of its rows, one row after the other, the first BULK_ROWS_SHOWN of them and one that stands for the rest; null: malformed. */
 export const decodeBulk = (
   body: Buffer,
   to: number,
-  { count, values }: Execution,
-  types: Buffer,
+  { count, values, types }: Execution,
 ): readonly Parameter[] | null => {
   if (types.length < 2 * count || count === 0) return null;
   const shown: Parameter[] = [];

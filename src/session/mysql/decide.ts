@@ -1,0 +1,141 @@
+// The one way to a verdict on SQL text: the facts are known, the gate has said yes, or somebody has. Nothing of a statement may be sent that has
+// not come this way.
+//
+//   decide --> judge --> pass            : the plan that may be sent
+//                   \--> hold, refuse --> Hold --> the command is read again --> decide finds `ready`
+import { texts } from '../../errors/catalogue.ts';
+import type { BoundParameter, Judgement, Plan, Release } from '../gate.ts';
+import { Hold, NEVER_SENT } from '../hold.ts';
+import { watchHeld } from './backlog.ts';
+import { broken } from './end.ts';
+import type { ParsedUnder, Prepared } from './prepared.ts';
+import { refuse } from './refuse.ts';
+import { type Judging, OPEN, type State, type Step } from './state.ts';
+import { MALFORMED } from './texts.ts';
+import { reread } from './wait.ts';
+
+/** Between two looks at a hold; a client of MySQL cannot be told anything meanwhile. */
+const HEARTBEAT_MS = 2 ** 31 - 1;
+
+/** The parameters of the command at hand; null: malformed. */
+export type ParametersOf = (s: State) => readonly BoundParameter[] | null;
+const NO_PARAMETERS: ParametersOf = () => [];
+
+/** May it run? The plan that may be sent, or what to do instead. `prepared`: the text was parsed under other facts, perhaps. */
+export const decide = (
+  s: State,
+  text: string,
+  prepared: Prepared | null = null,
+  parametersOf: ParametersOf = NO_PARAMETERS,
+): Passed | Stopped => {
+  const { ready } = s;
+  s.ready = null;
+  if (ready?.type === 'refuse') return stopped(refuse(s, ready.text));
+  if (ready?.type === 'run') return released(s, text, ready);
+  if (!s.factsKnown) return stopped(reread(s));
+  let judgement = judge(s, text, prepared);
+  if (judgement === null) return WAIT;
+  const { plan } = judgement;
+  // A server may have to parse the text again, and then does so under the mode of now.
+  if (judgement.type === 'pass' && prepared !== null && parsedElsewhere(s, prepared)) {
+    judgement = judge(s, text, { ...s.now, database: prepared.database });
+    if (judgement === null) return WAIT;
+  }
+  if (judgement.type === 'pass') return pass(s, plan as Plan, null);
+  const parameters = judgement.type === 'hold' ? parametersOf(s) : [];
+  if (parameters === null) return stopped(refuse(s, MALFORMED));
+  record(s, judgement, parameters);
+  return WAIT;
+};
+
+/** May it be prepared? Then it waits when it is executed, with its parameters. */
+export const decidePrepare = (s: State, text: string): Passed | Stopped => {
+  if (s.ready === null && s.factsKnown) {
+    const judgement = judge(s, text, null);
+    if (judgement === null) return WAIT;
+    if (judgement.type === 'hold' && judgement.plan.parse_is_harmless) return pass(s, judgement.plan, null);
+  }
+  return decide(s, text);
+};
+
+const parsedElsewhere = (s: State, { sql_mode, charset }: Prepared): boolean =>
+  s.now.sql_mode !== sql_mode || s.now.charset !== charset;
+
+/** Somebody let the command at hand through. */
+const released = (
+  s: State,
+  text: string,
+  ready: Extract<NonNullable<State['ready']>, { type: 'run' }>,
+): Passed | Stopped => {
+  if (ready.plan.text !== text) throw new Error('a release met another statement than it was given for');
+  if (ready.epoch !== s.epoch || !s.factsKnown) {
+    ready.release.finished({ ...NEVER_SENT, sqlstate: 'ZH006' });
+    const why = "the session's role, database or sql_mode is another now";
+    return stopped(refuse(s, texts.lapsed({ id: ready.release.request, why })));
+  }
+  if (ready.cancelled) setImmediate(() => void s.upstream.cancel());
+  return pass(s, ready.plan, ready.release);
+};
+
+const pass = (s: State, plan: Plan, release: Release | null): Passed => {
+  s.settled();
+  PASSED.plan = plan;
+  PASSED.release = release;
+  return PASSED;
+};
+
+/** The gate's verdict on a text under these facts (null: those of now); null: it is thought about, and the command at hand is read again. */
+const judge = (s: State, text: string, under: ParsedUnder | null): Judgement | null => {
+  for (const known of s.judged)
+    if (known.text === text && (known.under === under || same(known.under, under))) return known.verdict;
+  s.under = under;
+  const judgement = s.gate.judge(text, NO_TYPES);
+  if (!(judgement instanceof Promise)) return judgement;
+  const judging: Judging = { name: 'judging', text, under, verdict: null };
+  s.phase = judging;
+  judgement.then(
+    (verdict) => {
+      if (s.phase !== judging) return;
+      judging.verdict = verdict;
+      s.judged.push(judging);
+      s.resume(judging);
+    },
+    (error) => broken(s, 'a statement could not be judged', error),
+  );
+  return null;
+};
+
+const same = (a: ParsedUnder | null, b: ParsedUnder | null): boolean =>
+  a !== null && b !== null && a.sql_mode === b.sql_mode && a.charset === b.charset && a.database === b.database;
+
+/** Records a refusal, or opens a request; goes on when it is known what becomes of it. */
+const record = (
+  s: State,
+  judgement: Exclude<Judgement, { type: 'pass' }>,
+  parameters: readonly BoundParameter[],
+): void => {
+  s.phase = new Hold(judgement, parameters, HEARTBEAT_MS, {
+    notice: () => {},
+    waiting: () => {
+      s.pace.readClient();
+      watchHeld(s);
+    },
+    answered: (answer) => {
+      s.ready = { ...answer, epoch: s.epoch };
+      s.phase = OPEN;
+      s.goOn();
+    },
+    failed: (what, error) => broken(s, what, error),
+    fault: (what, error) => s.events.fault(what, error),
+  });
+};
+
+const NO_TYPES: readonly number[] = [];
+
+type Passed = typeof PASSED;
+type Stopped = { readonly step: Step };
+const WAIT: Stopped = { step: 'wait' };
+const DONE: Stopped = { step: 'done' };
+const stopped = (step: Step): Stopped => (step === 'wait' ? WAIT : DONE);
+/** Reused for each command, and read at once: nothing is allocated on the allowed path. */
+const PASSED: { plan: Plan; release: Release | null } = { plan: null as unknown as Plan, release: null };

@@ -1,0 +1,85 @@
+// The facts that decide what a statement means, as the server has them: what it is asked, in which words, and what it tells unasked.
+// The questions must be understood under every sql_mode and character set that a session may have.
+import { COM } from '../../wire/mysql/commands.ts';
+import { packets } from '../../wire/mysql/frame.ts';
+import { command } from '../../wire/mysql/messages.ts';
+
+/** System variables whose changes the server must tell, whatever it tells besides. */
+const TRACKED = ['sql_mode', 'character_set_client', 'session_track_system_variables'];
+const LIST = '@@session.session_track_system_variables';
+
+/** A client, or the server's configuration, may have more on the list; MySQL takes no name twice. */
+const TRACK =
+  `SET SESSION session_track_system_variables = IF(${LIST} = '*', '*', CONCAT_WS(',', NULLIF(${LIST}, ''), ` +
+  `${TRACKED.map((name) => `IF(FIND_IN_SET('${name}', ${LIST}), NULL, '${name}')`).join(', ')})), session_track_schema = 1`;
+const TRACK_MYSQL = `${TRACK}, session_track_transaction_info = 'STATE'`;
+
+/** In binary: character_set_results has no say. LIMIT: nor has sql_select_limit. */
+const asked = (columns: readonly string[]): string =>
+  `SELECT ${columns.map((column) => `CAST(${column} AS BINARY)`).join(', ')} LIMIT 1`;
+
+const COLUMNS = [
+  '@@session.sql_mode',
+  '@@session.character_set_client',
+  'DATABASE()',
+  'CURRENT_ROLE()',
+  '@@session.wait_timeout',
+  LIST,
+] as const;
+/** MariaDB alone: seconds that a transaction may be idle, 0 for any. */
+const IDLE_IN_TRANSACTION = [
+  '@@session.idle_transaction_timeout',
+  '@@session.idle_readonly_transaction_timeout',
+  '@@session.idle_write_transaction_timeout',
+] as const;
+
+export interface Read {
+  readonly sql_mode: string;
+  readonly charset: string;
+  readonly database: string | null;
+  readonly role: string;
+  /** ms after which the server ends a connection that is silent, and one in a transaction; null: never. */
+  readonly idle_ms: number | null;
+  readonly idle_in_transaction_ms: number | null;
+  /** The server still tells what it was told to tell. */
+  readonly tracks: boolean;
+}
+
+const query = (text: string): Buffer => packets(0, command(COM.QUERY, text));
+
+const QUESTIONS = {
+  mysql: { track: query(TRACK_MYSQL), read: query(asked(COLUMNS)) },
+  mariadb: { track: query(TRACK), read: query(asked([...COLUMNS, ...IDLE_IN_TRANSACTION])) },
+} as const;
+
+/** The commands, each of which is answered by one reply; the row that tells is the last one's. With query attributes they have none. */
+export const questions = (engine: 'mysql' | 'mariadb', track: boolean, attributes: boolean): readonly Buffer[] => {
+  const { track: set, read } = QUESTIONS[engine];
+  const all = track ? [set, read] : [read];
+  return attributes ? all.map(withoutAttributes) : all;
+};
+
+/** A count of no values, and of one set of them, stand before the text. */
+const withoutAttributes = (framed: Buffer): Buffer =>
+  packets(0, Buffer.concat([framed.subarray(4, 5), Buffer.of(0, 1), framed.subarray(5)]));
+
+/** What the row says; null: it is not the answer. */
+export const readFacts = (values: readonly (string | null)[]): Read | null => {
+  const [sql_mode, charset, database, role, wait, tracked, ...idle] = values;
+  if (sql_mode === undefined || sql_mode === null || !charset || database === undefined || role === undefined)
+    return null;
+  return {
+    sql_mode,
+    charset: charset.toLowerCase(),
+    database,
+    role: role === null || role === 'NONE' ? '' : role,
+    idle_ms: least([wait ?? null]),
+    idle_in_transaction_ms: least([wait ?? null, ...idle]),
+    tracks: tracked === '*' || /(^|,)sql_mode(,|$)/.test(tracked ?? ''),
+  };
+};
+
+const least = (seconds: readonly (string | null)[]): number | null => {
+  const set = seconds.map((text) => Number(text ?? 0) * 1000).filter((ms) => ms > 0);
+  return set.length === 0 ? null : Math.min(...set);
+};

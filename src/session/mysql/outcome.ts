@@ -1,0 +1,154 @@
+// What follows from the server's word that a command has ended: who is told, what the session has now, and what a reviewer of this
+// transaction's next statement is shown of it. Sends nothing. Must never report a release twice, nor forget one.
+import { performance } from 'node:perf_hooks';
+import { isReadable } from '../../wire/mysql/charsets.ts';
+import { COM } from '../../wire/mysql/commands.ts';
+import { readChanges, STATUS_FLAGS, TRACK } from '../../wire/mysql/replies.ts';
+import type { Plan } from '../gate.ts';
+import { apply, reset } from './own.ts';
+import { Prepared } from './prepared.ts';
+import type { State } from './state.ts';
+
+/** Statements of an open transaction that a reviewer is shown, and bytes of their texts. */
+const EARLIER_MAX = 100;
+const EARLIER_BYTES_MAX = 1024 * 1024;
+const OK_TAG = 'OK';
+/** The tag of a statement whose client or server went away before its end. */
+const UNKNOWN_TAG = 'unknown';
+const { timeOrigin } = performance;
+
+/** One result has ended: its packet is what `out` found last. False: the session cannot go on under what it told. */
+export const resultEnded = (s: State): boolean => {
+  const { reply } = s;
+  s.untracked ||= !reply.tracked;
+  s.rows += reply.hadRows ? 0 : reply.affected;
+  if (!reply.failed) s.status = reply.status;
+  if (reply.changesTo === 0) return true;
+  const { body } = s.out;
+  let sound = true;
+  const read = readChanges(body, reply.changesFrom, reply.changesTo, (kind, name, value) => {
+    if (kind === TRACK.SCHEMA) s.change({ database: value === '' ? null : value });
+    else if (name === 'sql_mode') s.change({ sql_mode: value });
+    else if (name === 'character_set_client') {
+      s.change({ charset: value.toLowerCase() });
+      sound &&= isReadable(value.toLowerCase());
+    }
+    // A list without ours would tell nothing any more.
+    else if (name === 'session_track_system_variables') s.factsKnown = false;
+  });
+  return read && sound;
+};
+
+/** The reply is complete: accounts for the command and follows its effects. `cut`: the rest was withheld, and the client got this instead. */
+export const ended = (s: State, cut: string | null = null): void => {
+  const { plan, reply } = s;
+  const sqlstate = cut ?? (reply.failed ? sqlstateOf(s) : null);
+  followCommand(s);
+  if (plan !== null) {
+    const now = performance.now();
+    const started = timeOrigin + s.sent;
+    if (s.release)
+      s.release.finished({
+        tag: sqlstate === null ? OK_TAG : null,
+        sqlstate,
+        rows: s.rows,
+        bytes: s.bytes,
+        duration_ms: now - s.sent,
+      });
+    else s.gate.ran(plan, started, sqlstate ?? OK_TAG, s.rows, s.bytes, (now - s.sent) * 1000);
+    follow(s, plan);
+    if ((s.status & STATUS_FLAGS.IN_TRANS) === 0) {
+      if (s.earlier.length > 0) s.earlier = [];
+    } else if (earlierFits(s, plan.text)) s.earlier.push({ sql: plan.text, at: started, outcome: sqlstate ?? OK_TAG });
+  }
+  nothingUnderWay(s);
+};
+
+/** The connection ends before the reply does. */
+export const abandoned = (s: State): void => {
+  const { plan, release } = s;
+  if (release) release.finished(null);
+  else if (plan)
+    s.gate.ran(plan, timeOrigin + s.sent, UNKNOWN_TAG, s.rows, s.bytes, (performance.now() - s.sent) * 1000);
+  nothingUnderWay(s);
+};
+
+const nothingUnderWay = (s: State): void => {
+  s.plan = null;
+  s.release = null;
+  s.meter = null;
+  s.preparing = null;
+  s.executing = null;
+  s.command = 0;
+  s.values = [];
+};
+
+/** What the statement's text changes of the session. */
+const follow = (s: State, plan: Plan): void => {
+  const { reply } = s;
+  const done = reply.failed ? reply.results : plan.statements;
+  const told = s.tracks && !s.untracked;
+  if (plan.opaque || plan.changes_role || (plan.changes_facts && !told)) s.factsKnown = false;
+  if (((s.status & STATUS_FLAGS.NO_BACKSLASH_ESCAPES) !== 0) !== NO_ESCAPES.test(s.now.sql_mode ?? ''))
+    s.factsKnown = false;
+  if (plan.opaque) s.namesSure = false;
+  for (const effect of plan.names) {
+    if (effect.statement > done) break;
+    // The one that failed has taken the name away, or left it.
+    if (effect.statement === done) {
+      if (effect.name !== null) s.names.delete(effect.name.toLowerCase());
+      s.namesSure = false;
+    } else if (effect.type === 'prepare')
+      s.names.set(effect.name.toLowerCase(), { inner: effect.inner, text: plan.text });
+    else if (effect.name !== null) s.names.delete(effect.name.toLowerCase());
+    else s.names.clear();
+  }
+  for (const command of plan.own) if (command.statement < done) apply(s, command, s.values);
+  if (plan.resets && !reply.failed) reset(s);
+};
+
+/** What the command itself does. */
+const followCommand = (s: State): void => {
+  const { reply } = s;
+  if (s.preparing !== null) {
+    if (reply.failed) s.statements.noLast();
+    else s.statements.add(new Prepared(reply.statement, s.preparing, reply.parameters, s.now));
+    return;
+  }
+  if (reply.failed) return;
+  switch (s.command) {
+    case COM.INIT_DB:
+      if (s.untracked || !s.tracks) s.factsKnown = false;
+      return;
+    case COM.SET_OPTION:
+      s.multi_statements = s.option;
+      return;
+    case COM.RESET_CONNECTION:
+      s.factsKnown = s.tracking = false;
+      s.statements.clear();
+      s.names.clear();
+      s.namesSure = true;
+      s.earlier = [];
+      reset(s);
+      return;
+    case COM.STMT_EXECUTE: {
+      const { executing } = s;
+      if (executing === null) return;
+      // Its rows are taken by COM_STMT_FETCH.
+      const cursor = (reply.status & STATUS_FLAGS.CURSOR_EXISTS) !== 0;
+      executing.plan = cursor ? s.plan : null;
+      executing.meter = cursor ? s.meter : null;
+      return;
+    }
+  }
+};
+
+const NO_ESCAPES = /(^|,)NO_BACKSLASH_ESCAPES(,|$)/;
+
+const sqlstateOf = ({ reply, out }: State): string =>
+  reply.sqlstateAt < 0 ? 'HY000' : out.body.toString('latin1', reply.sqlstateAt, reply.sqlstateAt + 5);
+
+const earlierFits = (s: State, text: string): boolean => {
+  if (s.earlier.length >= EARLIER_MAX) return false;
+  return s.earlier.reduce((sum, { sql }) => sum + sql.length, text.length) <= EARLIER_BYTES_MAX;
+};

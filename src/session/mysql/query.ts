@@ -1,0 +1,99 @@
+// Commands that are one text, or stand for one: COM_QUERY, those that a statement would do as well, and KILL.
+import { COM, queryText, statementId } from '../../wire/mysql/commands.ts';
+import { packets } from '../../wire/mysql/frame.ts';
+import { okPacket } from '../../wire/mysql/messages.ts';
+import { RESULT_REPLY } from '../../wire/mysql/replies.ts';
+import { decide } from './decide.ts';
+import { meterOf } from './limit.ts';
+import { isShow, ownProblem, show } from './own.ts';
+import { refuse } from './refuse.ts';
+import { forward, send } from './send.ts';
+import type { State, Step } from './state.ts';
+import { HANDLING } from './table.ts';
+import { MALFORMED, NOT_ALONE, tooLarge } from './texts.ts';
+
+/** A literal id and nothing else: whatever the servers could read in another way is judged. */
+const KILL = /^\s*kill\s+(?:(query|connection)\s+)?(\d{1,10})\s*;?\s*$/i;
+const LETTER_K = 0x6b;
+const NO_VALUES: readonly string[] = [];
+
+export const onQuery = (s: State): Step => {
+  const { body, from, to } = s.in;
+  const start = queryText(body, from, to, s.attributes);
+  if (start < 0) return refuse(s, MALFORMED);
+  if (to - start > s.limits.statement_bytes_max) return refuse(s, tooLarge('statement', s.limits.statement_bytes_max));
+  const text = body.toString('latin1', start, to);
+  if ((text.charCodeAt(0) | 0x20) === LETTER_K && killed(s, text)) return 'done';
+  const decided = decide(s, text);
+  if ('step' in decided) return decided.step;
+  const { plan, release } = decided;
+  if (plan.own.length > 0) {
+    const [command] = plan.own;
+    if (command && plan.own.some(isShow)) {
+      if (plan.statements > 1) return refuse(s, NOT_ALONE);
+      const answer = show(s, command, s.in.sequence + 1);
+      if (!Buffer.isBuffer(answer)) return refuse(s, answer);
+      s.toClient.write(answer);
+      return 'done';
+    }
+    const problem = ownProblem(plan, NO_VALUES);
+    if (problem) return refuse(s, problem);
+  }
+  s.plan = plan;
+  s.release = release;
+  s.meter = plan.limited && release === null ? meterOf(s, plan, NO_PARAMETERS) : null;
+  return plan.forward === null ? send(s, COM.QUERY, RESULT_REPLY) : forward(s, RESULT_REPLY, start, plan.forward);
+};
+const NO_PARAMETERS = (): readonly never[] => [];
+
+/** A command that a statement would do as well is judged as that statement, and sent as it came. */
+export const onStatement = (s: State): Step => {
+  const command = s.in.body[s.in.from] as number;
+  const text = statementOf(s, command);
+  if (text === null) return refuse(s, MALFORMED);
+  const decided = decide(s, text);
+  if ('step' in decided) return decided.step;
+  s.plan = decided.plan;
+  s.release = decided.release;
+  return send(s, command, HANDLING[command]?.reply ?? RESULT_REPLY);
+};
+
+const statementOf = (s: State, command: number): string | null => {
+  const { body, from, to } = s.in;
+  switch (command) {
+    case COM.INIT_DB:
+      return `USE ${quoted(body.toString('latin1', from + 1, to))}`;
+    case COM.FIELD_LIST: {
+      const end = body.indexOf(0, from + 1);
+      return end < 0 || end >= to ? null : `SHOW COLUMNS FROM ${quoted(body.toString('latin1', from + 1, end))}`;
+    }
+    case COM.PROCESS_INFO:
+      return 'SHOW PROCESSLIST';
+    case COM.SHUTDOWN:
+      return 'SHUTDOWN';
+    case COM.PROCESS_KILL: {
+      const id = statementId(body, from, to);
+      return id < 0 ? null : `KILL ${id}`;
+    }
+    default:
+      return null;
+  }
+};
+
+export const onKill = (s: State): Step => {
+  const text = statementOf(s, COM.PROCESS_KILL);
+  if (text === null) return refuse(s, MALFORMED);
+  return killed(s, text) ? 'done' : onStatement(s);
+};
+
+/** KILL of a session of the same user is done here: the ids that clients know are Holdpoint's. */
+const killed = (s: State, text: string): boolean => {
+  const match = KILL.exec(text);
+  if (!match) return false;
+  if (s.events.kill(Number(match[2]), match[1]?.toLowerCase() !== 'query') === 'unknown') return false;
+  s.settled();
+  if (!s.closed) s.toClient.write(packets(s.in.sequence + 1, okPacket(s.status, s.upstream.capabilities)));
+  return true;
+};
+
+const quoted = (name: string): string => `\`${name.replaceAll('`', '``')}\``;

@@ -1,0 +1,210 @@
+// The server's side: its bytes become packets, each is matched with the reply that is due (wire/mysql/replies.ts) and passes as it came, is kept
+// from the client, or is replaced. It must never pass an answer that fits nothing it was asked, nor the answers to Holdpoint's own questions.
+//
+//   received --> take: true --> kept in the run, one write a chunk; rows behind a row pass without a look
+//                  \--> false: kept back --> after the chunk: whoever waited for the server goes on
+import { ANY_SEQUENCE, BAD_SEQUENCE, NEED_MORE, PACKET, ROWS, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
+import { HEADER } from '../../wire/mysql/messages.ts';
+import { BROKEN, END, FILE_REQUEST, PASSES, RESULT_END, ROW } from '../../wire/mysql/replies.ts';
+import { AT_ONCE_BYTES } from '../outbox.ts';
+import { broken, desync, finish, tell, violation } from './end.ts';
+import { cutEnded, hasRoom, pause } from './limit.ts';
+import { ended, resultEnded } from './outcome.ts';
+import { type Cutting, IMPORTING, OPEN, type State } from './state.ts';
+import { GUARDED_CHARSET, UNASKED_FILE, UPSTREAM_GONE } from './texts.ts';
+import { ownAnswer, ownRow } from './wait.ts';
+
+/** What a result must have brought to be a long one. */
+const LONG_RESULT_BYTES = 1024 * 1024;
+/** A piece of one that is worth its own read and write. */
+const GATHERED_BYTES = 32 * 1024;
+
+/** What becomes of a packet of the server: it passes, it is kept from the client, or it has to wait, and everything behind it. */
+type Passing = 'pass' | 'keep' | 'stop';
+
+export class ServerSide {
+  readonly #state: State;
+  /** What became of the last packet, for the parts of it that are still to come, and packets that carry it on. */
+  #passed = false;
+  /** The server has said good-bye itself. */
+  #fatal = false;
+
+  constructor(state: State) {
+    this.#state = state;
+  }
+
+  /** Bytes of the server, ours from now on. */
+  received(chunk: Buffer): void {
+    const s = this.#state;
+    if (s.closed) return;
+    s.out.append(chunk);
+    if (s.limiting?.name !== 'paused') this.#relay(s, chunk);
+  }
+
+  /** `chunk`: what came just now; null: what waited goes on. */
+  #relay(s: State, chunk: Buffer | null): void {
+    const { out, limiting } = s;
+    let runStart = -1;
+    let runEnd = -1;
+    let stopped = false;
+    try {
+      for (;;) {
+        out.parts = s.reply.inRows ? ROWS : WHOLE;
+        if (s.reply.done) out.expect(ANY_SEQUENCE);
+        const found = out.next();
+        if (found === NEED_MORE) break;
+        if (found === BAD_SEQUENCE || found === TOO_LONG) {
+          desync(s, found === TOO_LONG ? 'a packet that is too long' : 'packets out of order');
+          break;
+        }
+        const passing = out.first && !out.continues ? this.#take(s) : this.#continued(s, found === PACKET);
+        if (passing === 'stop') {
+          out.unread_last();
+          stopped = true;
+          break;
+        }
+        this.#passed = passing === 'pass';
+        if (this.#passed) {
+          if (runStart < 0) runStart = out.start;
+          runEnd = out.end;
+          continue;
+        }
+        if (runStart >= 0) this.#forward(s, runStart, runEnd);
+        runStart = -1;
+        if (s.closed) return;
+      }
+      if (runStart >= 0) this.#forward(s, runStart, runEnd);
+      if (stopped)
+        pause(s, () => {
+          if (!s.closed) this.#relay(s, null);
+        });
+    } catch (error) {
+      broken(s, 'a server packet could not be handled', error);
+    } finally {
+      out.release();
+    }
+    if (s.closed) return;
+    if (chunk !== null) {
+      if (chunk.length > AT_ONCE_BYTES && out.unread === 0 && s.toClient.empty) s.upstream.reuse(chunk);
+      if (s.bytes > LONG_RESULT_BYTES && chunk.length < GATHERED_BYTES && s.reply.inRows) s.pace.gather();
+    }
+    if (s.phase === OPEN || s.phase === IMPORTING || limiting !== s.limiting) s.goOn();
+  }
+
+  gone(): void {
+    const s = this.#state;
+    if (s.closed) return;
+    if (s.first) return s.first();
+    if (!s.clientGone && !this.#fatal) tell(s, UPSTREAM_GONE);
+    finish(s, 'the server closed the connection', 'upstream-gone');
+  }
+
+  #forward(s: State, start: number, end: number): void {
+    if (s.clientGone) return;
+    const { buffer } = s.out;
+    s.toClient.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
+  }
+
+  /** A later part of a packet, or a packet that carries on a row, goes the way of what came before. */
+  #continued(s: State, whole: boolean): Passing {
+    const { out } = s;
+    if (!s.reply.inRows && out.continues && whole) {
+      desync(s, 'a packet that is too long');
+      return 'keep';
+    }
+    if (!this.#passed) return 'keep';
+    s.bytes += out.end - out.start;
+    return 'pass';
+  }
+
+  /** The first packet of a message, or its first part. */
+  #take(s: State): Passing {
+    const { reply, out, phase, limiting } = s;
+    if (reply.done) return this.#unasked(s);
+    const what = reply.read(out.body, out.from, out.to, out.length);
+    if (what === BROKEN) {
+      desync(s, 'a packet that fits nothing it was asked');
+      return 'keep';
+    }
+    if (phase.name === 'rereading') {
+      if (what === ROW) ownRow(phase, out.body, out.from, out.to);
+      else if (what === END) ownAnswer(s, phase);
+      else if (what !== PASSES) desync(s, 'something else than an answer to Holdpoint');
+      return 'keep';
+    }
+    if (limiting?.name === 'cutting') return this.#withheld(s, limiting, what);
+    switch (what) {
+      case ROW: {
+        const { meter } = s;
+        const bytes = out.length + 4;
+        if (!hasRoom(meter, bytes)) return 'stop';
+        meter?.passed(1, bytes);
+        s.rows++;
+        s.bytes += out.end - out.start;
+        if (out.last && out.end - out.start === bytes) this.#passAlike(s);
+        return 'pass';
+      }
+      case FILE_REQUEST:
+        return this.#fileRequest(s);
+      case RESULT_END:
+        if (!resultEnded(s))
+          violation(s, 'character_set_client was changed to one that cannot be read', GUARDED_CHARSET);
+        return s.closed ? 'keep' : 'pass';
+      case END:
+        return this.#ended(s);
+      default:
+        return 'pass';
+    }
+  }
+
+  #ended(s: State): Passing {
+    if (!resultEnded(s)) {
+      violation(s, 'character_set_client was changed to one that cannot be read', GUARDED_CHARSET);
+      return 'keep';
+    }
+    ended(s);
+    s.phase = OPEN;
+    return 'pass';
+  }
+
+  /** Rows right behind a row pass, too. */
+  #passAlike(s: State): void {
+    const { out, meter } = s;
+    const from = out.end;
+    const count = meter === null ? out.run() : out.run(meter.rows_left, meter.bytes_left);
+    meter?.passed(count, out.end - from);
+    s.rows += count;
+    s.bytes += out.end - from;
+  }
+
+  /** The server wants a file of the client's: only a statement that was judged as an import may have made it ask. */
+  #fileRequest(s: State): Passing {
+    if (s.plan?.copy_in !== true) {
+      desync(s, 'a request for a file that nothing imports', UNASKED_FILE);
+      return 'keep';
+    }
+    s.in.expect(s.out.sequence + 1);
+    s.phase = IMPORTING;
+    return 'pass';
+  }
+
+  /** The same while the rest of a result is withheld: everything is kept in mind, and nothing passes. */
+  #withheld(s: State, cutting: Cutting, what: number): Passing {
+    if (what === FILE_REQUEST) desync(s, 'a request for a file that nothing imports', UNASKED_FILE);
+    else if (what === RESULT_END || what === END) {
+      resultEnded(s);
+      if (what === END) cutEnded(s, cutting);
+    }
+    return 'keep';
+  }
+
+  /** Nothing was asked: the server may say why it ends the connection, and no more. */
+  #unasked(s: State): Passing {
+    if (s.out.body[s.out.from] !== HEADER.ERR || this.#fatal) {
+      desync(s, 'a packet that answers nothing');
+      return 'keep';
+    }
+    this.#fatal = true;
+    return 'pass';
+  }
+}

@@ -1,0 +1,114 @@
+// Joins one client with one upstream connection: wires the two sides, and begins and ends what they share. A session knows the protocol and
+// no policy. It must never send a byte of a statement before its judgement.
+//
+//   client --> client.ts --> query.ts, statements.ts --> decide.ts --> send.ts; or waits (wait.ts, hold.ts); or refuse.ts
+//   server --> server.ts: matched with wire/mysql/replies.ts, outcome.ts --> passes
+import type { Duplex } from 'node:stream';
+import type { WireText } from '../../errors/catalogue.ts';
+import type { MysqlUpstream } from '../upstream.ts';
+import { watchBacklog } from './backlog.ts';
+import { ClientSide } from './client.ts';
+import { clientLeft, finish, violation } from './end.ts';
+import { ServerSide } from './server.ts';
+import {
+  type MysqlFacts,
+  type MysqlGate,
+  type MysqlSessionEvents,
+  type MysqlSessionLimits,
+  OPEN,
+  State,
+} from './state.ts';
+import { KILLED } from './texts.ts';
+import { reread } from './wait.ts';
+
+export type { MysqlFacts, MysqlGate, MysqlSessionEvents, MysqlSessionLimits } from './state.ts';
+
+export class MysqlSession {
+  readonly #state: State;
+  readonly #client: ClientSide;
+  readonly #server: ServerSide;
+
+  constructor(client: Duplex, upstream: MysqlUpstream, limits: MysqlSessionLimits, events: MysqlSessionEvents) {
+    this.#state = new State(client, upstream, limits, events, () => this.#client.goOn());
+    this.#client = new ClientSide(this.#state);
+    this.#server = new ServerSide(this.#state);
+  }
+
+  /** What the gate reads of the session; the session keeps it true. */
+  get facts(): MysqlFacts {
+    return this.#state;
+  }
+
+  /**
+   * Tells the server what to track, and reads the facts for the first time. Then `start` takes the client's commands.
+   * Rejects if the server goes away first, or does not tell.
+   */
+  ready(): Promise<void> {
+    const s = this.#state;
+    const known = new Promise<void>((resolve, reject) => {
+      s.first = () => {
+        s.first = null;
+        if (s.factsKnown) resolve();
+        else reject(new Error('the server did not tell its settings'));
+      };
+    });
+    // Not in the promise's own function: these stay, and would keep it.
+    s.upstream.listen({
+      data: (chunk) => this.#server.received(chunk),
+      drain: () => {
+        s.pace.serverDrained();
+        watchBacklog(s);
+      },
+      closed: () => this.#server.gone(),
+    });
+    reread(s);
+    return known;
+  }
+
+  /** From here on the client, which has been told OK, is served. `early` are bytes it sent already. */
+  start(gate: MysqlGate, early: Buffer): void {
+    const s = this.#state;
+    s.gate = gate;
+    if (s.closed) {
+      // The server went away meanwhile.
+      gate.close('the server closed the connection');
+      s.events.closed();
+      return;
+    }
+    s.phase = OPEN;
+    const { client } = s;
+    client.on('data', (chunk: Buffer) => this.#client.received(chunk));
+    client.on('drain', () => {
+      if (s.pace.clientDrained()) s.goOn();
+    });
+    client.on('end', () => clientLeft(s));
+    client.on('close', () => clientLeft(s));
+    client.on('error', () => clientLeft(s));
+    if (early.length > 0) this.#client.received(early);
+    client.resume();
+  }
+
+  /** KILL QUERY (or, `whole`, KILL) of this session: ends a hold, else it is the server's to end what runs. */
+  kill(whole: boolean): void {
+    const s = this.#state;
+    const { phase, limiting } = s;
+    if (whole) {
+      if (s.closed) return;
+      if (phase.name === 'busy' || phase.name === 'importing') void s.upstream.cancel();
+      violation(s, 'killed', KILLED);
+    } else if (phase.name === 'held') phase.cancel();
+    else if (limiting?.name === 'paused') limiting.hold.cancel();
+    else if (limiting === null && phase.name === 'busy') {
+      s.toServer.flush();
+      void s.upstream.cancel();
+    }
+  }
+
+  /** Ends the session from the outside, with a word to the client. */
+  close(text: WireText): void {
+    const s = this.#state;
+    if (s.closed) return;
+    if (s.gate === undefined) return finish(s, 'closed by Holdpoint');
+    violation(s, 'closed by Holdpoint', text);
+  }
+}
