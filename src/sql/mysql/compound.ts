@@ -27,12 +27,12 @@ export function statementEnd(lexer: Lexer): number {
   const { kinds } = lexer;
   let at = 0;
   for (;;) {
-    if (at >= kinds.length && lexer.next() === Kind.end) return kinds.length;
+    if (!lexer.has(at)) return kinds.length;
     if (kinds[at] === Kind.semicolon) return at;
     at += 1;
     if (at > HEAD_TOKENS_MAX && !lexer.words[0]) continue;
     const body = at <= HEAD_TOKENS_MAX ? bodyStart(lexer, at) : null;
-    if (body !== null) return readBlocks(lexer, body).end;
+    if (body !== null) return readBlocks(lexer, body, isPackage(lexer, body)).end;
   }
 }
 
@@ -47,12 +47,11 @@ function bodyStart(lexer: Lexer, at: number): number | null {
     if (CONTROL.has(first) || first === 'DECLARE') return lexer.rules.engine === 'mariadb' ? 0 : null;
     if (first !== 'BEGIN' || lexer.rules.engine !== 'mariadb') return null;
     // BEGIN alone begins a transaction.
-    if (lexer.next() === Kind.end || lexer.kinds[1] === Kind.semicolon || words[1] === 'WORK') return null;
+    if (!lexer.has(1) || lexer.kinds[1] === Kind.semicolon || words[1] === 'WORK') return null;
     return 0;
   }
   if (first === 'SET' && words[1] === 'STATEMENT' && words[at - 1] === 'FOR') {
-    lexer.next();
-    return CONTROL.has(words[at] ?? '') || words[at] === 'BEGIN' ? at : null;
+    return lexer.has(at) && (CONTROL.has(words[at]!) || words[at] === 'BEGIN') ? at : null;
   }
   if (first !== 'CREATE' && first !== 'ALTER') return null;
   const what = words[at - 1]!;
@@ -82,8 +81,8 @@ export function bodyOf(lexer: Lexer, what: string, at: number): number | null {
   const { kinds, words } = lexer;
   let depth = 0;
   let rows = false;
-  for (let i = at; ; i += 1) {
-    if (i >= kinds.length && lexer.next() === Kind.end) return null;
+  for (let i = afterName(lexer, at); ; i += 1) {
+    if (!lexer.has(i)) return null;
     const kind = kinds[i]!;
     if (kind === Kind.semicolon) return null;
     if (kind === Kind.operator) {
@@ -95,6 +94,7 @@ export function bodyOf(lexer: Lexer, what: string, at: number): number | null {
     const word = words[i]!;
     if (depth > 0 || word === '') continue;
     const before = words[i - 1]!;
+    if (what === 'PACKAGE') return i;
     if (lexer.rules.mode & MODE.oracle && (word === 'AS' || word === 'IS')) return i + 1;
     if (what === 'EVENT') {
       if (word === 'DO') return i + 1;
@@ -102,31 +102,39 @@ export function bodyOf(lexer: Lexer, what: string, at: number): number | null {
       if (word === 'ROW' && before === 'EACH') rows = true;
       else if (rows && before !== 'FOLLOWS' && before !== 'PRECEDES' && word !== 'FOLLOWS' && word !== 'PRECEDES')
         return i - (isLabelled(lexer, i) ? 2 : 0);
-    } else if (i > at && begins(word) && !NOT_BEFORE.has(before)) return i - (isLabelled(lexer, i) ? 2 : 0);
+    } else if (begins(word) && !(word === 'SET' && OF_A_TYPE.has(before))) return i - (isLabelled(lexer, i) ? 2 : 0);
   }
+}
+
+/** Behind the name of what is defined, which can be any word. */
+function afterName(lexer: Lexer, at: number): number {
+  let end = at;
+  if (lexer.has(end) && lexer.words[end] === 'BODY') end += 1;
+  if (lexer.has(end + 1) && lexer.words[end] === 'IF' && lexer.words[end + 1] !== '')
+    end += lexer.words[end + 1] === 'NOT' ? 3 : 2;
+  end += 1;
+  if (lexer.has(end) && lexer.kinds[end] === Kind.operator && lexer.text[lexer.starts[end]!] === '.') end += 2;
+  return end;
 }
 
 function begins(word: string): boolean {
   return isHead(word) || word === 'RETURN' || word === 'BEGIN' || CONTROL.has(word);
 }
-/** `CHARACTER SET`, `RETURNS SET(...)`, a name that is a head's word. */
-const NOT_BEFORE: ReadonlySet<string> = new Set([
-  'CHARACTER',
-  'CHAR',
-  'RETURNS',
-  'EXISTS',
-  'SQL',
-  'PROCEDURE',
-  'FUNCTION',
-]);
+/** `CHARACTER SET`, `RETURNS SET(...)` */
+const OF_A_TYPE: ReadonlySet<string> = new Set(['CHARACTER', 'CHAR', 'RETURNS', 'RETURN']);
 
 function isLabelled(lexer: Lexer, at: number): boolean {
   return at >= 2 && lexer.kinds[at - 1] === Kind.operator && lexer.text[lexer.starts[at - 1]!] === ':';
 }
 
-/** Follows the blocks from the first token of a body on. */
-function readBlocks(lexer: Lexer, from: number): Blocks {
-  return new Reader(lexer).read(from);
+/** Follows the blocks from the first token of a body on. loose: it ends with the text. */
+function readBlocks(lexer: Lexer, from: number, loose: boolean): Blocks {
+  return new Reader(lexer, loose || (lexer.rules.mode & MODE.oracle) !== 0).read(from);
+}
+
+function isPackage(lexer: Lexer, body: number): boolean {
+  for (let at = 1; at < body; at += 1) if (lexer.words[at] === 'PACKAGE') return true;
+  return false;
 }
 
 type Open = 'block' | 'if' | 'case' | 'loop';
@@ -135,19 +143,20 @@ class Reader {
   readonly #lexer: Lexer;
   readonly #parts: Part[] = [];
   readonly #open: Open[] = [];
-  readonly #oracle: boolean;
+  /** As ORACLE mode has it: declarations and routines may come before a block. */
+  readonly #loose: boolean;
 
-  constructor(lexer: Lexer) {
+  constructor(lexer: Lexer, loose: boolean) {
     this.#lexer = lexer;
-    this.#oracle = (lexer.rules.mode & MODE.oracle) !== 0;
+    this.#loose = loose;
   }
 
   read(from: number): Blocks {
     let at = from;
     for (;;) {
-      if (!this.#has(at)) return this.#done(at, this.#oracle || this.#open.length === 0);
+      if (!this.#has(at)) return this.#done(at, this.#loose || this.#open.length === 0);
       if (this.#lexer.kinds[at] === Kind.semicolon) {
-        if (this.#open.length === 0 && !this.#oracle) return this.#done(at, true);
+        if (this.#open.length === 0 && !this.#loose) return this.#done(at, true);
         at += 1;
         continue;
       }
@@ -161,7 +170,7 @@ class Reader {
   }
 
   #has(at: number): boolean {
-    return at < this.#lexer.count || this.#lexer.next() !== Kind.end;
+    return this.#lexer.has(at);
   }
 
   #word(at: number): string {
@@ -214,7 +223,7 @@ class Reader {
         return this.#end(at);
       case 'FUNCTION':
       case 'PROCEDURE':
-        return this.#oracle ? this.#nested(at) : this.#simple(at);
+        return this.#loose ? this.#nested(at) : this.#simple(at);
       default:
         return this.#simple(at);
     }
@@ -231,7 +240,7 @@ class Reader {
   #declare(at: number): number {
     if (this.#word(at + 2) !== 'HANDLER') {
       // In ORACLE mode it opens a list of declarations.
-      if (this.#oracle) return at + 1;
+      if (this.#loose) return at + 1;
       const end = this.#simple(at);
       this.#parts[this.#parts.length - 1] = { type: 'expression', from: at, to: end };
       return end;
@@ -280,6 +289,7 @@ class Reader {
       if (this.#isChar(end, '(')) depth += 1;
       else if (this.#isChar(end, ')')) depth -= 1;
       else if (depth === 0 && (this.#word(end) === 'AS' || this.#word(end) === 'IS')) return end + 1;
+      else if (depth === 0 && this.#word(end) === 'BEGIN') return end;
     }
     return end;
   }
@@ -293,12 +303,14 @@ const ENDED: ReadonlySet<string> = new Set(['IF', 'CASE', 'LOOP', 'WHILE', 'REPE
 
 /** Judges a body from its first token on; the kind that was given. */
 export function judgeBody(a: Analyst, from: number, to: number, kind: string): string {
-  const { parts, closed, end } = readBlocks(a.lexer, from);
+  const loose = isPackage(a.lexer, from);
+  const { parts, closed, end } = readBlocks(a.lexer, from, loose);
   const { in_body } = a;
   a.in_body = true;
   for (const part of parts) {
     if (part.type === 'expression' || !(isHead(a.word(part.from)) || a.isChar(part.from, '('))) {
-      const flow = part.type === 'expression' || FLOW.has(a.word(part.from)) || a.lexer.rules.mode & MODE.oracle;
+      const flow =
+        part.type === 'expression' || FLOW.has(a.word(part.from)) || loose || a.lexer.rules.mode & MODE.oracle;
       if (!flow)
         a.add('unknown', a.word(part.from).toLowerCase(), 'A statement in a body that Holdpoint does not know.');
       walk(a, part.from, part.to, { start: 'expression' });

@@ -22,7 +22,7 @@ export function createOrAlter(a: Analyst, at: number, to: number): string {
 /** Where the kind of what is defined stands: behind OR REPLACE, DEFINER, ALGORITHM and the like. */
 function definedAt(a: Analyst, at: number, to: number): number {
   for (let i = at; i < to; i += 1) {
-    if (a.isChar(i, '(')) return to;
+    if (a.isChar(i, '(') && !a.isChar(i + 1, ')')) return to;
     const word = a.word(i);
     if (DEFINITIONS[word] !== undefined && !a.isChar(i - 1, '=')) return i;
   }

@@ -112,9 +112,15 @@ export class Lexer {
     return this.kinds.length;
   }
 
-  /** Where the next token is looked for. */
-  get at(): number {
-    return this.#at;
+  /** Is there a token of this index? Reads as far as needed. */
+  has(index: number): boolean {
+    while (index >= this.kinds.length) if (this.next() === Kind.end) return false;
+    return true;
+  }
+
+  /** Is the last token inside of a versioned comment? */
+  get versioned(): boolean {
+    return this.#versioned;
   }
 
   /** Reads one more token; its kind. Kind.end once there is none, or the rest can't be read. */
@@ -174,7 +180,6 @@ export class Lexer {
           if (text.charCodeAt(at + 1) === EQUALS) return this.#push(Kind.assign, at, at + 2);
           return this.#push(Kind.operator, at, at + 1);
         case SEMICOLON:
-          if (this.#versioned) this.#doubt('A statement ends inside of a versioned comment.', at);
           return this.#push(Kind.semicolon, at, at + 1);
         default:
           if (c < 0x20 || c >= 0x7f) {
@@ -327,8 +332,6 @@ export class Lexer {
     const { text } = this;
     let joined = this.#joined(end);
     const word = joined === end ? text.slice(at, end).toUpperCase() : '';
-    if (word.charCodeAt(0) === 0x5f && introducer(word) === 'refused')
-      this.#doubt('A literal in a character set whose bytes can hide where it ends.', at);
     this.#push(Kind.word, at, end, word);
     for (let dot = end; joined > dot; joined = this.#joined(dot)) {
       this.#push(Kind.operator, dot, dot + 1);
@@ -434,9 +437,21 @@ export class Lexer {
       if (c === BACKSLASH && escapes) end += 2;
       else if (c !== mark) end += 1;
       else if (text.charCodeAt(end + 1) === mark) end += 2;
-      else return this.#push(Kind.string, start, end + 1);
+      else {
+        this.#introduced(start, end);
+        return this.#push(Kind.string, start, end + 1);
+      }
     }
     return this.#break('A string is not closed.', start);
+  }
+
+  /** A literal's bytes may be others in the character set that it is said to be in. */
+  #introduced(start: number, end: number): void {
+    const word = this.words[this.count - 1] ?? '';
+    if (word.charCodeAt(0) !== 0x5f || introducer(word) !== 'refused') return;
+    for (let at = start; at < end; at += 1)
+      if (this.text.charCodeAt(at) >= 0x80)
+        return this.#doubt('A literal in a character set whose bytes can hide where it ends.', start);
   }
 
   /** A quoted name; NUL is not allowed in it. */

@@ -133,6 +133,7 @@ class Reader {
     });
     if (readingOf(state.charset) === null)
       a.add('unknown', '', 'A text in a character set in which Holdpoint can not read texts.');
+    if (lexer.versioned) a.add('unknown', '', 'A statement ends inside of a versioned comment.');
     for (const [why, where] of lexer.doubts) if (where < end) a.add('unknown', '', why, [where, where + 1]);
     const own = this.#own.length;
     const kind = judge(a, 0, to);

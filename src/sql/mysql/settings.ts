@@ -40,7 +40,7 @@ const OLDER = new Set(
     'sql_select_limit query_cache_type show_old_temporals transaction_allow_batching multi_range_count session_track_gtids ' +
     'ndb_table_no_logging use_secondary_engine join_cache_level timestamp insert_id last_insert_id identity rand_seed1 rand_seed2 ' +
     'profiling txn_isolation optimizer_trace show_create_table_skip_secondary_engine max_statement_time max_execution_time ' +
-    'show_create_table_verbosity big_tables resultset_metadata net_buffer_length log_queries_not_using_indexes'
+    'character_set_collations show_create_table_verbosity big_tables resultset_metadata net_buffer_length log_queries_not_using_indexes'
   ).split(' '),
 );
 

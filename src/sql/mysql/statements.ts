@@ -368,9 +368,15 @@ function analyze(a: Analyst, at: number, to: number): string {
 function tables(kind: string, each: (name: Name, a: Analyst) => void): Head {
   return (a, at, to) => {
     let end = at + 1;
-    while (end < to && !a.is(end, 'TABLE') && !a.is(end, 'TABLES')) end += 1;
+    while (end < to && !a.is(end, 'TABLE') && !a.is(end, 'TABLES') && !a.is(end, 'VIEW')) end += 1;
     if (end === to) return notUnderstood(a, at, to, kind);
     a.rows_max = null;
+    if (a.is(end, 'VIEW')) {
+      namesOf(a, end + 1, to, (name) =>
+        a.add('admin', a.object(name), 'Checks or repairs a view.', a.place(name.from, name.to)),
+      );
+      return `${a.word(at)} VIEW`;
+    }
     namesOf(a, end + 1, to, each);
     walk(a, end + 1, to, { start: 'expression' });
     return kind;
@@ -721,22 +727,10 @@ const HEADS: ReadonlyMap<string, Head> = new Map<string, Head>([
   ['DESCRIBE', explain],
   ['DESC', explain],
   ['ANALYZE', analyze],
-  [
-    'CHECK',
-    by(
-      { VIEW: tablesOfView },
-      tables('CHECK TABLE', (name, a) => a.reads(name, a.place(name.from, name.to))),
-    ),
-  ],
+  ['CHECK', tables('CHECK TABLE', (name, a) => a.reads(name, a.place(name.from, name.to)))],
   ['CHECKSUM', tables('CHECKSUM TABLE', (name, a) => a.reads(name, a.place(name.from, name.to)))],
   ['OPTIMIZE', tables('OPTIMIZE TABLE', (name, a) => rebuilds(a, name))],
-  [
-    'REPAIR',
-    by(
-      { VIEW: tablesOfView },
-      tables('REPAIR TABLE', (name, a) => rebuilds(a, name)),
-    ),
-  ],
+  ['REPAIR', tables('REPAIR TABLE', (name, a) => rebuilds(a, name))],
   ['CACHE', admin('CACHE INDEX', 'Puts indexes into a cache of the server.')],
   ['SET', judgeSet],
   ['SHOW', show],
@@ -818,14 +812,6 @@ function deallocate(a: Analyst, at: number): string {
 function rebuilds(a: Analyst, name: Name): void {
   a.add('admin', a.object(name), 'Rebuilds a table.', a.place(name.from, name.to));
   a.commits = true;
-}
-
-function tablesOfView(a: Analyst, at: number, to: number): string {
-  const kind = `${a.word(at)} VIEW`;
-  namesOf(a, at + 2, to, (name) =>
-    a.add('admin', a.object(name), 'Checks or repairs a view.', a.place(name.from, name.to)),
-  );
-  return kind;
 }
 
 /** Does a statement begin with this word, in capitals? */
