@@ -230,7 +230,6 @@ class Walker {
     const frame = this.#frame;
     switch (word) {
       case 'SELECT':
-        if (a.isChar(at + 1, '.')) return at;
         return this.#begin(at, 'select');
       case 'WITH':
         if (frame.type !== 'query' || frame.clause !== 'start') return at + 1;
@@ -392,7 +391,14 @@ class Walker {
     // Names of columns after an alias: VALUES (...) AS new(a, b). AGAINST after the columns of MATCH.
     if (count === 1 && a.is(at - 1, 'AS')) return;
     const word = a.word(at);
-    if (word === 'AGAINST' && a.isChar(at - 1, ')')) return;
+    if (
+      word === 'AGAINST' &&
+      (a.isChar(at - 1, ')') || (a.isName(at - 1) && !isReserved(a.word(at - 1), a.context.engine)))
+    )
+      return;
+    // A cursor's parameters; the columns of LOAD DATA behind CHARACTER SET.
+    if (a.is(at - 1, 'OPEN') && a.in_body) return;
+    if (a.is(at - 2, 'CHARACTER', 'SET')) return;
     if (word === 'ANALYSE' && a.is(at - 1, 'PROCEDURE')) return;
     if ((word === 'COLUMNS' || word === 'JSON_TABLE') && this.#inJsonTable(word)) return;
     const [database, name] = count === 1 ? [null, a.textOf(at)] : [a.textOf(open - 3), a.textOf(open - 1)];
@@ -534,11 +540,9 @@ class Walker {
     const local = name === null || (name.database === null && inReach(frame.ctes, name.name.toLowerCase()));
     const reference = { name, alias, local };
     query.references.push(reference);
-    if (local || name === null) return;
-    if (this.#targets && query === this.#top && this.#top.clause === 'from') {
-      this.#targets.push(reference);
-      return;
-    }
+    const is_target = this.#targets !== null && query === this.#top && this.#top.clause === 'from';
+    if (is_target) this.#targets!.push(reference);
+    if (is_target || local || name === null) return;
     a.reads(name, a.place(name.from, name.to));
   }
 

@@ -160,8 +160,8 @@ function update(a: Analyst, at: number, to: number, from = at): string {
   const assigned = assignedQualifiers(a, set + 1, to);
   const several = targets.length > 1;
   for (const reference of targets) {
-    const { name } = reference;
-    if (!name) continue;
+    const { name, local } = reference;
+    if (!name || local) continue;
     const written = !several || assigned === null || assigned.some((one) => isCalled(reference, one));
     const place = a.place(name.from, name.to);
     if (written) a.writes(name, 'Changes rows.', place);
@@ -245,13 +245,13 @@ function remove(a: Analyst, at: number, to: number, from = at): string {
   walk(a, list + 1, to, { start: 'tables', targets, ctes });
   for (const name of names) {
     const bare = name.name.toLowerCase();
-    const meant = targets.filter((one) => isCalled(one, bare) && one.name !== null);
+    const meant = targets.filter((one) => isCalled(one, bare) && one.name !== null && !one.local);
     const place = a.place(name.from, name.to);
     for (const one of meant) a.writes(one.name!, 'Removes rows.', place);
     if (meant.length === 0) a.writes(name, 'Removes rows.', place);
   }
   for (const one of targets)
-    if (one.name && !names.some((name) => isCalled(one, name.name.toLowerCase())))
+    if (one.name && !one.local && !names.some((name) => isCalled(one, name.name.toLowerCase())))
       a.reads(one.name, a.place(one.name.from, one.name.to));
   a.rows_max = 0;
   if (wheres === to && !joins(a, list, to) && !a.planned) a.found.writes_all_rows = true;
@@ -261,7 +261,8 @@ function remove(a: Analyst, at: number, to: number, from = at): string {
 function removeFromOne(a: Analyst, at: number, to: number, wheres: number, ctes: Ctes | null): string {
   const targets: Reference[] = [];
   walk(a, at, to, { start: 'tables', targets, ctes });
-  for (const { name } of targets) if (name) a.writes(name, 'Removes rows.', a.place(name.from, name.to));
+  for (const { name, local } of targets)
+    if (name && !local) a.writes(name, 'Removes rows.', a.place(name.from, name.to));
   if (targets.length === 0) return notUnderstood(a, at, to, 'DELETE');
   a.rows_max = returning(a, at, to) ? null : 0;
   if (wheres === to && outside(a, at, to, 'LIMIT') === to && !a.planned) a.found.writes_all_rows = true;
@@ -378,7 +379,6 @@ function tables(kind: string, each: (name: Name, a: Analyst) => void): Head {
       return `${a.word(at)} VIEW`;
     }
     namesOf(a, end + 1, to, each);
-    walk(a, end + 1, to, { start: 'expression' });
     return kind;
   };
 }

@@ -138,32 +138,39 @@ varcharacter varying virtual when where while window with write xor year_month z
 
 export const MARIADB_WORDS: Words = {
   native: `
-abs acos add_months addtime aes_decrypt aes_encrypt asin atan atan2 benchmark bin binlog_gtid_pos bit_count bit_length buffer ceil ceiling
-char_length character_length chr coalesce coercibility collation column_check column_exists column_json column_list compress concat
-concat_operator_oracle concat_ws connection_id contains conv convert_tz cos cot crc32 crc32c database date_format datediff dayname
-dayofmonth dayofweek dayofyear decode decode_histogram decode_oracle degrees des_decrypt des_encrypt elt encode encrypt exp export_set
-extractvalue field find_in_set floor format found_rows from_base64 from_days from_unixtime get_lock glength greatest hex ifnull inet6_aton
-inet6_ntoa inet_aton inet_ntoa instr is_free_lock is_ipv4 is_ipv4_compat is_ipv4_mapped is_ipv6 is_used_lock isnull json_array
-json_array_append json_array_insert json_compact json_contains json_contains_path json_depth json_detailed json_equals json_exists
-json_extract json_insert json_keys json_length json_loose json_merge json_merge_patch json_merge_preserve json_normalize json_object
-json_overlaps json_pretty json_query json_quote json_remove json_replace json_search json_set json_type json_unquote json_valid json_value
-last_day last_insert_id lcase least length lengthb ln load_file locate log log10 log2 lower lpad lpad_oracle ltrim ltrim_oracle make_set
-makedate maketime master_gtid_wait master_pos_wait mbrcontains mbrdisjoint mbrequal mbrequals mbrintersects mbroverlaps mbrtouches
-mbrwithin md5 microsecond mod monthname name_const natural_sort_key nullif nvl nvl2 oct octet_length old_password ord overlaps password
-period_add period_diff pi pow power quarter quote radians rand random_bytes regexp_instr regexp_replace regexp_substr release_all_locks
-release_lock replace_oracle reverse round row_count rpad rpad_oracle rtrim rtrim_oracle schema schemas sec_to_time sformat sha sha1 sha2
-sign sin sleep soundex space sqrt srid st_area st_asbinary st_asgeojson st_astext st_aswkb st_aswkt st_boundary st_buffer st_centroid
-st_contains st_convexhull st_crosses st_difference st_dimension st_disjoint st_distance st_distance_sphere st_endpoint st_envelope
-st_equals st_exteriorring st_geomcollfromtext st_geomcollfromwkb st_geometrycollectionfromtext st_geometrycollectionfromwkb
-st_geometryfromtext st_geometryfromwkb st_geometryn st_geometrytype st_geomfromgeojson st_geomfromtext st_geomfromwkb st_interiorringn
-st_intersection st_intersects st_isclosed st_isempty st_isring st_issimple st_length st_linefromtext st_linefromwkb st_linestringfromtext
-st_linestringfromwkb st_mlinefromtext st_mlinefromwkb st_mpointfromtext st_mpointfromwkb st_mpolyfromtext st_mpolyfromwkb
-st_multilinestringfromtext st_multilinestringfromwkb st_multipointfromtext st_multipointfromwkb st_multipolygonfromtext
-st_multipolygonfromwkb st_numgeometries st_numinteriorrings st_numpoints st_overlaps st_pointfromtext st_pointfromwkb st_pointn
-st_pointonsurface st_polyfromtext st_polyfromwkb st_polygonfromtext st_polygonfromwkb st_relate st_srid st_startpoint st_symdifference
-st_touches st_union st_within st_x st_y str_to_date strcmp substr_oracle substring_index subtime sys_guid tan time_format time_to_sec
-timediff to_base64 to_char to_days to_seconds ucase uncompress uncompressed_length unhex unix_timestamp updatexml upper uuid uuid_short
-version week weekday weekofyear within wsrep_last_seen_gtid wsrep_last_written_gtid wsrep_sync_wait_upto_gtid yearweek
+abs acos add_months addtime aes_decrypt aes_encrypt area asbinary asin astext aswkb aswkt atan atan2 benchmark bin binlog_gtid_pos
+bit_count bit_length boundary buffer ceil ceiling centroid char_length character_length chr coalesce coercibility collation column_check
+column_exists column_json column_list compress concat concat_operator_oracle concat_ws connection_id contains conv convert_tz convexhull
+cos cot crc32 crc32c crosses database date_format datediff dayname dayofmonth dayofweek dayofyear decode decode_histogram decode_oracle
+degrees des_decrypt des_encrypt dimension disjoint elt encode encrypt endpoint envelope equals exp export_set exteriorring extractvalue
+field find_in_set floor format found_rows from_base64 from_days from_unixtime geomcollfromtext geomcollfromwkb geometrycollection
+geometrycollectionfromtext geometrycollectionfromwkb geometryfromtext geometryfromwkb geometryn geometrytype geomfromtext geomfromwkb
+get_lock glength greatest hex ifnull inet6_aton inet6_ntoa inet_aton inet_ntoa instr interiorringn intersects is_free_lock is_ipv4
+is_ipv4_compat is_ipv4_mapped is_ipv6 is_used_lock isclosed isempty isnull isring issimple json_array json_array_append json_array_insert
+json_compact json_contains json_contains_path json_depth json_detailed json_equals json_exists json_extract json_insert json_keys
+json_length json_loose json_merge json_merge_patch json_merge_preserve json_normalize json_object json_overlaps json_pretty json_query
+json_quote json_remove json_replace json_search json_set json_type json_unquote json_valid json_value last_day last_insert_id lcase least
+length lengthb linefromtext linefromwkb linestring linestringfromtext linestringfromwkb ln load_file locate log log10 log2 lower lpad
+lpad_oracle ltrim ltrim_oracle make_set makedate maketime master_gtid_wait master_pos_wait mbrcontains mbrdisjoint mbrequal mbrequals
+mbrintersects mbroverlaps mbrtouches mbrwithin md5 microsecond mlinefromtext mlinefromwkb mod monthname mpointfromtext mpointfromwkb
+mpolyfromtext mpolyfromwkb multilinestring multilinestringfromtext multilinestringfromwkb multipoint multipointfromtext multipointfromwkb
+multipolygon multipolygonfromtext multipolygonfromwkb name_const natural_sort_key nullif numgeometries numinteriorrings numpoints nvl nvl2
+oct octet_length old_password ord overlaps password period_add period_diff pi point pointfromtext pointfromwkb pointn pointonsurface
+polyfromtext polyfromwkb polygon polygonfromtext polygonfromwkb pow power quarter quote radians rand random_bytes regexp_instr
+regexp_replace regexp_substr release_all_locks release_lock replace_oracle reverse round row_count rpad rpad_oracle rtrim rtrim_oracle
+schema schemas sec_to_time sformat sha sha1 sha2 sign sin sleep soundex space sqrt srid st_area st_asbinary st_asgeojson st_astext
+st_aswkb st_aswkt st_boundary st_buffer st_centroid st_contains st_convexhull st_crosses st_difference st_dimension st_disjoint
+st_distance st_distance_sphere st_endpoint st_envelope st_equals st_exteriorring st_geomcollfromtext st_geomcollfromwkb
+st_geometrycollectionfromtext st_geometrycollectionfromwkb st_geometryfromtext st_geometryfromwkb st_geometryn st_geometrytype
+st_geomfromgeojson st_geomfromtext st_geomfromwkb st_interiorringn st_intersection st_intersects st_isclosed st_isempty st_isring
+st_issimple st_length st_linefromtext st_linefromwkb st_linestringfromtext st_linestringfromwkb st_mlinefromtext st_mlinefromwkb
+st_mpointfromtext st_mpointfromwkb st_mpolyfromtext st_mpolyfromwkb st_multilinestringfromtext st_multilinestringfromwkb
+st_multipointfromtext st_multipointfromwkb st_multipolygonfromtext st_multipolygonfromwkb st_numgeometries st_numinteriorrings
+st_numpoints st_overlaps st_pointfromtext st_pointfromwkb st_pointn st_pointonsurface st_polyfromtext st_polyfromwkb st_polygonfromtext
+st_polygonfromwkb st_relate st_srid st_startpoint st_symdifference st_touches st_union st_within st_x st_y startpoint str_to_date strcmp
+substr_oracle substring_index subtime sys_guid tan time_format time_to_sec timediff to_base64 to_char to_days to_seconds touches ucase
+uncompress uncompressed_length unhex unix_timestamp updatexml upper uuid uuid_short version week weekday weekofyear within
+wsrep_last_seen_gtid wsrep_last_written_gtid wsrep_sync_wait_upto_gtid yearweek
 `,
   keywords: `
 accessible add adddate all alter analyze and any as asc ascii asensitive avg backup before begin between bigint binary binlog bit bit_and
