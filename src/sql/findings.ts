@@ -112,6 +112,10 @@ export interface StatementFacts {
   readonly transaction_control: boolean;
   /** Parsing it on the server runs no input function of a literal (utility statement, or no string literal in it). */
   readonly parse_is_harmless: boolean;
+  /** MySQL: it ends an open transaction before it does anything, as DDL does. Absent: no. */
+  readonly commits?: true;
+  /** MySQL: LOAD DATA LOCAL: the server will ask the client for a file. Absent: no. */
+  readonly local_infile?: true;
 }
 
 /** `name` null: every cursor. `holds`: it outlives its transaction. */

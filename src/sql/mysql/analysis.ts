@@ -1,0 +1,110 @@
+// From a text to an Analysis. What is too long, or can't be read to its end by the server's own lexical rules, has an error for an
+// analysis, and nothing else.
+import type { Analysis, AnalysisError } from '../findings.ts';
+import type { Analyst } from './analyst.ts';
+import { readingOf } from './charsets.ts';
+import type { MysqlContext } from './context.ts';
+import { Found, TooMuch, FINDINGS_MAX } from './found.ts';
+import type { Rules } from './lexer.ts';
+import { judgeStatements, type Message } from './message.ts';
+import { reasonOf, shape } from './shape.ts';
+
+/** Longest text that is analysed, in bytes. */
+export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Texts in literals of texts in literals ... that are judged. */
+const DEPTH_MAX = 4;
+
+/** Analyses one message. Text: its bytes as latin1. */
+export function analyseText(text: string, context: MysqlContext): Analysis {
+  return analyse(text, context, 0);
+}
+
+/** The text of a literal that a statement prepares or runs. Null: too deep to be looked at. */
+export function analyseInner(a: Analyst, text: string): Analysis | null {
+  if (a.depth >= DEPTH_MAX) return null;
+  const context: MysqlContext = {
+    ...a.context,
+    database: a.database,
+    sql_mode: a.lexer.rules.mode,
+    multi_statements: false,
+    prepared: (name) => (a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name)),
+  };
+  return analyse(text, context, a.depth + 1);
+}
+
+function analyse(text: string, context: MysqlContext, depth: number): Analysis {
+  const rules: Rules = {
+    engine: context.engine,
+    version: context.version,
+    mode: context.sql_mode ?? 0,
+    reading: readingOf(context.charset) ?? 'opaque',
+  };
+  if (text.length > STATEMENT_BYTES_MAX)
+    return refused(text, rules, `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
+  const found = new Found();
+  let message: Message;
+  try {
+    message = judgeStatements(text, context, found, depth);
+  } catch (error) {
+    if (!(error instanceof TooMuch)) throw error;
+    return refused(text, rules, `more than ${FINDINGS_MAX} findings in one message`, null);
+  }
+  const reason = reasonIn(text, message);
+  if (message.broken && !message.ambiguous) return refused(text, rules, message.broken[0], reason);
+  return {
+    statements: found.statements,
+    findings: found.findings.toSorted((a, b) => a.statement - b.statement || a.start - b.start),
+    reads: [...found.reads].toSorted(),
+    writes: [...found.writes].toSorted(),
+    functions: [...found.functions].toSorted(),
+    effects: message.effects,
+    own: message.own,
+    forward: forward(text, message),
+    position_shift: [],
+    shape: shape(text, rules),
+    reason,
+    session_bound: found.session_bound,
+    error: null,
+    ...(found.user_code ? { user_code: true as const } : {}),
+  };
+}
+
+function reasonIn(text: string, { comments }: Message): string | null {
+  let reason: string | null = null;
+  for (const [start, end] of comments) reason = reasonOf(text.slice(start, end)) ?? reason;
+  return reason;
+}
+
+/** The text without its comments, which no server reads, and without what Holdpoint answers; null: as it came. */
+function forward(text: string, { comments, answered, ambiguous }: Message): string | null {
+  const ranges = ambiguous ? answered : [...comments, ...answered];
+  if (ranges.length === 0) return null;
+  let out = '';
+  let copied = 0;
+  for (const [start, end] of ranges.toSorted((a, b) => a[0] - b[0])) {
+    if (start < copied) continue;
+    out += text.slice(copied, start) + text.slice(start, end).replace(/[^\n\r]/g, ' ');
+    copied = end;
+  }
+  return out + text.slice(copied);
+}
+
+function refused(text: string, rules: Rules, message: string, reason: string | null): Analysis {
+  const error: AnalysisError = { sqlstate: '42000', message, position: 0 };
+  return {
+    statements: [],
+    findings: [],
+    reads: [],
+    writes: [],
+    functions: [],
+    effects: [],
+    own: [],
+    forward: null,
+    position_shift: [],
+    shape: shape(text.slice(0, 64 * 1024), rules),
+    reason,
+    session_bound: false,
+    error,
+  };
+}

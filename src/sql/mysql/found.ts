@@ -1,0 +1,69 @@
+// What has been found of a message: findings, each once for a statement, and the facts that are no finding. Nothing that was found is
+// ever taken back.
+import type { Action, Analysis, Finding, StatementFacts } from '../findings.ts';
+
+/** Most findings kept of one message; beyond it the message is refused. */
+export const FINDINGS_MAX = 10_000;
+
+/** Too much was found to be kept. */
+export class TooMuch extends Error {}
+
+export class Found {
+  readonly findings: Finding[] = [];
+  readonly statements: StatementFacts[] = [];
+  readonly reads = new Set<string>();
+  readonly writes = new Set<string>();
+  readonly functions = new Set<string>();
+  /** Index of the statement under way, and where its first word lies. */
+  statement = 0;
+  start = 0;
+  end = 0;
+  /** Facts of the statement under way. */
+  writes_all_rows = false;
+  folds = false;
+  folds_rows = false;
+  reads_user_relation = false;
+  hidden_writes = false;
+  local_infile = false;
+  /** Facts of the message. */
+  session_bound = false;
+  user_code = false;
+  /** A byte range that stands for all that is found: text inside of a literal has no place of its own. */
+  pinned: readonly [number, number] | null = null;
+  readonly #seen = new Set<string>();
+
+  /** The next statement begins. */
+  begin(start: number, end: number): void {
+    this.start = start;
+    this.end = end;
+    this.writes_all_rows = this.folds = this.folds_rows = this.reads_user_relation = false;
+    this.hidden_writes = this.local_infile = false;
+  }
+
+  /** Adds a finding once per statement, action and object; at a half-open byte range, or where the statement begins. */
+  add(action: Action, object: string, why: string, at: readonly [number, number] | null, unresolved = false): void {
+    const key = `${this.statement} ${action} ${unresolved ? '?' : ''}${object}`;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    if (this.findings.length >= FINDINGS_MAX) throw new TooMuch();
+    const [start, end] = this.pinned ?? at ?? [this.start, this.end];
+    const finding = { action, object, why, statement: this.statement, start, end };
+    this.findings.push(unresolved ? { ...finding, unresolved } : finding);
+  }
+
+  /** Counts another analysis's findings as found in the statement under way, at one place. */
+  merge(inner: Analysis, at: readonly [number, number] | null): void {
+    for (const f of inner.findings) this.add(f.action, f.object, f.why, at, f.unresolved === true);
+    for (const name of inner.reads) this.reads.add(name);
+    for (const name of inner.writes) this.writes.add(name);
+    for (const name of inner.functions) this.functions.add(name);
+    for (const facts of inner.statements) {
+      this.writes_all_rows ||= facts.writes_all_rows;
+      this.hidden_writes ||= facts.hidden_writes;
+      this.folds_rows ||= facts.folds_rows;
+      this.local_infile ||= facts.local_infile === true;
+    }
+    this.user_code ||= inner.user_code === true;
+    this.session_bound ||= inner.session_bound;
+  }
+}

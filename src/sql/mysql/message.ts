@@ -1,0 +1,213 @@
+// The statements of a message one after the other, each read under what the one before has set: sql_mode, character set, database.
+// Where that can't be told, what follows is read under every mode, and all that is found counts. The first reading is the one whose
+// statements are listed. It must never leave out a reading that the server could make.
+import type { Effect, OwnStatement, StatementFacts, Analysis } from '../findings.ts';
+import { Analyst } from './analyst.ts';
+import { readingOf } from './charsets.ts';
+import { statementEnd } from './compound.ts';
+import type { MysqlContext } from './context.ts';
+import type { Found } from './found.ts';
+import { Kind, Lexer } from './lexer.ts';
+import { everyMode } from './modes.ts';
+import { judge } from './statements.ts';
+
+/** What holds where a statement begins. */
+interface State {
+  readonly at: number;
+  readonly mode: number;
+  readonly charset: string;
+  readonly database: string | null | undefined;
+  /** Another reading than the first. */
+  readonly other: boolean;
+}
+
+export interface Message {
+  readonly effects: readonly Effect[];
+  readonly own: readonly OwnStatement[];
+  /** Plain comments of the first reading. */
+  readonly comments: readonly (readonly [number, number])[];
+  /** Byte ranges of statements that Holdpoint answers. */
+  readonly answered: readonly (readonly [number, number])[];
+  /** It can be read in more than one way. */
+  readonly ambiguous: boolean;
+  /** Why the server can't read it to its end, and where; null: it can, or may be able to. */
+  readonly broken: readonly [string, number] | null;
+}
+
+/** Readings of one message: each has its place and mode, and none is made twice. */
+const READINGS_MAX = 20_000;
+
+/** Adds what the statements of a text do. depth: how many literals it is in. */
+export function judgeStatements(text: string, context: MysqlContext, found: Found, depth: number): Message {
+  return new Reader(text, context, found, depth).read();
+}
+
+class Reader {
+  readonly #text: string;
+  readonly #context: MysqlContext;
+  readonly #found: Found;
+  readonly #depth: number;
+  readonly #effects: Effect[] = [];
+  readonly #own: OwnStatement[] = [];
+  readonly #prepared = new Map<string, Analysis | null | undefined>();
+  readonly #answered: (readonly [number, number])[] = [];
+  #comments: (readonly [number, number])[] = [];
+  #broken: readonly [string, number] | null = null;
+  #ambiguous = false;
+  /** Readings still to be made, those that are not the first. */
+  readonly #others: State[] = [];
+  readonly #seen = new Set<string>();
+
+  constructor(text: string, context: MysqlContext, found: Found, depth: number) {
+    this.#text = text;
+    this.#context = context;
+    this.#found = found;
+    this.#depth = depth;
+  }
+
+  read(): Message {
+    const { sql_mode, charset, database } = this.#context;
+    let next: State | null = { at: 0, mode: sql_mode ?? 0, charset, database, other: false };
+    if (sql_mode === null) this.#everyMode(next);
+    while (next) next = this.#statement(next);
+    for (let state = this.#others.pop(); state; state = this.#others.pop()) {
+      for (let one: State | null = state; one; ) one = this.#isNew(one) ? this.#statement(one) : null;
+    }
+    return {
+      effects: this.#effects,
+      own: this.#own,
+      comments: this.#comments,
+      answered: this.#answered,
+      ambiguous: this.#ambiguous,
+      broken: this.#broken,
+    };
+  }
+
+  #isNew({ at, mode, charset, database }: State): boolean {
+    const key = `${at} ${mode} ${charset} ${database === undefined ? '?' : JSON.stringify(database)}`;
+    if (this.#seen.has(key)) return false;
+    this.#seen.add(key);
+    if (this.#seen.size <= READINGS_MAX) return true;
+    this.#found.add('unknown', '', 'A message that can be read in too many ways.', null);
+    return false;
+  }
+
+  /** What comes from here on may be read under any mode. */
+  #everyMode(state: State): void {
+    this.#ambiguous = true;
+    for (const mode of everyMode(this.#context.engine))
+      if (mode !== state.mode || state.other) this.#others.push({ ...state, mode, other: true });
+  }
+
+  /** Judges the statement that begins here. What holds behind it; null: the text ends. */
+  #statement(state: State): State | null {
+    const { engine, version } = this.#context;
+    const reading = readingOf(state.charset) ?? 'opaque';
+    const lexer = new Lexer(this.#text, { engine, version, mode: state.mode, reading }, state.at);
+    const to = statementEnd(lexer);
+    if (!state.other) this.#comments.push(...lexer.comments);
+    if (lexer.broken) {
+      // The server refuses it, and has run what came before.
+      if (!state.other) this.#broken = lexer.broken;
+      return null;
+    }
+    const ended = lexer.kinds[to] === Kind.semicolon;
+    const at = ended ? lexer.ends[to]! : this.#text.length;
+    if (to === 0) return ended ? { ...state, at } : null;
+    const behind = this.#judge(state, lexer, to, at);
+    return ended || behind.at < this.#text.length ? behind : null;
+  }
+
+  #judge(state: State, lexer: Lexer, to: number, at: number): State {
+    const found = this.#found;
+    const [start, end] = [lexer.starts[0]!, lexer.ends[to - 1]!];
+    if (state.other) found.statement = this.#indexOf(start);
+    found.begin(start, lexer.ends[0]!);
+    const effects = state.other ? [] : this.#effects;
+    const a = new Analyst(this.#context, found, lexer, {
+      effects,
+      own: state.other ? [] : this.#own,
+      prepared: this.#prepared,
+      database: state.database,
+      depth: this.#depth,
+    });
+    if (readingOf(state.charset) === null)
+      a.add('unknown', '', 'A text in a character set in which Holdpoint can not read texts.');
+    if (lexer.versioned) a.add('unknown', '', 'A statement ends inside of a versioned comment.');
+    for (const [why, where] of lexer.doubts) if (where < end) a.add('unknown', '', why, [where, where + 1]);
+    const own = this.#own.length;
+    const kind = judge(a, 0, to);
+    const answered = this.#own.slice(own).some(({ op }) => op.startsWith('show-'));
+    if (answered) this.#answered.push([start, at]);
+    if (effects !== this.#effects && effects.length > 0)
+      this.#effects.push({ type: 'unknown', statement: found.statement });
+    this.#facts(a, state, kind, start, end);
+    if (!state.other) found.statement += 1;
+    return this.#behind(a, state, at);
+  }
+
+  #facts(a: Analyst, state: State, kind: string, start: number, end: number): void {
+    const found = this.#found;
+    const folds_rows = found.folds_rows || (found.folds && found.reads_user_relation);
+    const { writes_all_rows, local_infile } = found;
+    if (state.other) {
+      const known = found.statements[found.statement];
+      if (!known) return;
+      found.statements[found.statement] = {
+        ...known,
+        writes_all_rows: known.writes_all_rows || writes_all_rows,
+        folds_rows: known.folds_rows || folds_rows,
+        rows_max: known.rows_max === a.rows_max ? a.rows_max : null,
+        ...(known.local_infile || local_infile ? { local_infile: true as const } : {}),
+        ...(known.commits || a.commits ? { commits: true as const } : {}),
+      };
+      return;
+    }
+    const facts: StatementFacts = {
+      kind,
+      start,
+      end,
+      writes_all_rows,
+      folds_rows,
+      hidden_writes: found.hidden_writes,
+      rows_max: a.rows_max,
+      cursor: null,
+      copy_in: false,
+      transaction_control: a.controls,
+      parse_is_harmless: true,
+      ...(a.commits ? { commits: true as const } : {}),
+      ...(local_infile ? { local_infile: true as const } : {}),
+    };
+    found.statements.push(facts);
+  }
+
+  /** Of the first reading's statements, the one that this place is in. */
+  #indexOf(start: number): number {
+    const { statements } = this.#found;
+    let low = 0;
+    let high = statements.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (statements[middle]!.start <= start) low = middle;
+      else high = middle - 1;
+    }
+    return Math.max(0, low);
+  }
+
+  #behind(a: Analyst, state: State, at: number): State {
+    const { mode, charset, database, sets_database } = a.changes;
+    const next: State = {
+      at,
+      mode: mode ?? state.mode,
+      charset: charset === null ? (a.refuses_charset ? REFUSED : UNKNOWN_CHARSET) : (charset ?? state.charset),
+      database: sets_database ? database : state.database,
+      other: state.other,
+    };
+    if (mode === null && at < this.#text.length) this.#everyMode(next);
+    return next;
+  }
+}
+
+/** Names of no charset: texts in it are read, and held. */
+const REFUSED = 'refused';
+const UNKNOWN_CHARSET = 'unknown';

@@ -1,0 +1,96 @@
+// PREPARE, EXECUTE and EXECUTE IMMEDIATE: a literal is judged as the text that it is, also where it is only prepared; anything else is
+// code that can't be read here.
+import type { Analysis } from '../findings.ts';
+import type { Analyst } from './analyst.ts';
+import { analyseInner } from './analysis.ts';
+import { Kind } from './lexer.ts';
+import { walk } from './relations.ts';
+
+/** PREPARE name FROM 'text' */
+export function judgePrepare(a: Analyst, at: number, to: number): string {
+  const kind = 'PREPARE';
+  const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
+  a.add('settings', name, 'Prepares a statement.', a.place(at, at + 2));
+  const inner = literal(a, at + 3, to);
+  if (inner !== null && !a.in_body) {
+    a.prepared.set(name, inner);
+    a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
+  } else if (!a.in_body) {
+    a.prepared.set(name, undefined);
+    a.effect({ type: 'deallocate', name, statement: a.found.statement });
+  }
+  return kind;
+}
+
+/** EXECUTE name */
+export function judgeExecute(a: Analyst, at: number, to: number): string {
+  const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
+  a.found.session_bound = true;
+  walk(a, at + 2, to, { start: 'expression' });
+  const known = a.in_body ? undefined : a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name);
+  a.rows_max = null;
+  if (known === null) {
+    a.add('settings', name, 'Runs a prepared statement that is not there.');
+    return 'EXECUTE';
+  }
+  if (known === undefined || known.error) {
+    a.unresolved('code', name, 'Runs a prepared statement that was not judged.');
+    a.forget();
+    a.changes.mode = null;
+    return 'EXECUTE';
+  }
+  runs(a, known, at, to);
+  return 'EXECUTE';
+}
+
+/** MariaDB: EXECUTE IMMEDIATE 'text' */
+export function judgeImmediate(a: Analyst, at: number, to: number): string {
+  const inner = literal(a, at + 2, to);
+  a.rows_max = null;
+  if (inner) runs(a, inner, at, to);
+  else a.changes.mode = null;
+  return 'EXECUTE IMMEDIATE';
+}
+
+/** What a judged text changes when it runs. */
+function runs(a: Analyst, inner: Analysis, at: number, to: number): void {
+  a.found.merge(inner, a.place(at, to));
+  for (const effect of inner.effects) {
+    a.effect({ ...effect, statement: a.found.statement });
+    if (effect.type === 'unknown' || (effect.type === 'set' && effect.name === 'sql_mode')) a.changes.mode = null;
+    if (effect.type === 'set' && effect.name === 'character_set_client') a.changes.charset = null;
+    if (effect.type === 'set' && effect.name === 'database') {
+      a.changes.database = effect.value;
+      a.changes.sets_database = true;
+    }
+  }
+  a.commits ||= inner.statements.some(({ commits }) => commits === true);
+  const [only] = inner.statements;
+  if (inner.statements.length === 1 && only) a.rows_max = only.rows_max;
+}
+
+/** The analysis of a literal's text, whose findings count here; null: it is no literal, or can't be read. */
+function literal(a: Analyst, from: number, to: number): Analysis | null {
+  let end = from;
+  let text = '';
+  // 'a' 'b' is one literal. What follows USING are variables.
+  while (end < to && a.kind(end) === Kind.string) {
+    text += a.bytesOf(end);
+    end += 1;
+  }
+  const using = a.is(end, 'USING');
+  if (end > from && (end === to || using)) {
+    walk(a, end, to, { start: 'expression' });
+    const inner = analyseInner(a, text);
+    if (inner && inner.error === null) {
+      a.found.merge(inner, a.place(from, end));
+      return inner;
+    }
+    a.add('code', '', 'Runs a text that can not be read here.', a.place(from, end));
+    return null;
+  }
+  walk(a, from, to, { start: 'expression' });
+  a.unresolved('code', '', 'Runs a text that is made when it runs.', a.place(from, to));
+  a.forget();
+  return null;
+}
