@@ -9,6 +9,7 @@ import type { Desk } from '../src/approval/types.ts';
 import { openAuditLog } from '../src/audit/log.ts';
 import { DEFAULT_LIMITS } from '../src/config/config.ts';
 import { createGate } from '../src/gate/gate.ts';
+import { postgresEngine } from '../src/gate/postgres.ts';
 import { loadPolicy } from '../src/policy/load.ts';
 import { reading } from '../src/session/postgres/facts.ts';
 import { OWN_BIND, OWN_CLOSE, OWN_PARSE } from '../src/session/postgres/replies.ts';
@@ -53,7 +54,7 @@ const analyser = await PostgresAnalyser.create();
 const loaded = await loadPolicy(new URL('../policies/starter.yaml', import.meta.url).pathname);
 if ('errors' in loaded) throw new Error('the starter policy does not load');
 const gate = createGate({
-  analyser,
+  engine: postgresEngine(analyser),
   policy: () => loaded.policy,
   desk: {} as Desk,
   audit,

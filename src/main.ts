@@ -15,6 +15,7 @@ import { runProgram } from './cli/program.ts';
 import { VERSION } from './cli/version.ts';
 import { type Config, ConfigError, type PostgresConfig } from './config/config.ts';
 import { createGate } from './gate/gate.ts';
+import { postgresEngine } from './gate/postgres.ts';
 import type { GateOptions } from './gate/options.ts';
 import { auditJournal, fromRecord } from './gate/journal.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
@@ -140,7 +141,7 @@ const build = async (
     gates.set(
       upstream.name,
       createGate({
-        analyser,
+        engine: postgresEngine(analyser),
         policy: () => policy.current(),
         desk,
         audit,

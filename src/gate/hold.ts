@@ -13,8 +13,6 @@ import type { State } from './state.ts';
 import { atLimit, BEFORE } from './told.ts';
 import { type Grounds, releaseOf, waiting } from './wait.ts';
 
-/** Default wait of a connection, in ms: below the 60 s that agents' tools usually give a call. */
-export const WAIT_DEFAULT_MS = 45_000;
 /** A hold ends this long before the server would end the connection, in ms. */
 export const SERVER_TIMEOUT_MARGIN_MS = 1000;
 
@@ -80,7 +78,7 @@ export const hold = async (
 const waitOf = (s: State, ask: Ask): number => {
   const { hold_ms, server_timeout_ms } = s.facts;
   const server = server_timeout_ms === null ? Infinity : Math.max(0, server_timeout_ms - SERVER_TIMEOUT_MARGIN_MS);
-  return Math.min(ask.wait_ms ?? WAIT_DEFAULT_MS, hold_ms ?? Infinity, server, ask.deadline_ms);
+  return Math.min(ask.wait_ms ?? s.options.engine.wait_ms, hold_ms ?? Infinity, server, ask.deadline_ms);
 };
 
 /** What a reviewer decides on. */

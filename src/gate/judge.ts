@@ -11,7 +11,7 @@ import { hold } from './hold.ts';
 import { catalogIsFresh, lookAtCatalog } from './meaning.ts';
 import type { Pass } from './memory.ts';
 import { type Again, planOf } from './plan.ts';
-import { analysisBefore, youngerThan } from './prepared.ts';
+import { youngerThan } from './prepared.ts';
 import { forwarded, observed, UNRECORDED } from './record.ts';
 import type { State } from './state.ts';
 
@@ -41,7 +41,7 @@ const judgeNow = (
   const younger = youngerThan(s, planned);
   if (younger.length > 0 || types.some(isOfUsers)) {
     const of_users = types.filter(isOfUsers);
-    if (younger.length > 0 || s.options.analyser.ofTypes(of_users, context.analysis.context))
+    if (younger.length > 0 || context.analysis.ofTypes?.(of_users))
       return judgeAside(s, context, text, of_users, younger);
   }
   const known = context.allowed.get(text);
@@ -91,8 +91,9 @@ const judgeAside = async (
   younger: readonly string[],
 ): Promise<Judgement> => {
   const again: Again = async (now) => {
-    const analysis = await analysisBefore(s, now, younger).analyse(text);
-    const brought = s.options.analyser.ofTypes(types, now.context);
+    const before = younger.length === 0 || !now.before ? now : now.before(younger);
+    const analysis = await before.analyse(text);
+    const brought = now.ofTypes?.(types) ?? null;
     return brought ? together(analysis, brought) : analysis;
   };
   return rule(s, context, text, await again(context.analysis), again);
@@ -100,7 +101,10 @@ const judgeAside = async (
 
 const judgeCallNow = (s: State, oid: number): Judged => {
   const context = contextOf(s);
-  const again = (now: Context['analysis']): Analysis => s.options.analyser.functionCall(oid, now.context);
+  const again = (now: Context['analysis']): Analysis => {
+    if (!now.functionCall) throw new Error('this protocol calls no functions');
+    return now.functionCall(oid);
+  };
   return rule(s, context, `FunctionCall ${oid}`, again(context.analysis), again);
 };
 

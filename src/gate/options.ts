@@ -2,13 +2,14 @@
 import type { Desk, Held } from '../approval/types.ts';
 import type { AuditLog } from '../audit/types.ts';
 import type { Policy, Where, Who } from '../policy/types.ts';
-import type { SessionOpening } from '../session/gate.ts';
-import type { CatalogReading, LiveCatalog } from '../sql/catalog.ts';
-import type { Analysis, AnalysisContext } from '../sql/findings.ts';
+import type { SessionFacts, SessionOpening } from '../session/gate.ts';
+import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../sql/catalog.ts';
+import type { Analysis } from '../sql/findings.ts';
 import type { Impact } from '../sql/impact.ts';
+import type { State } from './state.ts';
 
 export interface GateOptions {
-  readonly analyser: Analyser;
+  readonly engine: Engine;
   /** The policy in force. */
   readonly policy: () => Policy;
   readonly desk: Desk;
@@ -21,7 +22,7 @@ export interface GateOptions {
   readonly where: (opening: SessionOpening) => Where;
   /** The catalog of a database. Null: there is none to look into. */
   readonly catalog: (database: string) => LiveCatalog | null;
-  /** How an engine's catalog is read. */
+  /** How the engine's catalog is read. */
   readonly reading: Pick<CatalogReading, 'rows' | 'temporary_rows' | 'make' | 'over' | 'hasTemporary' | 'isWhole' | 'temporary'>;
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
@@ -47,16 +48,21 @@ export interface ImpactText {
   readonly search_path: string | null;
 }
 
-/** What the gate needs of an engine's analysis. */
-export interface Analyser {
-  /** A handle for one set of facts. whose: principals that have much to analyse have it in turn. */
-  session(context: AnalysisContext, whose: string): AnalysisHandle;
-  /** A function called by its oid, without SQL. */
-  functionCall(oid: number, context: AnalysisContext): Analysis;
-  /** What reading parameters of these types brings with it; null: nothing. */
-  ofTypes(types: readonly number[], context: AnalysisContext): Analysis | null;
+/** What a gate must know of one engine: the facts of its sessions, and who analyses its texts under them. */
+export interface Engine {
+  /** Default wait of a connection, in ms. */
+  readonly wait_ms: number;
+  /** The facts that an analysis depends on beside the role, as a context keeps them. */
+  keep(facts: SessionFacts): object;
+  /** Are they still these? Asked for every statement: it must cost nothing. */
+  still(kept: object, facts: SessionFacts): boolean;
+  /** For the facts of now. */
+  analysis(s: State, catalog: CatalogSnapshot | null): AnalysisHandle;
+  /** For what a connection starts with, where the protocol has such settings. whose: as `State.who.id`. */
+  readonly atStart?: (database: string, whose: string) => AnalysisHandle;
 }
 
+/** Texts analysed under one set of facts. */
 export interface AnalysisHandle {
   /** Asking it for a known text takes no promise. */
   analyse(text: string): Analysis | Promise<Analysis>;
@@ -64,5 +70,10 @@ export interface AnalysisHandle {
   tokens(texts: readonly string[], words: readonly string[]): Uint8Array | Promise<Uint8Array>;
   /** CPU time that this has cost so far, in ms; from memory it costs nothing. */
   readonly cpu_ms: number;
-  readonly context: AnalysisContext;
+  /** A function called by its oid, without SQL; absent: the protocol has no such call. */
+  functionCall?(oid: number): Analysis;
+  /** What reading parameters of these types brings with it; null: nothing. Absent: never anything. */
+  ofTypes?(types: readonly number[]): Analysis | null;
+  /** The same for what was planned before these temporary relations came up. Absent: plans are made anew. */
+  before?(planned_before: readonly string[]): AnalysisHandle;
 }

@@ -1,7 +1,6 @@
 // Statements that were prepared earlier: what the gate remembers of them, and which of the session's temporary objects the server's plan of
 // them may be older than. Such a plan stays as it is when a nearer name comes up, so a name that was hidden since means either.
 import type { Analysis, AnalysisContext } from '../sql/findings.ts';
-import type { AnalysisHandle } from './options.ts';
 import type { Remembered } from './plan.ts';
 import type { State } from './state.ts';
 
@@ -22,10 +21,6 @@ export const noteTemporary = (s: State): void => {
     }),
   );
 };
-
-/** An analysis for what was planned before these came up. */
-export const analysisBefore = (s: State, now: AnalysisHandle, planned_before: readonly string[]): AnalysisHandle =>
-  planned_before.length === 0 ? now : s.options.analyser.session({ ...now.context, planned_before }, s.who.id);
 
 /** AnalysisContext.prepared: a protocol statement's plan, or the analysis inside a SQL PREPARE. */
 export const preparedAs = (s: State, name: string): ReturnType<AnalysisContext['prepared']> => {

@@ -2,7 +2,6 @@
 // refused.
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Gate } from '../session/gate.ts';
-import type { AnalysisContext } from '../sql/findings.ts';
 import type { GateOptions } from './options.ts';
 
 /** Gate.startup */
@@ -12,7 +11,8 @@ export const judgeStartup = async (
 ): Promise<WireText | null> => {
   const who = options.who(opening.user, opening.authentication, opening.address);
   if (!who) return texts.notAuthorized({ why: 'this user is gone', hint: '' });
-  const handle = options.analyser.session({ ...NOWHERE, database: opening.database }, who.id);
+  const handle = options.engine.atStart?.(opening.database, who.id);
+  if (!handle) throw new Error('connections of this engine start with no settings');
   const role = options.role(opening.user);
   for (const [name, value] of settings) {
     if (name.toLowerCase().startsWith('holdpoint.'))
@@ -39,18 +39,6 @@ export const judgeStartup = async (
       });
   }
   return null;
-};
-
-/** Where names do not matter. */
-const NOWHERE: AnalysisContext = {
-  server_version: 18,
-  database: '',
-  role: '',
-  // Nobody knows which role the login is given.
-  role_none: '',
-  search_path: '"$user", public',
-  search_path_start: '"$user", public',
-  prepared: () => undefined,
 };
 
 const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -3,24 +3,19 @@
 import type { WireText } from '../errors/catalogue.ts';
 
 /** What the gate reads of a session whenever it is asked; the session keeps it true. */
-export interface SessionFacts {
-  /** Settings that decide how names resolve; null while they are unknown. */
+export type SessionFacts = PostgresFacts | MysqlFacts;
+
+interface CommonFacts {
+  /** What decides how names and texts are read, in words for a reviewer and a request's identity: the search_path; the database and sql_mode. Null while it is unknown. */
   search_path: string | null;
-  /** What RESET goes back to, and whether the path of now ends with the transaction. */
-  search_path_start: string | null;
-  search_path_is_local: boolean;
   /** Whose rights a statement has; '' while that is not known. In a failed block, where nothing runs, as last read. */
   role: string;
   /** It may have been changed in the open transaction, whose end may take it back. */
   role_is_local: boolean;
-  /** The role of when the session began. */
-  role_start: string;
-  /** What SET ROLE NONE goes back to: another one if the login is given a role when it connects. */
-  role_none: string;
-  /** An explicit transaction block is open (also a failed one). */
+  /** A transaction is open (also a failed one). */
   in_transaction: boolean;
-  /** Is there a schema of that role's name? It was looked for when the session began, for the role of then. */
-  user_schema: 'there' | 'none' | 'perhaps';
+  /** Work of this pipeline is not yet committed although no block is open. */
+  in_implicit_transaction: boolean;
   /** How often statements of this session that change the catalog have been sent. */
   catalog_changes: number;
   /** The session has objects that others do not see: temporary ones, or DDL of the open transaction. */
@@ -31,10 +26,6 @@ export interface SessionFacts {
   committed_changes: number;
   /** And it has changed since it was read, but can't be read now, or not as the server sees it. */
   catalog_is_stale: boolean;
-  /** What FETCH may meet in the open transaction (AnalysisContext.portals). */
-  portals: { readonly runs_code: boolean; readonly runs_late: boolean };
-  /** Work of this pipeline is not yet committed although no block is open. */
-  in_implicit_transaction: boolean;
   /** Statements of the open transaction so far. */
   earlier: readonly EarlierText[];
   /** The agent's own words, '' for none; and when they were given (ms since the epoch). */
@@ -56,6 +47,36 @@ export interface SessionFacts {
   planned(name: string): { readonly at: number | null; readonly elsewhere: boolean };
   /** Every text prepared in this session with the name it has, in the order of the names; latin1. */
   preparedTexts(): readonly string[];
+}
+
+export interface PostgresFacts extends CommonFacts {
+  readonly engine: 'postgres';
+  /** What RESET goes back to, and whether the path of now ends with the transaction. */
+  search_path_start: string | null;
+  search_path_is_local: boolean;
+  /** The role of when the session began. */
+  role_start: string;
+  /** What SET ROLE NONE goes back to: another one if the login is given a role when it connects. */
+  role_none: string;
+  /** Is there a schema of that role's name? It was looked for when the session began, for the role of then. */
+  user_schema: 'there' | 'none' | 'perhaps';
+  /** What FETCH may meet in the open transaction (AnalysisContext.portals). */
+  portals: { readonly runs_code: boolean; readonly runs_late: boolean };
+}
+
+export interface MysqlFacts extends CommonFacts {
+  readonly engine: 'mysql' | 'mariadb';
+  /** Such as 90704 and 101119. */
+  readonly version: number;
+  /** The setting's text; null while it is unknown. */
+  readonly sql_mode: string | null;
+  /** character_set_client */
+  readonly charset: string;
+  /** The current one; null: none. Undefined: unknown. */
+  readonly database: string | null | undefined;
+  /** What follows a `;` in a message is run, too. */
+  readonly multi_statements: boolean;
+  readonly autocommit: boolean;
 }
 
 export interface EarlierText {

@@ -106,7 +106,7 @@ export interface StatementFacts {
   readonly rows_max: number | null;
   /** The cursor that it opens, takes rows from or closes; null: none. */
   readonly cursor: Cursor | null;
-  /** COPY ... FROM STDIN: the client will send data. */
+  /** COPY ... FROM STDIN, LOAD DATA LOCAL: the client will send data. */
   readonly copy_in: boolean;
   /** BEGIN, COMMIT, ROLLBACK, SAVEPOINT ... and nothing else: what a failed transaction block lets through. */
   readonly transaction_control: boolean;
@@ -114,8 +114,6 @@ export interface StatementFacts {
   readonly parse_is_harmless: boolean;
   /** MySQL: it ends an open transaction before it does anything, as DDL does. Absent: no. */
   readonly commits?: true;
-  /** MySQL: LOAD DATA LOCAL: the server will ask the client for a file. Absent: no. */
-  readonly local_infile?: true;
 }
 
 /** `name` null: every cursor. `holds`: it outlives its transaction. */

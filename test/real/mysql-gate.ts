@@ -7,11 +7,12 @@ import type {
   HoldStart,
   Judgement,
   Meter,
+  MysqlFacts,
   OwnCommand,
   Plan,
   StatementOutcome,
 } from '../../src/session/gate.ts';
-import type { MysqlFacts, MysqlGate } from '../../src/session/mysql/session.ts';
+import type { MysqlGate } from '../../src/session/mysql/session.ts';
 
 type Wait = Extract<HoldStart, { type: 'wait' }>;
 type End = Parameters<Wait['end']>[0];
@@ -95,6 +96,7 @@ export class StandInGate implements MysqlGate {
       copy_in: IMPORT.test(text),
       transaction_control: /^\s*(begin|commit|rollback|start)\b/i.test(text),
       block: null,
+      commits: false,
       changes_facts: FACTS.test(text),
       queries: true,
       changes_catalog: null,
@@ -163,6 +165,7 @@ export class StandInGate implements MysqlGate {
         return rows_left;
       },
       bytes_left: Infinity,
+      withholds: false,
       passed: (rows) => void (rows_left -= rows),
       judge: () => ({ type: 'hold', plan, hold }),
       lift: () => void (rows_left = Infinity),

@@ -57,8 +57,11 @@ const letPass = (s: State, meter: Meter, { release, cancelled }: Extract<Answer,
 };
 
 const cut = (s: State, meter: Meter, text: WireText): void => {
-  const cutting: Cutting = { name: 'cutting', text, meter, sequence: s.out.expected, ended: false, cancelling: true };
+  // What has written what it returns is not ended half-way: it runs to its end, unseen.
+  const cancelling = !meter.withholds;
+  const cutting: Cutting = { name: 'cutting', text, meter, sequence: s.out.expected, ended: false, cancelling };
   s.limiting = cutting;
+  if (!cancelling) return;
   s.toServer.flush();
   void s.upstream.cancel().then(() => {
     cutting.cancelling = false;

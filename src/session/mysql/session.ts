@@ -5,13 +5,13 @@
 //   server --> server.ts: matched with wire/mysql/replies.ts, outcome.ts --> passes
 import type { Duplex } from 'node:stream';
 import type { WireText } from '../../errors/catalogue.ts';
+import type { MysqlFacts } from '../gate.ts';
 import type { MysqlUpstream } from '../upstream.ts';
 import { watchBacklog } from './backlog.ts';
 import { ClientSide } from './client.ts';
 import { clientLeft, finish, violation } from './end.ts';
 import { ServerSide } from './server.ts';
 import {
-  type MysqlFacts,
   type MysqlGate,
   type MysqlSessionEvents,
   type MysqlSessionLimits,
@@ -21,7 +21,7 @@ import {
 import { KILLED } from './texts.ts';
 import { reread } from './wait.ts';
 
-export type { MysqlFacts, MysqlGate, MysqlSessionEvents, MysqlSessionLimits } from './state.ts';
+export type { MysqlGate, MysqlSessionEvents, MysqlSessionLimits } from './state.ts';
 
 export class MysqlSession {
   readonly #state: State;

@@ -7,7 +7,7 @@ import { CLIENT, MARIADB_CLIENT } from '../../wire/mysql/capabilities.ts';
 import { PacketReader } from '../../wire/mysql/frame.ts';
 import { type ReplyFormat, ReplyReader, STATUS_FLAGS } from '../../wire/mysql/replies.ts';
 import type { ResultFormat } from '../../wire/mysql/results.ts';
-import type { EarlierText, GateSession, Judgement, Meter, Plan, Release } from '../gate.ts';
+import type { EarlierText, GateSession, Judgement, Meter, MysqlFacts, Plan, Release } from '../gate.ts';
 import { type Answer, type Hold, NEVER_SENT } from '../hold.ts';
 import type { Outbox } from '../outbox.ts';
 import { Pace } from '../pace.ts';
@@ -29,34 +29,6 @@ export interface MysqlSessionEvents {
   /** KILL of a connection id that the client named: done if it is a session of the same user. */
   kill(id: number, whole: boolean): 'done' | 'unknown';
   closed(): void;
-}
-
-/** What the gate reads of a session whenever it is asked; the session keeps it true. */
-export interface MysqlFacts extends ParsedUnder {
-  readonly engine: 'mysql' | 'mariadb';
-  /** Such as 90704 and 101119. */
-  readonly version: number;
-  readonly role: string;
-  /** What follows a `;` in a message is run, too. */
-  readonly multi_statements: boolean;
-  /** Work is not yet committed, or what is done next is not committed by itself. */
-  readonly in_transaction: boolean;
-  readonly autocommit: boolean;
-  /** Statements of the open transaction so far. */
-  readonly earlier: readonly EarlierText[];
-  /** The agent's own words, '' for none; and when they were given (ms since the epoch). */
-  reason: string;
-  reason_at: number;
-  /** The agent's limit on a wait, in ms; null: none. */
-  hold_ms: number | null;
-  /** The least of the server's timeouts that could end the connection during a hold, in ms; null: none. */
-  readonly server_timeout_ms: number | null;
-  /**
-   * What the gate remembered for a name (UTF-8 text) of SQL PREPARE. Null: there is no such name. Undefined: it can't be told.
-   */
-  prepared(name: string): unknown;
-  /** Every text prepared in this session, in order; latin1. */
-  preparedTexts(): readonly string[];
 }
 
 /** What a session asks of its gate. */
@@ -154,6 +126,15 @@ export class State implements MysqlFacts {
   phase: Phase = BUSY;
   /** A result has reached its limit: nothing of the client is handled until it is known what becomes of it. */
   limiting: Paused | Cutting | null = null;
+
+  // ---- what the gate reads (MysqlFacts), next to the getters below
+  readonly role_is_local = false;
+  readonly in_implicit_transaction = false;
+  readonly catalog_is_own = false;
+  readonly catalog_is_stale = false;
+  readonly has_uncommitted = false;
+  readonly committed_changes = 0;
+  catalog_changes = 0;
 
   // ---- the facts
   /** As last read or told; what is not known is read before the next judgement. */
@@ -254,6 +235,11 @@ export class State implements MysqlFacts {
     return this.upstream.server.version;
   }
 
+  get search_path(): string | null {
+    const { sql_mode, database } = this;
+    return sql_mode === null || database === undefined ? null : `${database ?? ''}; sql_mode ${sql_mode}`;
+  }
+
   get sql_mode(): string | null {
     return (this.under ?? this.now).sql_mode;
   }
@@ -288,6 +274,10 @@ export class State implements MysqlFacts {
     const known = this.names.get(name.toLowerCase());
     if (known) return known.inner;
     return this.namesSure ? null : undefined;
+  }
+
+  planned(): { readonly at: null; readonly elsewhere: boolean } {
+    return CURRENT;
   }
 
   preparedTexts(): readonly string[] {
@@ -332,6 +322,9 @@ export class State implements MysqlFacts {
 }
 
 const { IN_TRANS, AUTOCOMMIT } = STATUS_FLAGS;
+
+/** Plans are made anew whenever what they use is another. */
+const CURRENT = { at: null, elsewhere: false } as const;
 
 /** A name that every collation folds alike. */
 const PLAIN_NAME = /^[\x20-\x7e]{1,64}$/;

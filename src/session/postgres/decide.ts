@@ -27,7 +27,7 @@ import { reread, settle } from './wait.ts';
 type MessageAtHand = 'query' | 'call' | 'parse' | 'bind';
 
 /**
- * `oid`: of a FunctionCall, whose text is none. `planned`: how old the server's plan of it may be (SessionFacts.planned). Returns the plan that may be sent,
+ * `oid`: of a FunctionCall, whose text is none. `planned`: how old the server's plan of it may be (PostgresFacts.planned). Returns the plan that may be sent,
  * or what to do instead.
  */
 export const decide = (

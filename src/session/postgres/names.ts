@@ -1,7 +1,7 @@
 // Prepared statements and portals of one session, as the server has them: what is sent is entered at once, and taken
 // back when the server turns out not to have done it. A name that is not here is not known to exist.
 // Source: manual 55.2.3, "Extended Query"; names of SQL PREPARE and of Parse share one space.
-import type { Meter, Plan, Release, SessionFacts } from '../gate.ts';
+import type { Meter, Plan, Release, PostgresFacts } from '../gate.ts';
 
 export interface Prepared {
   /** Null: made by SQL PREPARE, whose meaning the gate keeps in `inner`. */
@@ -44,7 +44,7 @@ export interface Portal {
   readonly mark: number;
   readonly changes: number;
   names: number;
-  portals: SessionFacts['portals'];
+  portals: PostgresFacts['portals'];
   readonly inBlock: boolean;
   /** Set when somebody let it through; its one run is reported there. */
   release: Release | null;

@@ -8,7 +8,7 @@ import {
   parameterDescription,
   rowDescriptionOfText,
 } from '../../wire/postgres/messages.ts';
-import type { GateSession, OwnCommand, SessionFacts } from '../gate.ts';
+import type { GateSession, OwnCommand, PostgresFacts } from '../gate.ts';
 
 const TEXT_OID = 25;
 export const REASON_BYTES_MAX = 2000;
@@ -58,7 +58,7 @@ export const describeOwn = (command: OwnCommand, of: 'statement' | 'portal', for
  */
 export const runOwn = (
   command: OwnCommand,
-  facts: SessionFacts,
+  facts: PostgresFacts,
   gate: GateSession,
   values: readonly (string | null)[],
   described: boolean,
@@ -93,7 +93,7 @@ export const runOwn = (
 };
 
 /** Forgets what the agent told Holdpoint: RESET of one, or RESET ALL and DISCARD ALL. */
-export const reset = (facts: SessionFacts, name: 'reason' | 'hold' | 'all'): void => {
+export const reset = (facts: PostgresFacts, name: 'reason' | 'hold' | 'all'): void => {
   if (name !== 'hold') {
     facts.reason = '';
     facts.reason_at = 0;
@@ -101,7 +101,7 @@ export const reset = (facts: SessionFacts, name: 'reason' | 'hold' | 'all'): voi
   if (name !== 'reason') facts.hold_ms = null;
 };
 
-const set = (name: 'reason' | 'hold', value: string, facts: SessionFacts): WireText | null => {
+const set = (name: 'reason' | 'hold', value: string, facts: PostgresFacts): WireText | null => {
   if (name === 'reason') {
     if (Buffer.byteLength(value) > REASON_BYTES_MAX)
       return {

@@ -6,7 +6,7 @@
 import type { Duplex } from 'node:stream';
 import type { WireText } from '../../errors/catalogue.ts';
 import { errorResponse } from '../../wire/postgres/messages.ts';
-import type { GateSession, SessionFacts } from '../gate.ts';
+import type { GateSession, PostgresFacts } from '../gate.ts';
 import type { Upstream } from '../upstream.ts';
 import { watchBacklog } from './backlog.ts';
 import { ClientSide } from './client.ts';
@@ -30,7 +30,7 @@ export class PostgresSession {
   }
 
   /** What the gate reads of the session; the session keeps it true. */
-  get facts(): SessionFacts {
+  get facts(): PostgresFacts {
     return this.#state;
   }
 

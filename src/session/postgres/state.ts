@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream';
 import { FrameReader } from '../../wire/postgres/frame.ts';
 import { FAILED_BLOCK, IDLE } from '../../wire/postgres/messages.ts';
-import type { EarlierText, GateSession, Judgement, Meter, Plan, SessionFacts } from '../gate.ts';
+import type { EarlierText, GateSession, Judgement, Meter, Plan, PostgresFacts } from '../gate.ts';
 import type { WireText } from '../../errors/catalogue.ts';
 import type { Outbox } from '../outbox.ts';
 import type { Upstream } from '../upstream.ts';
@@ -115,8 +115,12 @@ export type Step = 'keep' | 'drop' | 'wait';
 export type Facts = Readonly<Record<(typeof FACTS)[number], string | null>>;
 export const FACTS = ['search_path', 'role', 'session_authorization'] as const;
 
-export class State implements SessionFacts {
-  // ---- what the gate reads (SessionFacts), next to the getters below
+export class State implements PostgresFacts {
+  // ---- what the gate reads (PostgresFacts), next to the getters below
+  get engine(): 'postgres' {
+    return 'postgres';
+  }
+
   search_path_start: string | null = null;
   in_transaction = false;
   earlier: EarlierText[] = [];
@@ -429,7 +433,7 @@ const NOT_PLANNED = { at: null, elsewhere: false };
 /** A name that the server can't take for another one, whatever its encoding. */
 const PLAIN_NAME = /^[\x20-\x7e]{1,62}$/;
 
-type Portals = SessionFacts['portals'];
+type Portals = PostgresFacts['portals'];
 /** One object for each, so that comparing them is comparing what they say. */
 const PORTALS: readonly Portals[] = [false, true].flatMap((runs_late) =>
   [false, true].map((runs_code) => ({ runs_code, runs_late })),

@@ -61,7 +61,7 @@ export class Found {
       this.writes_all_rows ||= facts.writes_all_rows;
       this.hidden_writes ||= facts.hidden_writes;
       this.folds_rows ||= facts.folds_rows;
-      this.local_infile ||= facts.local_infile === true;
+      this.local_infile ||= facts.copy_in;
     }
     this.user_code ||= inner.user_code === true;
     this.session_bound ||= inner.session_bound;

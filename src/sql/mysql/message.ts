@@ -158,7 +158,7 @@ class Reader {
         writes_all_rows: known.writes_all_rows || writes_all_rows,
         folds_rows: known.folds_rows || folds_rows,
         rows_max: known.rows_max === a.rows_max ? a.rows_max : null,
-        ...(known.local_infile || local_infile ? { local_infile: true as const } : {}),
+        copy_in: known.copy_in || local_infile,
         ...(known.commits || a.commits ? { commits: true as const } : {}),
       };
       return;
@@ -172,11 +172,11 @@ class Reader {
       hidden_writes: found.hidden_writes,
       rows_max: a.rows_max,
       cursor: null,
-      copy_in: false,
+      returns_written: RETURNS_WRITTEN.has(kind) && a.rows_max !== 0,
+      copy_in: local_infile,
       transaction_control: a.controls,
       parse_is_harmless: true,
       ...(a.commits ? { commits: true as const } : {}),
-      ...(local_infile ? { local_infile: true as const } : {}),
     };
     found.statements.push(facts);
   }
@@ -211,3 +211,6 @@ class Reader {
 /** Names of no charset: texts in it are read, and held. */
 const REFUSED = 'refused';
 const UNKNOWN_CHARSET = 'unknown';
+
+/** Those that return rows return what they have changed: RETURNING. */
+const RETURNS_WRITTEN: ReadonlySet<string> = new Set(['INSERT', 'REPLACE', 'UPDATE', 'DELETE']);

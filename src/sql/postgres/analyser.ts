@@ -247,6 +247,21 @@ export class AnalysisSession {
     return remember(texts, text, analysis);
   }
 
+  /** Judges a FunctionCall message by the function's oid; one that is neither built in nor in the catalog is unresolved code. */
+  functionCall(oid: number): Analysis {
+    return this.#analyser.functionCall(oid, this.#context);
+  }
+
+  /** What parameters of these types bring into a statement by their input functions. Null: nothing. */
+  ofTypes(types: readonly number[]): Analysis | null {
+    return this.#analyser.ofTypes(types, this.#context);
+  }
+
+  /** The same for what was planned before these temporary relations came up. */
+  before(planned_before: readonly string[]): AnalysisSession {
+    return this.#analyser.session({ ...this.#context, planned_before }, this.#asker.whose);
+  }
+
   /**
    * The tokens of these texts, latin1, one text after the other and without comments and white space, and further words, as
    * docs/digest.md lays them out. Rejects where a worker could not do it: too many wait, or it took too long.
