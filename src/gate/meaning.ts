@@ -29,11 +29,7 @@ export const ownCatalogQuery = ({ catalog, catalogChanges, facts, options }: Sta
 };
 
 /** Takes what the session's own connection sees (GateSession.ownCatalog). */
-export const takeOwnCatalog = (
-  s: State,
-  query: string,
-  rows: string | null,
-): ReturnType<GateSession['ownCatalog']> => {
+export const takeOwnCatalog = (s: State, query: string, rows: string | null): ReturnType<GateSession['ownCatalog']> => {
   const { make, over, temporary_rows, hasTemporary, isWhole } = s.options.reading;
   const shared = query === temporary_rows ? (s.catalog?.last ?? null) : null;
   const same = shared !== null && shared === s.ownCatalogOf.shared && rows === s.ownCatalogOf.rows;

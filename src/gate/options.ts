@@ -22,7 +22,10 @@ export interface GateOptions {
   /** The catalog of a database. Null: there is none to look into. */
   readonly catalog: (database: string) => LiveCatalog | null;
   /** How an engine's catalog is read. */
-  readonly reading: Pick<CatalogReading, 'rows' | 'temporary_rows' | 'make' | 'over' | 'hasTemporary' | 'isWhole' | 'temporary'>;
+  readonly reading: Pick<
+    CatalogReading,
+    'rows' | 'temporary_rows' | 'make' | 'over' | 'hasTemporary' | 'isWhole' | 'temporary'
+  >;
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
   readonly held_bytes_max: number;

@@ -577,6 +577,65 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       }
     });
 
+    describe.each(['REPEATABLE READ', 'SERIALIZABLE'])('%s', (isolation) => {
+      /** Resolves when the catalog that all share is newer than this call. */
+      const looked = async (): Promise<void> => {
+        const other = await open(gateway.agentUrl());
+        expect(await said(other, `SELECT 1 FROM no_such_${isolation.length}`)).toMatch(/^42P01/);
+        await other.end();
+      };
+      afterEach(() => admin.query('DROP FUNCTION IF EXISTS turns(int), comes(int)'));
+
+      const turn = (body: string): Promise<unknown> =>
+        admin.query(`CREATE OR REPLACE FUNCTION turns(i int) RETURNS int LANGUAGE sql AS '${body}'`);
+      /** Another text each time: who has denied one is not asked again. */
+      let texts = 0;
+      const call = (name: string): string => `SELECT ${name}((${(texts += 1)})) AS "${isolation}"`;
+
+      // With DDL of the transaction, all of the catalog is read on its own connection, where younger code can't be seen.
+      test.each([
+        ['temporary objects', 'turns', /^held by secrets: write public.secrets/],
+        ['temporary objects', 'comes', /^held by secrets: write public.secrets/],
+        ['DDL', 'turns', /^held by unresolved: code turns/],
+        ['DDL', 'comes', /^held by unresolved: code comes/],
+      ])('%s of its own: what others make since it began is what runs: %s', async (what, name, expected) => {
+        await turn('SELECT i');
+        await looked();
+        if (what !== 'DDL') await client.query('CREATE TEMP TABLE mine (id int)');
+        await client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
+        expect(await said(client, call('turns'))).toBe('ran');
+        if (what === 'DDL') await approved(client, `CREATE TABLE nowhere_${(texts += 1)} (id int)`);
+        expect(await said(client, call('turns'))).toBe('ran');
+        await admin.query(
+          `CREATE OR REPLACE FUNCTION ${name}(i int) RETURNS int LANGUAGE sql AS 'INSERT INTO secrets VALUES (i); SELECT i'`,
+        );
+        await looked();
+        expect(await said(client, call(name))).toMatch(expected);
+        await client.query('ROLLBACK');
+        // The next one is another.
+        await turn('SELECT i');
+        await looked();
+        await client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
+        if (what === 'DDL') await approved(client, `CREATE TABLE nowhere_${(texts += 1)} (id int)`);
+        expect(await said(client, call('turns'))).toBe('ran');
+        await client.query('ROLLBACK');
+      });
+
+      test('an approved statement does not run what is younger', async () => {
+        await turn('INSERT INTO log SELECT now(); SELECT i');
+        await looked();
+        await client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
+        await approved(client, `CREATE TABLE nowhere_${(texts += 1)} (id int)`);
+        const result = outcome(client.query(call('turns')));
+        const request = await gateway.opened();
+        await turn('DELETE FROM customers; SELECT i');
+        await looked();
+        await gateway.approve(request);
+        expect(await result).toMatchObject({ code: 'ZH006' });
+        await client.query('ROLLBACK');
+      });
+    });
+
     test('DDL of the open transaction counts in it, and no longer when it is rolled back', async () => {
       await client.query('BEGIN');
       expect(await approved(client, 'CREATE TABLE fresh (id int)')).toMatchObject({ command: 'CREATE' });
@@ -669,12 +728,12 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await lock('busy');
       await client.query('CREATE TEMP TABLE second (id int)');
       expect(await said(client, 'SELECT second.id FROM first, second, customers')).toBe('ran');
-      expect(await why(anew('SELECT id FROM mine WHERE id ='))).toEqual([LOCKED.replace('public.ruled', 'pg_temp.mine')]);
-      if (begin) {
-        // Its own DDL is nowhere else: all of the catalog is read.
-        await approved(client, 'CREATE TABLE third (id int)');
-        expect(await why(anew('INSERT INTO ruled VALUES'))).toEqual([LOCKED]);
-      }
+      // DDL of the transaction is nowhere else: all of the catalog is read.
+      if (begin) await approved(client, 'CREATE TABLE third (id int)');
+      const [sql, of] = begin
+        ? ['INSERT INTO ruled VALUES', 'public.ruled']
+        : ['SELECT id FROM mine WHERE id =', 'pg_temp.mine'];
+      expect(await why(anew(sql))).toEqual([LOCKED.replace('public.ruled', of)]);
       if (begin) await client.query('ROLLBACK');
       await locker.query('ROLLBACK');
       await expect.poll(() => said(client, anew('SELECT id FROM mine WHERE id =')), { timeout: 5000 }).toBe('ran');
