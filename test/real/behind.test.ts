@@ -12,6 +12,7 @@ import { available, MAJORS, startServer, type TestServer } from './servers.ts';
 const SETUP = readFileSync(new URL('../../fixtures/sql/behind.sql', import.meta.url), 'utf8');
 
 /** Statement, its findings (`?`: unresolved), and whether it changes rows that its text does not show. */
+const UPDATED = ['write public.audit_log', 'write public.audit_log_id_seq', 'write public.orders'];
 const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?: 'hidden'])[] = [
   ['SELECT add_one(2)', ['read']],
   ['SELECT total(1) FROM customers', ['read public.customers', 'read public.orders']],
@@ -92,6 +93,16 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['INSERT INTO parted_by VALUES (1)', ['write public.docs', 'write public.parted_by']],
   ['TRUNCATE orders CASCADE', ['ddl public.orders', 'write public.billed', 'write public.orders']],
   ["SELECT set_config('role.x'::varchar(4), 'dba', false)", ['code pg_catalog.set_config?']],
+  ['UPDATE orders SET note = 1 WHERE id = 2', UPDATED],
+  ['UPDATE orders SET id = DEFAULT WHERE id = 2', [...UPDATED, 'write public.orders_id_seq']],
+  ['UPDATE orders SET (note, id) = (1, DEFAULT) WHERE id = 2', [...UPDATED, 'write public.orders_id_seq']],
+  [
+    `CREATE TEMP TABLE own (id int PRIMARY KEY); REINDEX TABLE own; CLUSTER own USING own_pkey;
+     GRANT SELECT ON own TO PUBLIC; DROP TABLE own`,
+    ['write pg_temp.own'],
+  ],
+  ['REINDEX TABLE docs', ['admin public.docs']],
+  ['GRANT SELECT ON docs TO PUBLIC', ['grant public.docs']],
   ["SELECT nextval('orders_id_seq'::regclass)", ['write public.orders_id_seq']],
   ['SELECT pg_temp.nobody()', ['code pg_temp.nobody?']],
   ['SELECT c::text FROM cast_row c', ['read public.cast_row', 'write public.docs'], 'hidden'],
