@@ -716,7 +716,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, anew('SELECT busy_count(),'))).toBe('held by opaque-code: code public.busy_count');
       expect(await said(client, anew('SELECT of_busy(),'))).toBe('held by opaque-code: code public.of_busy');
       await locker.query('ROLLBACK');
-      await expect.poll(() => said(client, anew('INSERT INTO ruled VALUES'))).toBe('ran');
+      await expect.poll(() => said(client, anew('INSERT INTO ruled VALUES')), { timeout: 9000 }).toBe('ran');
       expect(await said(client, 'SELECT busy_count() FROM busy_ids')).toBe('ran');
       expect(gateway.lines.filter((line) => line.includes('can not be read as'))).toEqual([]);
     });
@@ -736,7 +736,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await why(anew(sql))).toEqual([LOCKED.replace('public.ruled', of)]);
       if (begin) await client.query('ROLLBACK');
       await locker.query('ROLLBACK');
-      await expect.poll(() => said(client, anew('SELECT id FROM mine WHERE id =')), { timeout: 5000 }).toBe('ran');
+      await expect.poll(() => said(client, anew('SELECT id FROM mine WHERE id =')), { timeout: 9000 }).toBe('ran');
     });
 
     describe('and the server does not tell in time', () => {
