@@ -280,6 +280,20 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await slow.end();
     });
 
+    test.each([
+      ['a session', []],
+      ['a session with temporary tables', ['CREATE TEMP TABLE own (id int)']],
+    ])('%s drops nothing that another made a moment ago', async (_, first) => {
+      const agent = await open(gateway.agentUrl());
+      for (const sql of first) await agent.query(sql);
+      for (let n = 0; n < 5; n++) {
+        await admin.query(`CREATE TABLE made_by_others_${n} (id int)`);
+        expect(await said(agent, `DROP TABLE made_by_others_${n}`)).toBe(`held by ddl: ddl public.made_by_others_${n}`);
+        await admin.query(`DROP TABLE made_by_others_${n}`);
+      }
+      await agent.end();
+    });
+
     test('what is held did not run', async () => {
       const { rows } = await admin.query('SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM trapped) AS n');
       expect(rows).toEqual([{ n: '0' }]);
