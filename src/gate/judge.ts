@@ -29,14 +29,10 @@ export const judgeCall = (s: State, oid: number): Judged => {
   return catalogIsFresh(s) ? judgeCallNow(s, oid) : lookAtCatalog(s).then(() => judgeCallNow(s, oid));
 };
 
-/** looked: at the catalog, for this very text. */
-const judgeNow = (
-  s: State,
-  text: string,
-  types: readonly number[],
-  planned: number | null,
-  looked: boolean,
-): Judged => {
+/** At the catalog, for this very text; 'unseen': nobody could. */
+type Looked = false | 'seen' | 'unseen';
+
+const judgeNow = (s: State, text: string, types: readonly number[], planned: number | null, looked: Looked): Judged => {
   const context = contextOf(s);
   const younger = youngerThan(s, planned);
   if (younger.length > 0 || types.some(isOfUsers)) {
@@ -56,8 +52,8 @@ const judgeAfterLook = async (
   planned: number | null,
   looked: boolean,
 ): Promise<Judgement> => {
-  await lookAtCatalog(s);
-  return judgeNow(s, text, types, planned, looked);
+  const seen = await lookAtCatalog(s);
+  return judgeNow(s, text, types, planned, looked && (seen ? 'seen' : 'unseen'));
 };
 
 const judgeNew = (
@@ -66,7 +62,7 @@ const judgeNew = (
   text: string,
   types: readonly number[],
   planned: number | null,
-  looked: boolean,
+  looked: Looked,
 ): Judged => {
   const wait_ms = overBudget(s);
   // Judged anew when its turn comes: facts and policy may be others then.
@@ -75,12 +71,23 @@ const judgeNew = (
   const ruled = (analysis: Analysis): Judged => {
     s.spent_ms += context.analysis.cpu_ms - before;
     // What is not there may have been made a moment ago.
-    if (analysis.missing && !looked && !s.facts.catalog_is_own) return judgeAfterLook(s, text, types, planned, true);
-    return rule(s, context, text, analysis, null);
+    if (analysis.missing && !looked) return judgeAfterLook(s, text, types, planned, true);
+    return rule(s, context, text, analysis.missing && looked === 'unseen' ? unseen(analysis) : analysis, null);
   };
   const analysis = context.analysis.analyse(text);
   return analysis instanceof Promise ? analysis.then(ruled) : ruled(analysis);
 };
+
+/** Nobody can tell whether what is missing is there by now. */
+const unseen = (analysis: Analysis): Analysis => ({
+  ...analysis,
+  findings: [
+    ...analysis.findings,
+    { action: 'code', object: '', why: UNSEEN, statement: 0, start: 0, end: 0, unresolved: true },
+  ],
+});
+const UNSEEN =
+  'The catalog can not be read now, and a name is not in what was read last: what it stands for is not known.';
 
 /** A statement with parameters whose types do more than keep a value, or one whose plan may be older than these temporary relations. */
 const judgeAside = async (

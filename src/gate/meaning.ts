@@ -14,10 +14,12 @@ export const catalogIsFresh = (s: State): boolean => {
   return live === null || (live.current !== null && s.catalogChanges === s.facts.catalog_changes);
 };
 
-export const lookAtCatalog = async (s: State): Promise<void> => {
+/** True: it has been looked at since the call. */
+export const lookAtCatalog = async (s: State): Promise<boolean> => {
   const changes = s.facts.catalog_changes;
-  await s.catalog?.refresh();
+  const looked = (await s.catalog?.refresh()) ?? true;
   s.catalogChanges = changes;
+  return looked;
 };
 
 /** GateSession.catalogQuery: only of temporary objects, where all else is in the catalog that all share. */
@@ -29,11 +31,7 @@ export const ownCatalogQuery = ({ catalog, catalogChanges, facts, options }: Sta
 };
 
 /** Takes what the session's own connection sees (GateSession.ownCatalog). */
-export const takeOwnCatalog = (
-  s: State,
-  query: string,
-  rows: string | null,
-): ReturnType<GateSession['ownCatalog']> => {
+export const takeOwnCatalog = (s: State, query: string, rows: string | null): ReturnType<GateSession['ownCatalog']> => {
   const { make, over, temporary_rows, hasTemporary, isWhole } = s.options.reading;
   const shared = query === temporary_rows ? (s.catalog?.last ?? null) : null;
   const same = shared !== null && shared === s.ownCatalogOf.shared && rows === s.ownCatalogOf.rows;

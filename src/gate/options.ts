@@ -22,8 +22,11 @@ export interface GateOptions {
   readonly where: (opening: SessionOpening) => Where;
   /** The catalog of a database. Null: there is none to look into. */
   readonly catalog: (database: string) => LiveCatalog | null;
-  /** How the engine's catalog is read. */
-  readonly reading: Pick<CatalogReading, 'rows' | 'temporary_rows' | 'make' | 'over' | 'hasTemporary' | 'isWhole' | 'temporary'>;
+  /** How an engine's catalog is read. */
+  readonly reading: Pick<
+    CatalogReading,
+    'rows' | 'temporary_rows' | 'make' | 'over' | 'hasTemporary' | 'isWhole' | 'temporary'
+  >;
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
   readonly held_bytes_max: number;

@@ -13,7 +13,7 @@ export interface LiveCatalog {
   /** The same, or what it was where the server does not answer, for a while. Null: it can't be read. */
   readonly last: CatalogSnapshot | null;
   /** Resolves when it has been looked at after this call, or can't be; never rejects. */
-  refresh(): Promise<void>;
+  refresh(): Promise<boolean>;
   /** Somebody needs it. Resolves when it has been read for the first time, or can't be; never rejects. */
   open(): Promise<void>;
   /** One who opened it needs it no more. */

@@ -12,6 +12,7 @@ import { available, MAJORS, startServer, type TestServer } from './servers.ts';
 const SETUP = readFileSync(new URL('../../fixtures/sql/behind.sql', import.meta.url), 'utf8');
 
 /** Statement, its findings (`?`: unresolved), and whether it changes rows that its text does not show. */
+const UPDATED = ['write public.audit_log', 'write public.audit_log_id_seq', 'write public.orders'];
 const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?: 'hidden'])[] = [
   ['SELECT add_one(2)', ['read']],
   ['SELECT total(1) FROM customers', ['read public.customers', 'read public.orders']],
@@ -92,6 +93,16 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['INSERT INTO parted_by VALUES (1)', ['write public.docs', 'write public.parted_by']],
   ['TRUNCATE orders CASCADE', ['ddl public.orders', 'write public.billed', 'write public.orders']],
   ["SELECT set_config('role.x'::varchar(4), 'dba', false)", ['code pg_catalog.set_config?']],
+  ['UPDATE orders SET note = 1 WHERE id = 2', UPDATED],
+  ['UPDATE orders SET id = DEFAULT WHERE id = 2', [...UPDATED, 'write public.orders_id_seq']],
+  ['UPDATE orders SET (note, id) = (1, DEFAULT) WHERE id = 2', [...UPDATED, 'write public.orders_id_seq']],
+  [
+    `CREATE TEMP TABLE own (id int PRIMARY KEY); REINDEX TABLE own; CLUSTER own USING own_pkey;
+     GRANT SELECT ON own TO PUBLIC; DROP TABLE own`,
+    ['write pg_temp.own'],
+  ],
+  ['REINDEX TABLE docs', ['admin public.docs']],
+  ['GRANT SELECT ON docs TO PUBLIC', ['grant public.docs']],
   ["SELECT nextval('orders_id_seq'::regclass)", ['write public.orders_id_seq']],
   ['SELECT pg_temp.nobody()', ['code pg_temp.nobody?']],
   ['SELECT c::text FROM cast_row c', ['read public.cast_row', 'write public.docs'], 'hidden'],
@@ -210,9 +221,10 @@ const OWN: typeof CASES = [
 describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
   let server: TestServer;
   let catalog: Catalog;
-  let own: CatalogSnapshot;
-  /** As another session sees the database meanwhile. */
-  let beside: CatalogSnapshot;
+  let own: Catalog;
+  /** As another session sees the database meanwhile; and what this one has on top of that. */
+  let beside: Catalog;
+  let temporary = '';
   let analyser: PostgresAnalyser;
   const analyse = (
     sql: string,
@@ -234,17 +246,27 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     server = await startServer(major);
     const admin = await server.admin(SETUP);
     await admin.query('SET search_path = pg_catalog');
-    const read = async (as = admin): Promise<CatalogSnapshot> => {
-      const { rows } = await as.query<Record<string, string>>(READING.rows);
-      return READING.make(Object.values(rows[0] ?? {})[0] ?? '');
+    const text = async (query: string, as = admin): Promise<string> => {
+      const { rows } = await as.query<Record<string, string>>(query);
+      return Object.values(rows[0] ?? {})[0] ?? '';
     };
+    const read = async (as = admin): Promise<CatalogSnapshot> => READING.make(await text(READING.rows, as));
     catalog = (await read()) as Catalog;
     await admin.query(`CREATE TEMP TABLE customers (a int); CREATE TEMP TABLE mine_alone (a int); CREATE TEMP TABLE of_ranked (a public.ranked);
       CREATE TEMP TABLE casting (a int); CREATE FUNCTION public.cast_it(casting) RETURNS text LANGUAGE sql AS 'SELECT public.opaque(1)::text';
-      CREATE CAST (casting AS text) WITH FUNCTION public.cast_it(casting)`);
-    own = await read();
+      CREATE CAST (casting AS text) WITH FUNCTION public.cast_it(casting);
+      CREATE TABLE public.whole (a int); CREATE TEMP TABLE part_of_it (CHECK (public.opaque(a) > 0)) INHERITS (public.whole);
+      CREATE FUNCTION public.of_casting(c casting) RETURNS int LANGUAGE sql AS 'SELECT 1';
+      CREATE DOMAIN pg_temp.checked AS public.ranked CHECK (public.opaque(1) > 0);
+      CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE sql AS 'SELECT public.opaque(1)';
+      CREATE FUNCTION public.calls_mine() RETURNS int LANGUAGE sql AS 'SELECT pg_temp.mine()';
+      CREATE FUNCTION public.converts() RETURNS text LANGUAGE sql AS $$ SELECT NULL::checked::text $$;
+      CREATE FUNCTION public.opaque_too(int, int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'x'; RETURN 1; END $$;
+      CREATE OPERATOR pg_temp.|@@| (LEFTARG = int4, RIGHTARG = int4, FUNCTION = public.opaque_too)`);
+    own = (await read()) as Catalog;
+    temporary = await text(READING.temporary_rows);
     const other = await server.admin('SET search_path = pg_catalog');
-    beside = await read(other);
+    beside = (await read(other)) as Catalog;
     analyser = await PostgresAnalyser.create();
   });
   afterAll(async () => {
@@ -322,5 +344,43 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
 
   test('reading a literal runs nothing, but where a type has code of its own', async () => {
     expect((await analyse("SELECT 'x'")).statements[0]?.parse_is_harmless).toBe(false);
+  });
+
+  /** All that is found in each: findings, what is read, written and called, and what it does to its session. */
+  const OVER = [
+    ...[...CASES, ...OWN].map(([sql]) => sql),
+    ...['SELECT * FROM whole', 'UPDATE whole SET a = 1', 'DELETE FROM whole', 'SELECT of_casting(NULL)', 'ANALYZE'],
+    ...['SELECT calls_mine()', 'SELECT converts()', 'SELECT pg_temp.mine()', 'SELECT 1 OPERATOR(pg_temp.|@@|) 2'],
+  ];
+  const seen = async (
+    catalogs: () => CatalogSnapshot,
+    texts: readonly string[],
+    more: Partial<AnalysisContext> = {},
+  ) => {
+    const all = new Map<string, unknown>();
+    for (const sql of texts) {
+      const { catalog: _, ...analysis } = await analyse(sql, catalogs(), more);
+      const findings = analysis.findings.map(({ action, object, unresolved }) => `${action} ${object} ${unresolved}`);
+      // A function of a temporary type is printed as others see it.
+      all.set(sql, { ...analysis, findings: findings.filter((one) => !/^code pg_temp_\d/.test(one)).toSorted() });
+    }
+    return all;
+  };
+
+  test.each(['first', 'last', 'anew each time'])('temporary objects over what all see, these %s', async (order) => {
+    const shared = new Catalog(beside.rows);
+    const overlay = () => READING.over(temporary, shared);
+    const one = overlay();
+    const texts = order === 'last' ? OVER.toReversed() : OVER;
+    const whole = new Catalog(own.rows);
+    const its_own = { catalog_is_own: true, committed: shared };
+    if (order === 'last') await seen(() => shared, texts);
+    const through = await seen(order === 'anew each time' ? overlay : () => one, texts, its_own);
+    expect(through).toEqual(await seen(() => whole, texts, its_own));
+    // And nobody else is told of them.
+    const others = await seen(() => shared, texts);
+    const alone = new Catalog(beside.rows);
+    expect(others).toEqual(await seen(() => alone, texts));
+    expect(through.get('UPDATE whole SET a = 1')).not.toEqual(others.get('UPDATE whole SET a = 1'));
   });
 });

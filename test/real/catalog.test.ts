@@ -280,6 +280,20 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await slow.end();
     });
 
+    test.each([
+      ['a session', []],
+      ['a session with temporary tables', ['CREATE TEMP TABLE own (id int)']],
+    ])('%s drops nothing that another made a moment ago', async (_, first) => {
+      const agent = await open(gateway.agentUrl());
+      for (const sql of first) await agent.query(sql);
+      for (let n = 0; n < 5; n++) {
+        await admin.query(`CREATE TABLE made_by_others_${n} (id int)`);
+        expect(await said(agent, `DROP TABLE made_by_others_${n}`)).toBe(`held by ddl: ddl public.made_by_others_${n}`);
+        await admin.query(`DROP TABLE made_by_others_${n}`);
+      }
+      await agent.end();
+    });
+
     test('what is held did not run', async () => {
       const { rows } = await admin.query('SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM trapped) AS n');
       expect(rows).toEqual([{ n: '0' }]);
@@ -577,6 +591,65 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       }
     });
 
+    describe.each(['REPEATABLE READ', 'SERIALIZABLE'])('%s', (isolation) => {
+      /** Resolves when the catalog that all share is newer than this call. */
+      const looked = async (): Promise<void> => {
+        const other = await open(gateway.agentUrl());
+        expect(await said(other, `SELECT 1 FROM no_such_${isolation.length}`)).toMatch(/^42P01/);
+        await other.end();
+      };
+      afterEach(() => admin.query('DROP FUNCTION IF EXISTS turns(int), comes(int)'));
+
+      const turn = (body: string): Promise<unknown> =>
+        admin.query(`CREATE OR REPLACE FUNCTION turns(i int) RETURNS int LANGUAGE sql AS '${body}'`);
+      /** Another text each time: who has denied one is not asked again. */
+      let texts = 0;
+      const call = (name: string): string => `SELECT ${name}((${(texts += 1)})) AS "${isolation}"`;
+
+      // With DDL of the transaction, all of the catalog is read on its own connection, where younger code can't be seen.
+      test.each([
+        ['temporary objects', 'turns', /^held by secrets: write public.secrets/],
+        ['temporary objects', 'comes', /^held by secrets: write public.secrets/],
+        ['DDL', 'turns', /^held by unresolved: code turns/],
+        ['DDL', 'comes', /^held by unresolved: code comes/],
+      ])('%s of its own: what others make since it began is what runs: %s', async (what, name, expected) => {
+        await turn('SELECT i');
+        await looked();
+        if (what !== 'DDL') await client.query('CREATE TEMP TABLE mine (id int)');
+        await client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
+        expect(await said(client, call('turns'))).toBe('ran');
+        if (what === 'DDL') await approved(client, `CREATE TABLE nowhere_${(texts += 1)} (id int)`);
+        expect(await said(client, call('turns'))).toBe('ran');
+        await admin.query(
+          `CREATE OR REPLACE FUNCTION ${name}(i int) RETURNS int LANGUAGE sql AS 'INSERT INTO secrets VALUES (i); SELECT i'`,
+        );
+        await looked();
+        expect(await said(client, call(name))).toMatch(expected);
+        await client.query('ROLLBACK');
+        // The next one is another.
+        await turn('SELECT i');
+        await looked();
+        await client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
+        if (what === 'DDL') await approved(client, `CREATE TABLE nowhere_${(texts += 1)} (id int)`);
+        expect(await said(client, call('turns'))).toBe('ran');
+        await client.query('ROLLBACK');
+      });
+
+      test('an approved statement does not run what is younger', async () => {
+        await turn('INSERT INTO log SELECT now(); SELECT i');
+        await looked();
+        await client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
+        await approved(client, `CREATE TABLE nowhere_${(texts += 1)} (id int)`);
+        const result = outcome(client.query(call('turns')));
+        const request = await gateway.opened();
+        await turn('DELETE FROM customers; SELECT i');
+        await looked();
+        await gateway.approve(request);
+        expect(await result).toMatchObject({ code: 'ZH006' });
+        await client.query('ROLLBACK');
+      });
+    });
+
     test('DDL of the open transaction counts in it, and no longer when it is rolled back', async () => {
       await client.query('BEGIN');
       expect(await approved(client, 'CREATE TABLE fresh (id int)')).toMatchObject({ command: 'CREATE' });
@@ -657,7 +730,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, anew('SELECT busy_count(),'))).toBe('held by opaque-code: code public.busy_count');
       expect(await said(client, anew('SELECT of_busy(),'))).toBe('held by opaque-code: code public.of_busy');
       await locker.query('ROLLBACK');
-      await expect.poll(() => said(client, anew('INSERT INTO ruled VALUES'))).toBe('ran');
+      await expect.poll(() => said(client, anew('INSERT INTO ruled VALUES')), { timeout: 9000 }).toBe('ran');
       expect(await said(client, 'SELECT busy_count() FROM busy_ids')).toBe('ran');
       expect(gateway.lines.filter((line) => line.includes('can not be read as'))).toEqual([]);
     });
@@ -669,15 +742,15 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await lock('busy');
       await client.query('CREATE TEMP TABLE second (id int)');
       expect(await said(client, 'SELECT second.id FROM first, second, customers')).toBe('ran');
-      expect(await why(anew('SELECT id FROM mine WHERE id ='))).toEqual([LOCKED.replace('public.ruled', 'pg_temp.mine')]);
-      if (begin) {
-        // Its own DDL is nowhere else: all of the catalog is read.
-        await approved(client, 'CREATE TABLE third (id int)');
-        expect(await why(anew('INSERT INTO ruled VALUES'))).toEqual([LOCKED]);
-      }
+      // DDL of the transaction is nowhere else: all of the catalog is read.
+      if (begin) await approved(client, 'CREATE TABLE third (id int)');
+      const [sql, of] = begin
+        ? ['INSERT INTO ruled VALUES', 'public.ruled']
+        : ['SELECT id FROM mine WHERE id =', 'pg_temp.mine'];
+      expect(await why(anew(sql))).toEqual([LOCKED.replace('public.ruled', of)]);
       if (begin) await client.query('ROLLBACK');
       await locker.query('ROLLBACK');
-      await expect.poll(() => said(client, anew('SELECT id FROM mine WHERE id =')), { timeout: 5000 }).toBe('ran');
+      await expect.poll(() => said(client, anew('SELECT id FROM mine WHERE id =')), { timeout: 9000 }).toBe('ran');
     });
 
     describe('and the server does not tell in time', () => {

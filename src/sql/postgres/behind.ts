@@ -191,7 +191,8 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
   for (const name of inner.found.definers.keys()) if (!definers.has(name)) inner.found.definers.delete(name);
   triggersAndRules(inner, catalog, row, verb);
   if (COMPUTES.has(verb)) {
-    for (const text of behind.expressions) expression(inner, catalog, row, text, plans(verb));
+    for (const text of behind.expressions)
+      if (verb !== 'update' || !NEXTVAL.test(text ?? '')) expression(inner, catalog, row, text, plans(verb));
     for (const fn of behind.compares) inner.code.runsUnnamed(fn);
   }
   for (const oid of behind.children) {
@@ -219,6 +220,9 @@ const COMPUTES: ReadonlySet<Verb> = new Set([
 
 /** What changes something, such as nextval in a default, is no constant: it is only run by a write. */
 const plans = (verb: Verb): boolean => verb === 'analyze' || verb.startsWith('plan-');
+
+/** Nothing but a default can be this: no generated column, CHECK or index may. */
+const NEXTVAL = /^nextval\('(?:[^']|'')*'::regclass\)$/;
 
 /** What becomes of rows that refer to those which go or change, by pg_constraint.confdeltype and confupdtype. */
 const CASCADES: Partial<Record<Verb, (deleted: string, updated: string) => Verb | null>> = {

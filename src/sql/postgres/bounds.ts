@@ -83,8 +83,25 @@ function source(node: Tree, known: Known): number | null {
   if (calls === null) return null;
   const aggregates = calls.some((name) => AGGREGATES.has(name)) && node['groupClause'] === undefined;
   const from = (node['fromClause'] as unknown[] | undefined) ?? [];
-  const single = from.every((item) => unwrap(item)[0] === 'RangeFunction' && callsOf(item, known) !== null);
-  return single || aggregates ? 1 : null;
+  if (aggregates) return 1;
+  return from.reduce<number | null>((rows, item) => {
+    const more = rowsOf(item, node, known);
+    return rows === null || more === null ? null : rows * more;
+  }, 1);
+}
+
+/** What stands alone in FROM: a function that gives one row, or a WITH query of the same SELECT. */
+function rowsOf(item: unknown, { withClause }: Tree, known: Known): number | null {
+  const [kind, range] = unwrap(item);
+  if (kind === 'RangeFunction') return callsOf(item, known) === null ? null : 1;
+  if (kind !== 'RangeVar' || range['schemaname'] !== undefined) return null;
+  const { ctes, recursive } = (withClause as Tree | undefined) ?? {};
+  if (recursive === true) return null;
+  for (const one of (ctes as unknown[] | undefined) ?? []) {
+    const cte = unwrap(one)[1];
+    if (cte['ctename'] === range['relname']) return rowsMax(...unwrap(cte['ctequery']), known);
+  }
+  return null;
 }
 
 /** Names of the functions that are called there, subqueries aside; null: one of them may return more than one row. */

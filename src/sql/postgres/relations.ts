@@ -135,6 +135,13 @@ export class Relations {
     this.#about(action, this.#names.relation(range), range, why);
   }
 
+  /** Something that is done to a relation as a whole: to one of the session's own it is only a write. */
+  manages(action: Action, range: Tree, why: string): void {
+    const relation = this.#names.relation(range);
+    if (relation.temporary) this.#about('write', relation, range, OWN, this.#found.writes);
+    else this.#about(action, relation, range, why);
+  }
+
   #about(action: Action, relation: Omit<ResolvedRelation, 'rows'>, range: Tree, why: string, into?: Set<string>): void {
     this.#found.add(action, relation.name, why, range['location'], relation.unresolved);
     for (const other of relation.perhaps) this.#found.add(action, other, PERHAPS, range['location']);
@@ -167,8 +174,7 @@ export class Relations {
     if (frame.planned) return;
     this.#found.defined = true;
     this.#names.changes(relation.temporary ? 'temporary' : 'any');
-    if (relation.temporary)
-      this.#about('write', relation, range, "Concerns a temporary table of the session's own.", this.#found.writes);
+    if (relation.temporary) this.#about('write', relation, range, OWN, this.#found.writes);
     else this.#about('ddl', relation, range, why, this.#found.writes);
   }
 
@@ -203,4 +209,5 @@ export class Relations {
 const KEEPS_ROWS = 'rpm';
 
 const UNRESOLVED_RELATION = 'The search_path is not known here, so neither is the table.';
+const OWN = "Concerns a temporary table of the session's own.";
 const PERHAPS = 'Perhaps this table: the search_path has several schemas.';

@@ -497,7 +497,9 @@ function returning(a: Analyst, node: Tree, frame: Frame): void {
 function verbs(kind: string, node: Tree): readonly Verb[] {
   if (kind === 'MergeStmt') return ['insert', 'update', 'delete'];
   if (kind === 'InsertStmt') return node['onConflictClause'] === undefined ? ['insert'] : ['insert', 'update'];
-  return kind === 'UpdateStmt' ? ['update'] : ['delete'];
+  if (kind === 'DeleteStmt') return ['delete'];
+  // A default is computed as for a new row.
+  return holds(node['targetList'], NODES_OF_DEFAULT) ? ['update', 'insert'] : ['update'];
 }
 
 function changesAll(kind: string, node: Tree): boolean {
@@ -512,18 +514,24 @@ function changesAll(kind: string, node: Tree): boolean {
 }
 
 /** Can a WHERE clause leave rows out? Not if it looks at no column, query, cursor or parameter: `WHERE true`, `WHERE 1 = 1`. */
-function narrows(where: unknown): boolean {
-  const stack: unknown[] = [where];
+const narrows = (where: unknown): boolean => holds(where, NODES_OF_CHOICE);
+
+/** Is a node of one of these kinds somewhere in it? */
+function holds(tree: unknown, kinds: ReadonlySet<string>): boolean {
+  const stack: unknown[] = [tree];
   while (stack.length > 0) {
     const item = stack.pop();
     if (typeof item !== 'object' || item === null) continue;
     for (const key in item) {
-      if (key === 'ColumnRef' || key === 'SubLink' || key === 'CurrentOfExpr' || key === 'ParamRef') return true;
+      if (kinds.has(key)) return true;
       stack.push((item as Tree)[key]);
     }
   }
   return false;
 }
+
+const NODES_OF_CHOICE = new Set(['ColumnRef', 'SubLink', 'CurrentOfExpr', 'ParamRef']);
+const NODES_OF_DEFAULT = new Set(['SetToDefault']);
 
 function truncate(a: Analyst, node: Tree, frame: Frame): void {
   for (const item of node['relations'] as unknown[]) {
@@ -750,7 +758,7 @@ function grant(a: Analyst, node: Tree): void {
   const objects = (node['objects'] as unknown[] | undefined) ?? [];
   for (const item of objects) {
     const [kind, range] = unwrap(item);
-    if (kind === 'RangeVar') a.relations.about('grant', range, 'Changes privileges.');
+    if (kind === 'RangeVar') a.relations.manages('grant', range, 'Changes privileges.');
     else a.add('grant', objectName(item), 'Changes privileges.', range['location']);
   }
   if (objects.length === 0) a.add('grant', '', 'Changes privileges.');
@@ -761,7 +769,7 @@ function grant(a: Analyst, node: Tree): void {
 function maintain(a: Analyst, node: Tree): void {
   const range = node['relation'] as Tree | undefined;
   const why = 'Rewrites a table or its indexes under a lock.';
-  if (range) a.relations.about('admin', range, why);
+  if (range) a.relations.manages('admin', range, why);
   else a.add('admin', textOf(node['name']), why);
 }
 
@@ -769,7 +777,7 @@ function cluster(a: Analyst, node: Tree): void {
   maintain(a, node);
   const range = node['relation'] as Tree | undefined;
   const why = 'Changes the order a table is kept in.';
-  if (range) a.relations.about('ddl', range, why);
+  if (range) a.relations.manages('ddl', range, why);
   else a.add('ddl', '', why);
 }
 

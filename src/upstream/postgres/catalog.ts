@@ -68,13 +68,15 @@ export class PostgresCatalog implements LiveCatalog {
     return performance.now() - this.#looked <= this.#options.reading.last_ms ? this.#catalog : null;
   }
 
-  async refresh(): Promise<void> {
+  async refresh(): Promise<boolean> {
+    const asked = performance.now();
     const waited = new AbortController();
     await Promise.race([
       this.#lookAfterNow(),
       sleep(WAIT_MS, undefined, { signal: waited.signal, ref: false }).catch(() => {}),
     ]);
     waited.abort();
+    return this.#looked >= asked;
   }
 
   #lookAfterNow(): Promise<void> {
