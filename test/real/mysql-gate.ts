@@ -50,7 +50,7 @@ const COMMENT = /\/\*(?![!M])[^*]*\*\//g;
 export class StandInGate implements MysqlGate {
   readonly rules: Rules;
   readonly facts: MysqlFacts;
-  readonly ran_: { readonly text: string; readonly outcome: string; readonly rows: number }[] = [];
+  readonly history: { readonly text: string; readonly outcome: string; readonly rows: number }[] = [];
   /** Texts that were asked about. */
   readonly asked: string[] = [];
   closed = '';
@@ -166,7 +166,7 @@ export class StandInGate implements MysqlGate {
       passed: (rows) => void (rows_left -= rows),
       judge: () => ({ type: 'hold', plan, hold }),
       lift: () => void (rows_left = Infinity),
-      cut: (outcome) => void this.ran_.push({ text: `cut ${plan.text}`, outcome, rows: 0 }),
+      cut: (outcome) => void this.history.push({ text: `cut ${plan.text}`, outcome, rows: 0 }),
     };
   }
 
@@ -179,7 +179,7 @@ export class StandInGate implements MysqlGate {
   }
 
   ran(plan: Plan, _start: number, outcome: string, rows: number): void {
-    this.ran_.push({ text: plan.text, outcome, rows });
+    this.history.push({ text: plan.text, outcome, rows });
   }
 
   close(why: string): void {

@@ -113,8 +113,8 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     expect(gate.facts.earlier).toEqual([]);
     expect((await fails(client.query('SELECT nothing FROM nowhere'))).errno).toBe(1146);
     await client.ping();
-    expect(gate.ran_.at(-1)).toEqual({ text: 'SELECT nothing FROM nowhere', outcome: '42S02', rows: 0 });
-    expect(gate.ran_[0]).toEqual({ text: 'SELECT id, name FROM t ORDER BY id', outcome: 'OK', rows: 3 });
+    expect(gate.history.at(-1)).toEqual({ text: 'SELECT nothing FROM nowhere', outcome: '42S02', rows: 0 });
+    expect(gate.history[0]).toEqual({ text: 'SELECT id, name FROM t ORDER BY id', outcome: 'OK', rows: 3 });
   });
 
   test('several statements, several results, and a procedure', async () => {

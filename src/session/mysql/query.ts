@@ -13,7 +13,7 @@ import { HANDLING } from './table.ts';
 import { MALFORMED, NOT_ALONE, tooLarge } from './texts.ts';
 
 /** A literal id and nothing else: whatever the servers could read in another way is judged. */
-const KILL = /^\s*kill\s+(?:(query|connection)\s+)?(\d{1,10})\s*;?\s*$/i;
+const KILL = /^kill\s+(?:(query|connection)\s+)?(\d{1,10})\s*;?\s*$/i;
 const LETTER_K = 0x6b;
 const NO_VALUES: readonly string[] = [];
 

@@ -3,6 +3,7 @@
 //
 //   received --> take: true --> kept in the run, one write a chunk; rows behind a row pass without a look
 //                  \--> false: kept back --> after the chunk: whoever waited for the server goes on
+import type { MysqlError } from '../../errors/mysql.ts';
 import { ANY_SEQUENCE, BAD_SEQUENCE, NEED_MORE, PACKET, ROWS, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
 import { HEADER } from '../../wire/mysql/messages.ts';
 import { BROKEN, END, FILE_REQUEST, PASSES, RESULT_END, ROW } from '../../wire/mysql/replies.ts';
@@ -26,6 +27,9 @@ export class ServerSide {
   readonly #state: State;
   /** What became of the last packet, for the parts of it that are still to come, and packets that carry it on. */
   #passed = false;
+  /** What passes of the buffer and is not yet written; -1: nothing. */
+  #runStart = -1;
+  #runEnd = -1;
   /** The server has said good-bye itself. */
   #fatal = false;
 
@@ -44,8 +48,6 @@ export class ServerSide {
   /** `chunk`: what came just now; null: what waited goes on. */
   #relay(s: State, chunk: Buffer | null): void {
     const { out, limiting } = s;
-    let runStart = -1;
-    let runEnd = -1;
     let stopped = false;
     try {
       for (;;) {
@@ -54,7 +56,7 @@ export class ServerSide {
         const found = out.next();
         if (found === NEED_MORE) break;
         if (found === BAD_SEQUENCE || found === TOO_LONG) {
-          desync(s, found === TOO_LONG ? 'a packet that is too long' : 'packets out of order');
+          this.#desync(s, found === TOO_LONG ? 'a packet that is too long' : 'packets out of order');
           break;
         }
         const passing = out.first && !out.continues ? this.#take(s) : this.#continued(s, found === PACKET);
@@ -65,15 +67,14 @@ export class ServerSide {
         }
         this.#passed = passing === 'pass';
         if (this.#passed) {
-          if (runStart < 0) runStart = out.start;
-          runEnd = out.end;
+          if (this.#runStart < 0) this.#runStart = out.start;
+          this.#runEnd = out.end;
           continue;
         }
-        if (runStart >= 0) this.#forward(s, runStart, runEnd);
-        runStart = -1;
+        this.#forward(s);
         if (s.closed) return;
       }
-      if (runStart >= 0) this.#forward(s, runStart, runEnd);
+      this.#forward(s);
       if (stopped)
         pause(s, () => {
           if (!s.closed) this.#relay(s, null);
@@ -99,19 +100,33 @@ export class ServerSide {
     finish(s, 'the server closed the connection', 'upstream-gone');
   }
 
-  #forward(s: State, start: number, end: number): void {
+  /** What may pass goes to the client: to be called before the buffer changes, and before anything else is told. */
+  #forward(s: State): void {
+    const start = this.#runStart;
+    if (start < 0) return;
+    this.#runStart = -1;
     if (s.clientGone) return;
     const { buffer } = s.out;
-    s.toClient.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
+    const whole = start === 0 && this.#runEnd === buffer.length;
+    s.toClient.write(whole ? buffer : buffer.subarray(start, this.#runEnd));
+  }
+
+  #desync(s: State, what: string, text?: MysqlError): 'keep' {
+    this.#forward(s);
+    desync(s, what, text);
+    return 'keep';
+  }
+
+  #unreadable(s: State): 'keep' {
+    this.#forward(s);
+    violation(s, 'character_set_client was changed to one that cannot be read', GUARDED_CHARSET);
+    return 'keep';
   }
 
   /** A later part of a packet, or a packet that carries on a row, goes the way of what came before. */
   #continued(s: State, whole: boolean): Passing {
     const { out } = s;
-    if (!s.reply.inRows && out.continues && whole) {
-      desync(s, 'a packet that is too long');
-      return 'keep';
-    }
+    if (!s.reply.inRows && out.continues && whole) return this.#desync(s, 'a packet that is too long');
     if (!this.#passed) return 'keep';
     s.bytes += out.end - out.start;
     return 'pass';
@@ -122,10 +137,7 @@ export class ServerSide {
     const { reply, out, phase, limiting } = s;
     if (reply.done) return this.#unasked(s);
     const what = reply.read(out.body, out.from, out.to, out.length);
-    if (what === BROKEN) {
-      desync(s, 'a packet that fits nothing it was asked');
-      return 'keep';
-    }
+    if (what === BROKEN) return this.#desync(s, 'a packet that fits nothing it was asked');
     if (phase.name === 'rereading') {
       if (what === ROW) ownRow(phase, out.body, out.from, out.to);
       else if (what === END) ownAnswer(s, phase);
@@ -158,10 +170,7 @@ export class ServerSide {
   }
 
   #ended(s: State): Passing {
-    if (!resultEnded(s)) {
-      violation(s, 'character_set_client was changed to one that cannot be read', GUARDED_CHARSET);
-      return 'keep';
-    }
+    if (!resultEnded(s)) return this.#unreadable(s);
     ended(s);
     s.phase = OPEN;
     return 'pass';
@@ -179,10 +188,7 @@ export class ServerSide {
 
   /** The server wants a file of the client's: only a statement that was judged as an import may have made it ask. */
   #fileRequest(s: State): Passing {
-    if (s.plan?.copy_in !== true) {
-      desync(s, 'a request for a file that nothing imports', UNASKED_FILE);
-      return 'keep';
-    }
+    if (s.plan?.copy_in !== true) return this.#desync(s, 'a request for a file that nothing imports', UNASKED_FILE);
     s.in.expect(s.out.sequence + 1);
     s.phase = IMPORTING;
     return 'pass';
@@ -200,10 +206,7 @@ export class ServerSide {
 
   /** Nothing was asked: the server may say why it ends the connection, and no more. */
   #unasked(s: State): Passing {
-    if (s.out.body[s.out.from] !== HEADER.ERR || this.#fatal) {
-      desync(s, 'a packet that answers nothing');
-      return 'keep';
-    }
+    if (s.out.body[s.out.from] !== HEADER.ERR || this.#fatal) return this.#desync(s, 'a packet that answers nothing');
     this.#fatal = true;
     return 'pass';
   }

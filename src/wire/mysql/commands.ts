@@ -46,10 +46,10 @@ export const COM = {
 /** A statement id that means the one prepared last; MariaDB alone knows it. */
 export const LAST_STATEMENT = 0xffff_ffff;
 
-/** Flags of COM_STMT_EXECUTE: any kind of cursor, and (with query attributes) that a count of values stands before them. */
-export const EXECUTE_FLAGS = { CURSOR: 1 | 2 | 4, PARAMETER_COUNT_AVAILABLE: 8 } as const;
-/** Flags of COM_STMT_BULK_EXECUTE. */
-export const BULK_FLAGS = { SEND_UNIT_RESULTS: 64, SEND_TYPES_TO_SERVER: 128 } as const;
+/** Flag of COM_STMT_EXECUTE: with query attributes, a count of values stands before them. */
+export const PARAMETER_COUNT_AVAILABLE = 8;
+/** Flag of COM_STMT_BULK_EXECUTE. */
+export const SEND_TYPES_TO_SERVER = 128;
 
 /** Bytes before the values: command, statement id, flags, and the iteration count of COM_STMT_EXECUTE. */
 export const EXECUTE_HEAD_BYTES = 10;

@@ -121,7 +121,7 @@ export class PacketReader {
     if (sequence !== this.#expected && this.#expected !== ANY_SEQUENCE) return BAD_SEQUENCE;
     const total = HEADER_BYTES + length;
     const whole = available >= total;
-    if (!whole) {
+    if (!whole || length > this.#bytesMax) {
       if (available === HEADER_BYTES && this.parts !== WHOLE) return NEED_MORE;
       if (!this.#passes(buffer[position + HEADER_BYTES] as number, length)) {
         if (length > this.#bytesMax) return TOO_LONG;

@@ -2,7 +2,7 @@
 // (a type that is not known, bytes that are left over) there is no answer: nothing may be shown that the server would not take.
 // Source: MySQL Server Doxygen, "COM_STMT_EXECUTE"; MariaDB, "COM_STMT_BULK_EXECUTE".
 import { createHash } from 'node:crypto';
-import { BULK_FLAGS, BULK_HEAD_BYTES, EXECUTE_FLAGS, EXECUTE_HEAD_BYTES } from './commands.ts';
+import { BULK_HEAD_BYTES, EXECUTE_HEAD_BYTES, PARAMETER_COUNT_AVAILABLE, SEND_TYPES_TO_SERVER } from './commands.ts';
 import { behindString, lenencAt, lenencBytes } from './lenenc.ts';
 import { longText, typeName, valueBytes, valueText } from './values.ts';
 
@@ -49,7 +49,9 @@ export const readExecution = (
   known: Buffer,
 ): Execution | null => {
   if (to - from < EXECUTE_HEAD_BYTES) return null;
-  const counted = attributes && ((body[from + 5] as number) & EXECUTE_FLAGS.PARAMETER_COUNT_AVAILABLE) !== 0;
+  // The flag counts for statements without parameters alone, whatever the manual says.
+  const flagged = ((body[from + 5] as number) & PARAMETER_COUNT_AVAILABLE) !== 0;
+  const counted = attributes && (parameters > 0 || flagged);
   let at = from + EXECUTE_HEAD_BYTES;
   let count = parameters;
   if (counted) {
@@ -150,7 +152,7 @@ export const readBulk = (
   FOUND.count = parameters;
   FOUND.flag = from + 5;
   FOUND.nulls = FOUND.values = from + BULK_HEAD_BYTES;
-  FOUND.typed = (body.readUInt16LE(FOUND.flag) & BULK_FLAGS.SEND_TYPES_TO_SERVER) !== 0;
+  FOUND.typed = (body.readUInt16LE(FOUND.flag) & SEND_TYPES_TO_SERVER) !== 0;
   FOUND.types = known;
   if (!FOUND.typed) return FOUND;
   FOUND.values += 2 * parameters;
@@ -162,7 +164,7 @@ export const readBulk = (
 /** The same command with types that the server has not got. */
 export const withBulkTypes = (body: Buffer, from: number, to: number, { flag, types, values }: Execution): Buffer => {
   const sent = Buffer.concat([body.subarray(from, flag + 2), types, body.subarray(values, to)]);
-  sent.writeUInt16LE(sent.readUInt16LE(flag - from) | BULK_FLAGS.SEND_TYPES_TO_SERVER, flag - from);
+  sent.writeUInt16LE(sent.readUInt16LE(flag - from) | SEND_TYPES_TO_SERVER, flag - from);
   return sent;
 };
 

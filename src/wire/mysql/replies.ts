@@ -70,9 +70,11 @@ export class ReplyReader {
   readonly #format: ReplyFormat;
   #kind = NO_REPLY;
   #state: State = 'done';
-  /** Definitions that are still to come; behind an EOF, those of a prepared statement's columns. */
+  /** Definitions that are still to come, and those of a prepared statement's columns behind them. */
   #left = 0;
   #columns = 0;
+  /** Definitions of a prepared statement are told. */
+  #told = true;
 
   /** As the last OK or EOF had them. */
   status = STATUS_FLAGS.AUTOCOMMIT as number;
@@ -144,7 +146,7 @@ export class ReplyReader {
         return this.#first(head, body, from, to);
       case 'definitions':
         if (head === HEAD_EOF || head === HEAD_OK) return BROKEN;
-        if (--this.#left === 0) this.#defined();
+        if (--this.#left === 0) this.#defined(!this.#format.deprecateEof);
         return this.done ? END : PASSES;
       case 'definitions-eof':
         return this.#definitionsEnd(head, body, from, to);
@@ -195,7 +197,7 @@ export class ReplyReader {
     this.hadRows = true;
     this.#left = definitions;
     if (definitions > 0) this.#state = 'definitions';
-    else this.#defined();
+    else this.#defined(!this.#format.deprecateEof);
     return PASSES;
   }
 
@@ -205,38 +207,40 @@ export class ReplyReader {
     const columns = body.readUInt16LE(from + 5);
     this.parameters = body.readUInt16LE(from + 7);
     if (this.#format.optionalPrepared && to - from < 13) return BROKEN;
-    const told = !this.#format.optionalPrepared || body[from + 12] !== 0;
-    this.#left = told ? this.parameters : 0;
-    this.#columns = told ? columns : 0;
-    if (this.#left > 0) this.#state = 'definitions';
-    else this.#nextDefinitions();
+    this.#told = !this.#format.optionalPrepared || body[from + 12] !== 0;
+    this.#columns = columns;
+    this.#definitions(this.parameters);
     return this.done ? END : PASSES;
   }
 
-  /** The definitions at hand are complete. */
-  #defined(): void {
-    if (!this.#format.deprecateEof) this.#state = 'definitions-eof';
-    else if (this.#kind === PREPARE_REPLY) this.#nextDefinitions();
-    else this.#state = 'rows';
+  /** A prepared statement's definitions of so many; where none are told, the EOF behind them is all the same. */
+  #definitions(count: number): void {
+    this.#left = count;
+    if (count === 0) this.#defined(false);
+    else if (this.#told) this.#state = 'definitions';
+    else this.#defined(!this.#format.deprecateEof);
   }
 
-  /** Behind a prepared statement's parameters come its columns. */
-  #nextDefinitions(): void {
-    this.#left = this.#columns;
-    this.#columns = 0;
-    this.#state = this.#left > 0 ? 'definitions' : 'done';
-    if (this.done) this.results = 1;
+  /** The definitions at hand are complete, but for an EOF perhaps. */
+  #defined(eof: boolean): void {
+    if (eof) this.#state = 'definitions-eof';
+    else if (this.#kind !== PREPARE_REPLY) this.#state = 'rows';
+    else if (this.#columns > 0) {
+      // Behind a prepared statement's parameters come its columns.
+      const columns = this.#columns;
+      this.#columns = 0;
+      this.#definitions(columns);
+    } else {
+      this.#state = 'done';
+      this.results = 1;
+    }
   }
 
   #definitionsEnd(head: number, body: Buffer, from: number, to: number): number {
     if (head !== HEAD_EOF || !this.#eof(body, from, to)) return BROKEN;
-    if (this.#kind === PREPARE_REPLY) {
-      this.#nextDefinitions();
-      return this.done ? END : PASSES;
-    }
-    if ((this.status & STATUS_FLAGS.CURSOR_EXISTS) !== 0) return this.#ended();
-    this.#state = 'rows';
-    return PASSES;
+    if (this.#kind !== PREPARE_REPLY && (this.status & STATUS_FLAGS.CURSOR_EXISTS) !== 0) return this.#ended();
+    this.#defined(false);
+    return this.done ? END : PASSES;
   }
 
   /** The EOF at the end of rows or fields, which with CLIENT_DEPRECATE_EOF is an OK with another head. */

@@ -96,6 +96,6 @@ export const valueText = (type: number, unsigned: boolean, body: Buffer, at: num
 /** What a value of that type that came by COM_STMT_SEND_LONG_DATA says. */
 export const longText = (bytes: Buffer): string => binary(bytes, 0, bytes.length);
 
-/** As SQL calls it; the number of one that is not known. */
+/** As SQL calls it; the number of one that is not known, such as that of NULL. */
 export const typeName = (type: number, unsigned: boolean): string =>
   `${TYPES[type]?.name ?? `type ${type}`}${unsigned && typeof TYPES[type]?.bytes === 'number' ? ' unsigned' : ''}`;

@@ -1,0 +1,531 @@
+// A MySQL session between a client and a server that are scripts: what reaches the server, what the client is told, and what happens when one
+// of them breaks the protocol.
+import { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { MysqlSession } from '../../../src/session/mysql/session.ts';
+import { COMMANDS, HANDLING } from '../../../src/session/mysql/table.ts';
+import type { MysqlUpstream, UpstreamEvents } from '../../../src/session/upstream.ts';
+import { CLIENT } from '../../../src/wire/mysql/capabilities.ts';
+import { COM } from '../../../src/wire/mysql/commands.ts';
+import { NEED_MORE, PACKET, PacketReader, packets } from '../../../src/wire/mysql/frame.ts';
+import { readErr } from '../../../src/wire/mysql/messages.ts';
+import { resultSet } from '../../../src/wire/mysql/results.ts';
+import { type Rules, StandInGate } from '../../real/mysql-gate.ts';
+import { bytes } from '../wire/bytes.ts';
+
+const LIMITS = {
+  statement_bytes_max: 1000,
+  bind_bytes_max: 1000,
+  held_bytes_max: 100,
+  backlog_bytes_max: 1000,
+  prepared_statements_max: 3,
+  prepared_bytes_max: 1000,
+};
+const OK = bytes('00 00 00 0200 0000');
+const PREPARED = bytes('00 07000000 0000 0100 00 0000');
+const COLUMN = bytes('03 "def" 00 00 00 01 "1" 00 0c 3f00 02000000 08 8100 00 0000');
+const EOF = bytes('fe 0000 0200');
+const FLAGS = CLIENT.PROTOCOL_41 | CLIENT.MULTI_STATEMENTS;
+
+/** What one side sent, as payloads. */
+class Heard {
+  readonly #reader = new PacketReader(2 ** 25);
+  readonly payloads: Buffer[] = [];
+
+  chunk(chunk: Buffer): void {
+    this.#reader.append(Buffer.from(chunk));
+    for (;;) {
+      const next = this.#reader.buffer.length === 0 ? NEED_MORE : this.#any();
+      if (next !== PACKET) return;
+      this.payloads.push(Buffer.from(this.#reader.body.subarray(this.#reader.from, this.#reader.to)));
+    }
+  }
+
+  #any(): number {
+    this.#reader.expect(-1);
+    return this.#reader.next();
+  }
+}
+
+class FakeUpstream implements MysqlUpstream {
+  readonly server;
+  readonly threadId = 9;
+  readonly capabilities;
+  readonly status = 2;
+  readonly user = 'gateway';
+  readonly writableLength = 0;
+  readonly heard = new Heard();
+  cancels = 0;
+  ended = false;
+  cancelled: () => void = () => {};
+  paused = false;
+  #events: UpstreamEvents | null = null;
+  facts = ['ANSI', 'utf8mb4', 'app', '', '28800', 'sql_mode'];
+
+  constructor(engine: 'mysql' | 'mariadb', flags: number) {
+    this.capabilities = { flags, mariadb: 0 };
+    this.server = { engine, version: 90700, version_text: '', capabilities: this.capabilities, collation: 45 };
+  }
+
+  listen(events: UpstreamEvents): void {
+    this.#events = events;
+  }
+
+  write(chunk: Buffer): boolean {
+    const before = this.heard.payloads.length;
+    this.heard.chunk(chunk);
+    // Holdpoint's own questions are answered, and not kept.
+    for (const payload of this.heard.payloads.splice(before)) {
+      const text = payload.toString('latin1', 1);
+      if (text.startsWith('SET SESSION session_track')) setImmediate(() => this.send(1, OK));
+      else if (text.startsWith('SELECT CAST(@@session.sql_mode')) setImmediate(() => this.answerFacts());
+      else this.heard.payloads.push(payload);
+    }
+    return true;
+  }
+
+  answerFacts(): void {
+    const format = { deprecateEof: false, optionalMetadata: false, extendedMetadata: false };
+    this.#events?.data(resultSet(1, this.facts, [this.facts], 2, format));
+  }
+
+  send(sequence: number, ...payloads: readonly Buffer[]): void {
+    this.#events?.data(Buffer.concat(payloads.map((payload, index) => packets(sequence + index, payload))));
+  }
+
+  close(): void {
+    this.#events?.closed();
+  }
+
+  cancel(): Promise<void> {
+    this.cancels++;
+    return new Promise((resolve) => (this.cancelled = resolve));
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+
+  reuse(): void {}
+  pause(): void {
+    this.paused = true;
+  }
+  resume(): void {
+    this.paused = false;
+  }
+  destroy(): void {}
+}
+
+class FakeClient extends Duplex {
+  readonly heard = new Heard();
+  ended = false;
+
+  override _read(): void {}
+  override _write(chunk: Buffer, _: string, done: () => void): void {
+    this.heard.chunk(chunk);
+    done();
+  }
+  override _final(done: () => void): void {
+    this.ended = true;
+    done();
+  }
+
+  say(sequence: number, payload: Buffer | string): void {
+    this.push(packets(sequence, typeof payload === 'string' ? Buffer.from(`\x03${payload}`) : payload));
+  }
+}
+
+interface Scene {
+  readonly client: FakeClient;
+  readonly upstream: FakeUpstream;
+  readonly gate: StandInGate;
+  readonly session: MysqlSession;
+  readonly faults: string[];
+  /** What the client heard since it was asked last: numbers of errors, or hex. */
+  told(): Promise<(number | string)[]>;
+  /** What reached the server since it was asked last: texts of queries, or hex. */
+  sent(): Promise<string[]>;
+}
+
+const scenes: Scene[] = [];
+
+const scene = async (rules: Rules = {}, engine: 'mysql' | 'mariadb' = 'mysql', flags = FLAGS): Promise<Scene> => {
+  const client = new FakeClient();
+  const upstream = new FakeUpstream(engine, flags);
+  const faults: string[] = [];
+  const session = new MysqlSession(client, upstream, LIMITS, {
+    fault: (what) => void faults.push(what),
+    kill: (id) => (id === 5 ? 'done' : 'unknown'),
+    closed: () => {},
+  });
+  await session.ready();
+  const gate = new StandInGate(rules, session.facts);
+  session.start(gate, Buffer.alloc(0));
+  const made: Scene = {
+    client,
+    upstream,
+    gate,
+    session,
+    faults,
+    async told() {
+      for (let turns = 0; turns < 8; turns++) await turn();
+      return client.heard.payloads
+        .splice(0)
+        .map((payload) => (payload[0] === 0xff ? readErr(payload).errno : payload.toString('hex')));
+    },
+    async sent() {
+      for (let turns = 0; turns < 8; turns++) await turn();
+      return upstream.heard.payloads
+        .splice(0)
+        .map((payload) => (payload[0] === COM.QUERY ? payload.toString('latin1', 1) : payload.toString('hex')));
+    },
+  };
+  scenes.push(made);
+  return made;
+};
+
+afterEach(() => {
+  for (const { client } of scenes.splice(0)) client.destroy();
+});
+
+describe('commands', () => {
+  test('what the table lacks is refused, and the session goes on', async () => {
+    const { client, told, sent } = await scene();
+    const lacking = Array.from({ length: 256 }, (_, code) => code).filter((code) => HANDLING[code] === null);
+    expect(lacking.length).toBeGreaterThan(200);
+    expect(Object.keys(COMMANDS).toSorted()).toEqual(Object.keys(COM).toSorted());
+    for (const code of lacking) client.say(0, Buffer.from([code, 1, 2, 3]));
+    client.say(0, Buffer.alloc(0));
+    expect(await told()).toEqual(Array.from({ length: lacking.length + 1 }, () => 1047));
+    expect(await sent()).toEqual([]);
+  });
+
+  test.each([
+    ['0261 7070', 'USE `app`'],
+    ['02 60', 'USE ````'],
+    ['04 74 00', 'SHOW COLUMNS FROM `t`'],
+    ['0a', 'SHOW PROCESSLIST'],
+    ['08', 'SHUTDOWN'],
+    ['0c 07000000', 'KILL 7'],
+  ])('%s is judged as %s, and goes on as it came', async (hex, text) => {
+    const { client, gate, told, sent } = await scene();
+    const payload = bytes(hex);
+    client.say(0, payload);
+    expect(await sent()).toEqual([payload.toString('hex')]);
+    expect(gate.asked).toEqual([text]);
+    const denied = await scene({ deny: /./ });
+    denied.client.say(0, payload);
+    expect(await denied.told()).toEqual([1227]);
+    expect(await denied.sent()).toEqual([]);
+    expect(await told()).toEqual([]);
+  });
+
+  test('KILL of a session of the same user is done here', async () => {
+    const { client, gate, told, sent } = await scene();
+    client.say(0, 'KILL QUERY 5');
+    client.say(0, bytes('0c 05000000'));
+    client.say(0, 'kill 5 ; ');
+    expect(await told()).toHaveLength(3);
+    expect([await sent(), gate.asked]).toEqual([[], []]);
+    client.say(0, 'KILL 5 + 0');
+    expect(await sent()).toEqual(['KILL 5 + 0']);
+    expect(gate.asked).toEqual(['KILL 5 + 0']);
+  });
+
+  test('one at a time: the next is judged when the one before is answered', async () => {
+    const { client, upstream, gate, told, sent } = await scene();
+    client.say(0, 'select 1');
+    client.say(0, 'select 2');
+    expect(await sent()).toEqual(['select 1']);
+    expect(gate.asked).toEqual(['select 1']);
+    upstream.send(1, OK);
+    expect(await sent()).toEqual(['select 2']);
+    expect(await told()).toEqual([OK.toString('hex')]);
+  });
+
+  test('a text that is too long is refused, a packet that is too long ends the session', async () => {
+    const { client, told } = await scene();
+    client.say(0, 'x'.repeat(1001));
+    expect(await told()).toEqual([1226]);
+    client.say(0, 'x'.repeat(100_000));
+    expect(await told()).toEqual([1153]);
+    expect(client.ended).toBe(true);
+  });
+
+  test('a sequence id that is none ends the session', async () => {
+    const { client, upstream, told } = await scene();
+    client.say(1, 'select 1');
+    expect(await told()).toEqual([1156]);
+    expect([client.ended, upstream.ended]).toEqual([true, true]);
+  });
+});
+
+describe('a hostile server', () => {
+  test('a file that no statement imports is not asked for', async () => {
+    const { client, upstream, told, faults } = await scene();
+    client.say(0, 'select 1');
+    await told();
+    upstream.send(1, bytes('fb "/etc/passwd"'));
+    expect(await told()).toEqual([1835]);
+    expect([client.ended, upstream.ended, faults.length]).toEqual([true, true, 1]);
+  });
+
+  test('nor behind a result that passed', async () => {
+    const { client, upstream, told } = await scene();
+    client.say(0, 'select 1');
+    await told();
+    upstream.send(1, bytes('00 00 00 0a00 0000'), bytes('fb "/etc/passwd"'));
+    expect(await told()).toEqual([bytes('00 00 00 0a00 0000').toString('hex'), 1835]);
+    expect(client.ended).toBe(true);
+  });
+
+  test.each([
+    ['packets out of order', (u: FakeUpstream) => u.send(2, OK)],
+    ['an absurd count of columns', (u: FakeUpstream) => u.send(1, bytes('fe ffffffffffffffff'))],
+    ['an answer to nothing', (u: FakeUpstream) => u.send(1, OK, OK)],
+    ['a packet that is too long', (u: FakeUpstream) => u.send(1, Buffer.alloc(2 ** 21, 0xff).subarray(0, 2 ** 20 + 9))],
+  ])('%s ends the session', async (_, misbehave) => {
+    const { client, upstream, told, faults } = await scene();
+    client.say(0, 'select 1');
+    await told();
+    misbehave(upstream);
+    await told();
+    expect([client.ended, upstream.ended, faults.length]).toEqual([true, true, 1]);
+  });
+
+  test('its good-bye passes, and a disappearance is told', async () => {
+    const first = await scene();
+    first.upstream.send(0, bytes('ff 0f10 "#HY000bye"'));
+    first.upstream.close();
+    expect(await first.told()).toEqual([4111]);
+    const second = await scene();
+    second.client.say(0, 'select 1');
+    await second.told();
+    second.upstream.close();
+    expect(await second.told()).toEqual([1159]);
+    expect(second.gate.history).toMatchObject([{ text: 'select 1', outcome: 'unknown' }]);
+  });
+});
+
+describe('prepared statements', () => {
+  const prepare = async (s: Scene, text: string): Promise<void> => {
+    s.client.say(0, Buffer.from(`\x16${text}`));
+    await s.sent();
+    s.upstream.send(1, PREPARED, COLUMN, EOF);
+    await s.told();
+  };
+  const TYPED = bytes('17 07000000 00 01000000 00 01 0300 05000000');
+  const UNTYPED = bytes('17 07000000 00 01000000 00 00 06000000');
+
+  test('a refused execution has left nothing at the server; types it told are told again', async () => {
+    const s = await scene({ deny: /./ });
+    s.gate.rules.deny = /never/;
+    await prepare(s, 'insert into t values (?)');
+    s.gate.rules.deny = /insert/;
+    s.client.say(0, bytes('18 07000000 0000 "long"'));
+    s.client.say(0, TYPED);
+    expect([await s.told(), await s.sent()]).toEqual([[1227], []]);
+    s.gate.rules.deny = /never/;
+    s.client.say(0, UNTYPED);
+    expect(await s.sent()).toEqual([bytes('17 07000000 00 01000000 00 01 0300 06000000').toString('hex')]);
+    s.upstream.send(1, OK);
+    s.client.say(0, UNTYPED);
+    expect(await s.sent()).toEqual([UNTYPED.toString('hex')]);
+  });
+
+  test('what comes before an execution is sent with it, and shown', async () => {
+    const s = await scene({ hold: /insert/ });
+    await prepare(s, 'insert into t values (?)');
+    const long = bytes('18 07000000 0000 "long"');
+    s.client.say(0, long);
+    expect(await s.sent()).toEqual([]);
+    const execute = bytes('17 07000000 00 01000000 00 01 fc00');
+    s.client.say(0, execute);
+    const held = await s.gate.held();
+    expect(held.parameters).toEqual([{ type: 'blob', value: 'long' }]);
+    held.approve();
+    expect(await s.sent()).toEqual([long.toString('hex'), execute.toString('hex')]);
+  });
+
+  test('what is held waits when it is executed; what is denied is not prepared', async () => {
+    const s = await scene({ hold: /insert/, deny: /drop/ });
+    await prepare(s, 'insert into t values (?)');
+    s.client.say(0, TYPED);
+    expect((await s.gate.held()).parameters).toEqual([{ type: 'int', value: '5' }]);
+    const other = await scene({ deny: /drop/ });
+    other.client.say(0, Buffer.from('\x16drop table t'));
+    expect([await other.told(), await other.sent()]).toEqual([[1227], []]);
+  });
+
+  test('an execution whose values cannot be told is not held, it is malformed', async () => {
+    const s = await scene({ hold: /insert/ });
+    await prepare(s, 'insert into t values (?)');
+    s.client.say(0, bytes('17 07000000 00 01000000 00 01 0900 05000000'));
+    expect([await s.told(), await s.sent()]).toEqual([[1835], []]);
+  });
+
+  test('the one prepared last, by its own id, and only at MariaDB', async () => {
+    const s = await scene({}, 'mariadb');
+    await prepare(s, 'select ?');
+    s.client.say(0, bytes('17 ffffffff 00 01000000 00 01 0300 05000000'));
+    expect(await s.sent()).toEqual([TYPED.toString('hex')]);
+    s.upstream.send(1, OK);
+    s.client.say(0, Buffer.from('\x16selct'));
+    await s.sent();
+    s.upstream.send(1, bytes('ff 2804 "#42000no"'));
+    s.client.say(0, bytes('17 ffffffff 00 01000000 00 01 0300 05000000'));
+    expect((await s.told()).at(-1)).toBe(1243);
+    const mysql = await scene();
+    await prepare(mysql, 'select ?');
+    mysql.client.say(0, bytes('17 ffffffff 00 01000000 00 01 0300 05000000'));
+    expect(await mysql.told()).toEqual([1243]);
+  });
+
+  test('judged under what it was parsed under, and under what holds now', async () => {
+    const s = await scene({ slow: /select/ });
+    await prepare(s, 'select ?');
+    s.upstream.facts = ['NO_BACKSLASH_ESCAPES', 'utf8mb4', 'other', '', '28800', ''];
+    s.client.say(0, 'set sql_mode = 1');
+    await s.sent();
+    s.upstream.send(1, OK);
+    const seen: unknown[] = [];
+    const judge = s.gate.judge.bind(s.gate);
+    s.gate.judge = (text) => {
+      seen.push([s.session.facts.sql_mode, s.session.facts.database]);
+      return judge(text);
+    };
+    s.client.say(0, TYPED);
+    expect(await s.sent()).toEqual([TYPED.toString('hex')]);
+    expect(seen).toEqual([
+      ['ANSI', 'app'],
+      ['NO_BACKSLASH_ESCAPES', 'app'],
+    ]);
+    expect([s.session.facts.sql_mode, s.session.facts.database]).toEqual(['NO_BACKSLASH_ESCAPES', 'other']);
+  });
+
+  test('too many, closed, and gone with COM_RESET_CONNECTION', async () => {
+    const s = await scene();
+    for (let id = 1; id <= 3; id++) {
+      s.client.say(0, Buffer.from('\x16select 1'));
+      await s.sent();
+      s.upstream.send(1, Buffer.concat([bytes('00'), Buffer.from([id, 0, 0, 0]), bytes('0000 0000 00 0000')]));
+      await s.told();
+    }
+    s.client.say(0, Buffer.from('\x16select 1'));
+    expect(await s.told()).toEqual([1226]);
+    s.client.say(0, bytes('19 01000000'));
+    s.client.say(0, bytes('17 01000000 00 01000000'));
+    expect(await s.told()).toEqual([1243]);
+    expect(await s.sent()).toEqual([bytes('19 01000000').toString('hex')]);
+    s.client.say(0, bytes('1f'));
+    await s.sent();
+    s.upstream.send(1, OK);
+    s.client.say(0, bytes('17 02000000 00 01000000'));
+    expect((await s.told()).at(-1)).toBe(1243);
+  });
+});
+
+describe('a hold', () => {
+  test('ends when the client says good-bye, leaves, or sends too much', async () => {
+    const first = await scene({ hold: /delete/ });
+    first.client.say(0, 'delete from t');
+    const held = await first.gate.held();
+    first.client.say(0, bytes('01'));
+    expect(await held.left).toBe('disconnected');
+    const second = await scene({ hold: /delete/ });
+    second.client.say(0, 'delete from t');
+    const other = await second.gate.held();
+    second.client.push(null);
+    expect(await other.left).toBe('disconnected');
+    const third = await scene({ hold: /delete/ });
+    third.client.say(0, 'delete from t');
+    const last = await third.gate.held();
+    third.client.say(0, 'x'.repeat(200));
+    expect(await last.left).toBe('overflow');
+    expect((await third.told())[0]).toBe(1226);
+    for (const s of [first, second, third]) expect(await s.sent()).not.toContain('delete from t');
+  });
+
+  test('what was let through is sent once, comments blanked, under the facts that were judged', async () => {
+    const s = await scene({ hold: /delete/ });
+    s.client.say(0, 'delete /* x */ from t');
+    (await s.gate.held()).approve();
+    expect(await s.sent()).toEqual(['delete         from t']);
+    s.upstream.send(1, OK);
+    expect(await s.told()).toEqual([OK.toString('hex')]);
+  });
+
+  test('the server may go while somebody thinks', async () => {
+    const s = await scene({ hold: /delete/ });
+    s.client.say(0, 'delete from t');
+    const held = await s.gate.held();
+    s.upstream.close();
+    expect(await held.left).toBe('upstream-gone');
+    expect(await s.told()).toEqual([1159]);
+  });
+});
+
+describe('facts', () => {
+  test('a server that tells nothing is asked after a statement that may change them', async () => {
+    const s = await scene();
+    s.upstream.facts = ['ANSI', 'utf8mb4', 'other', '', '28800', ''];
+    s.client.say(0, 'use other');
+    await s.sent();
+    s.upstream.send(1, OK);
+    s.client.say(0, 'select 1');
+    expect(await s.sent()).toEqual(['select 1']);
+    expect(s.session.facts.database).toBe('other');
+  });
+
+  test('what the server tells counts at once; a character set that cannot be read ends the session', async () => {
+    const s = await scene({}, 'mysql', FLAGS | CLIENT.SESSION_TRACK);
+    s.client.say(0, 'call p()');
+    await s.sent();
+    s.upstream.send(1, bytes('00 00 00 0240 0000 00 0e 00 0c 08 "sql_mode" 02 "X2"'));
+    await s.told();
+    expect(s.session.facts.sql_mode).toBe('X2');
+    s.client.say(0, 'set names gbk');
+    await s.sent();
+    s.upstream.send(1, bytes('00 00 00 0240 0000 00 1b 00 19 14 "character_set_client" 03 "gbk"'));
+    expect((await s.told()).at(-1)).toBe(1235);
+    expect(s.client.ended).toBe(true);
+  });
+});
+
+describe('a result at its limit', () => {
+  const limited = { limited: { match: /select/, rows: 2 } };
+  const ROW = bytes('01 "1"');
+
+  test('stops, and the error of one that is refused waits for the kill', async () => {
+    const s = await scene(limited);
+    s.client.say(0, 'select * from t');
+    await s.sent();
+    s.upstream.send(1, bytes('01'), COLUMN, EOF, ROW, ROW, ROW, ROW);
+    const held = await s.gate.held();
+    expect(s.upstream.paused).toBe(true);
+    expect(await s.told()).toHaveLength(5);
+    held.deny();
+    await s.told();
+    expect(s.upstream.cancels).toBe(1);
+    s.upstream.send(8, bytes('ff 2505 "#70100killed"'));
+    s.client.say(0, 'delete from t');
+    expect([await s.told(), await s.sent()]).toEqual([[], []]);
+    s.upstream.cancelled();
+    expect(await s.told()).toEqual([1227]);
+    expect(await s.sent()).toEqual(['delete from t']);
+  });
+
+  test('goes on with the rows that waited', async () => {
+    const s = await scene(limited);
+    s.client.say(0, 'select * from t');
+    await s.sent();
+    s.upstream.send(1, bytes('01'), COLUMN, EOF, ROW, ROW, ROW);
+    const held = await s.gate.held();
+    held.approve();
+    expect(await s.told()).toHaveLength(6);
+    s.upstream.send(7, ROW, EOF);
+    expect(await s.told()).toHaveLength(2);
+    expect(await held.outcome).toMatchObject({ rows: 4, tag: 'OK' });
+  });
+});
