@@ -249,7 +249,9 @@ class Listener extends Door<Line> implements MysqlListener {
           this.#closed(id, stream);
         },
       });
-      if (over || conversation.gone || this.closing) {
+      // It has ended, and said why.
+      if (over) return upstream.destroy();
+      if (conversation.gone || this.closing) {
         session.close();
         throw new ClientGone('the client left');
       }
