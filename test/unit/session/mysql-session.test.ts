@@ -143,9 +143,9 @@ interface Scene {
   readonly session: MysqlSession;
   readonly faults: string[];
   /** What the client heard since it was asked last: numbers of errors, or hex. */
-  told(): Promise<(number | string)[]>;
+  readonly told: () => Promise<(number | string)[]>;
   /** What reached the server since it was asked last: texts of queries, or hex. */
-  sent(): Promise<string[]>;
+  readonly sent: () => Promise<string[]>;
 }
 
 const scenes: Scene[] = [];
@@ -168,13 +168,13 @@ const scene = async (rules: Rules = {}, engine: 'mysql' | 'mariadb' = 'mysql', f
     gate,
     session,
     faults,
-    async told() {
+    told: async () => {
       for (let turns = 0; turns < 8; turns++) await turn();
       return client.heard.payloads
         .splice(0)
         .map((payload) => (payload[0] === 0xff ? readErr(payload).errno : payload.toString('hex')));
     },
-    async sent() {
+    sent: async () => {
       for (let turns = 0; turns < 8; turns++) await turn();
       return upstream.heard.payloads
         .splice(0)
