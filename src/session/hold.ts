@@ -35,17 +35,18 @@ export class Hold {
   readonly name = 'held';
   #state: 'recording' | 'waiting' | 'releasing' | 'over' = 'recording';
   readonly #plan: Plan | null;
-  readonly #heartbeat_ms: number;
+  readonly #heartbeat_ms: number | null;
   readonly #events: HoldEvents;
   #wait: Wait | null = null;
   #left: Why = 'shutdown';
   #cancelled = false;
   #timers: readonly NodeJS.Timeout[] = [];
 
+  /** `heartbeat_ms`: between two notices; null: the protocol has none. */
   constructor(
     judgement: Exclude<Judgement, { type: 'pass' }>,
     parameters: readonly BoundParameter[],
-    heartbeat_ms: number,
+    heartbeat_ms: number | null,
     events: HoldEvents,
   ) {
     this.#plan = judgement.plan;
@@ -103,10 +104,11 @@ export class Hold {
     const { end, release, heartbeat } = start;
     this.#wait = { end, release };
     this.#state = 'waiting';
-    this.#timers = [
-      setTimeout(() => this.end('waited-out'), start.wait_ms),
-      setInterval(() => this.#events.notice(heartbeat()), this.#heartbeat_ms),
-    ];
+    const timer = setTimeout(() => this.end('waited-out'), start.wait_ms);
+    this.#timers =
+      this.#heartbeat_ms === null
+        ? [timer]
+        : [timer, setInterval(() => this.#events.notice(heartbeat()), this.#heartbeat_ms)];
     start.ended.then(
       (ended) => {
         if (this.#state !== 'waiting') return;

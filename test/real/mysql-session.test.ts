@@ -47,7 +47,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
             peer?.kill(whole);
             return peer ? 'done' : 'unknown';
           },
-          closed: client.closed,
+          closed: () => client.closed(),
         });
         await session.ready().catch((error: unknown) => {
           faults.push(String(error));

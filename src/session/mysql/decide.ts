@@ -14,9 +14,6 @@ import { type Judging, OPEN, type State, type Step } from './state.ts';
 import { MALFORMED } from './texts.ts';
 import { reread } from './wait.ts';
 
-/** Between two looks at a hold; a client of MySQL cannot be told anything meanwhile. */
-const HEARTBEAT_MS = 2 ** 31 - 1;
-
 /** The parameters of the command at hand; null: malformed. */
 export type ParametersOf = (s: State) => readonly BoundParameter[] | null;
 const NO_PARAMETERS: ParametersOf = () => [];
@@ -114,7 +111,7 @@ const record = (
   judgement: Exclude<Judgement, { type: 'pass' }>,
   parameters: readonly BoundParameter[],
 ): void => {
-  s.phase = new Hold(judgement, parameters, HEARTBEAT_MS, {
+  s.phase = new Hold(judgement, parameters, null, {
     notice: () => {},
     waiting: () => {
       s.pace.readClient();

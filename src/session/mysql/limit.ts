@@ -15,9 +15,6 @@ import { broken } from './end.ts';
 import { ended } from './outcome.ts';
 import { type Cutting, OPEN, type State } from './state.ts';
 
-/** As long as a timer goes: nothing can be told to a client of MySQL meanwhile. */
-const HEARTBEAT_MS = 2 ** 31 - 1;
-
 /** The meter of what is sent now. */
 export const meterOf = (s: State, plan: Plan, parameters: () => readonly BoundParameter[]): Meter =>
   s.gate.meter(plan, parameters);
@@ -30,7 +27,7 @@ export const hasRoom = (meter: Meter | null, bytes: number): boolean =>
 export const pause = (s: State, goOn: () => void): void => {
   const meter = s.meter as Meter;
   s.pace.stopServer();
-  const hold = new Hold(meter.judge(), [], HEARTBEAT_MS, {
+  const hold = new Hold(meter.judge(), [], null, {
     notice: () => {},
     waiting: () => {
       s.pace.readClient();

@@ -86,25 +86,30 @@ const nothingUnderWay = (s: State): void => {
 /** What the statement's text changes of the session. */
 const follow = (s: State, plan: Plan): void => {
   const { reply } = s;
-  const done = reply.failed ? reply.results : plan.statements;
   const told = s.tracks && !s.untracked;
   if (plan.opaque || plan.changes_role || (plan.changes_facts && !told)) s.factsKnown = false;
   if (((s.status & STATUS_FLAGS.NO_BACKSLASH_ESCAPES) !== 0) !== NO_ESCAPES.test(s.now.sql_mode ?? ''))
     s.factsKnown = false;
-  if (plan.opaque) s.namesSure = false;
-  for (const effect of plan.names) {
-    if (effect.statement > done) break;
-    // The one that failed has taken the name away, or left it.
-    if (effect.statement === done) {
-      if (effect.name !== null) s.names.delete(effect.name.toLowerCase());
-      s.namesSure = false;
-    } else if (effect.type === 'prepare')
-      s.names.set(effect.name.toLowerCase(), { inner: effect.inner, text: plan.text });
-    else if (effect.name !== null) s.names.delete(effect.name.toLowerCase());
-    else s.names.clear();
+  followNames(s, plan);
+  if (reply.failed) return;
+  for (const command of plan.own) apply(s, command, s.values);
+  if (plan.resets) reset(s);
+};
+
+/** Names of SQL PREPARE. Which statement of several has failed is not told: each name may mean what it meant, something else, or nothing. */
+const followNames = (s: State, plan: Plan): void => {
+  // A procedure may have put other statements under the names that are known.
+  if (plan.opaque) {
+    s.names.clear();
+    s.namesSure = false;
   }
-  for (const command of plan.own) if (command.statement < done) apply(s, command, s.values);
-  if (plan.resets && !reply.failed) reset(s);
+  for (const effect of plan.names) {
+    const name = effect.name?.toLowerCase();
+    if (name === undefined) s.names.clear();
+    else if (effect.type === 'prepare' && !s.reply.failed) s.names.set(name, { inner: effect.inner, text: plan.text });
+    else s.names.delete(name);
+    if (s.reply.failed) s.namesSure = false;
+  }
 };
 
 /** What the command itself does. */

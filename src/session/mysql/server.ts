@@ -188,7 +188,8 @@ export class ServerSide {
 
   /** The server wants a file of the client's: only a statement that was judged as an import may have made it ask. */
   #fileRequest(s: State): Passing {
-    if (s.plan?.copy_in !== true) return this.#desync(s, 'a request for a file that nothing imports', UNASKED_FILE);
+    if (s.plan?.copy_in !== true || !s.localFiles)
+      return this.#desync(s, 'a request for a file that nothing imports', UNASKED_FILE);
     s.in.expect(s.out.sequence + 1);
     s.phase = IMPORTING;
     return 'pass';

@@ -53,6 +53,8 @@ export interface Rereading {
   error: Buffer | null;
   /** The server was told what to track. */
   readonly tracking: boolean;
+  /** It is asked again: a KILL QUERY that was meant for something else has hit the first question. */
+  readonly again: boolean;
 }
 
 export type Phase =
@@ -118,7 +120,8 @@ export class State implements MysqlFacts {
   /** The client is read again: whoever waited goes on. */
   readonly goOn: () => void;
   clientGone = false;
-  /** CLIENT_QUERY_ATTRIBUTES, CLIENT_SESSION_TRACK. */
+  /** CLIENT_LOCAL_FILES, CLIENT_QUERY_ATTRIBUTES, CLIENT_SESSION_TRACK. */
+  readonly localFiles: boolean;
   readonly attributes: boolean;
   readonly tracks: boolean;
   readonly mariadb: boolean;
@@ -205,6 +208,7 @@ export class State implements MysqlFacts {
     this.goOn = goOn;
     this.status = upstream.status;
     this.mariadb = upstream.server.engine === 'mariadb';
+    this.localFiles = (flags & CLIENT.LOCAL_FILES) !== 0;
     this.attributes = (flags & CLIENT.QUERY_ATTRIBUTES) !== 0;
     this.tracks = (flags & CLIENT.SESSION_TRACK) !== 0;
     this.multi_statements = (flags & CLIENT.MULTI_STATEMENTS) !== 0;

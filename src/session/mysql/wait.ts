@@ -12,12 +12,15 @@ import { refuse } from './refuse.ts';
 import { BUSY, OPEN, type Rereading, type State, type Step } from './state.ts';
 import { GUARDED_CHARSET, INTERNAL } from './texts.ts';
 
+/** ER_QUERY_INTERRUPTED */
+const INTERRUPTED = 1317;
+
 /** Reads the facts anew. Nothing else is under way. */
-export const reread = (s: State): Step => {
+export const reread = (s: State, again = false): Step => {
   const track = s.tracks && !s.tracking;
   const asked = questions(s.engine, track, s.attributes);
   for (const bytes of asked) s.toServer.write(bytes);
-  s.phase = { name: 'rereading', left: asked.length, values: null, error: null, tracking: track };
+  s.phase = { name: 'rereading', left: asked.length, values: null, error: null, tracking: track, again };
   s.reply.begin(RESULT_REPLY);
   s.out.expect(1);
   return 'wait';
@@ -78,12 +81,14 @@ const rereadEnded = (s: State, phase: Rereading): void => {
 };
 
 /** Our own question failed (a KILL hit it): the client's command gets that error. */
-const rereadFailed = (s: State, { error }: Rereading): void => {
+const rereadFailed = (s: State, { error, again }: Rereading): void => {
   if (s.first) return s.first();
+  const said = error === null ? INTERNAL : readErr(error);
+  if ('errno' in said && said.errno === INTERRUPTED && !again) return void reread(s, true);
   s.dropReady();
   s.phase = OPEN;
   s.in.expect(0);
   s.in.message();
-  refuse(s, error === null ? INTERNAL : readErr(error));
+  refuse(s, said);
   s.goOn();
 };

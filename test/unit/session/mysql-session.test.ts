@@ -26,7 +26,7 @@ const OK = bytes('00 00 00 0200 0000');
 const PREPARED = bytes('00 07000000 0000 0100 00 0000');
 const COLUMN = bytes('03 "def" 00 00 00 01 "1" 00 0c 3f00 02000000 08 8100 00 0000');
 const EOF = bytes('fe 0000 0200');
-const FLAGS = CLIENT.PROTOCOL_41 | CLIENT.MULTI_STATEMENTS;
+const FLAGS = CLIENT.PROTOCOL_41 | CLIENT.MULTI_STATEMENTS | CLIENT.LOCAL_FILES;
 
 /** What one side sent, as payloads. */
 class Heard {
@@ -57,6 +57,8 @@ class FakeUpstream implements MysqlUpstream {
   readonly writableLength = 0;
   readonly heard = new Heard();
   cancels = 0;
+  /** Questions of Holdpoint that a kill hits. */
+  interrupts = 0;
   ended = false;
   cancelled: () => void = () => {};
   paused = false;
@@ -79,7 +81,10 @@ class FakeUpstream implements MysqlUpstream {
     for (const payload of this.heard.payloads.splice(before)) {
       const text = payload.toString('latin1', 1);
       if (text.startsWith('SET SESSION session_track')) setImmediate(() => this.send(1, OK));
-      else if (text.startsWith('SELECT CAST(@@session.sql_mode')) setImmediate(() => this.answerFacts());
+      else if (text.startsWith('SELECT CAST(@@session.sql_mode'))
+        setImmediate(() =>
+          this.interrupts-- > 0 ? this.send(1, bytes('ff 2505 "#70100killed"')) : this.answerFacts(),
+        );
       else this.heard.payloads.push(payload);
     }
     return true;
@@ -143,9 +148,9 @@ interface Scene {
   readonly session: MysqlSession;
   readonly faults: string[];
   /** What the client heard since it was asked last: numbers of errors, or hex. */
-  told(): Promise<(number | string)[]>;
+  readonly told: () => Promise<(number | string)[]>;
   /** What reached the server since it was asked last: texts of queries, or hex. */
-  sent(): Promise<string[]>;
+  readonly sent: () => Promise<string[]>;
 }
 
 const scenes: Scene[] = [];
@@ -168,13 +173,13 @@ const scene = async (rules: Rules = {}, engine: 'mysql' | 'mariadb' = 'mysql', f
     gate,
     session,
     faults,
-    async told() {
+    told: async () => {
       for (let turns = 0; turns < 8; turns++) await turn();
       return client.heard.payloads
         .splice(0)
         .map((payload) => (payload[0] === 0xff ? readErr(payload).errno : payload.toString('hex')));
     },
-    async sent() {
+    sent: async () => {
       for (let turns = 0; turns < 8; turns++) await turn();
       return upstream.heard.payloads
         .splice(0)
@@ -508,6 +513,7 @@ describe('a result at its limit', () => {
     held.deny();
     await s.told();
     expect(s.upstream.cancels).toBe(1);
+    s.upstream.interrupts = 1;
     s.upstream.send(8, bytes('ff 2505 "#70100killed"'));
     s.client.say(0, 'delete from t');
     expect([await s.told(), await s.sent()]).toEqual([[], []]);
