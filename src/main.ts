@@ -30,7 +30,7 @@ import type { Gate } from './session/gate.ts';
 import type { AnalysisContext } from './sql/findings.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 import { READING } from './sql/postgres/catalog/reading.ts';
-import { impactQuestion, isPlainBuiltIn } from './sql/postgres/impact.ts';
+import { explainTexts, impactQuestion, isPlainBuiltIn } from './sql/postgres/impact.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
 import { PostgresCatalog } from './upstream/postgres/catalog.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
@@ -322,9 +322,10 @@ const impactOf = (
     fault,
   });
   closers.push(() => planner.close());
-  return ({ where, role, parameters }, { text, analysis, user, server_pid, search_path }) =>
-    planner.estimate({
-      ...impactQuestion(text, analysis),
+  return async ({ where, role, parameters }, { text, analysis, analyse, user, server_pid, search_path }) => {
+    const plans = await Promise.all(explainTexts(text, analysis).map(async (explain) => analyse(explain)));
+    return planner.estimate({
+      ...impactQuestion(text, analysis, plans),
       user,
       database: where.database,
       role,
@@ -332,6 +333,7 @@ const impactOf = (
       server_pid,
       parameters,
     });
+  };
 };
 
 const requestsPort = (desk: Desk): ReviewPorts['requests'] => ({

@@ -6,7 +6,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { DRIVERS } from './real/drivers/drivers.ts';
+import { DRIVERS, PYTHON } from './real/drivers/drivers.ts';
+import { fetchMysql } from './real/mysql-servers.ts';
 import { TOOLS } from './real/ordinary/tools.ts';
 
 interface Stage {
@@ -40,6 +41,16 @@ const NEEDS: readonly Need[] = [
   { what: 'ip', path: ['ip', '/usr/sbin/ip'], packages: ['iproute2'] },
   { what: 'curl', path: ['curl'], packages: ['curl'] },
   { what: 'gcc', path: ['gcc'], packages: ['gcc', 'libc6-dev'] },
+  {
+    what: 'MariaDB',
+    path: ['/usr/sbin/mariadbd'],
+    packages: ['mariadb-server', 'mariadb-client'],
+  },
+  {
+    what: 'PyMySQL',
+    probe: [PYTHON, '-c', 'import pymysql, cryptography'],
+    packages: ['python3-pymysql', 'python3-cryptography'],
+  },
   { what: 'bzip2', path: ['bzip2'], packages: ['bzip2'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
   ...[...DRIVERS, ...TOOLS]
@@ -76,7 +87,7 @@ const stages: readonly Stage[] = [
 console.log(
   `Holdpoint tests on Node ${process.version}, seed ${seed} (HOLDPOINT_SEED=${seed} repeats it)${prove ? ', full size' : ''}`,
 );
-const missing = provide();
+const missing = [...provide(), ...(await provideMysql())];
 const reports = await mkdtemp(join(tmpdir(), 'holdpoint-tests-'));
 const outcomes: Outcome[] = [];
 for (const stage of stages) outcomes.push(await perform(stage));
@@ -185,6 +196,16 @@ function provide(): string[] {
   return NEEDS.filter((need) => !isThere(need)).map(
     (need) => `${need.what}: not here; on Debian: apt-get install ${need.packages.join(' ')}`,
   );
+}
+
+/** MySQL is in no package of this Debian: it lies in a folder of its own. */
+async function provideMysql(): Promise<string[]> {
+  try {
+    await fetchMysql();
+    return [];
+  } catch (error) {
+    return [`MySQL 9: not here, and could not be fetched: ${String(error).split('\n')[0]}`];
+  }
 }
 
 function isThere(need: Need): boolean {

@@ -26,6 +26,7 @@ const HANDLINGS: Readonly<Record<Handling, string>> = {
   'function-call': 'The function that it names is judged: passed on, held or refused.',
   'copy-data': 'Passed on unread.',
   'copy-end': 'Passed on; the COPY is over.',
+  'copy-sync': 'Taken; passed on only where the COPY fails before any of its data came.',
   'copy-broken': 'Breaks the protocol: an error, and the session ends, which makes the COPY fail.',
   drop: 'Taken and not passed on: the server would ignore it here.',
   terminate: 'The session ends.',

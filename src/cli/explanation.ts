@@ -83,14 +83,16 @@ export function explanationText(
 }
 
 /** "10000 rows or 10485760 bytes in a result, then hold, by rule bulk-read". */
-function limited({ rule, rows, bytes, per_ms, verdict: at_cap, observe, counts_only }: Limit): string {
+function limited({ rule, rows, bytes, per_ms, verdict: at_cap, observe, counts_only, withholds }: Limit): string {
   const caps = [...(rows === null ? [] : [`${rows} rows`]), ...(bytes === null ? [] : [`${bytes} bytes`])].join(' or ');
   const scope = per_ms === null ? 'in a result' : `of this principal in ${per_ms / 1000} s`;
   const what = counts_only
     ? 'counted only: it writes, and cannot return more rows'
     : observe
       ? 'recorded only'
-      : `then ${at_cap}`;
+      : withholds
+        ? 'then the rest of its rows is withheld: it writes'
+        : `then ${at_cap}`;
   return `${caps} ${scope}, ${what}, by rule ${rule}`;
 }
 

@@ -77,7 +77,12 @@ async function start(deps: Deps, options: StartOptions): Promise<void> {
     const [app] = config.postgres;
     if (app === undefined) throw new Error('no listener');
     const agent = `postgres://demo:${password}@${app.listen.host}:${app.listen.port}/${encodeURIComponent(app.upstream.database)}`;
-    const running = await deps.serve(config, { log: createLog({ format: 'short' }), agentHint: agent });
+    const { write, release } = waitingLines();
+    const log = createLog({ format: 'short', write });
+    const running = await deps.serve(config, { log, agentHint: agent }).catch((error: unknown) => {
+      release();
+      throw error;
+    });
     try {
       process.stdout.write(
         banner({
@@ -92,6 +97,7 @@ async function start(deps: Deps, options: StartOptions): Promise<void> {
           notes,
         }),
       );
+      release();
       const fault = await Promise.race([signal, upstream.lost]);
       process.stdout.write(fault === null ? '\n  Stopping\n' : `\n  ${fault}; stopping\n`);
       if (fault !== null) process.exitCode = EXIT.failed;
@@ -104,6 +110,18 @@ async function start(deps: Deps, options: StartOptions): Promise<void> {
   process.stdout.write('  Stopped. The next start finds its data.\n');
   // All that must last is closed; the clock of a request that is still open must not keep the process.
   process.exit();
+}
+
+/** Lines wait until `release`: how to connect stands first. */
+function waitingLines(): { readonly write: (line: string) => void; readonly release: () => void } {
+  let waiting: string[] | null = [];
+  return {
+    write: (line) => void (waiting?.push(line) ?? process.stdout.write(line)),
+    release: () => {
+      process.stdout.write((waiting ?? []).join(''));
+      waiting = null;
+    },
+  };
 }
 
 async function sampleDatabase(data: string): Promise<Upstream> {

@@ -433,6 +433,16 @@ export const texts = {
     }),
     { rows: 100, rule: 'sensitive-bulk', why: `request ${ID} was denied by aiko`, rationale: 'Totals are enough.' },
   ),
+  withheldAtLimit: row(
+    'ERROR',
+    'ZH004',
+    'row_limit: the rows that a write returns have reached their limit',
+    (v: { readonly rows: number; readonly rule: string }) => ({
+      message: `rows withheld after ${passed(v)}: rule "${v.rule}", and nobody is asked where a statement writes`,
+      hint: `You have the first ${passed(v)}. They are complete rows. Do not send it again: write fewer rows at a time, or leave RETURNING out.`,
+    }),
+    { rows: 10_000, rule: 'bulk-read' },
+  ),
   pendingAtLimit: row(
     'ERROR',
     'ZH001',

@@ -6,12 +6,13 @@ import type { CatalogSnapshot } from '../sql/catalog.ts';
 import type { AnalysisContext } from '../sql/findings.ts';
 import type { Allowed } from './memory.ts';
 import type { AnalysisHandle } from './options.ts';
-import type { Remembered } from './plan.ts';
+import { preparedAs } from './prepared.ts';
 import type { State } from './state.ts';
 
 export interface Context {
   readonly policy: Policy;
   readonly role: string;
+  readonly role_none: string;
   readonly search_path: string | null;
   readonly in_transaction: boolean;
   readonly local: boolean;
@@ -34,6 +35,7 @@ export const contextOf = (s: State): Context => {
     last &&
     last.policy === policy &&
     last.role === facts.role &&
+    last.role_none === facts.role_none &&
     last.search_path === facts.search_path &&
     last.local === facts.search_path_is_local &&
     last.role_is_local === facts.role_is_local &&
@@ -52,7 +54,7 @@ const contextWith = (s: State, policy: Policy, catalog: CatalogSnapshot | null):
   const { role, search_path, in_transaction, search_path_start, search_path_is_local, role_is_local, portals } =
     s.facts;
   const { server_version, database, application_name } = s.opening;
-  const { user_schema, role_start } = s.facts;
+  const { user_schema, role_start, role_none } = s.facts;
   const view = { in_transaction, application_name, role: role === '' ? null : role, role_is_local };
   const key = JSON.stringify([
     s.who,
@@ -64,6 +66,7 @@ const contextWith = (s: State, policy: Policy, catalog: CatalogSnapshot | null):
     portals,
     user_schema,
     role_start,
+    role_none,
     server_version,
     policy.hash,
     catalog?.id,
@@ -73,6 +76,7 @@ const contextWith = (s: State, policy: Policy, catalog: CatalogSnapshot | null):
     database,
     role,
     role_start,
+    role_none,
     search_path,
     ...(search_path_start === null ? {} : { search_path_start }),
     search_path_is_local,
@@ -81,11 +85,13 @@ const contextWith = (s: State, policy: Policy, catalog: CatalogSnapshot | null):
     catalog,
     blind: s.catalog !== null && catalog === null,
     catalog_is_own: s.facts.catalog_is_own,
-    prepared: (name) => analysisOf(s.facts.prepared(name)),
+    ...(s.facts.catalog_is_own ? { committed: s.catalog?.last ?? null } : {}),
+    prepared: (name) => preparedAs(s, name),
   };
   return {
     policy,
     role,
+    role_none,
     search_path,
     in_transaction,
     local: search_path_is_local,
@@ -97,9 +103,3 @@ const contextWith = (s: State, policy: Policy, catalog: CatalogSnapshot | null):
     allowed: s.memory.of(key),
   };
 };
-
-/** What the session remembered for a name: a protocol statement's plan, or the analysis inside a SQL PREPARE. */
-const analysisOf = (remembered: unknown): ReturnType<AnalysisContext['prepared']> =>
-  remembered && typeof remembered === 'object' && 'analysis' in remembered
-    ? (remembered as Remembered).analysis
-    : (remembered as ReturnType<AnalysisContext['prepared']>);

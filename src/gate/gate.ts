@@ -16,7 +16,7 @@ import type {
 } from '../session/gate.ts';
 import { judge, judgeCall } from './judge.ts';
 import { meter } from './limit.ts';
-import { stillMeans, takeOwnCatalog } from './meaning.ts';
+import { judgedNow, ownCatalogQuery, stillMeans, takeOwnCatalog } from './meaning.ts';
 import { Memory } from './memory.ts';
 import type { GateOptions } from './options.ts';
 import { remembered } from './plan.ts';
@@ -64,12 +64,16 @@ class Session implements GateSession {
     this.#ended = ended;
   }
 
-  judge(text: string, types: readonly number[]): Judgement | Promise<Judgement> {
-    return judge(this.#state, text, types);
+  judge(text: string, types: readonly number[], planned: number | null): Judgement | Promise<Judgement> {
+    return judge(this.#state, text, types, planned);
   }
 
   judgeCall(oid: number): Judgement | Promise<Judgement> {
     return judgeCall(this.#state, oid);
+  }
+
+  judgedNow(plan: Plan): boolean {
+    return judgedNow(this.#state, plan);
   }
 
   stillMeans(plan: Plan): boolean | Promise<boolean> {
@@ -77,15 +81,15 @@ class Session implements GateSession {
   }
 
   get catalogQuery(): string | null {
-    return this.#state.catalog ? this.#state.options.reading.rows : null;
+    return ownCatalogQuery(this.#state);
   }
 
   catalogMark(): number {
     return this.#state.catalog?.last?.id ?? 0;
   }
 
-  ownCatalog(rows: string | null): boolean {
-    return takeOwnCatalog(this.#state, rows);
+  ownCatalog(query: string, rows: string | null): ReturnType<GateSession['ownCatalog']> {
+    return takeOwnCatalog(this.#state, query, rows);
   }
 
   meter(plan: Plan, parameters: () => readonly BoundParameter[]): Meter {

@@ -2,6 +2,7 @@
 // follow. Must never decide anything, nor hold anything up.
 import type { Request } from '../approval/types.ts';
 import type { Plan } from '../session/gate.ts';
+import { contextOf } from './context.ts';
 import { remembered } from './plan.ts';
 import type { State } from './state.ts';
 
@@ -11,7 +12,9 @@ export const estimate = (s: State, request: Request, plan: Plan): void => {
   const { analysis } = remembered(plan);
   const { user, server_pid } = s.opening;
   const { search_path } = s.facts;
-  impact(request, { text: plan.forward ?? plan.text, analysis, user, server_pid, search_path })
+  const handle = contextOf(s).analysis;
+  const analyse = (text: string) => handle.analyse(text);
+  impact(request, { text: plan.forward ?? plan.text, analysis, analyse, user, server_pid, search_path })
     .then((seen) => seen && desk.impact(request.id, seen))
     .catch((error: unknown) => fault('the impact of a held statement could not be recorded', error));
 };

@@ -2,6 +2,7 @@
 // answered from memory, without a promise or an object: what only the others need stands in functions of its own.
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Limit, Verdict } from '../policy/types.ts';
 import type { Judgement } from '../session/gate.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { type Context, contextOf } from './context.ts';
@@ -10,15 +11,16 @@ import { hold } from './hold.ts';
 import { catalogIsFresh, lookAtCatalog } from './meaning.ts';
 import type { Pass } from './memory.ts';
 import { type Again, planOf } from './plan.ts';
+import { analysisBefore, youngerThan } from './prepared.ts';
 import { forwarded, observed, UNRECORDED } from './record.ts';
 import type { State } from './state.ts';
 
 type Judged = Judgement | Promise<Judgement>;
 
 /** GateSession.judge */
-export const judge = (s: State, text: string, types: readonly number[]): Judged => {
+export const judge = (s: State, text: string, types: readonly number[], planned: number | null): Judged => {
   if (s.options.audit.failure !== null) return UNRECORDED;
-  return catalogIsFresh(s) ? judgeNow(s, text, types, false) : judgeAfterLook(s, text, types, false);
+  return catalogIsFresh(s) ? judgeNow(s, text, types, planned, false) : judgeAfterLook(s, text, types, planned, false);
 };
 
 /** GateSession.judgeCall */
@@ -28,46 +30,68 @@ export const judgeCall = (s: State, oid: number): Judged => {
 };
 
 /** looked: at the catalog, for this very text. */
-const judgeNow = (s: State, text: string, types: readonly number[], looked: boolean): Judged => {
+const judgeNow = (
+  s: State,
+  text: string,
+  types: readonly number[],
+  planned: number | null,
+  looked: boolean,
+): Judged => {
   const context = contextOf(s);
-  if (types.some(isOfUsers)) {
+  const younger = youngerThan(s, planned);
+  if (younger.length > 0 || types.some(isOfUsers)) {
     const of_users = types.filter(isOfUsers);
-    if (s.options.analyser.ofTypes(of_users, context.analysis.context)) return judgeTyped(s, context, text, of_users);
+    if (younger.length > 0 || s.options.analyser.ofTypes(of_users, context.analysis.context))
+      return judgeAside(s, context, text, of_users, younger);
   }
   const known = context.allowed.get(text);
   if (known) return s.options.allowed === 'sync' ? forwarded(s, known) : known;
-  return judgeNew(s, context, text, types, looked);
+  return judgeNew(s, context, text, types, planned, looked);
 };
 
 const judgeAfterLook = async (
   s: State,
   text: string,
   types: readonly number[],
+  planned: number | null,
   looked: boolean,
 ): Promise<Judgement> => {
   await lookAtCatalog(s);
-  return judgeNow(s, text, types, looked);
+  return judgeNow(s, text, types, planned, looked);
 };
 
-const judgeNew = (s: State, context: Context, text: string, types: readonly number[], looked: boolean): Judged => {
+const judgeNew = (
+  s: State,
+  context: Context,
+  text: string,
+  types: readonly number[],
+  planned: number | null,
+  looked: boolean,
+): Judged => {
   const wait_ms = overBudget(s);
   // Judged anew when its turn comes: facts and policy may be others then.
-  if (wait_ms > 0) return sleep(wait_ms).then(() => judge(s, text, types));
+  if (wait_ms > 0) return sleep(wait_ms).then(() => judge(s, text, types, planned));
   const before = context.analysis.cpu_ms;
   const ruled = (analysis: Analysis): Judged => {
     s.spent_ms += context.analysis.cpu_ms - before;
     // What is not there may have been made a moment ago.
-    if (analysis.missing && !looked && !s.facts.catalog_is_own) return judgeAfterLook(s, text, types, true);
+    if (analysis.missing && !looked && !s.facts.catalog_is_own) return judgeAfterLook(s, text, types, planned, true);
     return rule(s, context, text, analysis, null);
   };
   const analysis = context.analysis.analyse(text);
   return analysis instanceof Promise ? analysis.then(ruled) : ruled(analysis);
 };
 
-/** A statement with parameters whose types do more than keep a value. */
-const judgeTyped = async (s: State, context: Context, text: string, types: readonly number[]): Promise<Judgement> => {
+/** A statement with parameters whose types do more than keep a value, or one whose plan may be older than these temporary relations. */
+const judgeAside = async (
+  s: State,
+  context: Context,
+  text: string,
+  types: readonly number[],
+  younger: readonly string[],
+): Promise<Judgement> => {
   const again: Again = async (now) => {
-    const analysis = await now.analyse(text);
+    const analysis = await analysisBefore(s, now, younger).analyse(text);
     const brought = s.options.analyser.ofTypes(types, now.context);
     return brought ? together(analysis, brought) : analysis;
   };
@@ -92,13 +116,14 @@ const overBudget = (s: State): number => {
 const rule = (s: State, context: Context, text: string, analysis: Analysis, again: Again | null): Judged => {
   // A Query may end the transaction of what was executed before it without a Sync: what it returns must not decide of that.
   const implicit = analysis.statements.length > 1 && s.facts.in_implicit_transaction;
-  const verdict = context.policy.judge({
+  const judged = context.policy.judge({
     analysis,
     who: s.who,
     where: s.where,
     session: implicit ? { ...context.view, in_transaction: true } : context.view,
     now: Date.now(),
   });
+  const verdict = judged.limits.some(isTotalOfWrites) ? withTotals(s, judged) : judged;
   // What does not parse is never forwarded, whatever a policy says of it.
   if (analysis.error) return unparsed(s, text, analysis.error, verdict);
   const plan = planOf(analysis, text, verdict.rule, verdict.limits, again);
@@ -122,6 +147,20 @@ const rule = (s: State, context: Context, text: string, analysis: Analysis, agai
     case 'deny':
       return { type: 'refuse', plan, refuse: () => deny(s, plan, verdict, context) };
   }
+};
+
+const isTotalOfWrites = ({ withholds, per_ms, observe }: Limit): boolean => withholds && per_ms !== null && !observe;
+
+/** What a write returns is withheld when it has happened: where nothing is left of a total, that is known before. Never remembered. */
+const withTotals = ({ who, totals }: State, verdict: Verdict): Verdict => {
+  const full = verdict.limits.filter(isTotalOfWrites).find((limit) => {
+    const { rows, bytes } = totals.of(who.id, limit.rule, limit.per_ms as number);
+    return (limit.rows !== null && rows >= limit.rows) || (limit.bytes !== null && bytes >= limit.bytes);
+  });
+  if (!full) return { ...verdict, cacheable: false };
+  const { message, findings } = full;
+  const ask = full.verdict === 'hold' ? full.ask : null;
+  return { ...verdict, verdict: full.verdict, rule: full.rule, message, findings, ask, limits: [], cacheable: false };
 };
 
 /** First oid of what is not built in. */

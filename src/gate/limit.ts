@@ -1,6 +1,6 @@
 // A result that rules limit: counted by a meter, and at its limit held as a statement is, refused, or recorded alone. The session stops
 // and goes on; here is only what that means.
-import type { WireText } from '../errors/catalogue.ts';
+import { texts, type WireText } from '../errors/catalogue.ts';
 import type { BoundParameter, HoldStart, Judgement, Meter, Plan } from '../session/gate.ts';
 import { type Context, contextOf } from './context.ts';
 import { hold } from './hold.ts';
@@ -37,6 +37,9 @@ const judgeReached = (
   parameters: () => readonly BoundParameter[],
   opened: (id: string) => void,
 ): Exclude<Judgement, { type: 'pass' }> => {
+  if (remembered(plan).limits.some(({ withholds }) => withholds)) {
+    return { type: 'refuse', plan, refuse: () => Promise.resolve(texts.withheldAtLimit({ rows, rule: limit.rule })) };
+  }
   if (limit.verdict === 'deny') {
     const refuse = (): Promise<WireText> => Promise.resolve(stoppedText(rows, limit.rule, 'which lets nobody go on'));
     return { type: 'refuse', plan, refuse };

@@ -1,10 +1,11 @@
 // What names stand for: the catalog that a judgement uses is looked at in time, and what was judged is compared with what would be found
 // now. Must never take a catalog for new that this session has changed since.
-import type { Plan } from '../session/gate.ts';
+import type { GateSession, Plan } from '../session/gate.ts';
 import type { CatalogSnapshot } from '../sql/catalog.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { contextOf } from './context.ts';
 import { remembered } from './plan.ts';
+import { noteTemporary } from './prepared.ts';
 import type { State } from './state.ts';
 
 /** Is it as new as it is meant to be, and does it have what this session has changed? */
@@ -19,11 +20,34 @@ export const lookAtCatalog = async (s: State): Promise<void> => {
   s.catalogChanges = changes;
 };
 
+/** GateSession.catalogQuery: only of temporary objects, where all else is in the catalog that all share. */
+export const ownCatalogQuery = ({ catalog, catalogChanges, facts, options }: State): string | null => {
+  if (catalog === null) return null;
+  const { rows, temporary_rows } = options.reading;
+  const shared = catalog.current !== null && !facts.has_uncommitted && catalogChanges >= facts.committed_changes;
+  return shared ? temporary_rows : rows;
+};
+
 /** Takes what the session's own connection sees (GateSession.ownCatalog). */
-export const takeOwnCatalog = (s: State, rows: string | null): boolean => {
-  const { make, hasTemporary } = s.options.reading;
-  s.ownCatalog = rows === null ? null : make(rows);
-  return s.ownCatalog === null || hasTemporary(s.ownCatalog);
+export const takeOwnCatalog = (
+  s: State,
+  query: string,
+  rows: string | null,
+): ReturnType<GateSession['ownCatalog']> => {
+  const { make, over, temporary_rows, hasTemporary, isWhole } = s.options.reading;
+  const shared = query === temporary_rows ? (s.catalog?.last ?? null) : null;
+  const same = shared !== null && shared === s.ownCatalogOf.shared && rows === s.ownCatalogOf.rows;
+  // One that came late to see what this session has committed need not do so again.
+  if (shared === null && !s.facts.has_uncommitted) void lookAtCatalog(s);
+  const whole = query === temporary_rows ? shared && ((text: string) => over(text, shared)) : make;
+  const own = same ? s.ownCatalog : rows === null || whole === null ? null : whole(rows);
+  s.ownCatalog = own;
+  s.ownCatalogOf = { rows: shared && rows, shared };
+  noteTemporary(s);
+  const alone = shared === null;
+  return own === null
+    ? { temporary: true, alone, whole: false }
+    : { temporary: hasTemporary(own), alone, whole: isWhole(own) };
 };
 
 /** What a statement does to what, as far as its names were looked up. */
@@ -31,6 +55,10 @@ export const meant = ({ findings, functions }: Analysis): readonly string[] => [
   ...findings.map(({ action, object, statement }) => `${statement} ${action} ${object}`).toSorted(),
   ...functions,
 ];
+
+/** GateSession.judgedNow */
+export const judgedNow = (s: State, plan: Plan): boolean =>
+  remembered(plan).analysis.catalog === contextOf(s).catalog?.id;
 
 /** Is what was judged still what would be found, under the facts of now? */
 export const stillMeans = (s: State, plan: Plan): boolean | Promise<boolean> => {

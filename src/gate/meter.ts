@@ -28,6 +28,7 @@ interface Counted {
 export class ResultMeter implements Meter {
   rows_left = Infinity;
   bytes_left = Infinity;
+  readonly withholds: boolean;
   #rows = 0;
   #bytes = 0;
   #lifted = false;
@@ -36,6 +37,7 @@ export class ResultMeter implements Meter {
 
   constructor(limits: readonly Limit[], principal: string, totals: Totals, events: MeterEvents) {
     this.#events = events;
+    this.withholds = limits.some((limit) => limit.withholds);
     this.#counted = limits.map((limit) => ({
       limit,
       total: limit.per_ms === null ? null : totals.of(principal, limit.rule, limit.per_ms),

@@ -22,7 +22,7 @@ export interface GateOptions {
   /** The catalog of a database. Null: there is none to look into. */
   readonly catalog: (database: string) => LiveCatalog | null;
   /** How an engine's catalog is read. */
-  readonly reading: Pick<CatalogReading, 'rows' | 'make' | 'hasTemporary'>;
+  readonly reading: Pick<CatalogReading, 'rows' | 'temporary_rows' | 'make' | 'over' | 'hasTemporary' | 'isWhole' | 'temporary'>;
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
   readonly held_bytes_max: number;
@@ -38,6 +38,8 @@ export interface ImpactText {
   /** The statement as it would be forwarded, latin1. */
   readonly text: string;
   readonly analysis: Analysis;
+  /** What another text would do in its place; latin1. */
+  readonly analyse: (text: string) => Analysis | Promise<Analysis>;
   /** As the agent logged in, and its backend upstream. */
   readonly user: string;
   readonly server_pid: number;

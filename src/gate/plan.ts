@@ -7,6 +7,8 @@ import type { AnalysisHandle } from './options.ts';
 /** What the gate keeps in a plan. */
 export interface Remembered {
   readonly analysis: Analysis;
+  /** As it is forwarded, latin1. */
+  readonly text: string;
   /** The rule that gave the verdict. */
   readonly rule: string;
   readonly limits: readonly Limit[];
@@ -34,6 +36,7 @@ export const planOf = (
     copy_in: statements.some((statement) => statement.copy_in),
     transaction_control: statements.length > 0 && statements.every((statement) => statement.transaction_control),
     block: block(effects),
+    commits: effects.some((effect) => effect.type === 'transaction' && COMMITS.has(effect.op)),
     changes_facts: effects.some(changesFacts),
     queries: statements.some(({ kind }) => !WITHOUT_SNAPSHOT.test(kind)),
     changes_catalog: analysis.changes_catalog ?? null,
@@ -51,7 +54,7 @@ export const planOf = (
     own: analysis.own,
     parse_is_harmless: statements.every((statement) => statement.parse_is_harmless),
     position_shift: analysis.position_shift,
-    gate: { analysis, rule, limits, again } satisfies Remembered,
+    gate: { analysis, text: analysis.forward ?? text, rule, limits, again } satisfies Remembered,
   };
 };
 
@@ -64,6 +67,8 @@ const BLOCK = {
   savepoint: null,
   release: null,
 } as const;
+
+const COMMITS: ReadonlySet<string> = new Set(['commit', 'prepare-transaction']);
 
 const block = (effects: readonly Effect[]): Plan['block'] => {
   let state: Plan['block'] = null;

@@ -46,6 +46,8 @@ const NOWHERE: AnalysisContext = {
   server_version: 18,
   database: '',
   role: '',
+  // Nobody knows which role the login is given.
+  role_none: '',
   search_path: '"$user", public',
   search_path_start: '"$user", public',
   prepared: () => undefined,

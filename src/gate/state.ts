@@ -30,6 +30,10 @@ export class State {
   readonly catalog: LiveCatalog | null;
   /** What the session's own connection saw; another one than all see while it has objects of its own. */
   ownCatalog: CatalogSnapshot | null = null;
+  /** What that was made of, where it lies over one that all share. */
+  ownCatalogOf: { readonly rows: string | null; readonly shared: CatalogSnapshot | null } = { rows: null, shared: null };
+  /** Its temporary relations, and its `catalog_changes` when each was first seen. */
+  temporarySince: ReadonlyMap<string, { readonly name: string; readonly since: number }> = new Map();
   /** What the session had done to the catalog when it was last looked at. */
   catalogChanges = 0;
   /** Analysis not yet paid off by the time that went by, in ms of CPU, at `countedAt` by performance.now(). */

@@ -16,13 +16,14 @@ export const leave = (stream: Duplex, lastWords?: Buffer): void => {
   stream.once('close', () => clearTimeout(timer));
 };
 
-interface Upstream {
+/** A connection to a server that is on its way out. */
+export interface Ending {
   gone(): Promise<void>;
   cancel(): Promise<void>;
 }
 
 /** A server at work on a statement reads no goodbye: nobody waits for the statement any more, so it is cancelled. */
-export const cancelled = async (upstream: Upstream): Promise<void> => {
+export const cancelled = async (upstream: Ending): Promise<void> => {
   const gone = upstream.gone().then(() => true);
   const within = (ms: number): Promise<boolean> => {
     let timer: NodeJS.Timeout | undefined;

@@ -4,9 +4,9 @@
 //   accept --> greeting --> [SSLRequest, TLS] --> HandshakeResponse41 --> caching_sha2_password --> upstream login --> session --> OK
 //                                                                     \-> AuthSwitchRequest: the user's own plugin -/
 import { generateKeyPair, randomInt } from 'node:crypto';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import type { MysqlServer, MysqlUpstream, MysqlUpstreamLine } from '../session/upstream.ts';
 import { CACHING_SHA2, CACHING_SHA2_STEP, decryptPassword, NATIVE, withoutNul } from '../wire/mysql/auth.ts';
@@ -21,10 +21,12 @@ import {
   NONCE_BYTES,
   readClientHello,
 } from '../wire/mysql/handshake.ts';
-import { type ErrorPacket, errPacket, okPacket, STATUS } from '../wire/mysql/messages.ts';
+import { type ErrorPacket, errPacket, okPacket } from '../wire/mysql/messages.ts';
 import { packets } from '../wire/mysql/frame.ts';
+import { STATUS_FLAGS } from '../wire/mysql/replies.ts';
 import { ConnectionIds, type Peer } from './connection-ids.ts';
-import { cancelled, CLOSE_GRACE_MS, leave } from './leave.ts';
+import { Door, type DoorLimits, type DoorOptions, type Line as AnyLine } from './door.ts';
+import { leave } from './leave.ts';
 import { BadPacket, MysqlPackets } from './mysql-packets.ts';
 import { refusals } from './mysql-refusals.ts';
 import { ClientGone } from './packets.ts';
@@ -80,12 +82,9 @@ export interface MysqlSession {
   close(): void;
 }
 
-export interface MysqlListenerLimits {
-  readonly connections_max: number;
+export interface MysqlListenerLimits extends DoorLimits {
   readonly startup_bytes_max: number;
-  readonly startup_timeout_ms: number;
   readonly upstream_connect_timeout_ms: number;
-  readonly keepalive_ms: number;
 }
 
 export interface MysqlLogin {
@@ -96,11 +95,8 @@ export interface MysqlLogin {
   readonly attributes: ReadonlyMap<string, string>;
 }
 
-export interface MysqlListenerOptions {
+export interface MysqlListenerOptions extends DoorOptions {
   readonly name: string;
-  readonly listen: { readonly host: string; readonly port: number };
-  /** Set: every client must use TLS. */
-  readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly identity: MysqlLoginIdentity;
   /** Asks the server what it is. Rejects as `connect` does. */
   readonly identify: () => Promise<MysqlServer>;
@@ -115,7 +111,6 @@ export interface MysqlListenerOptions {
     readonly address: string;
     readonly sqlstate: string;
   }) => Promise<void>;
-  readonly fault: (what: string, error?: unknown) => void;
 }
 
 export interface MysqlListener {
@@ -136,10 +131,8 @@ class Refusal extends Error {
   }
 }
 
-/** A connection. */
-interface Line {
-  stream: Duplex;
-  /** Of the next packet; 0: not greeted yet. */
+interface Line extends AnyLine {
+  /** Null: not greeted yet. */
   packets: MysqlPackets | null;
 }
 
@@ -161,86 +154,36 @@ export const listenMysql = async (options: MysqlListenerOptions): Promise<MysqlL
   return listener;
 };
 
-class Listener implements MysqlListener {
+class Listener extends Door<Line> implements MysqlListener {
   readonly #options: MysqlListenerOptions;
-  readonly #server: Server;
-  readonly #context: SecureContext | null;
-  /** Every connection, and what is written to: inside TLS another stream than the socket. */
-  readonly #sockets = new Map<Socket, Line>();
   readonly #ids = new ConnectionIds<Live>();
   readonly #live = new Map<number, Live>();
   readonly #keys = createKeys();
   #upstream: Promise<MysqlServer> | null = null;
-  #closing = false;
 
   constructor(options: MysqlListenerOptions) {
+    super(options);
     this.#options = options;
-    this.#context = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' });
-    this.#server = createServer(
-      { noDelay: true, keepAlive: true, keepAliveInitialDelay: options.limits.keepalive_ms, pauseOnConnect: false },
-      (socket) => this.#accept(socket),
-    );
-  }
-
-  get address(): { host: string; port: number } {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('not listening');
-    return { host: address.address, port: address.port };
   }
 
   get sessions(): number {
     return this.#live.size;
   }
 
-  open(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(this.#options.listen.port, this.#options.listen.host, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#options.fault('the listener failed', error));
-        resolve();
-      });
-    });
+  protected lineOf(socket: Socket): Line {
+    return { stream: socket, packets: null };
   }
 
-  async close(): Promise<void> {
-    this.#closing = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  protected turnAway(line: Line): void {
+    const { connections_max } = this.#options.limits;
+    const error = this.closing ? refusals.shuttingDown() : refusals.tooManyConnections({ limit: connections_max });
+    this.#tell(line, error);
+  }
+
+  protected endSessions(): readonly MysqlUpstreamLine[] {
     const live = [...this.#live.values()];
     for (const { session } of live) session.close();
-    // Not the socket under TLS: what is still to be encrypted would be lost.
-    for (const { stream } of this.#sockets.values()) stream.end();
-    // A client that does not read its good-bye must not keep the process.
-    const timer = setTimeout(() => {
-      for (const socket of this.#sockets.keys()) socket.destroy();
-    }, CLOSE_GRACE_MS);
-    await Promise.all([closed, ...live.map(({ upstream }) => cancelled(upstream))]);
-    clearTimeout(timer);
-  }
-
-  #accept(socket: Socket): void {
-    const line: Line = { stream: socket, packets: null };
-    this.#sockets.set(socket, line);
-    socket.on('close', () => this.#sockets.delete(socket));
-    socket.on('error', () => socket.destroy());
-    this.#admit(socket, line);
-  }
-
-  /** Apart from the listeners above: they stay, and would keep what this uses. */
-  #admit(socket: Socket, line: Line): void {
-    const { connections_max, startup_timeout_ms } = this.#options.limits;
-    if (this.#sockets.size > connections_max || this.#closing) {
-      this.#tell(
-        line,
-        this.#closing ? refusals.shuttingDown() : refusals.tooManyConnections({ limit: connections_max }),
-      );
-      return;
-    }
-    const timer = setTimeout(() => socket.destroy(), startup_timeout_ms);
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-    this.#greet(socket, line, address)
-      .catch((error: unknown) => this.#refuse(line, address, error))
-      .finally(() => clearTimeout(timer));
+    return live.map(({ upstream }) => upstream);
   }
 
   /** Last words. Before the greeting an error has no SQLSTATE, as at the servers. */
@@ -250,7 +193,7 @@ class Listener implements MysqlListener {
     leave(stream, last);
   }
 
-  async #refuse(line: Line, address: string, error: unknown): Promise<void> {
+  protected async refuse(line: Line, address: string, error: unknown): Promise<void> {
     if (error instanceof ClientGone) {
       line.stream.destroy();
       return;
@@ -270,7 +213,7 @@ class Listener implements MysqlListener {
     return refusals.failed();
   }
 
-  async #greet(socket: Socket, line: Line, address: string): Promise<void> {
+  protected async greet(socket: Socket, line: Line, address: string): Promise<void> {
     const server = await this.#identified();
     const id = this.#ids.next();
     const nonce = makeNonce();
@@ -306,7 +249,9 @@ class Listener implements MysqlListener {
           this.#closed(id, stream);
         },
       });
-      if (over || conversation.gone || this.#closing) {
+      // It has ended, and said why.
+      if (over) return upstream.destroy();
+      if (conversation.gone || this.closing) {
         session.close();
         throw new ClientGone('the client left');
       }
@@ -337,39 +282,35 @@ class Listener implements MysqlListener {
   /** Greets, settles encryption, and reads who the client says it is. */
   async #hello(socket: Socket, line: Line, server: MysqlServer, id: number, nonce: Buffer): Promise<Hello> {
     const { startup_bytes_max } = this.#options.limits;
-    const offer = offered(server.capabilities, this.#context !== null);
+    const offer = offered(server.capabilities, this.context !== null);
     let conversation = (line.packets = new MysqlPackets(socket, startup_bytes_max, 0));
     const { version_text: version, collation } = server;
     const plugin = CACHING_SHA2;
     conversation.write(
-      greeting({ version, threadId: id, nonce, capabilities: offer, collation, status: STATUS.AUTOCOMMIT, plugin }),
+      greeting({
+        version,
+        threadId: id,
+        nonce,
+        capabilities: offer,
+        collation,
+        status: STATUS_FLAGS.AUTOCOMMIT,
+        plugin,
+      }),
     );
     let hello = readClientHello(await conversation.read(), offer);
     if (hello.type === 'ssl') {
       // What came behind it is the beginning of TLS: the client waits for no answer.
       const early = conversation.release();
-      if (early.length > 0) socket.unshift(early);
-      line.stream = await this.#secure(socket);
+      // A client that asks for what was not offered breaks the protocol.
+      if (!this.context) throw new Refusal(refusals.badHandshake());
+      line.stream = await this.secure(socket, this.context, early);
       conversation = line.packets = new MysqlPackets(line.stream, startup_bytes_max, conversation.sequence);
       hello = readClientHello(await conversation.read(), offer);
       if (hello.type === 'ssl') throw new Refusal(refusals.badHandshake());
     }
     if (hello.type === 'old') throw new Refusal(refusals.oldProtocol());
-    if (this.#context && line.stream === socket) throw new Refusal(refusals.insecure(), hello.user);
+    if (this.context && line.stream === socket) throw new Refusal(refusals.insecure(), hello.user);
     return { response: hello, packets: conversation, capabilities: negotiated(hello.capabilities, offer) };
-  }
-
-  async #secure(socket: Socket): Promise<TLSSocket> {
-    // Offered or not: a client that asks for it without an offer breaks the protocol.
-    if (!this.#context) throw new Refusal(refusals.badHandshake());
-    const tls = new TLSSocket(socket, { isServer: true, secureContext: this.#context });
-    await new Promise<void>((resolve, reject) => {
-      tls.once('secure', resolve);
-      tls.once('error', () => reject(new ClientGone('the TLS handshake failed')));
-      tls.once('close', () => reject(new ClientGone('the client left')));
-    });
-    tls.on('error', () => tls.destroy());
-    return tls;
   }
 
   /** How the client proved who it is. Rejects Refusal. */

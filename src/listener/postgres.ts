@@ -5,9 +5,8 @@
 //   accept --> [SSLRequest, TLS] --> StartupMessage --> SCRAM-SHA-256 --> upstream login --> facts --> session
 //          |                                       \--> relay: upstream login --> an agent? --/
 //          \-> CancelRequest: to the session that owns the key (cancel-keys.ts); no reply
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Gate } from '../session/gate.ts';
 import { PostgresSession, type SessionLimits } from '../session/postgres/session.ts';
@@ -29,7 +28,8 @@ import {
 import { MECHANISM, ScramServer, type Verifier } from '../wire/postgres/scram.ts';
 import { readOptions, type StartupPacket } from '../wire/postgres/startup.ts';
 import { CancelKeys, type Place } from './cancel-keys.ts';
-import { cancelled, CLOSE_GRACE_MS, leave } from './leave.ts';
+import { Door, type Line } from './door.ts';
+import { leave } from './leave.ts';
 import { ClientGone, Packets } from './packets.ts';
 
 /** Startup parameters that are not settings. */
@@ -93,11 +93,6 @@ export interface PostgresListener {
   close(): Promise<void>;
 }
 
-/** A connection. */
-interface Line {
-  stream: Duplex;
-}
-
 interface Who {
   readonly user: string;
   readonly authentication: string;
@@ -121,88 +116,40 @@ export const listenPostgres = async (options: PostgresListenerOptions): Promise<
   return listener;
 };
 
-class Listener implements PostgresListener {
+class Listener extends Door<Line> implements PostgresListener {
   readonly #options: PostgresListenerOptions;
-  readonly #server: Server;
-  readonly #context: SecureContext | null;
-  /** Every connection, and what is written to: inside TLS another stream than the socket. */
-  readonly #sockets = new Map<Socket, Line>();
   readonly #keys: CancelKeys<PostgresSession>;
   readonly #live = new Map<PostgresSession, UpstreamLine>();
-  #closing = false;
 
   constructor(options: PostgresListenerOptions) {
+    super(options);
     this.#options = options;
     this.#keys = new CancelKeys(options.place);
-    this.#context = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' });
-    this.#server = createServer(
-      { noDelay: true, keepAlive: true, keepAliveInitialDelay: options.limits.keepalive_ms, pauseOnConnect: false },
-      (socket) => this.#accept(socket),
-    );
-  }
-
-  get address(): { host: string; port: number } {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('not listening');
-    return { host: address.address, port: address.port };
   }
 
   get sessions(): number {
     return this.#live.size;
   }
 
-  open(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(this.#options.listen.port, this.#options.listen.host, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#options.fault('the listener failed', error));
-        resolve();
-      });
-    });
+  protected lineOf(socket: Socket): Line {
+    return { stream: socket };
   }
 
-  async close(): Promise<void> {
-    this.#closing = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  protected turnAway({ stream }: Line): void {
+    const { connections_max } = this.#options.limits;
+    const text = this.closing
+      ? texts.starting({ what: 'shutting down' })
+      : texts.tooManyConnections({ limit: connections_max });
+    leave(stream, errorResponse(text));
+  }
+
+  protected endSessions(): readonly UpstreamLine[] {
     const upstreams = [...this.#live.values()];
     for (const session of this.#live.keys()) session.close(texts.shutdown({ id: null }));
-    // Not the socket under TLS: what is still to be encrypted would be lost.
-    for (const { stream } of this.#sockets.values()) stream.end();
-    // A client that does not read its good-bye must not keep the process.
-    const timer = setTimeout(() => {
-      for (const socket of this.#sockets.keys()) socket.destroy();
-    }, CLOSE_GRACE_MS);
-    await Promise.all([closed, ...upstreams.map(cancelled)]);
-    clearTimeout(timer);
+    return upstreams;
   }
 
-  #accept(socket: Socket): void {
-    const line: Line = { stream: socket };
-    this.#sockets.set(socket, line);
-    socket.on('close', () => this.#sockets.delete(socket));
-    socket.on('error', () => socket.destroy());
-    this.#admit(socket, line);
-  }
-
-  /** Apart from the listeners above: they stay, and would keep what this uses. */
-  #admit(socket: Socket, line: Line): void {
-    const { connections_max, startup_timeout_ms } = this.#options.limits;
-    if (this.#sockets.size > connections_max || this.#closing) {
-      const text = this.#closing
-        ? texts.starting({ what: 'shutting down' })
-        : texts.tooManyConnections({ limit: connections_max });
-      leave(socket, errorResponse(text));
-      return;
-    }
-    const timer = setTimeout(() => socket.destroy(), startup_timeout_ms);
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-    this.#greet(socket, line, address)
-      .catch((error: unknown) => this.#refuse(line.stream, address, error))
-      .finally(() => clearTimeout(timer));
-  }
-
-  async #refuse(stream: Duplex, address: string, error: unknown): Promise<void> {
+  protected async refuse({ stream }: Line, address: string, error: unknown): Promise<void> {
     if (error instanceof ClientGone) {
       stream.destroy();
       return;
@@ -219,7 +166,7 @@ class Listener implements PostgresListener {
     leave(stream, errorResponse(refusal.text));
   }
 
-  async #greet(socket: Socket, line: Line, address: string): Promise<void> {
+  protected async greet(socket: Socket, line: Line, address: string): Promise<void> {
     const packet = await this.#encryption(socket, line);
     if (packet === null) return;
     const { stream } = line;
@@ -228,7 +175,7 @@ class Listener implements PostgresListener {
     const user = parameters.get('user') ?? '';
     if (user === '')
       throw new Refusal(texts.notAuthorized({ why: 'no PostgreSQL user name specified in startup packet', hint: '' }));
-    if (this.#context && stream === socket)
+    if (this.context && stream === socket)
       throw new Refusal(
         texts.notAuthorized({ why: 'this address takes TLS connections only', hint: 'Add sslmode=require.' }),
         user,
@@ -289,7 +236,7 @@ class Listener implements PostgresListener {
           this.#options.fault('a session could not be recorded', error);
           throw new Refusal({ ...texts.noLog(), severity: 'FATAL' }, user);
         });
-      if (packets.gone || this.#closing) {
+      if (packets.gone || this.closing) {
         gate.close('client left');
         throw new ClientGone('the client left');
       }
@@ -325,8 +272,8 @@ class Listener implements PostgresListener {
   async #encryption(socket: Socket, line: Line): Promise<Extract<StartupPacket, { type: 'startup' }> | null> {
     let packets = new Packets(socket);
     const { startup_bytes_max } = this.#options.limits;
-    if (this.#context && (await packets.first()) === TLS_HANDSHAKE) {
-      const tls = await this.#secure(socket, packets.release(), true);
+    if (this.context && (await packets.first()) === TLS_HANDSHAKE) {
+      const tls = await this.secure(socket, this.context, packets.release(), [ALPN]);
       line.stream = tls;
       if (tls.alpnProtocol !== ALPN) throw new Refusal(texts.protocolViolation({ what: 'direct TLS without ALPN' }));
       packets = new Packets(tls);
@@ -351,7 +298,7 @@ class Listener implements PostgresListener {
       // One question for each kind of encryption, and none inside TLS.
       if (asked >= 2 || line.stream !== socket)
         throw new Refusal(texts.protocolViolation({ what: 'a second encryption request' }));
-      if (packet.type === 'gssenc' || !this.#context) {
+      if (packet.type === 'gssenc' || !this.context) {
         socket.write('N');
         continue;
       }
@@ -359,25 +306,9 @@ class Listener implements PostgresListener {
         throw new Refusal(texts.protocolViolation({ what: 'unencrypted data after the SSL request' }));
       packets.release();
       socket.write('S');
-      line.stream = await this.#secure(socket, Buffer.alloc(0), false);
+      line.stream = await this.secure(socket, this.context, Buffer.alloc(0));
       packets = new Packets(line.stream);
     }
-  }
-
-  async #secure(socket: Socket, early: Buffer, direct: boolean): Promise<TLSSocket> {
-    if (early.length > 0) socket.unshift(early);
-    const tls = new TLSSocket(socket, {
-      isServer: true,
-      secureContext: this.#context as SecureContext,
-      ...(direct ? { ALPNProtocols: [ALPN] } : {}),
-    });
-    await new Promise<void>((resolve, reject) => {
-      tls.once('secure', resolve);
-      tls.once('error', () => reject(new ClientGone('the TLS handshake failed')));
-      tls.once('close', () => reject(new ClientGone('the client left')));
-    });
-    tls.on('error', () => tls.destroy());
-    return tls;
   }
 
   async #authenticate(stream: Duplex, packets: Packets, user: string, address: string): Promise<void> {

@@ -1,7 +1,7 @@
 // What an expression of a policy may ask: one table of names, types and meanings, and the objects that answer.
 // The table registers the facts with CEL, checks constant arguments at load, and is printed into docs/policy-facts.md.
 // An answer must come from the analysis and the question alone: no I/O, no clock but the question's `now`.
-import { ACTIONS, type Action, type Analysis, changesRole, setsRole } from '../sql/findings.ts';
+import { ACTIONS, type Action, type Analysis, changesRole, type Effect, setsRole } from '../sql/findings.ts';
 import type { PolicyQuestion, SessionView, Where, Who } from './types.ts';
 
 /** What a constant argument must be; checked at load. All arguments of facts are constants in quotes. */
@@ -35,7 +35,7 @@ export const FIELDS: readonly FieldFact[] = [
     of: 'stmt',
     name: 'reads',
     type: 'list<string>',
-    doc: 'Relations read, `schema.name`, also through CTEs, subqueries and COPY (query).',
+    doc: 'Relations read, `schema.name`, also through CTEs, subqueries and COPY (query). Rows that UPDATE, DELETE, MERGE and an upsert show by RETURNING are read.',
   },
   {
     of: 'stmt',
@@ -256,7 +256,7 @@ export class MessageView {
 }
 
 /** Index of the first statement of a message that may run under another role than the one the message met; Infinity: none. */
-export function roleLostAt({ effects }: Analysis, { role, role_is_local }: SessionView): number {
+function roleLostAt({ effects }: Analysis, { role, role_is_local }: SessionView): number {
   if (role === null) return 0;
   const change = effects.find(
     (one) => changesRole(one) || (role_is_local && one.type === 'transaction' && RESTORES.has(one.op)),
@@ -422,6 +422,61 @@ export class SessionFacts {
   }
 }
 
+/** The session as each statement of a message finds it; to be asked in the order of the statements. */
+export class SessionsAt {
+  readonly #session: SessionView;
+  readonly #role_lost_at: number;
+  readonly #effects: PolicyQuestion['analysis']['effects'];
+  #next = 0;
+  #in_transaction: boolean;
+  #facts: SessionFacts;
+  #key: string;
+
+  constructor({ analysis, session }: PolicyQuestion) {
+    this.#session = session;
+    this.#role_lost_at = roleLostAt(analysis, session);
+    this.#effects = analysis.effects;
+    this.#in_transaction = session.in_transaction;
+    this.#facts = new SessionFacts(session, session.role);
+    this.#key = String(session.in_transaction);
+  }
+
+  at(index: number): SessionFacts {
+    this.#follow(index);
+    return this.#facts;
+  }
+
+  /** Another text where it is another session. */
+  key(index: number): string {
+    this.#follow(index);
+    return this.#key;
+  }
+
+  /** Statements before it have begun and ended blocks. */
+  #follow(index: number): void {
+    for (; (this.#effects[this.#next]?.statement ?? index) < index; this.#next++) {
+      const effect = this.#effects[this.#next];
+      if (effect?.type === 'transaction') this.#in_transaction = IN_BLOCK[effect.op] ?? this.#in_transaction;
+    }
+    const role = index < this.#role_lost_at ? this.#session.role : null;
+    const key = `${this.#in_transaction}${role === null ? ' without a role' : ''}`;
+    if (key === this.#key) return;
+    this.#key = key;
+    this.#facts = new SessionFacts({ ...this.#session, in_transaction: this.#in_transaction }, role);
+  }
+}
+
+/** Behind it, is a block open? Null: as before. */
+const IN_BLOCK: Readonly<Record<Extract<Effect, { type: 'transaction' }>['op'], boolean | null>> = {
+  begin: true,
+  commit: false,
+  rollback: false,
+  'prepare-transaction': false,
+  savepoint: null,
+  release: null,
+  'rollback-to': null,
+};
+
 export class TimeView {
   readonly #now: number;
   readonly #trace: Trace;
@@ -460,7 +515,6 @@ export function sharedViews(question: PolicyQuestion, trace: Trace) {
   return {
     who: new WhoView(question.who),
     where: new WhereView(question.where),
-    session: new SessionFacts(question.session, question.session.role),
     time: new TimeView(question.now, trace),
   };
 }

@@ -1,7 +1,7 @@
 // Evaluates a policy: every rule on every statement of a message, the strictest verdict wins.
 // Pure: no clock, no I/O, never throws; an expression that fails counts against the statement.
 import type { Expression, Views } from './cel.ts';
-import { MessageView, roleLostAt, SessionFacts, sharedViews, StatementView, type Trace } from './facts.ts';
+import { MessageView, SessionsAt, sharedViews, StatementView, type Trace } from './facts.ts';
 import { upFront } from './limits.ts';
 import type { Ask, FixedRule, Limit, PolicyQuestion, Verdict } from './types.ts';
 
@@ -79,8 +79,7 @@ export function judge(rules: Rules, question: PolicyQuestion): Explanation {
     limits: new Map(),
   };
   const shared = sharedViews(question, trace);
-  const role_lost_at = roleLostAt(question.analysis, question.session);
-  const roleless = new SessionFacts(question.session, null);
+  const sessions = new SessionsAt(question);
   // A message may be a hundred thousand empty statements: those without findings differ in these facts alone.
   const judged = new Set<string>();
   let best: Outcome | null = null;
@@ -88,12 +87,11 @@ export function judge(rules: Rules, question: PolicyQuestion): Explanation {
   for (let index = 0; index < message.count; index++) {
     if (message.count > 1 && message.own(index).length === 0) {
       const { kind, writes_all_rows, hidden_writes, folds_rows } = question.analysis.statements[index] ?? {};
-      const facts = `${kind} ${writes_all_rows} ${hidden_writes} ${folds_rows} ${index < role_lost_at}`;
+      const facts = `${kind} ${writes_all_rows} ${hidden_writes} ${folds_rows} ${sessions.key(index)}`;
       if (judged.has(facts)) continue;
       judged.add(facts);
     }
-    const session = index < role_lost_at ? shared.session : roleless;
-    const views = { ...shared, stmt: new StatementView(message, index, trace), session };
+    const views = { ...shared, stmt: new StatementView(message, index, trace), session: sessions.at(index) };
     const outcome = judgeStatement(rules, message, index, question, views, trace, notes);
     if (best === null || stricter(outcome, best)) best = outcome;
     else if (outcome.rule === best.rule) for (const one of outcome.findings) best.findings.push(one);
@@ -152,7 +150,7 @@ function judgeStatement(
       if (stopped === 'returns-nothing') continue;
       if (stopped !== 'before') {
         notes.matched.add(rule.id);
-        limitTo(rule, rule.limit, stopped === 'counts-only', findings, notes);
+        limitTo(rule, rule.limit, stopped, findings, notes);
         continue;
       }
     }
@@ -182,7 +180,7 @@ function judgeStatement(
 function limitTo(
   { id, message, verdict, ask, observe }: Rule,
   caps: NonNullable<Rule['limit']>,
-  counts_only: boolean,
+  stopped: 'in-stream' | 'withheld' | 'counts-only',
   findings: readonly number[],
   notes: Notes,
 ): void {
@@ -195,7 +193,8 @@ function limitTo(
     ask,
     findings: before ? [...before.findings, ...findings] : findings,
     observe,
-    counts_only: counts_only && (before?.counts_only ?? true),
+    withholds: stopped === 'withheld' || (before?.withholds ?? false),
+    counts_only: stopped === 'counts-only' && (before?.counts_only ?? true),
   });
 }
 

@@ -1,5 +1,7 @@
 // When a limit on results has to be judged: while the rows pass, or before the statement runs. One that writes cannot be stopped
 // half-way, as its rows come when it has all happened; nor can one behind which its message writes, or ends a transaction that was open.
+// RETURNING is mostly of a single row, which no text tells: to ask before it runs would hold an ORM's every UPDATE. So it is counted, and the rest
+// of its result withheld; only where it writes every row of a table is it judged before.
 // Source: design, "Result limits"; DELETE ... RETURNING had committed when its 100th row came.
 import type { Action } from '../sql/findings.ts';
 import type { PolicyQuestion } from './types.ts';
@@ -9,13 +11,14 @@ const STOPPABLE: ReadonlySet<Action> = new Set(['read', 'export', 'settings', 't
 
 /**
  * A limit of so many rows (null: of bytes alone) on this statement of the message. 'in-stream': its rows are stopped at the cap;
- * 'before': judged before it runs; 'counts-only': it writes, but cannot return more rows than that.
+ * 'before': judged before it runs; 'withheld': it returns what it changes, which is all done by then: it runs to its end, and beyond the cap
+ * its rows do not pass; 'counts-only': it writes, but cannot return more rows than that.
  */
 export function upFront(
   { analysis, session }: PolicyQuestion,
   index: number,
   rows: number | null,
-): 'in-stream' | 'before' | 'counts-only' | 'returns-nothing' {
+): 'in-stream' | 'before' | 'withheld' | 'counts-only' | 'returns-nothing' {
   const { statements, findings } = analysis;
   const statement = statements[index];
   if (!statement) return 'in-stream';
@@ -29,7 +32,8 @@ export function upFront(
   );
   if (!writes && !endsTransaction(analysis, index, session.in_transaction)) return 'in-stream';
   const few = rows_max !== null && !folds_rows && rows_max <= (rows ?? 1);
-  return few ? 'counts-only' : 'before';
+  if (few) return 'counts-only';
+  return statement.returns_written && !statement.writes_all_rows ? 'withheld' : 'before';
 }
 
 /** Does a later statement of the message end a transaction that was open before it? What that holds must not be decided by a cut. */

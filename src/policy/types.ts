@@ -70,6 +70,8 @@ export interface Limit {
   readonly findings: readonly number[];
   /** Only recorded. */
   readonly observe: boolean;
+  /** Statements of the message return what they change: they run to their end, and beyond the cap nothing more passes. Nobody is asked. */
+  readonly withholds: boolean;
   /** The statement writes and can return few rows only: it is counted, and not stopped half-way. */
   readonly counts_only: boolean;
 }

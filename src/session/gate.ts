@@ -15,6 +15,8 @@ export interface SessionFacts {
   role_is_local: boolean;
   /** The role of when the session began. */
   role_start: string;
+  /** What SET ROLE NONE goes back to: another one if the login is given a role when it connects. */
+  role_none: string;
   /** An explicit transaction block is open (also a failed one). */
   in_transaction: boolean;
   /** Is there a schema of that role's name? It was looked for when the session began, for the role of then. */
@@ -23,7 +25,11 @@ export interface SessionFacts {
   catalog_changes: number;
   /** The session has objects that others do not see: temporary ones, or DDL of the open transaction. */
   catalog_is_own: boolean;
-  /** And it has changed since it was read, but can't be read now. */
+  /** DDL of the open transaction, or code that may have done some, was sent. */
+  has_uncommitted: boolean;
+  /** `catalog_changes` when the last such was committed, or taken back. */
+  committed_changes: number;
+  /** And it has changed since it was read, but can't be read now, or not as the server sees it. */
   catalog_is_stale: boolean;
   /** What FETCH may meet in the open transaction (AnalysisContext.portals). */
   portals: { readonly runs_code: boolean; readonly runs_late: boolean };
@@ -43,6 +49,11 @@ export interface SessionFacts {
    * name. 'utility': Parse made it, of a kind that SQL PREPARE does not take. Undefined: it can't be told.
    */
   prepared(name: string): unknown;
+  /**
+   * Of such a name: how old the server's plan of it may be (a count as `catalog_changes`; null: as new as what is judged), and whether the
+   * role or search_path is another one since it was judged.
+   */
+  planned(name: string): { readonly at: number | null; readonly elsewhere: boolean };
   /** Every text prepared in this session with the name it has, in the order of the names; latin1. */
   preparedTexts(): readonly string[];
 }
@@ -70,6 +81,8 @@ export interface Plan {
   readonly transaction_control: boolean;
   /** Block state afterwards, if it succeeds: 'open', 'closed', or null for unchanged. */
   readonly block: 'open' | 'closed' | null;
+  /** It commits, which runs cursors that outlive the transaction to their end. */
+  readonly commits: boolean;
   /** Afterwards search_path, role or session_authorization may be others. */
   readonly changes_facts: boolean;
   /** It takes a snapshot of the data: SET TRANSACTION is too late behind it. */
@@ -117,6 +130,8 @@ export interface Meter {
   /** That may still pass; Infinity: any. */
   readonly rows_left: number;
   readonly bytes_left: number;
+  /** The statement has written what it returns, so it is never cancelled: it runs to its end. */
+  readonly withholds: boolean;
   passed(rows: number, bytes: number): void;
   /** The next row is too much. As of a statement: opens a request, or refuses; what was let through is the rest. */
   judge(): Exclude<Judgement, { type: 'pass' }>;
@@ -216,13 +231,27 @@ export interface GateSession {
   readonly catalogQuery: string | null;
   /** Another number whenever the catalog that all sessions share is another. */
   catalogMark(): number;
+  /** Is the catalog that it was judged by the one of now? */
+  judgedNow(plan: Plan): boolean;
   /** Would a judged text be found to do the same now? A promise: it takes longer to tell. */
   stillMeans(plan: Plan): boolean | Promise<boolean>;
-  /** What the session's own connection sees, where that is not what all see; null: it can't be read. True: there may be temporary objects. */
-  ownCatalog(rows: string | null): boolean;
-  /** Synchronous when the answer is remembered. `text` is latin1. */
-  /** types: oids that its parameters were given, 0 for none. */
-  judge(text: string, types: readonly number[]): Judgement | Promise<Judgement>;
+  /** What the session's own connection answered to `catalogQuery` as it was then, where that is not what all see; null: it can't be read. */
+  ownCatalog(
+    query: string,
+    rows: string | null,
+  ): {
+    /** There may be temporary objects. */
+    readonly temporary: boolean;
+    /** The answer had all of it: nothing in it is what all see now. */
+    readonly alone: boolean;
+    /** Nothing is left out of it that could not be read just then. */
+    readonly whole: boolean;
+  };
+  /**
+   * Synchronous when the answer is remembered. `text` is latin1. types: oids that its parameters were given, 0 for none. planned: as
+   * `SessionFacts.planned` has it.
+   */
+  judge(text: string, types: readonly number[], planned: number | null): Judgement | Promise<Judgement>;
   /** A FunctionCall message; its plan's text is `FunctionCall <oid>`. */
   judgeCall(oid: number): Judgement | Promise<Judgement>;
   /** For a statement whose plan is limited, under the facts of now. `parameters` are asked when somebody has to see them. */

@@ -32,14 +32,20 @@ export interface CatalogReading {
   readonly fingerprint: string;
   /** Answers with one text, for `make`. */
   readonly rows: string;
+  /** The same of what only the session has that asks, for `over`. */
+  readonly temporary_rows: string;
   /** Throws on what is no answer. Takes some 50 ms for a text of 5 MB. */
   make(rows: string): CatalogSnapshot;
+  /** What all see, and what only one session has on top of it. Throws on what is no answer. */
+  over(rows: string, shared: CatalogSnapshot): CatalogSnapshot;
   /** Is nothing left out of it that could not be read just then? */
   isWhole(catalog: CatalogSnapshot): boolean;
   /** As `make`, in steps: between two of them others may have their turn. */
   steps(rows: string): Generator<void, CatalogSnapshot>;
   /** Are there objects in it that only one session has? */
   hasTemporary(catalog: CatalogSnapshot): boolean;
+  /** Relations that only one session has: their names, and what tells each from another of its name. */
+  temporary(catalog: CatalogSnapshot): readonly { readonly name: string; readonly id: number }[];
   /** What was read and what stays unseen, in words for the operator. */
   describe(catalog: CatalogSnapshot): string;
 }

@@ -98,6 +98,8 @@ export interface StatementFacts {
   readonly writes_all_rows: boolean;
   /** An aggregate that keeps its inputs (json_agg, string_agg, array_agg, xmlagg ...) over a relation. */
   readonly folds_rows: boolean;
+  /** Its text, or a WITH query of it, changes rows and returns them: RETURNING. */
+  readonly returns_written: boolean;
   /** Changes rows by functions that it calls, which its text does not show. */
   readonly hidden_writes: boolean;
   /** Most rows that it can return, as its text alone tells: 0: none; null: the text does not tell. */
@@ -149,8 +151,12 @@ export interface Analysis {
   readonly catalog?: number;
   /** A name is not in that catalog: it does not exist, or not yet. Absent: each is. */
   readonly missing?: true;
-  /** Of a prepared statement: the text of its PREPARE, latin1. */
+  /** Of a prepared statement: the text of its PREPARE, or that of its Parse, latin1. */
   readonly prepared_by?: string;
+  /** Of a prepared statement: the role or the search_path is another one than when it was judged. Absent: neither. */
+  readonly elsewhere?: true;
+  /** Of a prepared statement: AnalysisContext.planned_before. */
+  readonly planned_before?: readonly string[];
   /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */
   readonly error: AnalysisError | null;
 }
@@ -170,7 +176,9 @@ export interface AnalysisContext {
   /** Effective role, for "$user". */
   readonly role: string;
   /** The role that the session began with, which RESET ROLE goes back to. Absent: not known. */
-  readonly role_start?: string;
+  readonly role_start?: string | undefined;
+  /** The role that NONE stands for: another one where the login is given a role when it connects. Absent: not known. */
+  readonly role_none?: string | undefined;
   /** The setting's text; null while unknown: then every name is unresolved. */
   readonly search_path: string | null;
   /** What RESET search_path goes back to. Absent: not known, so that names after a RESET in the same message are unresolved. */
@@ -181,6 +189,13 @@ export interface AnalysisContext {
   readonly catalog?: CatalogSnapshot | null;
   /** The catalog is what this session alone sees: the end of its transaction may take it back. Absent: no. */
   readonly catalog_is_own?: boolean;
+  /**
+   * Temporary relations that are younger than the server's plan of this text may be. A plan stays as it is when a nearer name comes up, so
+   * these names mean either. Absent: none.
+   */
+  readonly planned_before?: readonly string[];
+  /** Where the catalog is this session's own: what others see, which an open transaction may not. Null or absent: not known. */
+  readonly committed?: CatalogSnapshot | null;
   /** There should be a catalog, and it can't be read. Absent: no. */
   readonly blind?: boolean;
   /** Is there a schema of the role's name, which "$user" stands for? Absent: none. */

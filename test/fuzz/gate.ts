@@ -58,6 +58,10 @@ export class ModelGate implements GateSession {
       : new Promise((resolve) => this.#options.later(() => resolve(judgement)));
   }
 
+  judgedNow(): boolean {
+    return true;
+  }
+
   stillMeans(): boolean {
     return true;
   }
@@ -66,8 +70,8 @@ export class ModelGate implements GateSession {
     return 0;
   }
 
-  ownCatalog(): boolean {
-    return false;
+  ownCatalog(): ReturnType<GateSession['ownCatalog']> {
+    return { temporary: false, alone: true, whole: true };
   }
 
   judgeCall(): Judgement {
@@ -84,6 +88,7 @@ export class ModelGate implements GateSession {
     const meter = {
       rows_left: random() < 0.5 ? Infinity : Math.floor(random() * 4),
       bytes_left: Infinity,
+      withholds: false,
       passed(rows: number) {
         if (rows > meter.rows_left) throw new Error('more rows passed than may');
         meter.rows_left -= rows;
@@ -246,6 +251,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     forward: own.length > 0 ? text.replaceAll(/OWN \w+/g, (found) => ' '.repeat(found.length)) : null,
     statements: statements.length,
     copy_in: statements.some(({ verb }) => verb === 'COPYIN'),
+    commits: false,
     transaction_control:
       statements.length > 0 && statements.every((one) => isControl(statementText(one)) || one.verb === 'BEGIN'),
     block,

@@ -185,7 +185,8 @@ export class ModelServer {
 
   #read(text: string): Statement[] {
     if (text.startsWith('SELECT pg_catalog.json_agg(name)')) return [{ verb: 'SHOW', name: 'names' }];
-    if (text.startsWith('SELECT pg_catalog.to_regnamespace')) return [{ verb: 'SHOW', name: 'role_schema' }];
+    if (text.startsWith('SELECT pg_catalog.concat(pg_catalog.to_regnamespace'))
+      return [{ verb: 'SHOW', name: 'role_schema' }];
     if (text === 'holdpoint_refused') this.refusals++;
     return parseText(text) ?? fail('42601');
   }
@@ -379,5 +380,5 @@ const SHOWN: Readonly<Record<string, string>> = {
   idle_in_transaction_session_timeout: '0',
   idle_session_timeout: '0',
   transaction_timeout: '0',
-  role_schema: 'f',
+  role_schema: 'f0',
 };

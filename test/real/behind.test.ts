@@ -3,8 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CatalogSnapshot } from '../../src/sql/catalog.ts';
-import type { Analysis } from '../../src/sql/findings.ts';
+import type { Analysis, AnalysisContext } from '../../src/sql/findings.ts';
 import { PostgresAnalyser } from '../../src/sql/postgres/analyser.ts';
+import { Catalog } from '../../src/sql/postgres/catalog/catalog.ts';
 import { READING } from '../../src/sql/postgres/catalog/reading.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
 
@@ -29,7 +30,35 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['SELECT with_default()', ['write public.docs'], 'hidden'],
   ['SELECT row_typed()', ['read']],
   ['SELECT scratch()', ['read public.projects', 'write pg_temp.scr']],
+  ['SELECT again()', ['read public.projects', 'write pg_temp.scr']],
   ['CALL archive()', ['write public.orders'], 'hidden'],
+  ['DROP TABLE IF EXISTS nobody', ['read']],
+  ['DROP VIEW IF EXISTS nobody, public.nobody, no_schema.nobody CASCADE', ['read']],
+  ['DROP TABLE IF EXISTS nobody, notes', ['ddl public.notes', 'read']],
+  ['DROP TABLE nobody', ['read']],
+  ['DROP TABLE IF EXISTS pg_catalog.nobody', ['ddl pg_catalog.nobody']],
+  ['DROP TABLE IF EXISTS pg_class', ['ddl pg_catalog.pg_class']],
+  ['DROP TABLE IF EXISTS pg_toast.nobody', ['ddl pg_toast.nobody']],
+  ['DROP TABLE IF EXISTS elsewhere.public.nobody', ['ddl elsewhere.public.nobody?']],
+  ['SET search_path = hr; DROP TABLE IF EXISTS salaries', ['ddl hr.salaries', 'settings search_path']],
+  [
+    'SET search_path = information_schema; DROP TABLE IF EXISTS nobody',
+    ['ddl information_schema.nobody', 'settings search_path'],
+  ],
+  ['CREATE TABLE made (id int); DROP TABLE IF EXISTS made', ['ddl public.made']],
+  ['ALTER TABLE notes RENAME TO nobody; DROP TABLE IF EXISTS nobody', ['ddl public.nobody', 'ddl public.notes']],
+  [
+    'DROP TABLE IF EXISTS s1; CREATE TEMP TABLE s1 (id int); DROP TABLE IF EXISTS s2; CREATE TEMP TABLE s2 AS SELECT id FROM s1',
+    ['read', 'read pg_temp.s1', 'write pg_temp.s1', 'write pg_temp.s2'],
+  ],
+  [
+    'CREATE TEMP TABLE p (id int) PARTITION BY LIST (id); CREATE TEMP TABLE p1 PARTITION OF p DEFAULT',
+    ['write pg_temp.p', 'write pg_temp.p1'],
+  ],
+  [
+    'CREATE TEMP TABLE p1 PARTITION OF parted FOR VALUES IN (9)',
+    ['ddl pg_temp.p1', 'ddl public.parted', 'write pg_temp.p1'],
+  ],
   ['SELECT * FROM purging', ['read public.purging', 'write public.docs'], 'hidden'],
   ['SELECT ssn FROM joined', ['read hr.salaries', 'read public.joined', 'read public.notes']],
   ["INSERT INTO names VALUES (1, 'x')", ['read public.customers', 'write public.customers', 'write public.names']],
@@ -73,6 +102,16 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ['UPDATE moved SET id = 2 WHERE id = 1', ['code public.audit?', 'write public.moved']],
   ['SELECT * FROM locked', ['read public.locked']],
   ['SELECT * FROM locked FOR UPDATE', ['code public.opaque?', 'read public.locked']],
+  [
+    'SELECT * FROM (SELECT * FROM (locked CROSS JOIN (SELECT 1) b)) a FOR SHARE',
+    ['code public.opaque?', 'read public.locked'],
+  ],
+  ['SELECT * FROM (SELECT * FROM locked) l FOR UPDATE', ['code public.opaque?', 'read public.locked']],
+  [
+    'SELECT * FROM locked_view FOR UPDATE',
+    ['code public.opaque?', 'read public.customers', 'read public.locked', 'read public.locked_view'],
+  ],
+  ['SELECT * FROM names FOR UPDATE SKIP LOCKED', ['read public.customers', 'read public.names']],
   ['SELECT age(5)', ['code public.opaque?']],
   ['SELECT of_dom(id) FROM notes', ['read public.notes', 'write public.docs'], 'hidden'],
   ['SELECT 1::named_value', ['write public.docs'], 'hidden'],
@@ -84,12 +123,48 @@ const CASES: readonly (readonly [sql: string, found: readonly string[], hidden?:
   ["SELECT 'a'::text BETWEEN 1 AND 'z'", ['write public.docs'], 'hidden'],
   ['ANALYZE counted_by', ['read public.counted_by', 'write public.docs'], 'hidden'],
   ['EXPLAIN INSERT INTO defaulted VALUES (1)', ['read public.defaulted', 'write public.docs'], 'hidden'],
+  ['EXPLAIN INSERT INTO orders (total) VALUES (1)', ['read public.orders']],
+  ["EXPLAIN UPDATE names SET name = 'x'", ['read public.customers', 'read public.names']],
+  [
+    'EXPLAIN DELETE FROM default_view',
+    ['read public.default_view', 'read public.defaulted', 'write public.docs'],
+    'hidden',
+  ],
+  ['ANALYZE orders, names', ['read public.customers', 'read public.names', 'read public.orders']],
+  ['CREATE TEMP TABLE alike (LIKE names)', ['read public.customers', 'read public.names', 'write pg_temp.alike']],
   ['SELECT declared()', ['read public.purging', 'write public.docs'], 'hidden'],
   ['SELECT enum_default()', ['read']],
   ['SELECT of_column()', ['write public.docs'], 'hidden'],
   ['SELECT a(1)', ['read public.secret', 'role public.b']],
   ['CREATE TABLE made (id int); SELECT add_one(1)', ['code add_one?', 'ddl public.made']],
   ['CREATE TEMP TABLE scratch (id int); SELECT add_one(1)', ['read', 'write pg_temp.scratch']],
+  ['EXPLAIN UPDATE told_by_rule SET id = 2', ['code public.opaque?', 'read public.told_by_rule']],
+  ['EXPLAIN DELETE FROM told_by_rule', ['read public.told_by_rule']],
+  ['EXPLAIN UPDATE kept SET id = 2', ['code public.opaque?', 'read public.kept']],
+  ['EXPLAIN UPDATE kept_ids SET id = 2', ['code public.opaque?', 'read public.kept', 'read public.kept_ids']],
+  ['EXPLAIN INSERT INTO kept VALUES (1)', ['read public.kept']],
+  ['EXPLAIN DELETE FROM projects WHERE id = 1', ['read public.projects']],
+  ['EXPLAIN DELETE FROM customers', ['read public.customers']],
+  ['SELECT * FROM names FOR UPDATE', ['read public.customers', 'read public.names']],
+  ['SELECT starts_anew()', ['read public.notes', 'write pg_temp.anew', 'write pg_temp.anew_too']],
+  ['SELECT drops_made()', ['ddl made_up?', 'ddl public.notes']],
+  ['SELECT drops_there()', ['ddl public.docs']],
+  ['SELECT drops_of_others()', ['ddl pg_temp_7.x?']],
+  [
+    'CREATE SCHEMA s CREATE VIEW v AS SELECT * FROM notes, docs CREATE TABLE notes (id int, d int REFERENCES docs)',
+    ['ddl s', 'ddl s.v', 'ddl s.notes', 'ddl public.docs', 'read s.notes', 'read public.docs'],
+  ],
+  [
+    'CREATE SCHEMA s CREATE TABLE notes (id int PRIMARY KEY, up int REFERENCES notes) GRANT SELECT ON notes TO other',
+    ['ddl s', 'ddl s.notes', 'grant s.notes'],
+  ],
+  ['SELECT * FROM of_file', ['admin file', 'export file', 'read public.of_file']],
+  ['SELECT * FROM of_program', ['admin program', 'export program', 'read public.of_program']],
+  ['INSERT INTO of_server VALUES (1)', ['write public.of_server']],
+  ['SELECT * FROM over_server', ['read public.of_server', 'read public.over_server']],
+  ["SELECT * FROM dblink('dbname=x', 'DELETE FROM notes') AS t (id int)", ['code public.dblink']],
+  ["SELECT dblink_connect('dbname=x')", ['code public.dblink_connect']],
+  ["SELECT dblink_exec('DELETE FROM notes')", ['code public.dblink_exec']],
   ['EXPLAIN SELECT * FROM joined', ['read hr.salaries', 'read public.joined', 'read public.notes']],
 ];
 
@@ -127,14 +202,23 @@ const OWN: typeof CASES = [
     ['read public.notes', 'write pg_temp.v', 'write w?'],
   ],
   ['SELECT pg_temp.nobody()', ['read']],
+  ['CREATE INDEX ON of_ranked (a)', ['code public.opaque?', 'write pg_temp.of_ranked']],
+  ['ALTER TABLE of_ranked ADD UNIQUE (a)', ['code public.opaque?', 'write pg_temp.of_ranked']],
+  ['SELECT c::text FROM casting c', ['code public.opaque?', 'read pg_temp.casting']],
 ];
 
 describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
   let server: TestServer;
-  let catalog: CatalogSnapshot;
+  let catalog: Catalog;
   let own: CatalogSnapshot;
+  /** As another session sees the database meanwhile. */
+  let beside: CatalogSnapshot;
   let analyser: PostgresAnalyser;
-  const analyse = (sql: string, seen = catalog): Analysis | Promise<Analysis> =>
+  const analyse = (
+    sql: string,
+    seen: CatalogSnapshot | null = catalog,
+    more: Partial<AnalysisContext> = {},
+  ): Analysis | Promise<Analysis> =>
     analyser.analyse(Buffer.from(sql).toString('latin1'), {
       server_version: major,
       database: 'postgres',
@@ -143,19 +227,24 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
       search_path_start: '"$user", public',
       catalog: seen,
       prepared: () => null,
+      ...more,
     });
 
   beforeAll(async () => {
     server = await startServer(major);
     const admin = await server.admin(SETUP);
     await admin.query('SET search_path = pg_catalog');
-    const read = async (): Promise<CatalogSnapshot> => {
-      const { rows } = await admin.query<Record<string, string>>(READING.rows);
+    const read = async (as = admin): Promise<CatalogSnapshot> => {
+      const { rows } = await as.query<Record<string, string>>(READING.rows);
       return READING.make(Object.values(rows[0] ?? {})[0] ?? '');
     };
-    catalog = await read();
-    await admin.query('CREATE TEMP TABLE customers (a int); CREATE TEMP TABLE mine_alone (a int)');
+    catalog = (await read()) as Catalog;
+    await admin.query(`CREATE TEMP TABLE customers (a int); CREATE TEMP TABLE mine_alone (a int); CREATE TEMP TABLE of_ranked (a public.ranked);
+      CREATE TEMP TABLE casting (a int); CREATE FUNCTION public.cast_it(casting) RETURNS text LANGUAGE sql AS 'SELECT public.opaque(1)::text';
+      CREATE CAST (casting AS text) WITH FUNCTION public.cast_it(casting)`);
     own = await read();
+    const other = await server.admin('SET search_path = pg_catalog');
+    beside = await read(other);
     analyser = await PostgresAnalyser.create();
   });
   afterAll(async () => {
@@ -184,11 +273,51 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
     expect(analysis.statements.some(({ hidden_writes }) => hidden_writes)).toBe(hidden === 'hidden');
   });
 
+  test('what hangs on a temporary table of another session is nobody else’s', async () => {
+    expect(found(await analyse('SELECT 1::text', beside))).toEqual(['read']);
+  });
+
+  test('how many rows a call of a function can return', async () => {
+    const rows = async (sql: string) => (await analyse(sql)).statements[0]?.rows_max;
+    expect(await rows('SELECT purge(), even(3)')).toBe(1);
+    expect(await rows('SELECT * FROM purge()')).toBe(1);
+    expect(await rows('SELECT * FROM public.purge() AS p, even(3)')).toBe(1);
+    expect(await rows('SELECT purge() FROM notes')).toBeNull();
+    expect(await rows("SELECT rows_of('x')")).toBeNull();
+    expect(await rows("SELECT * FROM purge(), rows_of('x')")).toBeNull();
+    expect(await rows('SELECT abs(purge())')).toBe(1);
+    expect(await rows('SELECT (make_pair()).a')).toBe(1);
+    expect(await rows('SELECT (make_pair()).pairs_of')).toBeNull();
+    expect(await rows('SELECT 1 |# 2')).toBeNull();
+    expect(await rows('SELECT p.pairs_of FROM make_pair() AS p')).toBeNull();
+  });
+
+  test('without a catalog, an operator class may be anything', async () => {
+    const index = (of: string) => analyse(`CREATE TEMP TABLE x (a int); CREATE INDEX ON x (a ${of})`, null);
+    expect(found(await index('any_ops'))).toEqual(['code any_ops?', 'write pg_temp.x']);
+    expect(found(await index('pg_catalog.int4_ops'))).toEqual(['write pg_temp.x']);
+  });
+
   test('a name that is not there is no finding, but is told', async () => {
     expect(await analyse('SELECT nobody(1)')).toMatchObject({ missing: true, findings: [{ action: 'read' }] });
     expect(await analyse('SELECT * FROM nobody')).toMatchObject({ missing: true });
     expect(await analyse("SELECT 'x'::nobody")).toMatchObject({ missing: true });
     expect((await analyse('SELECT add_one(1) FROM notes')).missing).toBeUndefined();
+  });
+
+  test('what others have made since an open transaction began is there for DROP IF EXISTS', async () => {
+    const sql = 'DROP TABLE IF EXISTS nobody';
+    const rows = { ...catalog.rows, relations: [{ oid: 1 << 30, schema: 'public', name: 'nobody', kind: 'r' }] };
+    for (const [committed, expected] of [
+      [catalog, 'read'],
+      [new Catalog(rows), 'ddl public.nobody'],
+      [null, 'ddl public.nobody'],
+    ] as const)
+      expect(found(await analyse(sql, own, { catalog_is_own: true, committed }))).toEqual([expected]);
+    expect(await analyse(sql)).toMatchObject({ missing: true });
+    const purge = catalog.functions('purge')[0]!.oid;
+    const triggered = new Catalog({ ...catalog.rows, event_triggers: [['ddl_command_start', purge]] });
+    expect(found(await analyse(sql, triggered))).toEqual(['read', 'write public.docs']);
   });
 
   test('reading a literal runs nothing, but where a type has code of its own', async () => {

@@ -8,7 +8,15 @@ import { PostgresCatalog } from '../../src/upstream/postgres/catalog.ts';
 import type { UpstreamTarget } from '../../src/upstream/postgres/connect.ts';
 import type { Refused } from '../../src/upstream/postgres/side.ts';
 import { open, outcome } from './clients.ts';
-import { bindText, execute, functionCall, parseTyped, query, SYNC } from '../../src/wire/postgres/messages.ts';
+import {
+  bindText,
+  cancelRequest,
+  execute,
+  functionCall,
+  parseTyped,
+  query,
+  SYNC,
+} from '../../src/wire/postgres/messages.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { Raw } from './raw.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
@@ -29,6 +37,7 @@ const SCHEMA = `
   CREATE FUNCTION of_owner() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM customers';
   CREATE ROLE other; GRANT SELECT ON customers TO other; ALTER FUNCTION of_owner OWNER TO other;
   CREATE FUNCTION dynamic(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DELETE FROM ' || t; END $$;
+  CREATE FUNCTION plans() RETURNS void LANGUAGE plpgsql AS $$ BEGIN INSERT INTO secrets VALUES (7, 'planned'); END $$;
 
   CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (now(), NEW.note); RETURN NEW; END $$;
   CREATE FUNCTION logged() RETURNS text LANGUAGE sql AS $$ INSERT INTO log VALUES (now(), 'default') RETURNING what $$;
@@ -38,6 +47,22 @@ const SCHEMA = `
   CREATE TABLE guarded (id int);
   ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
   CREATE POLICY own ON guarded USING (id < of_owner());
+  CREATE TABLE busy (id int CHECK (id > 0), n int DEFAULT 1);
+  CREATE TYPE busy_pair AS (a busy);
+  CREATE VIEW busy_ids AS SELECT id FROM busy;
+  CREATE INDEX ON busy ((id + 1)) WHERE id > 5;
+  CREATE STATISTICS busy_sums ON (id + n) FROM busy;
+  CREATE FUNCTION busy_count() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM busy);
+  CREATE FUNCTION of_busy(b busy DEFAULT ROW(1, 2)::busy) RETURNS int LANGUAGE sql AS 'SELECT 1';
+  CREATE DOMAIN busy_row AS busy CHECK ((VALUE).id > 0);
+  CREATE FUNCTION keeps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+  CREATE TRIGGER keep BEFORE UPDATE ON busy FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION keeps();
+  CREATE TABLE ruled (id int);
+  CREATE RULE ruled_busy AS ON INSERT TO ruled DO ALSO INSERT INTO log SELECT now(), id::text FROM busy;
+  ALTER TABLE busy ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY busy_own ON busy USING (id > 1);
+  CREATE TABLE unseen (id int);
+  CREATE VIEW unseen_ids AS SELECT id FROM unseen;
   CREATE TABLE trapped (id int);
   CREATE TRIGGER trap AFTER INSERT ON trapped FOR EACH ROW EXECUTE FUNCTION anything('SELECT 1');`;
 
@@ -63,7 +88,7 @@ rules:
 let gateway: TestGateway;
 
 /** Runs it; `ran`, the server's error, or the rule that held it and for what: then it is denied. */
-const said = async (client: pg.Client, sql: string): Promise<string> => {
+const said = async (client: pg.Client, sql: string | pg.QueryConfig): Promise<string> => {
   const waits = new AbortController();
   const result = outcome(client.query(sql));
   const first = await Promise.race([result, held(client, waits.signal)]);
@@ -89,7 +114,10 @@ const held = (client: pg.Client, signal: AbortSignal): Promise<null> =>
   });
 
 /** Runs it with a reviewer's word. */
-const approved = async (client: pg.Client, sql: string): Promise<pg.QueryResult | pg.DatabaseError> => {
+const approved = async (
+  client: pg.Client,
+  sql: string | pg.QueryConfig,
+): Promise<pg.QueryResult | pg.DatabaseError> => {
   const result = outcome(client.query(sql));
   await gateway.approve(await gateway.opened());
   return result;
@@ -186,6 +214,62 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       agent.destroy();
     });
 
+    test.each([
+      ['all see', ''],
+      ['it alone sees', 'CREATE TEMP TABLE kept (id int)'],
+    ])('what is cancelled while its judgement waits for the catalog that %s does not run', async (_, before) => {
+      const slow = await open(gateway.agentUrl());
+      const locks = await server.admin();
+      try {
+        if (before !== '') await slow.query(before);
+        await admin.query('CREATE TABLE made (id int)');
+        await locks.query('BEGIN; LOCK pg_catalog.pg_trigger IN ACCESS EXCLUSIVE MODE');
+        const result = outcome(slow.query('SELECT 1 FROM no_such'));
+        // The driver keeps the cancel key to itself.
+        const { processID, secretKey } = slow as unknown as { processID: number; secretKey: number };
+        const secret = Buffer.alloc(4);
+        secret.writeInt32BE(secretKey);
+        const other = await Raw.connect(gateway.port);
+        other.send(cancelRequest(processID, secret));
+        await other.ended();
+        expect(await result).toMatchObject({ code: '57014' });
+      } finally {
+        await locks.end();
+        await admin.query('DROP TABLE made');
+        await slow.end();
+      }
+    });
+
+    const tickets = new Set<string>();
+    test.each([
+      ['ON COMMIT DROP', ['CREATE TEMP TABLE docs (id int) ON COMMIT DROP', 'SELECT * FROM docs']],
+      ['an error', ['CREATE TEMP TABLE docs (id int)', 'SELECT * FROM docs', 'SELECT 1/0']],
+      [
+        'a constraint that fails',
+        [
+          'CREATE TEMP TABLE docs (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)',
+          'SELECT * FROM docs',
+          'INSERT INTO docs VALUES (1), (1)',
+        ],
+      ],
+    ])('a temporary table is gone with the transaction that a Sync ends: %s', async (_, pipeline) => {
+      await admin.query('CREATE TABLE IF NOT EXISTS docs (id int)');
+      const agent = await Raw.connect(gateway.port);
+      await agent.login('bot', AGENT_PASSWORD, { database: 'postgres' });
+      const run = (sql: string): Buffer => Buffer.concat([parseTyped(sql, []), bindText([]), execute('')]);
+      agent.send(query("SET holdpoint.hold = '10ms'"));
+      await agent.until('Z');
+      // What follows is there before the Sync is answered.
+      agent.send(Buffer.concat([...pipeline.map(run), SYNC, run('DROP TABLE docs'), SYNC]));
+      await agent.until('Z');
+      expect((await agent.until('Z')).map(({ type }) => type).join('')).toMatch(/^1N*EZ$/);
+      expect((await admin.query(`SELECT to_regclass('public.docs') AS still`)).rows).toEqual([{ still: 'docs' }]);
+      agent.destroy();
+      // A ticket, which stays open.
+      tickets.add((await gateway.opened()).id);
+      await admin.query('DROP TABLE docs');
+    });
+
     test('a session with temporary tables is not ended by its own statement_timeout', async () => {
       const slow = await open(gateway.agentUrl());
       await slow.query('CREATE TEMP TABLE slow (id int)');
@@ -246,7 +330,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
         `CREATE FUNCTION swapped() RETURNS void LANGUAGE sql AS 'INSERT INTO orders (customer) VALUES (7)'`,
       );
       const result = outcome(client.query('SELECT swapped()'));
-      const request = await gateway.opened();
+      const request = await gateway.opened([...tickets]);
       expect(request.rule).toBe('hidden-writes');
       await admin.query(`CREATE OR REPLACE FUNCTION swapped() RETURNS void LANGUAGE sql AS 'DELETE FROM customers'`);
       await gateway.approve(request);
@@ -322,6 +406,93 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, 'SELECT * FROM peek')).toMatch(/^42P01/);
     });
 
+    describe('what was planned before a temporary table had one of its names', () => {
+      let session: pg.Client;
+      let INSERT: string;
+      let protocol: pg.QueryConfig;
+      let tests = 0;
+      const HIDES = 'CREATE TEMP TABLE secrets (id int, body text)';
+      const into = async (sql: string | pg.QueryConfig): Promise<string> => (await session.query(sql)).rows[0].into;
+      beforeEach(async () => {
+        session = await open(gateway.agentUrl());
+        // What was denied once is not asked again.
+        INSERT = `INSERT INTO secrets VALUES (${(tests += 1)}, 'planned') RETURNING tableoid::regclass::text AS into`;
+        protocol = { name: 'p', text: INSERT };
+      });
+      afterEach(() => session.end());
+
+      test('by Parse under a name: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        expect(await approved(session, protocol)).toMatchObject({ rows: [{ into: 'secrets' }] });
+        await session.query(HIDES);
+        // The server: a plan that nothing made void still means the table of then.
+        expect(await approved(session, protocol)).toMatchObject({ rows: [{ into: 'public.secrets' }] });
+        expect(await into(INSERT)).toBe('secrets');
+        expect(await into({ name: 'later', text: INSERT })).toBe('secrets');
+      });
+
+      test('by SQL PREPARE, executed by either protocol: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, `PREPARE q AS ${INSERT}`);
+        await session.query(HIDES);
+        expect(await said(session, 'EXPLAIN ANALYZE EXECUTE q')).toMatch(/^held by secrets/);
+        expect(await approved(session, 'EXECUTE q')).toMatchObject({ rows: [{ into: 'public.secrets' }] });
+        await session.query('DEALLOCATE q');
+        expect(await said(session, `PREPARE q AS ${INSERT}`)).toBe('ran');
+        expect(await into('EXECUTE q')).toBe('secrets');
+      });
+
+      test('by Parse, executed by SQL: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, protocol);
+        await session.query(HIDES);
+        expect(await said(session, 'EXECUTE p')).toMatch(/^held by secrets/);
+      });
+
+      test('in the same message: either', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, `PREPARE q AS ${INSERT}; ${HIDES}`);
+        expect(await said(session, 'EXECUTE q')).toMatch(/^held by secrets/);
+      });
+
+      test('before the session had anything temporary: the server looks names up again', async () => {
+        await approved(session, protocol);
+        await approved(session, `PREPARE q AS ${INSERT}`);
+        await session.query(HIDES);
+        expect(await into(protocol)).toBe('secrets');
+        expect(await into('EXECUTE q')).toBe('secrets');
+      });
+
+      test('and looked up again before it: either', async () => {
+        await approved(session, protocol);
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, protocol);
+        await session.query(HIDES);
+        expect(await approved(session, protocol)).toMatchObject({ rows: [{ into: 'public.secrets' }] });
+      });
+
+      test('for the temporary one, which is gone: the other', async () => {
+        await session.query(HIDES);
+        await session.query(`PREPARE q AS ${INSERT}`);
+        expect(await into(protocol)).toBe('secrets');
+        expect(await said(session, 'DROP TABLE secrets; EXECUTE q')).toMatch(/^held by secrets/);
+        await session.query('DROP TABLE secrets');
+        expect(await said(session, protocol)).toMatch(/^held by secrets/);
+        expect(await said(session, 'EXECUTE p -- p')).toMatch(/^held by secrets/);
+        expect(await said(session, 'EXECUTE q')).toMatch(/^held by secrets/);
+      });
+
+      test('in a function that ran: either; a name that only the temporary table has: it alone', async () => {
+        await session.query('CREATE TEMP TABLE first (id int)');
+        await approved(session, 'SELECT plans()');
+        await session.query(HIDES);
+        expect(await said(session, 'SELECT plans()')).toMatch(/^held by secrets/);
+        await session.query({ name: 'mine', text: 'INSERT INTO first VALUES (1)' });
+        await session.query('CREATE TEMP TABLE other (id int)');
+        expect(await said(session, { name: 'mine', text: 'INSERT INTO first VALUES (1)' })).toBe('ran');
+      });
+    });
+
     test('names and bodies may hold any character', async () => {
       const odd = 'a"b\\c\u001e\u0001\n\u2028é😀';
       const name = pg.escapeIdentifier(odd);
@@ -380,6 +551,32 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await admin.query('DROP VIEW shown_later');
     });
 
+    test.each([
+      ['SQL', 'FETCH 1 FROM c', {}],
+      ['SQL, by the extended protocol', 'FETCH 1 FROM c', { values: [] }],
+      ['COMMIT, which runs it to its end', 'COMMIT', {}],
+    ])('a function of a cursor’s query that is replaced since: not by %s', async (_, takes, how) => {
+      await admin.query(`CREATE FUNCTION turned(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN i; END $$`);
+      const next = await open(gateway.agentUrl());
+      try {
+        await next.query('BEGIN');
+        await next.query('DECLARE c CURSOR WITH HOLD FOR SELECT turned(i) FROM generate_series(1, 3) AS i');
+        await admin.query('CREATE TABLE nothing_to_do_with_it (id int)');
+        expect(await said(client, 'SELECT 1 FROM nothing_to_do_with_it')).toBe('ran');
+        await next.query({ text: 'FETCH 1 FROM c', ...how });
+        await admin.query(
+          `CREATE OR REPLACE FUNCTION turned(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM secrets; RETURN i; END $$;
+           DROP TABLE nothing_to_do_with_it`,
+        );
+        // Another session has the catalog looked at.
+        expect(await said(client, 'SELECT 1 FROM no_such')).toMatch(/^42P01/);
+        expect(await outcome(next.query({ text: takes, ...how }))).toMatchObject({ code: 'ZH006' });
+      } finally {
+        await next.end();
+        await admin.query('DROP FUNCTION turned');
+      }
+    });
+
     test('DDL of the open transaction counts in it, and no longer when it is rolled back', async () => {
       await client.query('BEGIN');
       expect(await approved(client, 'CREATE TABLE fresh (id int)')).toMatchObject({ command: 'CREATE' });
@@ -416,6 +613,129 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, 'SELECT * FROM own_view')).toBe('ran');
       await approved(client, 'DROP VIEW own_view');
       expect(await said(client, 'SELECT * FROM own_view')).toMatch(/^42P01/);
+    });
+  });
+
+  describe('where somebody else has locked a table', () => {
+    let client: pg.Client;
+    let locker: pg.Client;
+    beforeAll(async () => {
+      gateway = await startGateway({ upstream: server.url });
+      locker = await server.admin();
+    });
+    beforeEach(async () => {
+      client = await open(gateway.agentUrl());
+    });
+    afterEach(async () => {
+      await locker.query('ROLLBACK');
+      await client?.end();
+    });
+    afterAll(() => gateway?.stop());
+
+    const lock = (table: string): Promise<unknown> =>
+      locker.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+    /** Denies it: why it was held. */
+    const why = async (sql: string): Promise<readonly string[]> => {
+      const result = outcome(client.query(sql));
+      const request = await gateway.opened();
+      await gateway.deny(request);
+      await result;
+      return request.findings.filter(({ action }) => action === 'code').map((found) => found.why);
+    };
+    /** Another text each time: who has denied one is not asked again. */
+    let texts = 0;
+    const anew = (sql: string): string => `${sql} (${(texts += 1)})`;
+    const LOCKED = 'Through public.ruled: Can not be read now: somebody has locked a table that it is about.';
+
+    test('the rest of the catalog is read; what is about that table is held, saying so, until it is free', async () => {
+      expect(await said(client, anew('INSERT INTO ruled VALUES'))).toBe('ran');
+      await lock('busy');
+      await admin.query(`CREATE FUNCTION made_meanwhile() RETURNS int LANGUAGE sql AS 'SELECT 1'`);
+      expect(await said(client, 'SELECT made_meanwhile()')).toBe('ran');
+      expect(await said(client, 'INSERT INTO orders (customer) VALUES (1)')).toBe('ran');
+      expect(await said(client, anew('INSERT INTO ruled VALUES'))).toMatch(/^held by opaque-code: code public\.ruled/);
+      expect(await said(client, anew('SELECT busy_count(),'))).toBe('held by opaque-code: code public.busy_count');
+      expect(await said(client, anew('SELECT of_busy(),'))).toBe('held by opaque-code: code public.of_busy');
+      await locker.query('ROLLBACK');
+      await expect.poll(() => said(client, anew('INSERT INTO ruled VALUES'))).toBe('ran');
+      expect(await said(client, 'SELECT busy_count() FROM busy_ids')).toBe('ran');
+      expect(gateway.lines.filter((line) => line.includes('can not be read as'))).toEqual([]);
+    });
+
+    test.each(['', 'BEGIN'])('a session with temporary tables works on: %s', async (begin) => {
+      await client.query('CREATE TEMP VIEW mine AS SELECT id FROM busy');
+      await client.query(begin);
+      await client.query('CREATE TEMP TABLE first (id int)');
+      await lock('busy');
+      await client.query('CREATE TEMP TABLE second (id int)');
+      expect(await said(client, 'SELECT second.id FROM first, second, customers')).toBe('ran');
+      expect(await why(anew('SELECT id FROM mine WHERE id ='))).toEqual([LOCKED.replace('public.ruled', 'pg_temp.mine')]);
+      if (begin) {
+        // Its own DDL is nowhere else: all of the catalog is read.
+        await approved(client, 'CREATE TABLE third (id int)');
+        expect(await why(anew('INSERT INTO ruled VALUES'))).toEqual([LOCKED]);
+      }
+      if (begin) await client.query('ROLLBACK');
+      await locker.query('ROLLBACK');
+      await expect.poll(() => said(client, anew('SELECT id FROM mine WHERE id =')), { timeout: 5000 }).toBe('ran');
+    });
+
+    describe('and the server does not tell in time', () => {
+      const VIEW = 'CREATE TEMP VIEW mine AS SELECT id FROM unseen';
+      /** Stands for a lock that is taken after the query has looked for locks. */
+      const unnoticed = (): Promise<unknown> =>
+        admin.query(`DELETE FROM pg_depend WHERE classid = 'pg_rewrite'::regclass AND refobjid = 'unseen'::regclass`);
+      afterAll(() => admin.query(`CREATE OR REPLACE VIEW unseen_ids AS SELECT id FROM unseen`));
+
+      test('a session with temporary tables gets its answers, and what is not known is held', async () => {
+        await client.query(VIEW);
+        await unnoticed();
+        await lock('unseen');
+        await client.query('CREATE TEMP TABLE second (id int)');
+        expect(await said(client, 'SELECT 1')).toBe('ran');
+        expect(await why(anew('SELECT count(*) FROM customers WHERE id ='))).toEqual([
+          'The catalog can not be read now: what lies behind is not known.',
+        ]);
+        await locker.query('ROLLBACK');
+        await expect.poll(() => said(client, anew('SELECT busy_count(),')), { timeout: 9000 }).toBe('ran');
+      });
+
+      test('its transaction goes on as it was', async () => {
+        await client.query(VIEW);
+        await unnoticed();
+        await client.query('BEGIN');
+        await client.query("SET LOCAL lock_timeout = '7s'");
+        await client.query("SET LOCAL statement_timeout = '8s'");
+        await client.query('INSERT INTO ruled VALUES (77)');
+        await client.query('SAVEPOINT a');
+        await client.query('CREATE TEMP TABLE inside (id int)');
+        await lock('unseen');
+        await client.query('CREATE TEMP TABLE inside_too (id int)');
+        expect((await client.query('SHOW lock_timeout')).rows).toEqual([{ lock_timeout: '7s' }]);
+        expect((await client.query({ text: 'SHOW statement_timeout', name: 'one' })).rows).toEqual([
+          { statement_timeout: '8s' },
+        ]);
+        expect(await approved(client, 'INSERT INTO inside_too VALUES (1)')).toMatchObject({ rowCount: 1 });
+        await client.query('COMMIT');
+        expect((await admin.query('SELECT 1 FROM ruled WHERE id = 77')).rowCount).toBe(1);
+      });
+
+      test('nor is a pipeline in it', async () => {
+        const raw = await Raw.connect(gateway.port);
+        await raw.login('bot', AGENT_PASSWORD, { database: 'postgres' });
+        const step = (text: string): Buffer => Buffer.concat([parseTyped(text, []), bindText([]), execute('')]);
+        raw.send(query(VIEW));
+        await raw.until('Z');
+        await unnoticed();
+        raw.send(query('BEGIN'));
+        await raw.until('Z');
+        await lock('unseen');
+        raw.send(step('CREATE TEMP TABLE piped (id int)'), step('SELECT 1'), step('SAVEPOINT b'), SYNC);
+        expect((await raw.until('Z')).map(({ type }) => type).join('')).toBe('12C12DC12CZ');
+        raw.send(query('ROLLBACK TO b; COMMIT; SELECT 2'));
+        expect((await raw.until('Z')).map(({ type }) => type).join('')).toBe('CCTDCZ');
+        raw.destroy();
+      });
     });
   });
 

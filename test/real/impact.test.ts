@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Impact, LOCK_MODES, type LockMode, type Planner } from '../../src/sql/impact.ts';
 import { analyseText } from '../../src/sql/postgres/analysis.ts';
-import { impactQuestion, isPlainBuiltIn } from '../../src/sql/postgres/impact.ts';
+import { explainTexts, impactQuestion, isPlainBuiltIn } from '../../src/sql/postgres/impact.ts';
 import { Parser } from '../../src/sql/postgres/parser.ts';
 import { createPlanner } from '../../src/upstream/postgres/impact.ts';
 import { startGateway } from './gateway.ts';
@@ -252,12 +252,14 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     expect(faults).toEqual([]);
   });
 
-  const ask = async (sql: string, asked: Asked = {}): Promise<Impact> => {
-    const { role = server.user, search_path = PATH, parameters = [] } = asked;
+  const ask = async (sql: string, more: Asked = {}): Promise<Impact> => {
+    const { role = server.user, search_path = PATH, parameters = [] } = more;
     const text = Buffer.from(sql).toString('latin1');
     const context = { server_version: major, database: 'postgres', role, search_path, search_path_start: PATH };
-    const analysis = analyseText(parser, text, { ...context, prepared: () => undefined });
-    const question = impactQuestion(analysis.forward ?? text, analysis);
+    const analyse = (what: string) => analyseText(parser, what, { ...context, prepared: () => undefined });
+    const analysis = analyse(text);
+    const asked = analysis.forward ?? text;
+    const question = impactQuestion(asked, analysis, explainTexts(asked, analysis).map(analyse));
     const about = { user: 'bot', database: 'postgres', role, search_path, server_pid: 0, parameters };
     const impact = await planner.estimate({ ...question, ...about });
     if (!impact) throw new Error('the planner is closed');
@@ -440,7 +442,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
           .toUpperCase(),
       );
       const strongest = LOCK_MODES[Math.max(...taken.map((mode) => LOCK_MODES.indexOf(mode as LockMode)))];
-      expect(impactQuestion(text, analysis).statements[0]?.lock).toBe(strongest);
+      expect(impactQuestion(text, analysis, []).statements[0]?.lock).toBe(strongest);
     } finally {
       await admin.query('ROLLBACK; DROP SCHEMA locking CASCADE; DROP SCHEMA elsewhere CASCADE');
     }
@@ -524,11 +526,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     });
   });
 
-  it('says what a held DELETE without WHERE would remove, and that its trigger is there', async () => {
-    await admin.query(`
-      CREATE TABLE watched AS SELECT i FROM generate_series(1, 700) AS i; ANALYZE watched;
-      CREATE TRIGGER redundant BEFORE DELETE ON watched FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`);
-    const policy = `version: 1
+  const policy = `version: 1
 default: allow
 unparsed: deny
 unknown: hold
@@ -537,6 +535,35 @@ code: hold
 rules:
   - {id: every-row, when: stmt.writes_all_rows, then: hold, examples: {holds: [DELETE FROM t], allows: [DELETE FROM t WHERE a = 1]}}
 `;
+
+  it('plans a write of a table with triggers, which planning does not fire', async () => {
+    await admin.query(`
+      CREATE TABLE fired AS SELECT i FROM generate_series(1, 700) AS i; ANALYZE fired;
+      CREATE FUNCTION fires() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE TG_ARGV[0]; RETURN OLD; END $$;
+      CREATE TRIGGER fire BEFORE DELETE ON fired FOR EACH ROW EXECUTE FUNCTION fires('SELECT 1')`);
+    const gateway = await startGateway({ upstream: server.url, policy });
+    const bot = new pg.Client(gateway.agentUrl());
+    await bot.connect();
+    try {
+      const deleted = bot.query('DELETE FROM fired WHERE i > 690').catch(({ code }) => code as string);
+      const { id, impact } = await gateway.estimated((await gateway.opened()).id);
+      expect(JSON.stringify(impact)).not.toContain('Cannot be estimated');
+      expect(impact?.facts[0]?.lines.map(({ main, rest }) => main + rest)).toEqual([
+        expect.stringMatching(/^about (9|10|11) rows/),
+      ]);
+      await gateway.deny(await gateway.grace.get(id));
+      expect(await deleted).toBe('42501');
+    } finally {
+      await bot.end();
+      await gateway.stop();
+      await admin.query('DROP TABLE fired; DROP FUNCTION fires');
+    }
+  });
+
+  it('says what a held DELETE without WHERE would remove, and that its trigger is there', async () => {
+    await admin.query(`
+      CREATE TABLE watched AS SELECT i FROM generate_series(1, 700) AS i; ANALYZE watched;
+      CREATE TRIGGER redundant BEFORE DELETE ON watched FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`);
     const gateway = await startGateway({ upstream: server.url, policy });
     const bot = new pg.Client(gateway.agentUrl());
     await bot.connect();

@@ -1,5 +1,5 @@
 // Results that are limited, as drivers see them: they stop at the cap, go on when somebody says so, and end with an error when not.
-import type pg from 'pg';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { open, psql } from './clients.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
@@ -33,7 +33,9 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await server.admin(`CREATE TABLE many AS SELECT i AS id, repeat('x', 100) AS body FROM generate_series(1, 200000) AS i;
       CREATE TABLE hourly AS SELECT generate_series(1, 3) AS id;
       CREATE TABLE watched AS SELECT generate_series(1, 3) AS id;
-      CREATE TABLE done (id int)`);
+      CREATE TABLE done (id int);
+      CREATE FUNCTION tell(text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '%', $1; RETURN 1; END $$;
+      CREATE TABLE gone AS SELECT generate_series(1, 5000) AS id`);
     gateway = await startGateway({ upstream: server.url, policy: POLICY });
     client = await open(gateway.agentUrl());
   });
@@ -129,7 +131,92 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     );
     await expect(client.query('SELECT id FROM hourly LIMIT 1')).rejects.toThrow('stopped after 0 rows');
     expect((await client.query('SELECT id FROM hourly WHERE false')).rows).toEqual([]);
+    // That is known before a write.
+    await expect(client.query('UPDATE hourly SET id = 9 WHERE id = 1 RETURNING id')).rejects.toMatchObject({
+      code: '42501',
+    });
+    expect((await direct.query('SELECT count(*)::int AS n FROM hourly WHERE id = 9')).rows).toEqual([{ n: 0 }]);
     await other.end();
+  });
+
+  test.each([
+    'UPDATE many SET id = id WHERE id > $1 RETURNING *',
+    'DELETE FROM gone WHERE id > $1 RETURNING *',
+    'WITH u AS (UPDATE many SET id = id WHERE id > $1 RETURNING *) SELECT * FROM u',
+    'INSERT INTO gone SELECT id FROM many WHERE id > $1 RETURNING id',
+  ])('a write that returns rows: it completes, and the rest of them is withheld: %s', async (sql) => {
+    const before = (await gateway.records()).length;
+    const rows: unknown[] = [];
+    const query = new pg.Query(sql, [0]);
+    query.on('row', (row) => rows.push(row));
+    const error = await new Promise((resolve) => {
+      query.on('error', resolve);
+      query.on('end', () => resolve(null));
+      client.query(query);
+    });
+    expect(error).toMatchObject({
+      code: 'ZH004',
+      message: expect.stringContaining('rows withheld after 1000 rows: rule "long"') as string,
+      detail: expect.stringContaining('The statement completed on the database server') as string,
+    });
+    expect(rows.length).toBe(1000);
+    const cut = (await gateway.records()).slice(before).find(({ type }) => type === 'statement.cut');
+    expect(cut?.clear).toMatchObject({ rule: 'long', rows: 1000, id: null });
+    expect(cut?.clear['outcome']).toMatch(/^(UPDATE|DELETE|SELECT|INSERT 0) \d+$/);
+  });
+
+  test('of a write in a block the rest is withheld, and the block fails', async () => {
+    await client.query('BEGIN');
+    await expect(client.query("UPDATE many SET body = 'y' WHERE id > 0 RETURNING id")).rejects.toMatchObject({
+      code: 'ZH004',
+      detail: expect.stringContaining('With this error its transaction fails') as string,
+    });
+    expect((await client.query('COMMIT')).command).toBe('ROLLBACK');
+    expect((await direct.query("SELECT count(*)::int AS n FROM many WHERE body = 'y'")).rows).toEqual([{ n: 0 }]);
+  });
+
+  test('what single writes return passes', async () => {
+    expect((await client.query('UPDATE many SET body = body WHERE id = $1 RETURNING id', [7])).rows).toEqual([
+      { id: 7 },
+    ]);
+    const worker =
+      'UPDATE many SET body = body WHERE id IN (SELECT id FROM many ORDER BY id LIMIT 9 FOR UPDATE SKIP LOCKED) RETURNING id';
+    expect((await client.query(worker)).rows.length).toBe(9);
+  });
+
+  test("where only the session's own table is written, somebody is asked", async () => {
+    await client.query('CREATE TEMP TABLE x AS SELECT generate_series(1, 30000) AS a');
+    const result = client.query('UPDATE x SET a = a FROM many AS b WHERE b.id = x.a RETURNING b.*').catch((e) => e);
+    const request = await gateway.opened();
+    expect(request.sentence).toContain('continue past 1000 rows');
+    await gateway.deny(request);
+    expect(await result).toMatchObject({ code: 'ZH004' });
+  });
+
+  test('an error that quotes what was read is cut to what the limit lets pass', async () => {
+    const folded = await client.query("SELECT string_agg(body, ',')::int FROM many").catch((error: unknown) => error);
+    expect(folded).toMatchObject({ code: '22P02' });
+    const { message } = folded as Error;
+    expect(message).toMatch(/^invalid input syntax for type integer: "(x+|y+)/);
+    expect(message).toMatch(/\[cut: longer than may pass\]$/);
+    expect(message.length).toBeLessThan(65_000 + 1000);
+    // Of no more rows it says nothing.
+    const used = await client.query("SELECT (id || 'x')::int FROM hourly").catch((error: unknown) => error);
+    expect(used).toMatchObject({ code: '22P02', message: '... [cut: longer than may pass]' });
+    // Nor is anything of a statement that returns nothing longer than that.
+    const silent = "INSERT INTO done SELECT string_agg(body, ',')::int FROM many";
+    const { message: short } = (await client.query(silent).catch((error: unknown) => error)) as Error;
+    expect(short.length).toBeLessThan(65_000 + 1000);
+    expect((await client.query('SELECT 7 AS seven')).rows).toEqual([{ seven: 7 }]);
+  });
+
+  test('notices that say what was read count', async () => {
+    const result = client.query('SELECT count(tell(body)) FROM many').then(
+      () => null,
+      (error: unknown) => error,
+    );
+    await gateway.deny(await gateway.opened());
+    expect(await result).toMatchObject({ code: 'ZH004', message: expect.stringContaining('after 0 rows') as string });
   });
 
   test('a limit in mode observe is recorded', async () => {

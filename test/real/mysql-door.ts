@@ -95,13 +95,14 @@ export const openDoor = async ({ target, users, tls = null, limits, begin }: Doo
   return { port: listener.address.port, listener, identity, clients, refused, faults, close: () => listener.close() };
 };
 
-const relay = ({ stream, upstream, closed }: MysqlClient): MysqlSession => {
+const relay = (client: MysqlClient): MysqlSession => {
+  const { stream, upstream } = client;
   let over = false;
   const end = (): void => {
     if (over) return;
     over = true;
     upstream.end();
-    closed();
+    client.closed();
   };
   return {
     start(early) {

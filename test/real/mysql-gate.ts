@@ -95,6 +95,7 @@ export class StandInGate implements MysqlGate {
       copy_in: IMPORT.test(text),
       transaction_control: /^\s*(begin|commit|rollback|start)\b/i.test(text),
       block: null,
+      commits: false,
       changes_facts: FACTS.test(text),
       queries: true,
       changes_catalog: null,
@@ -163,6 +164,7 @@ export class StandInGate implements MysqlGate {
         return rows_left;
       },
       bytes_left: Infinity,
+      withholds: false,
       passed: (rows) => void (rows_left -= rows),
       judge: () => ({ type: 'hold', plan, hold }),
       lift: () => void (rows_left = Infinity),

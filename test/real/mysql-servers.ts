@@ -113,9 +113,9 @@ export async function startMysql(engine: Engine, settings: readonly string[] = [
       async sql(text) {
         const args = ['--no-defaults', `--plugin-dir=${CLIENT_PLUGINS}`, `--socket=${socket}`, '--user=root'];
         const env = { ...process.env, MYSQL_PWD: PASSWORD };
-        return (
-          await run(CLIENT, [...args, '--skip-column-names', '--batch', '--execute', text], { env })
-        ).stdout.trimEnd();
+        const running = run(CLIENT, [...args, '--skip-column-names', '--batch'], { env });
+        running.child.stdin?.end(text);
+        return (await running).stdout.trimEnd();
       },
       async stop() {
         await end(server);
@@ -171,7 +171,7 @@ async function template(engine: Engine): Promise<string> {
     engine === 'mysql'
       ? `CREATE USER root@'127.0.0.1' IDENTIFIED BY '${PASSWORD}'; GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION`
       : "DELETE FROM mysql.global_priv WHERE Host NOT IN ('localhost', '127.0.0.1'); FLUSH PRIVILEGES";
-  const accounts = engine === 'mysql' ? ['root@localhost'] : ['root@localhost', "root@'127.0.0.1'"];
+  const accounts = engine === 'mysql' ? ['root@localhost'] : ["root@'127.0.0.1'", 'root@localhost'];
   const passwords = accounts.map((account) => `ALTER USER ${account} IDENTIFIED BY '${PASSWORD}'`);
   await run(CLIENT, [
     '--no-defaults',
@@ -179,7 +179,7 @@ async function template(engine: Engine): Promise<string> {
     `--socket=${socket}`,
     '--user=root',
     '--execute',
-    [commands, ...passwords.reverse()].join('; '),
+    [commands, ...passwords].join('; '),
   ]);
   await end(server);
   try {

@@ -130,3 +130,18 @@ test('"$user" in search_path is the schema of that role', async () => {
   expect(await said(client, 'SELECT * FROM public.t')).toBe('done');
   await client.end();
 });
+
+test('in one message, too: behind a change of the role it is the schema of the other one', async () => {
+  const client = await open(gateway.agentUrl());
+  const denied = expect.stringContaining('rule "own"');
+  await client.query('SET ROLE writer');
+  for (const change of ['RESET ROLE', 'SET ROLE none', 'SET ROLE reader', "SELECT set_config('role', 'reader', false)"])
+    expect(
+      await said(client, `${change}; SELECT * FROM ${change.includes('reader') ? 't' : 'secrets'}`),
+      change,
+    ).toEqual(denied);
+  await client.query('RESET ROLE');
+  expect(await said(client, 'SET ROLE writer; SELECT * FROM t')).toBe('done');
+  expect(await said(client, 'RESET ROLE; SELECT * FROM public.t')).toBe('done');
+  await client.end();
+});

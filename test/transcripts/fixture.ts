@@ -1,5 +1,6 @@
 // What every section of a transcript finds: in the database one table with rows, one without, and a role that may read the first; as policy
-// the starter policy and rules of its own: nothing is read from the schema `evil`, at most three rows at a time from `few`, two from `capped`.
+// the starter policy and rules of its own: nothing is read from the schema `evil`, at most three rows at a time from `few`, two from `capped`,
+// and nothing from `block` in a transaction block.
 import { readFileSync } from 'node:fs';
 
 export const FIXTURE = `
@@ -28,4 +29,7 @@ export const POLICY = `${starter.replace('\nlists:', '\nlists:\n  evil: [evil.*]
   - id: none
     when: stmt.reads("capped.*")
     limit: {rows: 2, then: deny}
+  - id: in-block
+    when: session.in_transaction && stmt.reads("block.*")
+    then: deny
 `;

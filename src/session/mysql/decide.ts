@@ -86,7 +86,7 @@ const judge = (s: State, text: string, under: ParsedUnder | null): Judgement | n
   for (const known of s.judged)
     if (known.text === text && (known.under === under || same(known.under, under))) return known.verdict;
   s.under = under;
-  const judgement = s.gate.judge(text, NO_TYPES);
+  const judgement = s.gate.judge(text, NO_TYPES, null);
   if (!(judgement instanceof Promise)) return judgement;
   const judging: Judging = { name: 'judging', text, under, verdict: null };
   s.phase = judging;

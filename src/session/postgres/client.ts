@@ -10,7 +10,7 @@ import { watchBacklog } from './backlog.ts';
 import { broken, finish, hex, violation } from './end.ts';
 import { onBind, onClose, onDescribe, onExecute, onParse } from './extended.ts';
 import { onFunctionCall, onQuery } from './query.ts';
-import { malformed } from './refuse.ts';
+import { malformed, refuseCancelled } from './refuse.ts';
 import { QUERY, SYNC } from './replies.ts';
 import { OPEN, type Phase, SETTLING, type State, type Step } from './state.ts';
 import { HANDLING, type Handling } from './table.ts';
@@ -79,7 +79,7 @@ export class ClientSide {
         s.in.unread_last();
         return void settle(s);
       }
-      const step = handle(s, handling);
+      const step = s.cancelled ? refuseCancelled(s) : handle(s, handling);
       this.#partKept = step === 'keep';
       if (step === 'keep') s.toServer.keep();
       else if (step === 'wait') return s.in.unread_last();
@@ -109,12 +109,17 @@ const handle = (s: State, handling: Handling): Step => {
       // The server would skip to a Sync.
       return s.in.length === 4 ? 'keep' : malformed(s, 'Flush');
     case 'copy-data':
+      s.copySyncs = 0;
       return 'keep';
+    case 'copy-sync':
+      s.copySyncs++;
+      return 'drop';
     case 'sync':
       return onSync(s);
     case 'function-call':
       return onFunctionCall(s);
     case 'copy-end':
+      s.copySyncs = 0;
       s.phase = copyEnded(s);
       return 'keep';
     case 'copy-broken':

@@ -26,13 +26,17 @@ import { reread, settle } from './wait.ts';
 
 type MessageAtHand = 'query' | 'call' | 'parse' | 'bind';
 
-/** `oid`: of a FunctionCall, whose text is none. Returns the plan that may be sent, or what to do instead. */
+/**
+ * `oid`: of a FunctionCall, whose text is none. `planned`: how old the server's plan of it may be (SessionFacts.planned). Returns the plan that may be sent,
+ * or what to do instead.
+ */
 export const decide = (
   s: State,
   at: MessageAtHand,
   text: string,
   types: readonly number[],
   oid: number | null = null,
+  planned: number | null = null,
 ): Passed | Stopped => {
   const mode = at === 'query' || at === 'call' ? 'simple' : 'extended';
   const { ready } = s;
@@ -42,7 +46,7 @@ export const decide = (
   if (s.barrier && s.replies.length > 0) return stopped(settle(s));
   const failed = s.status === FAILED_BLOCK;
   if ((!s.factsKnown || s.wantsCatalog) && !failed) return stopped(reread(s));
-  const judgement = judge(s, text, types, oid);
+  const judgement = judge(s, text, types, oid, planned);
   if (judgement === null) return WAIT;
   if (judgement.type === 'pass') return pass(s, judgement.plan, null);
   if (at === 'parse' && judgement.type === 'hold') {
@@ -77,7 +81,7 @@ const released = (
   const why =
     ready.epoch !== s.epoch
       ? "the session's role or search_path is another now"
-      : ready.catalog !== s.ownCatalogRead && s.gate.stillMeans(ready.plan) !== true
+      : (ready.catalog !== s.ownCatalogRead || s.catalog_is_stale) && s.gate.stillMeans(ready.plan) !== true
         ? 'what its names stand for is something else now'
         : null;
   if (why !== null) {
@@ -101,11 +105,12 @@ export const judge = (
   text: string,
   types: readonly number[],
   oid: number | null = null,
+  planned: number | null = null,
 ): Judgement | null => {
   const { judged } = s;
   s.judged = null;
   if (judged?.text === text && judged.epoch === s.epoch) return judged.verdict;
-  const judgement = oid === null ? s.gate.judge(text, types) : s.gate.judgeCall(oid);
+  const judgement = oid === null ? s.gate.judge(text, types, planned) : s.gate.judgeCall(oid);
   if (!(judgement instanceof Promise)) return judgement;
   const judging: Judging = { name: 'judging', text, epoch: s.epoch, verdict: null };
   s.phase = judging;
@@ -118,6 +123,29 @@ export const judge = (
       s.resume(judging);
     },
     (error) => broken(s, 'a statement could not be judged', error),
+  );
+  return null;
+};
+
+/** Do cursors that it takes rows from still do what they were judged to do? null: it is thought about, and the message at hand is read again. */
+export const cursorsStill = (s: State, plan: Plan): boolean | null => {
+  const waited = s.cursorsStill;
+  s.cursorsStill = null;
+  if (waited !== null) return waited;
+  const stale = s.cursors.declarationsFor(plan)?.filter((declared) => !s.gate.judgedNow(declared)) ?? null;
+  if (stale === null) return false;
+  if (stale.length === 0) return true;
+  const answers = stale.map((declared) => s.gate.stillMeans(declared));
+  if (answers.every((answer) => typeof answer === 'boolean')) return answers.every((answer) => answer);
+  const judging: Judging = { name: 'judging', text: '', epoch: s.epoch, verdict: null };
+  s.phase = judging;
+  Promise.all(answers.map(async (answer) => answer)).then(
+    (all) => {
+      if (s.phase !== judging) return;
+      s.cursorsStill = all.every((answer) => answer);
+      s.resume(judging);
+    },
+    (error) => broken(s, 'a cursor could not be judged', error),
   );
   return null;
 };
@@ -146,15 +174,19 @@ const record = (
   });
 };
 
-/** The client asked to cancel: ends a hold, else it is the server's to cancel. */
+/** The client asked to cancel: ends a judgement or a hold, else it is the server's to cancel. */
 export const cancel = (s: State): void => {
   const { phase, limiting } = s;
-  if (phase.name === 'held') phase.cancel();
-  else if (limiting?.name === 'paused') limiting.hold.cancel();
-  else if (limiting === null) {
-    s.toServer.flush();
-    void s.upstream.cancel();
+  if (phase.name === 'held') return phase.cancel();
+  if (limiting !== null) {
+    if (limiting.name === 'paused') limiting.hold.cancel();
+    return;
   }
+  // What waits for its judgement is not sent. Our own questions may be under way for it.
+  s.cancelled = phase.name === 'rereading' || (phase.name === 'judging' && s.replies.length === 0);
+  if (phase.name === 'judging' && s.cancelled) return s.resume(phase);
+  s.toServer.flush();
+  void s.upstream.cancel();
 };
 
 /** Has the client sent all of what it wants answered, or as much as is kept for it? */

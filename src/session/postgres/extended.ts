@@ -14,14 +14,23 @@ import {
   readParse,
 } from '../../wire/postgres/messages.ts';
 import type { Plan } from '../gate.ts';
-import { bindAhead, decide, judge } from './decide.ts';
+import { bindAhead, cursorsStill, decide, judge } from './decide.ts';
 import { limit, meterOf } from './limit.ts';
 import { CERTAIN, type Portal, type Prepared, serverName, type Undo } from './names.ts';
 import { describeOwn, runOwn } from './own.ts';
 import { malformed, refuse, refuseOrWait } from './refuse.ts';
 import { BIND, CLOSE, DESCRIBE, EXECUTE, PARSE } from './replies.ts';
 import { SETTLING, type State, type Step } from './state.ts';
-import { CHANGED, cursorExists, FAILED_TRANSACTION, noSuch, ONE_COMMAND, tooLarge, tooMany } from './texts.ts';
+import {
+  CHANGED,
+  CURSOR_CHANGED,
+  cursorExists,
+  FAILED_TRANSACTION,
+  noSuch,
+  ONE_COMMAND,
+  tooLarge,
+  tooMany,
+} from './texts.ts';
 import { reread, settle } from './wait.ts';
 
 export const onParse = (s: State): Step => {
@@ -78,7 +87,8 @@ export const onBind = (s: State): Step => {
   let plan: Plan;
   if (release) plan = prepared.plan as Plan;
   else {
-    const decided = decide(s, 'bind', textOf(prepared, serverName(statementName.text)), prepared.types);
+    const text = textOf(prepared, serverName(statementName.text));
+    const decided = decide(s, 'bind', text, prepared.types, null, s.plannedAt(prepared));
     if ('step' in decided) return decided.step;
     ({ plan, release } = decided);
   }
@@ -92,6 +102,7 @@ export const onBind = (s: State): Step => {
     portal.epoch !== s.epoch ||
     portal.mark !== s.gate.catalogMark() ||
     portal.changes !== s.catalog_changes ||
+    portal.inBlock !== s.in_transaction ||
     portal.release
   ) {
     const { pipeline } = s.replies;
@@ -103,6 +114,7 @@ export const onBind = (s: State): Step => {
       changes: s.catalog_changes,
       names: s.names.changes,
       portals: s.portals,
+      inBlock: s.in_transaction,
       release,
       values: [],
       resultFormat: 0,
@@ -145,16 +157,21 @@ export const onExecute = (s: State): Step => {
     portal.epoch !== s.epoch ||
     // What somebody let through is one statement, to its end.
     portal.changes !== s.catalog_changes ||
-    (portal.release === null && portal.mark !== s.gate.catalogMark()) ||
+    (portal.release === null && (portal.mark !== s.gate.catalogMark() || portal.inBlock !== s.in_transaction)) ||
     (plan.by_name && portal.names !== s.names.changes) ||
     (plan.runs_late && portal.portals !== s.portals);
   if (changed) {
-    const judgement = judge(s, plan.text, portal.prepared.types);
+    // Its plan is that of its Bind.
+    const planned = portal.prepared.planned ?? portal.changes;
+    const judgement = judge(s, plan.text, portal.prepared.types, null, planned);
     if (judgement === null) return 'wait';
     if (judgement.type !== 'pass' || portal.release) return refuseOrWait(s, 'extended', CHANGED);
     // What it does now, its effects too.
     ({ plan } = judgement);
   }
+  const still = portal.release === null ? cursorsStill(s, plan) : true;
+  if (still === null) return 'wait';
+  if (!still) return refuseOrWait(s, 'extended', CURSOR_CHANGED);
   if (s.limited && !(plan.only_reads && plan.cursors.length === 0)) return settle(s);
   const now = performance.now();
   const entry = s.replies.push(EXECUTE, plan, portal, null, now);
@@ -180,6 +197,9 @@ const executeCursor = (s: State, name: string): Step => {
   const judgement = judge(s, `FETCH ALL FROM ${quoted(name)}`, []);
   if (judgement === null) return 'wait';
   if (judgement.type !== 'pass') return refuseOrWait(s, 'extended', CHANGED);
+  const still = cursorsStill(s, judgement.plan);
+  if (still === null) return 'wait';
+  if (!still) return refuseOrWait(s, 'extended', CURSOR_CHANGED);
   const now = performance.now();
   limit(s, s.replies.push(EXECUTE, judgement.plan, null, null, now), meterOf(s, judgement.plan, null));
   s.sentSinceSync = true;
@@ -210,11 +230,12 @@ export const onDescribe = (s: State): Step => {
     if (s.barrier && s.replies.length > 0) return settle(s);
     if (!s.factsKnown && s.status !== FAILED_BLOCK) return reread(s);
     if (prepared.epoch !== s.epoch) {
-      const judgement = judge(s, textOf(prepared, key), prepared.types);
+      const judgement = judge(s, textOf(prepared, key), prepared.types, null, s.plannedAt(prepared));
       if (judgement === null) return 'wait';
       if (judgement.type !== 'pass') return refuseOrWait(s, 'extended', CHANGED);
     }
   }
+  if (kind === 0x53 && prepared) s.plannedAt(prepared);
   s.replies.push(DESCRIBE, null, null, null, 0).prepared = kind === 0x53 ? (prepared ?? null) : null;
   s.sentSinceSync = true;
   return 'keep';
@@ -245,7 +266,8 @@ export const onClose = (s: State): Step => {
 
 const prepare = (s: State, plan: Plan, types: readonly number[]): Prepared => {
   const { pipeline } = s.replies;
-  return { plan, inner: null, text: plan.text, types, local: plan.own.length > 0, epoch: s.epoch, pipeline };
+  const planned = s.temporaryBegan ? s.catalog_changes : null;
+  return { plan, inner: null, text: plan.text, types, local: plan.own.length > 0, epoch: s.epoch, planned, pipeline };
 };
 
 const bindOwn = (s: State, prepared: Prepared, portal: string): Step => {
@@ -264,6 +286,7 @@ const bindOwn = (s: State, prepared: Prepared, portal: string): Step => {
     changes: s.catalog_changes,
     names: s.names.changes,
     portals: s.portals,
+    inBlock: s.in_transaction,
     release: null,
     values,
     resultFormat,

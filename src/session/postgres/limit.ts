@@ -3,7 +3,7 @@
 // error while the server's transaction goes on, nor let a cancel hit another statement than this one.
 //
 //   passing --> paused: Hold --> run: the rest passes, under its release
-//                            \-> refuse: cutting --> the server failed it: our text in place of the server's
+//                            \-> refuse: cutting (what has written is not cancelled) --> the server failed it: our text in place of the server's
 //                                                \-> it completed: outside a block our error is told, in one the server is made to fail too
 import {
   errorResponse,
@@ -66,6 +66,15 @@ export const limit = (s: State, entry: Entry, meter: Meter | null): void => {
 export const hasRoom = ({ meter }: Entry, bytes: number): boolean =>
   meter === null || (meter.rows_left >= 1 && meter.bytes_left >= bytes);
 
+/** Longest texts of an error that pass, in bytes: it can quote any value that the statement has read, or all of them. */
+const ERROR_TEXT_BYTES_MAX = 64 * 1024;
+
+/** How many bytes of an error's texts pass: what the limit leaves, and of no more rows nothing. */
+export const errorRoom = ({ meter }: Entry): number => {
+  if (meter === null) return ERROR_TEXT_BYTES_MAX;
+  return meter.rows_left < 1 ? 0 : Math.min(meter.bytes_left, ERROR_TEXT_BYTES_MAX);
+};
+
 /** The next row of the oldest statement under way is too much: the server is not read until somebody has said what becomes of it. */
 export const pause = (s: State, goOn: () => void): void => {
   const { head } = s.replies;
@@ -112,6 +121,7 @@ const cut = (s: State, meter: Meter, text: WireText, goOn: () => void): void => 
     name: 'cutting',
     stopped,
     completed: withServers(text, (head.plan?.statements ?? 1) > 1 ? ALL_COMPLETED : COMPLETED),
+    failed: withServers(text, FAILED),
     meter,
     told: false,
     cancelling: false,
@@ -121,7 +131,7 @@ const cut = (s: State, meter: Meter, text: WireText, goOn: () => void): void => 
   // The client's Sync may be among what is not read.
   if (!s.replies.synced) s.toServer.write(FLUSH);
   // A cancel hits what runs when it comes: only this statement can, or what falls with it.
-  if (!s.replies.onePipeline) return;
+  if (meter.withholds || !s.replies.onePipeline) return;
   cutting.cancelling = true;
   s.toServer.flush();
   void s.upstream.cancel().then(() => {
@@ -140,10 +150,12 @@ const withServers = (text: WireText, said: string): WireText => ({
 const STOPPED = 'The database server stopped the statement.';
 const ALL_COMPLETED =
   'Every statement of the message completed on the database server; the rest of the rows was withheld.';
+const FAILED =
+  'The statement completed on the database server; the rest of its rows was withheld. With this error its transaction fails.';
 const COMPLETED = 'The statement completed on the database server; the rest of its rows was withheld.';
 
 /** The server has completed what was to be stopped, and everything behind it up to its Sync, whose status this is. What the client gets. */
-export const completedWithSync = (s: State, { completed }: Cutting, status: number): Buffer | false => {
+export const completedWithSync = (s: State, { completed, failed }: Cutting, status: number): Buffer | false => {
   s.limiting = null;
   if (status === IDLE) return Buffer.concat([errorResponse(completed), readyForQuery(status)]);
   // The server's block must fail as well; its own status comes with that. Nothing else was sent: a block makes what follows wait.
@@ -152,7 +164,7 @@ export const completedWithSync = (s: State, { completed }: Cutting, status: numb
     return false;
   }
   s.toServer.write(Buffer.concat([REFUSED_PARSE, SYNC]));
-  s.replies.push(PARSE, null, null, null, 0).refusal = completed;
+  s.replies.push(PARSE, null, null, null, 0).refusal = failed;
   s.replies.push(SYNC_OP, null, null, null, 0);
   s.pipelineEnds(SYNC_OP);
   s.phase = SETTLING;
@@ -160,9 +172,9 @@ export const completedWithSync = (s: State, { completed }: Cutting, status: numb
 };
 
 /** The same where no Sync was sent yet: what was executed since the last one must fail with it. */
-export const completedWithoutSync = (s: State, { completed }: Cutting): void => {
+export const completedWithoutSync = (s: State, { failed }: Cutting): void => {
   s.limiting = null;
   s.toServer.write(Buffer.concat([REFUSED_PARSE, FLUSH]));
-  s.replies.push(PARSE, null, null, null, 0).refusal = completed;
+  s.replies.push(PARSE, null, null, null, 0).refusal = failed;
   s.phase = DISCARDING;
 };

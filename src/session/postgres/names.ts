@@ -15,6 +15,12 @@ export interface Prepared {
   readonly local: boolean;
   /** The facts under which it was judged. */
   readonly epoch: number;
+  /**
+   * How often the session had changed the catalog when the server's plan of it may have been made; null: it has none that will be used, since
+   * a session's first temporary object changes the path under which names are looked up.
+   * Source: plancache.c, RevalidateCachedQuery: again when search_path or what the plan uses has changed, not when a nearer name comes up.
+   */
+  planned: number | null;
   /** In which it was sent: until that is answered the name may still mean what it meant before. CERTAIN: it exists. */
   readonly pipeline: number;
 }
@@ -39,6 +45,7 @@ export interface Portal {
   readonly changes: number;
   names: number;
   portals: SessionFacts['portals'];
+  readonly inBlock: boolean;
   /** Set when somebody let it through; its one run is reported there. */
   release: Release | null;
   /** Of an own statement: its parameters. */

@@ -19,6 +19,7 @@ export const ended = (s: State, head: Entry, tag: string | null, sqlstate: strin
   const at = s.accounts.ended(head, plan, tag, sqlstate);
   follow(s, plan, op, tag, sqlstate);
   for (const use of plan.cursors) {
+    s.cursors.follow(use, plan, tag !== null);
     if (tag === null) s.cursors.perhaps(use, head.meter);
     else s.cursors.done(use, head.meter);
   }
@@ -52,6 +53,8 @@ const follow = (s: State, plan: Plan, op: number, tag: string | null, sqlstate: 
         types: [],
         local: false,
         epoch: s.epoch,
+        // In a message that makes temporary objects too, perhaps before them.
+        planned: s.temporaryBegan ? s.catalog_changes - (plan.statements > 1 ? 1 : 0) : null,
         pipeline: CERTAIN,
       });
     else if (effect.name !== null) s.names.setStatement(effect.name, undefined);
@@ -88,6 +91,7 @@ export const discard = (s: State): void => {
   s.phase = DISCARDING;
   if (phase.name === 'held') phase.leave('upstream-gone');
   s.dropReady();
+  s.cancelled = false;
   s.accounts.dropGrant();
 };
 

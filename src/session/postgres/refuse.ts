@@ -15,6 +15,7 @@ import {
 import { violation } from './end.ts';
 import { PARSE, QUERY } from './replies.ts';
 import { DISCARDING, type State, type Step } from './state.ts';
+import { CANCELLED } from './texts.ts';
 import { settle } from './wait.ts';
 
 /** What the server is given in the place of a refused statement: its parser can't but reject it. */
@@ -54,6 +55,15 @@ export const refuse = (s: State, mode: Mode, text: WireText): Step => {
   }
   s.phase = DISCARDING;
   return 'drop';
+};
+
+/** The client has taken the message at hand back, while it was judged; everything before it is answered. */
+export const refuseCancelled = (s: State): Step => {
+  const { type } = s.in;
+  s.cancelled = false;
+  s.judged = null;
+  s.dropReady();
+  return refuse(s, type === FRONTEND.Query || type === FRONTEND.FunctionCall ? 'simple' : 'extended', CANCELLED);
 };
 
 /** A Query, and a Parse without a name, drop the unnamed statement before the server looks at their text. */

@@ -9,6 +9,7 @@ import { BAD_LENGTH, FRAME, FrameReader, NEED_MORE } from '../../wire/postgres/f
 import {
   BACKEND,
   cstring,
+  cutTexts,
   errorResponse,
   FAILED_BLOCK,
   IDLE,
@@ -18,12 +19,13 @@ import {
   readParameterTypes,
   readyForQuery,
   shortLatin1,
+  SYNC as SYNC_MESSAGE,
 } from '../../wire/postgres/messages.ts';
 import type { Plan } from '../gate.ts';
 import { AT_ONCE_BYTES } from '../outbox.ts';
 import { ownUpTo, withOwnAround, withOwnBefore } from './batch.ts';
 import { broken, desync, finish, hex, violation } from './end.ts';
-import { completedWithSync, completedWithoutSync, hasRoom, pause } from './limit.ts';
+import { completedWithSync, completedWithoutSync, errorRoom, hasRoom, pause } from './limit.ts';
 import { discard, ended, portalsEnded, skipToSync } from './outcome.ts';
 import {
   BIND,
@@ -246,6 +248,7 @@ export class ServerSide {
         // Only a plan with copy_in gets here, and it was sent alone: nothing else is under way.
         if (!head.plan?.copy_in) return unexpected(s, type);
         s.phase = COPYING;
+        s.copySyncs = 0;
         return head.op === QUERY ? withOwnBefore(s, head.plan, out) : true;
       case BACKEND.CopyOutResponse:
       case BACKEND.CopyDone:
@@ -258,6 +261,10 @@ export class ServerSide {
         s.tag = 'FunctionCall';
         return true;
       case BACKEND.NoticeResponse:
+        // It may say what was read.
+        if (!hasRoom(head, out.length + 1)) return STOP;
+        head.meter?.passed(0, out.length + 1);
+        return true;
       case BACKEND.NotificationResponse:
         return true;
       case BACKEND.ParameterStatus:
@@ -277,6 +284,7 @@ export class ServerSide {
       case BACKEND.CopyData:
         return false;
       case BACKEND.NoticeResponse:
+        return hasRoom(head, this.#out.length + 1) && this.#answer(s, whole);
       case BACKEND.NotificationResponse:
       case BACKEND.ParameterStatus:
         return this.#answer(s, whole);
@@ -351,6 +359,9 @@ export class ServerSide {
       return false;
     }
     const { refusal } = head;
+    const room = errorRoom(head);
+    const cut = cutTexts(buffer, start, end, room);
+    if (!refusal) head.meter?.passed(0, Math.min(room, end - start));
     const shift = head.plan?.position_shift ?? [];
     // Own statements that stand before the one that failed are done, and stay done.
     const before = head.op === QUERY && head.plan && head.plan.own.length > 0 ? ownUpTo(s, head.plan) : NO_BYTES;
@@ -364,9 +375,11 @@ export class ServerSide {
       if (!synced || s.replies.head.op === OWN_SYNC) discard(s);
       if (s.status === IN_BLOCK) s.status = FAILED_BLOCK;
     }
+    if (s.copySyncs > 0) syncsBehindCopy(s);
     if (refusal) return errorResponse(refusal);
-    if (before.length > 0) return Buffer.concat([before, moved(buffer, start, end, shift)]);
-    return shift.length === 0 ? true : moved(buffer, start, end, shift);
+    if (cut === null && before.length === 0 && shift.length === 0) return true;
+    const told = cut ?? buffer.subarray(start, end);
+    return Buffer.concat([before, moved(told, 0, told.length, shift)]);
   }
 }
 
@@ -408,7 +421,7 @@ const becameReady = (s: State, status: number): Passing => {
   s.status = status;
   if (s.replies.length === 0) s.barrier = false;
   if (status === IDLE) {
-    if (s.touched) s.factsKnown = false;
+    s.transactionEnded();
     // What is under way already may have touched them again.
     if (s.replies.length === 0) {
       s.idle();
@@ -447,6 +460,16 @@ const parameterStatus = (s: State, buffer: Buffer, start: number, end: number): 
 const unexpected = (s: State, type: number): false => {
   desync(s, `an unexpected message of type 0x${hex(type)}`);
   return false;
+};
+
+/** A COPY has failed before its data: the server has yet to come to the Syncs that stand before that. */
+const syncsBehindCopy = (s: State): void => {
+  for (; s.copySyncs > 0; s.copySyncs--) {
+    s.toServer.write(SYNC_MESSAGE);
+    s.replies.push(SYNC, null, null, null, 0);
+    s.pipelineEnds(SYNC);
+  }
+  s.phase = OPEN;
 };
 
 /** After a chunk of replies: whoever waited for the server may go on. */

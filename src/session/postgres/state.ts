@@ -11,7 +11,7 @@ import type { Upstream } from '../upstream.ts';
 import { type Answer, type Hold, NEVER_SENT } from '../hold.ts';
 import { Accounts } from './accounts.ts';
 import { Cursors } from './cursors.ts';
-import { Names, serverName } from './names.ts';
+import { Names, type Prepared, serverName } from './names.ts';
 import { Pace } from '../pace.ts';
 import { QUERY, Replies, type SYNC } from './replies.ts';
 import { Run } from './run.ts';
@@ -48,12 +48,25 @@ export interface Rereading {
   readonly name: 'rereading';
   readonly names: readonly string[];
   /** Set: the session's own catalog comes last. */
-  readonly catalog: State['ownCatalogRead'];
+  readonly catalog: CatalogQuestion | null;
   readonly values: string[];
   /** Parts of the row that is coming in. */
   row: Buffer[];
   /** The server's ErrorResponse to one of them; null: none. */
   error: Buffer | null;
+}
+
+/** The session's own catalog is asked for. */
+export interface CatalogQuestion {
+  readonly query: string;
+  readonly changes: number;
+  readonly mark: number;
+  /** Answers that stand before those of the question. */
+  readonly before: number;
+  /** In a block, a savepoint is around it. */
+  readonly savepoint: boolean;
+  /** It failed, and what it did is being taken back to the savepoint. */
+  readonly failed: boolean;
 }
 
 export type Phase =
@@ -78,6 +91,8 @@ export interface Cutting {
   /** What the client is told, with the server's word behind it. */
   readonly stopped: WireText;
   readonly completed: WireText;
+  /** It completed, in a transaction that this error ends. */
+  readonly failed: WireText;
   readonly meter: Meter;
   /** The client has its error. */
   told: boolean;
@@ -106,6 +121,7 @@ export class State implements SessionFacts {
   in_transaction = false;
   earlier: EarlierText[] = [];
   catalog_changes = 0;
+  committed_changes = 0;
   portals = PLAIN_PORTALS;
   reason = '';
   reason_at = 0;
@@ -159,12 +175,23 @@ export class State implements SessionFacts {
   roleTouched = false;
   /** The session has, or may have, temporary objects; DDL that is not committed yet; and changed either in the open transaction. */
   hasTemporary = false;
-  hasUncommitted = false;
+  has_uncommitted = false;
   catalogTouched = false;
-  /** The open transaction has a snapshot. */
+  /** The server may have made the session's schema for temporary objects, which stays. */
+  temporaryBegan = false;
+  /** The open transaction has a snapshot; and the shared catalog (GateSession.catalogMark) when it took it. */
   queried = false;
-  /** `catalog_changes` and the shared catalog when its own was read. */
-  ownCatalogRead: { readonly changes: number; readonly mark: number } | null = null;
+  queriedMark = 0;
+  /**
+   * `catalog_changes` and the shared catalog when its own was read, and when (performance.now()) it is read again for what it lacks. fixed:
+   * the open transaction would read the same again.
+   */
+  ownCatalogRead: {
+    readonly changes: number;
+    readonly mark: number;
+    readonly again_at: number;
+    readonly fixed: boolean;
+  } | null = null;
   /** Code ran that may have put other statements under the names of some. */
   namesDoubted = false;
 
@@ -184,10 +211,16 @@ export class State implements SessionFacts {
   /** Of the Query under way: its last command tag, and how many of its statements have ended. */
   tag = '';
   queryDone = 0;
+  /** Syncs that came before any data of the COPY under way. */
+  copySyncs = 0;
 
   // ---- the message at hand
+  /** The client asked to cancel it before it was judged. */
+  cancelled = false;
   /** The verdict that was waited for: of this message, and of no other. */
   judged: Judging | null = null;
+  /** The cursors that it takes rows from still mean what they were judged to mean; null: not waited for. */
+  cursorsStill: boolean | null = null;
   /** What became of it while it was held, and the facts then. */
   ready: (Answer & { readonly epoch: number; readonly catalog: State['ownCatalogRead'] }) | null = null;
 
@@ -227,14 +260,16 @@ export class State implements SessionFacts {
   }
 
   get catalog_is_own(): boolean {
-    return this.hasTemporary || this.hasUncommitted;
+    return this.hasTemporary || this.has_uncommitted;
   }
 
   /** Must the session's own catalog be read before anything else is judged? In a transaction it is only read when that has changed it. */
   get wantsCatalog(): boolean {
     if (!this.catalog_is_own || this.gate.catalogQuery === null) return false;
-    if (this.ownCatalogRead?.changes !== this.catalog_changes) return true;
-    return (this.status === IDLE || this.queried) && this.catalogMarkChanged;
+    const read = this.ownCatalogRead;
+    if (read?.changes !== this.catalog_changes) return true;
+    if (this.status !== IDLE && !this.queried) return false;
+    return (this.catalogMarkChanged && !read.fixed) || performance.now() >= read.again_at;
   }
 
   get catalog_is_stale(): boolean {
@@ -247,6 +282,10 @@ export class State implements SessionFacts {
 
   get role_start(): string {
     return this.firstRole;
+  }
+
+  get role_none(): string {
+    return this.facts.session_authorization ?? '';
   }
 
   get user_schema(): 'there' | 'none' | 'perhaps' {
@@ -271,6 +310,17 @@ export class State implements SessionFacts {
     return plan.preparable && plan.own.length === 0 ? plan.gate : 'utility';
   }
 
+  planned(name: string): { readonly at: number | null; readonly elsewhere: boolean } {
+    const prepared = this.names.statements.get(serverName(Buffer.from(name, 'utf8').toString('latin1')));
+    return prepared ? { at: this.plannedAt(prepared), elsewhere: prepared.epoch !== this.epoch } : NOT_PLANNED;
+  }
+
+  /** To be asked wherever the server may make a plan of it. */
+  plannedAt(prepared: Prepared): number | null {
+    if (this.temporaryBegan) prepared.planned ??= this.catalog_changes;
+    return prepared.planned;
+  }
+
   preparedTexts(): readonly string[] {
     return this.names.texts();
   }
@@ -280,7 +330,7 @@ export class State implements SessionFacts {
     this.fresh = false;
     if (this.begun === 0) this.begun = now;
     this.followCatalog(plan);
-    if (plan.queries) this.queried = true;
+    if (plan.queries) this.takesSnapshot();
     if (!plan.only_reads && !plan.transaction_control) this.workedSinceSync = true;
     if (plan.block !== null) this.in_transaction = plan.block === 'open';
     if (plan.changes_facts) this.touched = true;
@@ -292,7 +342,14 @@ export class State implements SessionFacts {
     }
     if (plan.names.length > 0) this.barrier = true;
     if (plan.declares) this.fetchable(plan);
+    if (plan.opaque) this.temporaryBegan = true;
     if (plan.opaque && this.names.forgetSql()) this.namesDoubted = true;
+  }
+
+  /** A transaction takes one with its first query; if it is to see the same rows to its end, no other. */
+  takesSnapshot(): void {
+    if (!this.queried) this.queriedMark = this.gate.catalogMark();
+    this.queried = true;
   }
 
   /** Whoever has temporary objects keeps them; DDL in a transaction is nobody else's before its end, which may take it back. */
@@ -305,8 +362,8 @@ export class State implements SessionFacts {
     this.factsKnown = false;
     this.barrier = true;
     // DDL and code may make temporary objects, too; reading tells.
-    if (what !== null && what !== 'temporary-gone') this.hasTemporary = true;
-    if (what === 'any') this.hasUncommitted = true;
+    if (what !== null && what !== 'temporary-gone') this.hasTemporary = this.temporaryBegan = true;
+    if (what === 'any') this.has_uncommitted = true;
     if (what !== null) this.catalogTouched = true;
   }
 
@@ -318,7 +375,7 @@ export class State implements SessionFacts {
 
   /** A Sync or a Query was sent: outside a block it ends the transaction, which takes back what was set in it. */
   pipelineEnds(by: typeof SYNC | typeof QUERY): void {
-    if (this.touched) this.barrier = true;
+    if (this.touched || this.catalogTouched) this.barrier = true;
     // From 18 on a Query behind messages that no Sync has ended leaves their implicit transaction open, as its ReadyForQuery tells:
     // until then it counts as work that a Sync of ours would commit.
     const open = by === QUERY && this.sentSinceSync;
@@ -326,9 +383,17 @@ export class State implements SessionFacts {
     this.workedSinceSync &&= open;
   }
 
+  /** The server has nothing open any more: what was made may be gone with the transaction (ON COMMIT DROP, an error in a pipeline). */
+  transactionEnded(): void {
+    if (this.touched) this.factsKnown = false;
+    if (this.catalogTouched) this.catalog_changes += 1;
+    if (this.has_uncommitted) this.committed_changes = this.catalog_changes;
+  }
+
   /** The server has nothing open, and nothing is under way. */
   idle(): void {
-    this.touched = this.roleTouched = this.catalogTouched = this.hasUncommitted = this.queried = false;
+    this.touched = this.roleTouched = this.catalogTouched = this.has_uncommitted = this.queried = false;
+    if (this.ownCatalogRead?.fixed) this.ownCatalogRead = null;
     this.begun = 0;
     this.portals = PLAIN_PORTALS;
     this.cursors.transactionEnded();
@@ -358,6 +423,8 @@ const IN_PARTS = `d${Array.from({ length: 256 }, (_, code) => code)
   .filter((code) => HANDLING.open[code] === undefined)
   .map((code) => String.fromCodePoint(code))
   .join('')}`;
+
+const NOT_PLANNED = { at: null, elsewhere: false };
 
 /** A name that the server can't take for another one, whatever its encoding. */
 const PLAIN_NAME = /^[\x20-\x7e]{1,62}$/;

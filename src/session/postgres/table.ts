@@ -20,6 +20,8 @@ export type Handling =
   /** Data of a COPY that was let through. */
   | 'copy-data'
   | 'copy-end'
+  /** Ignored, unless the COPY turns out to have failed before the server came to it. */
+  | 'copy-sync'
   /** Not during COPY FROM STDIN: the session ends, as the server would end it. */
   | 'copy-broken'
   /** Taken and not sent on, as the server ignores it here. */
@@ -38,7 +40,7 @@ export const CLIENT_MESSAGES: Readonly<Record<Name, Readonly<Record<ReadingPhase
   FunctionCall: { open: 'function-call', copying: 'copy-broken', discarding: 'drop' },
   // The server ignores Flush and Sync inside COPY FROM STDIN: the client sends another Sync when the data ends.
   Flush: { open: 'flush', copying: 'drop', discarding: 'drop' },
-  Sync: { open: 'sync', copying: 'drop', discarding: 'sync' },
+  Sync: { open: 'sync', copying: 'copy-sync', discarding: 'sync' },
   // Outside COPY the server ignores these: a client may still be sending data of a COPY that failed.
   CopyData: { open: 'drop', copying: 'copy-data', discarding: 'drop' },
   CopyDone: { open: 'drop', copying: 'copy-end', discarding: 'drop' },

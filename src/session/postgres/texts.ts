@@ -6,6 +6,11 @@ export const FAILED_TRANSACTION: WireText = {
   sqlstate: '25P02',
   message: 'current transaction is aborted, commands ignored until end of transaction block',
 };
+export const CANCELLED: WireText = {
+  severity: 'ERROR',
+  sqlstate: '57014',
+  message: 'canceling statement due to user request',
+};
 export const ONE_COMMAND: WireText = {
   severity: 'ERROR',
   sqlstate: '42601',
@@ -20,8 +25,14 @@ export const CHANGED: WireText = {
   severity: 'ERROR',
   sqlstate: 'ZH006',
   message:
-    'role, search_path or a prepared name changed between Bind and Execute, so the statement may mean something else now',
+    'role, search_path, a name or the transaction changed between Bind and Execute, so the statement may mean something else now',
   hint: 'Nothing ran. Bind it again; it is then judged as things are.',
+};
+export const CURSOR_CHANGED: WireText = {
+  severity: 'ERROR',
+  sqlstate: 'ZH006',
+  message: 'what the query of the cursor uses has changed since it was declared, so it may do something else now',
+  hint: 'Nothing ran. Declare it again; it is then judged as things are.',
 };
 export const GUARDED_SETTING: WireText = {
   severity: 'FATAL',

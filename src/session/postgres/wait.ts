@@ -2,14 +2,25 @@
 // Holdpoint's own questions (facts.ts) stand among the client's messages; the client must never see them, nor their answers.
 //
 //   settle: Flush, or a Sync of ours where that loses nothing --> SETTLING --> goOnAfterReplies (server.ts) --> the message is read again
-//   reread: SHOW ...; Flush or Sync --> Rereading --> ownRow, ownCompleted, ownFailed --> rereadEnded
+//   reread: SHOW ...; Flush or Sync --> Rereading --> ownRow, ownCompleted, ownFailed --> rereadEnded --> the message is read again
+//   the catalog could not be read in a block --> back to the savepoint before it --> rereadEnded
 import { performance } from 'node:perf_hooks';
 import { FRAME } from '../../wire/postgres/frame.ts';
-import { FLUSH, FRONTEND, IDLE, IN_BLOCK, readyForQuery, SYNC } from '../../wire/postgres/messages.ts';
+import { FAILED_BLOCK, FLUSH, FRONTEND, IDLE, IN_BLOCK, readyForQuery, SYNC } from '../../wire/postgres/messages.ts';
 import { violation } from './end.ts';
-import { least, reading, readTimeout } from './facts.ts';
-import { OWN_SYNC, QUERY, SYNC as SYNC_OP } from './replies.ts';
-import { DISCARDING, type Facts, FACTS, OPEN, type Rereading, SETTLING, type State, type Step } from './state.ts';
+import { least, reading, readTimeout, takingBack } from './facts.ts';
+import { type Op, OWN_SYNC, QUERY, SYNC as SYNC_OP } from './replies.ts';
+import {
+  type CatalogQuestion,
+  DISCARDING,
+  type Facts,
+  FACTS,
+  OPEN,
+  type Rereading,
+  SETTLING,
+  type State,
+  type Step,
+} from './state.ts';
 import { GUARDED_SETTING } from './texts.ts';
 
 /** Waits until everything sent has been answered; makes the server answer where nothing else does. */
@@ -26,9 +37,7 @@ const answerNow = (s: State): void => {
     s.toServer.write(FLUSH);
     return;
   }
-  s.toServer.write(SYNC);
-  s.replies.push(OWN_SYNC, null, null, null, 0);
-  s.sentSinceSync = false;
+  sync(s);
 };
 
 /** Reads the facts anew, once everything before is answered. */
@@ -36,13 +45,28 @@ export const reread = (s: State): Step => {
   if (s.replies.length > 0) return settle(s);
   const asked = s.first ? 'user-schema' : s.namesDoubted ? 'sql-names' : 'none';
   const catalog = s.first === null && s.wantsCatalog ? s.gate.catalogQuery : null;
-  const { names, bytes, ops } = reading(s.upstream.serverVersion, asked, catalog, s.status === IN_BLOCK);
+  const savepoint = s.status === IN_BLOCK;
+  const { names, before, bytes, ops } = reading(s.upstream.serverVersion, asked, catalog, savepoint);
+  ask(s, bytes, ops);
+  answerNow(s);
+  if (catalog !== null) s.takesSnapshot();
+  const question =
+    catalog === null
+      ? null
+      : { query: catalog, changes: s.catalog_changes, mark: s.gate.catalogMark(), before, savepoint, failed: false };
+  s.phase = { name: 'rereading', names, catalog: question, values: [], row: NO_ROW, error: null };
+  return 'wait';
+};
+
+const ask = (s: State, bytes: Buffer, ops: readonly Op[]): void => {
   s.toServer.write(bytes);
   for (const op of ops) s.replies.push(op, null, null, null, 0);
-  answerNow(s);
-  const read = catalog === null ? null : { changes: s.catalog_changes, mark: s.gate.catalogMark() };
-  s.phase = { name: 'rereading', names, catalog: read, values: [], row: NO_ROW, error: null };
-  return 'wait';
+};
+
+const sync = (s: State): void => {
+  s.toServer.write(SYNC);
+  s.replies.push(OWN_SYNC, null, null, null, 0);
+  s.sentSinceSync = false;
 };
 
 /** A DataRow that answers us; `first`: else it goes on with the one before. The bytes are copied: a slab would be kept whole. */
@@ -68,11 +92,22 @@ export const ownFailed = (s: State, error: Buffer): void => {
 
 /** Everything sent is answered, our questions too. */
 export const rereadEnded = (s: State, phase: Rereading): void => {
-  // Outside of a block nothing else is lost where the catalog alone could not be read: what users made is unknown then.
-  const all =
-    phase.error === null || (phase.catalog !== null && s.status === IDLE && phase.values.length >= phase.names.length);
-  if (phase.error && !all) rereadFailed(s, phase.error);
-  else rereadDone(s, phase);
+  const { error, catalog, values, names } = phase;
+  if (error === null) return rereadDone(s, phase);
+  if (catalog === null || catalog.failed || values.length < names.length) return rereadFailed(s, error);
+  // Nothing else is lost where the catalog alone could not be read: what users made is unknown then.
+  if (catalog.savepoint && values.length > catalog.before) return takeBack(s, { ...phase, catalog });
+  if (s.status === IDLE && !s.sentSinceSync) return rereadDone(s, phase);
+  rereadFailed(s, error);
+};
+
+/** The server skips what it is sent up to a Sync, which ends no block. */
+const takeBack = (s: State, phase: Rereading & { readonly catalog: CatalogQuestion }): void => {
+  if (s.status !== FAILED_BLOCK) sync(s);
+  const { bytes, ops } = takingBack();
+  ask(s, bytes, ops);
+  sync(s);
+  s.phase = { ...phase, catalog: { ...phase.catalog, failed: true }, error: null };
 };
 
 const rereadDone = (s: State, phase: Rereading): void => {
@@ -97,17 +132,23 @@ const rereadDone = (s: State, phase: Rereading): void => {
   s.fresh = true;
   s.barrier = false;
   const [...answers] = phase.values.slice(phase.names.length);
-  if (phase.catalog) {
-    s.ownCatalogRead = phase.catalog;
-    // Behind the answer of what else was asked: a setting put aside, the catalog, the setting put back.
+  const { catalog } = phase;
+  if (catalog) {
+    // Behind the answer of what else was asked: perhaps a savepoint, settings put aside, the catalog, the settings put back.
     const own = answers.splice(s.namesDoubted ? 1 : 0);
-    const rows = own[s.status === IN_BLOCK ? 2 : 1] ?? null;
-    s.hasTemporary = s.gate.ownCatalog(phase.error ? null : rows);
+    const [isolation, rows = null] = own.slice(catalog.savepoint ? 1 : 0);
+    const { temporary, whole, alone } = s.gate.ownCatalog(catalog.query, phase.error || catalog.failed ? null : rows);
+    s.hasTemporary = temporary;
+    const again_at = whole ? Number.POSITIVE_INFINITY : performance.now() + AGAIN_MS;
+    // The server looks names up in what others have made since, the query does not see it.
+    const fixed = alone && (inBlock || s.boundSinceSync) && !SEES_OTHERS.has(isolation ?? '');
+    s.ownCatalogRead = { changes: catalog.changes, mark: fixed ? s.queriedMark : catalog.mark, again_at, fixed };
   }
   const answer = answers[0] ?? null;
   if (s.first) {
     s.firstRole = s.role;
-    s.firstRoleHasSchema = answer === 't';
+    s.firstRoleHasSchema = answer?.startsWith('t') === true;
+    s.temporaryBegan = answer?.slice(1) !== '0';
     return s.first();
   }
   if (answer !== null) {
@@ -117,6 +158,12 @@ const rereadDone = (s: State, phase: Rereading): void => {
   s.resume(phase);
 };
 
+/** transaction_isolation: each query has a snapshot of its own. */
+const SEES_OTHERS: ReadonlySet<string> = new Set(['read committed', 'read uncommitted']);
+
+/** A catalog that lacks something, since somebody has locked a table, is read again with the next statement after this time. */
+const AGAIN_MS = 1000;
+
 /** Of a time that runs since the transaction began. */
 const leftOf = (s: State, timeout_ms: number | null): number | null =>
   timeout_ms === null ? null : Math.max(0, timeout_ms - (performance.now() - s.begun));
@@ -125,6 +172,7 @@ const leftOf = (s: State, timeout_ms: number | null): number | null =>
 const rereadFailed = (s: State, error: Buffer): void => {
   if (s.first) return s.first();
   s.dropReady();
+  s.cancelled = false;
   s.toClient.write(error);
   const simple = s.in.next() === FRAME && s.in.type === FRONTEND.Query;
   if (simple) {

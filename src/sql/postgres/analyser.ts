@@ -11,7 +11,8 @@ import {
   refusedAnalysis,
   STATEMENT_BYTES_MAX,
 } from './analysis.ts';
-import { Catalog, TooMuchBehind } from './catalog/catalog.ts';
+import { Catalog } from './catalog/catalog.ts';
+import { TooMuchBehind } from './catalog/memo.ts';
 import { blank, encodeTokens, Lexer, TokenKind } from './lexer.ts';
 import { Parser } from './parser.ts';
 import { WorkerPool } from './pool.ts';
@@ -108,12 +109,14 @@ export class PostgresAnalyser {
       context.search_path,
       context.search_path_start,
       context.role_start,
+      context.role_none,
       context.search_path_is_local,
       context.portals,
       context.user_schema,
       context.catalog?.id,
       context.blind,
       context.catalog_is_own,
+      context.planned_before,
     ]);
     const known = this.#contexts.get(key);
     if (known) return known;
@@ -153,7 +156,7 @@ export class PostgresAnalyser {
   }
 
   async #inWorker(text: string, context: AnalysisContext, asker: Asker): Promise<Analysis> {
-    const { prepared, catalog: snapshot, ...plain } = context;
+    const { prepared, catalog: snapshot, committed: _, ...plain } = context;
     const catalog = snapshot instanceof Catalog ? snapshot : null;
     const names = executedNames(text);
     const known = names.flatMap((name) => {

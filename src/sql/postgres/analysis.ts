@@ -127,6 +127,7 @@ function judgeCall(a: Analyst, oid: number, name: string | null): string {
     rows_max: 1,
     cursor: null,
     copy_in: false,
+    returns_written: false,
     hidden_writes: a.found.hidden_writes,
     transaction_control: false,
     parse_is_harmless: true,

@@ -126,8 +126,8 @@ export class Analyst {
     return scope;
   }
 
-  /** SQL text inside a literal: its findings count here, at the literal's place. False: it does not parse. */
-  inner(text: string, location: unknown): boolean {
+  /** SQL text inside a literal: its findings count here, at the literal's place. planned: it is not run. False: it does not parse. */
+  inner(text: string, location: unknown, planned = false): boolean {
     const encoded = Buffer.from(text, 'utf8').toString('latin1');
     const blanked = blank(encoded);
     if (blanked.joins_strings) return false;
@@ -135,18 +135,18 @@ export class Analyst {
     if (!parsed.ok) return false;
     const pinned = this.found.pinned;
     this.found.pinned = this.found.place(location);
-    for (const raw of parsed.statements) this.walk(...unwrap(raw.stmt));
+    for (const raw of parsed.statements) this.walk(...unwrap(raw.stmt), { planned });
     this.found.pinned = pinned;
     return true;
   }
 
   /** Some fields of a statement that is there only for them. False: it is none of that kind. */
-  partOf(text: string, kind: string, fields: readonly string[]): boolean {
+  partOf(text: string, kind: string, fields: readonly string[], planned = false): boolean {
     const parsed = this.parser.parse(Buffer.from(text, 'utf8').toString('latin1'));
     const [found, node] = unwrap((parsed.ok && parsed.statements[0]?.stmt) || {});
     if (found !== kind) return false;
     // OLD and NEW are no tables.
-    const frame = { ...NOWHERE, scope: { name: 'old', outer: { name: 'new', outer: null } } };
+    const frame = { ...NOWHERE, planned, scope: { name: 'old', outer: { name: 'new', outer: null } } };
     const base = this.#stack.length;
     for (const field of fields) this.push(node[field], '*', frame);
     while (this.#stack.length > base) this.#visit(this.#stack.pop()!);
@@ -154,10 +154,10 @@ export class Analyst {
   }
 
   /** An analyst of something that belongs to the statement. names: search_path of its text; bodies: of what it calls. */
-  nested(names: string | null, bodies: string | null, role = this.context.role): Analyst {
-    const { server_version, database } = this.context;
-    const catalog = this.names.catalog;
-    const context = { server_version, database, role, catalog, search_path: names, prepared: () => undefined };
+  nested(names: string | null, bodies: string | null, role = this.names.role ?? ''): Analyst {
+    const { server_version, database, catalog_is_own = false, committed = null } = this.context;
+    const own = { catalog: this.names.catalog, catalog_is_own, committed };
+    const context = { server_version, database, role, ...own, search_path: names, prepared: () => undefined };
     const inner = this.another('', context);
     inner.found.pinned = [0, 0];
     inner.names.body_path = bodies;

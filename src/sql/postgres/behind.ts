@@ -13,7 +13,8 @@ import { judgeSetting } from './settings.ts';
 import { Refusal } from './tree.ts';
 
 /** What is done to a relation. */
-export type Verb = 'read' | 'insert' | 'update' | 'delete' | 'truncate' | 'truncate-cascade' | 'analyze' | 'lock';
+export type Verb = Change | 'read' | 'truncate' | 'truncate-cascade' | 'analyze' | 'lock' | `plan-${Change}`;
+export type Change = 'insert' | 'update' | 'delete';
 
 export interface Behind {
   readonly analysis: Analysis;
@@ -44,7 +45,7 @@ export function behindRelation(a: Analyst, row: RelationRow, verb: Verb): Behind
 /** A function that is called, by whatever syntax. locals: names of a trigger's transition tables. */
 export function behindFunction(a: Analyst, row: FunctionRow, locals: readonly string[] = []): Behind {
   const { names, bodies } = pathsOf(a, row);
-  const role = row.definer ? row.owner : a.context.role;
+  const role = row.definer ? row.owner : (a.names.role ?? '');
   return worked(
     a,
     `call ${row.oid} ${JSON.stringify(locals)}`,
@@ -62,12 +63,17 @@ export function behindType(a: Analyst, row: TypeRow): Behind {
     const { types, functions, checks } = catalog.behindType(row);
     usesTypes(inner, catalog, types);
     for (const fn of functions) inner.code.runsUnnamed(fn);
-    for (const check of checks) stored(inner, catalog, `SELECT ${check.replaceAll(VALUE, 'NULL')}`);
+    for (const check of checks) expression(inner, catalog, row, check?.replaceAll(VALUE, 'NULL') ?? null);
   });
 }
 
 /** The value that is checked, as the server prints it. */
 const VALUE = /(?<![\w"$])VALUE(?![\w"$])/g;
+
+/** Does the catalog have the whole of it? */
+export function isPrinted({ kind, language }: FunctionRow): boolean {
+  return kind !== 'a' && (language === 'sql' || language === 'plpgsql');
+}
 
 /** A function of a well-known extension that only computes. */
 export function isHarmless(row: FunctionRow): boolean {
@@ -88,7 +94,7 @@ function worked(a: Analyst, what: string, work: (inner: Analyst, catalog: Catalo
   const { names, bodies, role } = paths ?? {
     names: catalog.rows.path,
     bodies: a.names.body_path,
-    role: a.context.role,
+    role: a.names.role ?? '',
   };
   // The role is a schema of the path, too.
   const key = `${what} ${JSON.stringify([names, bodies, role])} ${a.context.server_version}`;
@@ -119,13 +125,27 @@ function made(inner: Analyst): Behind {
 }
 
 /** A statement that the catalog keeps, as it prints it. */
-function stored(inner: Analyst, catalog: Catalog, text: string): void {
+function stored(inner: Analyst, catalog: Catalog, text: string, planned = false): void {
   catalog.memo.spend(text.length);
-  if (!inner.inner(text, undefined)) unreadable(inner);
+  if (!inner.inner(text, undefined, planned)) unreadable(inner);
 }
 
-function unreadable(inner: Analyst, object = ''): void {
-  inner.add('code', object, 'Can not be read here: it may run anything.', undefined, true);
+type Named = { readonly schema: string; readonly name: string };
+
+/** An expression that hangs on something; null: a table was locked. */
+function expression(inner: Analyst, catalog: Catalog, row: Named, text: string | null, planned = false): void {
+  if (text === null) locked(inner, row);
+  else stored(inner, catalog, `SELECT ${text}`, planned);
+}
+
+/** What the server would have waited for somebody to tell. */
+function locked(inner: Analyst, { schema, name }: Named): void {
+  unreadable(inner, qualified(schema, name), 'Can not be read now: somebody has locked a table that it is about.');
+  inner.names.missing = true;
+}
+
+function unreadable(inner: Analyst, object = '', why = 'Can not be read here: it may run anything.'): void {
+  inner.add('code', object, why, undefined, true);
   inner.effects.forget();
 }
 
@@ -153,6 +173,10 @@ const EVENTS: Readonly<Record<Verb, { trigger: number; rule: string; policies: s
   'truncate-cascade': { trigger: 32, rule: '', policies: '' },
   // SELECT FOR UPDATE sees what an update would.
   lock: { trigger: 0, rule: '', policies: 'w*' },
+  // EXPLAIN fires no trigger, but expressions of the rules and policies are computed where they are constant.
+  'plan-insert': { trigger: 0, rule: '3', policies: 'ar*' },
+  'plan-update': { trigger: 0, rule: '2', policies: 'rw*' },
+  'plan-delete': { trigger: 0, rule: '4', policies: 'rd*' },
   // ANALYZE computes expressions of indexes and statistics, and a plan may hold constant ones.
   analyze: { trigger: 0, rule: '', policies: '' },
 };
@@ -163,11 +187,11 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
   // A policy narrows what may be seen: whose rights its functions have is the table's affair.
   const definers = new Set(inner.found.definers.keys());
   for (const [command, text] of behind.policies)
-    if (event.policies.includes(command)) stored(inner, catalog, `SELECT ${text}`);
+    if (event.policies.includes(command)) expression(inner, catalog, row, text);
   for (const name of inner.found.definers.keys()) if (!definers.has(name)) inner.found.definers.delete(name);
   triggersAndRules(inner, catalog, row, verb);
-  if (verb === 'insert' || verb === 'update' || verb === 'analyze') {
-    for (const text of behind.expressions) stored(inner, catalog, `SELECT ${text}`);
+  if (COMPUTES.has(verb)) {
+    for (const text of behind.expressions) expression(inner, catalog, row, text, plans(verb));
     for (const fn of behind.compares) inner.code.runsUnnamed(fn);
   }
   for (const oid of behind.children) {
@@ -183,6 +207,19 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
   }
 }
 
+/** A plan may hold any of the expressions: CHECKs say which rows there can be. */
+const COMPUTES: ReadonlySet<Verb> = new Set([
+  'insert',
+  'update',
+  'analyze',
+  'plan-insert',
+  'plan-update',
+  'plan-delete',
+]);
+
+/** What changes something, such as nextval in a default, is no constant: it is only run by a write. */
+const plans = (verb: Verb): boolean => verb === 'analyze' || verb.startsWith('plan-');
+
 /** What becomes of rows that refer to those which go or change, by pg_constraint.confdeltype and confupdtype. */
 const CASCADES: Partial<Record<Verb, (deleted: string, updated: string) => Verb | null>> = {
   delete: (deleted) => (deleted === 'c' ? 'delete' : 'nd'.includes(deleted) ? 'update' : null),
@@ -195,10 +232,18 @@ function triggersAndRules(inner: Analyst, catalog: Catalog, row: RelationRow, ve
   const event = EVENTS[verb];
   for (const trigger of triggers) {
     if ((trigger.type & event.trigger) === 0) continue;
+    if (trigger.text === null) {
+      locked(inner, row);
+      continue;
+    }
     if (/ WHEN \(/.test(trigger.text)) whenClause(inner, catalog, trigger.text);
     inner.code.runs(trigger.function, undefined, transitionTables(trigger.text));
   }
-  for (const [on, text] of rules) if (on === event.rule) rule(inner, catalog, text);
+  for (const [on, text] of rules) {
+    if (on !== event.rule) continue;
+    if (text === null) locked(inner, row);
+    else rule(inner, catalog, text, plans(verb));
+  }
 }
 
 /** REFERENCING OLD TABLE AS a NEW TABLE AS b */
@@ -214,9 +259,9 @@ function whenClause(inner: Analyst, catalog: Catalog, text: string): void {
   if (!inner.partOf(text, 'CreateTrigStmt', ['whenClause'])) unreadable(inner);
 }
 
-function rule(inner: Analyst, catalog: Catalog, text: string): void {
+function rule(inner: Analyst, catalog: Catalog, text: string, planned: boolean): void {
   catalog.memo.spend(text.length);
-  if (!inner.partOf(text, 'RuleStmt', ['whereClause', 'actions'])) unreadable(inner);
+  if (!inner.partOf(text, 'RuleStmt', ['whereClause', 'actions'], planned)) unreadable(inner);
 }
 
 /** pg_trigger.tgtype: INSTEAD OF. */
@@ -225,9 +270,11 @@ const INSTEAD = 64;
 function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): void {
   const { view: query, triggers, expressions } = catalog.behind(row.oid);
   triggersAndRules(inner, catalog, row, verb);
-  if (query === null) return unreadable(inner, qualified(row.schema, row.name));
-  if (verb === 'insert' || verb === 'update') for (const text of expressions) stored(inner, catalog, `SELECT ${text}`);
+  if (query === null) return locked(inner, row);
+  if (COMPUTES.has(verb)) for (const text of expressions) expression(inner, catalog, row, text, plans(verb));
   const instead = triggers.some(({ type }) => (type & INSTEAD) !== 0 && (type & EVENTS[verb].trigger) !== 0);
+  // Rows are locked in the tables that it shows.
+  if (verb === 'lock') return stored(inner, catalog, `${query.replace(/;\s*$/, '')} FOR UPDATE`);
   // INSTEAD OF INSERT is given new rows alone.
   if (!instead || verb !== 'insert') stored(inner, catalog, query);
   // One that is updatable by itself changes the table that it shows.
@@ -276,6 +323,7 @@ const FACTS: ReadonlySet<string> = new Set(['search_path', 'role', 'session_auth
 
 function judgeFunction(inner: Analyst, catalog: Catalog, row: FunctionRow): void {
   const name = qualified(row.schema, row.name);
+  if (isPrinted(row) && row.definition === null) return locked(inner, row);
   usesTypes(inner, catalog, row.types);
   if (row.kind === 'a') {
     for (const part of catalog.partsOf(row.oid)) inner.code.runs(part, undefined);

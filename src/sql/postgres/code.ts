@@ -132,6 +132,13 @@ export class Code {
     this.#effects.forget();
   }
 
+  /** How an index compares values. Those that the catalog has count with the types that they are for, built-in ones in every statement. */
+  operatorClass(names: readonly string[], location: unknown): void {
+    if (this.#names.catalog || names.at(-2) === 'pg_catalog') return;
+    this.#found.add('code', names.join('.'), 'An operator class that is not known may run a function.', location, true);
+    this.#effects.forget();
+  }
+
   /** A type that a value is converted to; one that is not built in may run code. */
   type(names: readonly string[], location: unknown): void {
     const bare = names.at(-1)!;

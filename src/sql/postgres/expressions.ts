@@ -13,11 +13,11 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
     'walk',
     `A_ArrayExpr A_Indices A_Star AccessPriv Alias AlterTableCmd ATAlterConstraint BitString BoolExpr Boolean BooleanTest
      CTECycleClause CTESearchClause CaseWhen CoalesceExpr CollateClause ColumnDef CommonTableExpr
-     CreateOpClassItem CurrentOfExpr DefElem Float FunctionParameter GroupingFunc GroupingSet IndexElem InferClause Integer
+     CreateOpClassItem CurrentOfExpr DefElem Float FunctionParameter GroupingFunc GroupingSet InferClause Integer
      JsonAggConstructor JsonArgument JsonBehavior JsonExpr JsonFormat JsonIsPredicate
      JsonKeyValue JsonOutput JsonReturning JsonTable
      JsonTableColumn JsonTablePathSpec JsonValueExpr List MergeWhenClause MinMaxExpr MultiAssignRef NamedArgExpr
-     NullTest ObjectWithArgs OnConflictClause ParamRef PartitionBoundSpec PartitionElem PartitionRangeDatum
+     NullTest ObjectWithArgs OnConflictClause ParamRef PartitionBoundSpec PartitionRangeDatum
      PartitionSpec PublicationObjSpec RangeSubselect RangeTableFunc RangeTableFuncCol ResTarget
      ReturningClause ReturningOption RoleSpec RowExpr SQLValueFunction SetToDefault StatsElem String TriggerTransition
      PartitionCmd PublicationTable TypeCast VacuumRelation WindowDef XmlExpr XmlSerialize`,
@@ -56,6 +56,8 @@ export const EXPRESSIONS: Readonly<Record<string, 'walk' | 'never' | Visit>> = {
     a.children(node, frame);
   },
   FuncCall: functionCall,
+  IndexElem: indexed,
+  PartitionElem: indexed,
   IntoClause: (a, node, frame) => a.relations.creates(node['rel'] as Tree, frame, 'Creates a table.'),
   JoinExpr: (a, node, frame) => {
     if (node['usingClause'] !== undefined || node['isNatural'] === true) a.code.operator(['='], -1);
@@ -129,6 +131,12 @@ function all(rule: 'walk' | 'never', kinds: string): Record<string, 'walk' | 'ne
 }
 
 const BETWEENS = new Set(['AEXPR_BETWEEN', 'AEXPR_NOT_BETWEEN', 'AEXPR_BETWEEN_SYM', 'AEXPR_NOT_BETWEEN_SYM']);
+
+function indexed(a: Analyst, node: Tree, frame: Frame): void {
+  const names = strings(node['opclass']);
+  if (names.length > 0 && !frame.defines) a.code.operatorClass(names, node['location']);
+  a.children(node, frame, ['opclass']);
+}
 
 function folding(a: Analyst, node: Tree, frame: Frame): void {
   a.found.folds = true;
@@ -228,7 +236,7 @@ function setConfig(a: Analyst, args: readonly unknown[], node: Tree, frame: Fram
     a.own.set(lower, value, parameterNumber(args[1]), node);
     return;
   }
-  const { action, why, refused } = judgeSetting(name, given ?? undefined);
+  const { action, why, refused } = judgeSetting(name, given ?? undefined, a.context);
   if (refused !== undefined) refuse(refused);
   a.add(action, quoteIdentifier(lower), why, node['location']);
   if (frame.defines || frame.planned || frame.later)

@@ -27,6 +27,7 @@ export class Found {
   writes_all_rows = false;
   folds_rows = false;
   copy_in = false;
+  returns_written = false;
   hidden_writes = false;
   /** It defines a relation. */
   defined = false;
@@ -61,7 +62,8 @@ export class Found {
   begin(start: number, end: number): void {
     this.start = start;
     this.end = end;
-    this.writes_all_rows = this.folds_rows = this.copy_in = this.hidden_writes = false;
+    this.writes_all_rows = this.folds_rows = this.copy_in = false;
+    this.returns_written = this.hidden_writes = false;
     this.defined = this.literal = this.folds = this.reads_user_relation = false;
     this.#seen.clear();
   }
@@ -93,7 +95,10 @@ export class Found {
     for (const name of inner.functions) this.functions.add(name);
     this.writes_all_rows ||= inner.statements.some((s) => s.writes_all_rows);
     this.hidden_writes ||= inner.statements.some((s) => s.hidden_writes);
+    this.returns_written ||= inner.statements.some((s) => s.returns_written);
     this.folds_rows ||= inner.statements.some((s) => s.folds_rows);
+    this.user_code ||= inner.user_code === true;
+    if (inner.changes_catalog) this.#a.names.changes(inner.changes_catalog);
   }
 
   /**

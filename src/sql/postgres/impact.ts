@@ -12,8 +12,16 @@ export type TextQuestion = Pick<
   'statements' | 'identifiers' | 'calls' | 'operators' | 'parameters_named' | 'unplannable'
 >;
 
-/** `text`: what would be forwarded, without comments; latin1. */
-export function impactQuestion(text: string, analysis: Analysis): TextQuestion {
+/** What EXPLAIN may be asked, as statements to be analysed before; latin1. */
+export function explainTexts(text: string, analysis: Analysis): readonly string[] {
+  return analysis.statements.flatMap((facts, statement) => {
+    const { explain } = asked(text, analysis, facts, statement);
+    return explain === null ? [] : [`EXPLAIN ${explain}`];
+  });
+}
+
+/** `text`: what would be forwarded, without comments; latin1. `plans`: analyses of its `explainTexts`. */
+export function impactQuestion(text: string, analysis: Analysis, plans: readonly Analysis[]): TextQuestion {
   const names = namesIn(text);
   return {
     statements: analysis.statements.map((facts, statement) => asked(text, analysis, facts, statement)),
@@ -21,7 +29,7 @@ export function impactQuestion(text: string, analysis: Analysis): TextQuestion {
     calls: [...names.calls],
     operators: [...names.operators],
     parameters_named: names.parameters,
-    unplannable: unplannable(analysis) ?? (names.readable ? null : 'it has a name that is not written plainly.'),
+    unplannable: unplannable(analysis, plans) ?? (names.readable ? null : 'it has a name that is not written plainly.'),
   };
 }
 
@@ -31,16 +39,22 @@ export function isPlainBuiltIn(name: string, major: number): boolean {
 }
 
 /** EXPLAIN runs stable functions, and parsing runs input functions: what the analysis could not see through is not given to it. */
-function unplannable({ findings, functions, effects, error }: Analysis): string | null {
-  if (error) return 'it does not parse.';
-  const opaque = findings.find(({ action, unresolved }) => unresolved || action === 'code' || action === 'unknown');
-  if (opaque)
-    return opaque.object
-      ? `it may run ${opaque.object}, so it is not given to EXPLAIN.`
-      : 'it has code that cannot be read.';
-  const own = functions.find((name) => !/^(pg_catalog|information_schema)\./.test(name));
-  if (own !== undefined) return `it may run ${own}, so it is not given to EXPLAIN.`;
-  return effects.some(changesFacts) ? 'it changes what names mean.' : null;
+function unplannable({ effects, error, statements }: Analysis, plans: readonly Analysis[]): string | null {
+  if (error || plans.some((plan) => plan.error)) return 'it does not parse.';
+  for (const { findings, functions } of plans) {
+    const opaque = findings.find(({ action, unresolved }) => unresolved || action === 'code' || action === 'unknown');
+    if (opaque)
+      return opaque.object
+        ? `it may run ${opaque.object}, so it is not given to EXPLAIN.`
+        : 'it has code that cannot be read.';
+    const own = functions.find((name) => !/^(pg_catalog|information_schema)\./.test(name));
+    if (own !== undefined) return `it may run ${own}, so it is not given to EXPLAIN.`;
+  }
+  // What the last statement changes, nothing is planned after.
+  const last = statements.length - 1;
+  return effects.some((effect) => effect.statement < last && changesFacts(effect))
+    ? 'it changes what names mean.'
+    : null;
 }
 
 const TARGETED: ReadonlySet<string> = new Set(['write', 'ddl', 'import', 'admin', 'export', 'transaction']);

@@ -39,9 +39,11 @@ function judgeStatement(a: Analyst, raw: RawStatement): void {
     end,
     writes_all_rows: a.found.writes_all_rows,
     folds_rows: a.found.folds_rows || (a.found.folds && a.found.reads_user_relation),
-    rows_max: kind === 'ExecuteStmt' && a.prepared.executed !== undefined ? a.prepared.executed : rowsMax(kind, node),
+    rows_max:
+      kind === 'ExecuteStmt' && a.prepared.executed !== undefined ? a.prepared.executed : rowsMax(kind, node, a.names),
     cursor: cursorOf(kind, node),
     copy_in: a.found.copy_in,
+    returns_written: a.found.returns_written,
     hidden_writes: a.found.hidden_writes,
     transaction_control: kind === 'TransactionStmt',
     parse_is_harmless: row?.analysed_at_parse !== true || !a.found.literal || literalsAreHarmless(a),
@@ -73,10 +75,10 @@ export function atEnd(a: Analyst, findings_before: number): void {
   if (catalog) {
     for (const fn of catalog.ambient) a.code.runsUnnamed(fn);
     if (a.found.defined || changesCatalog(a, findings_before))
-      for (const [, fn] of catalog.rows.event_triggers) a.code.runs(fn, undefined);
+      for (const [, fn] of catalog.event_triggers) a.code.runs(fn, undefined);
   }
   for (const [name, owner] of a.found.definers)
-    if (owner !== a.context.role) a.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);
+    if (owner !== a.names.role) a.add('role', name, `Runs with the rights of ${owner} (SECURITY DEFINER).`);
   a.found.definers.clear();
 }
 

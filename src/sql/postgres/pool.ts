@@ -3,10 +3,11 @@
 import { Worker } from 'node:worker_threads';
 import type { Analysis, AnalysisContext, AnalysisError } from '../findings.ts';
 import type { Catalog } from './catalog/catalog.ts';
+import { Overlay } from './catalog/overlay.ts';
 import type { CatalogRows } from './catalog/rows.ts';
 import { Turns } from './turns.ts';
 
-export type PlainContext = Omit<AnalysisContext, 'prepared' | 'catalog'>;
+export type PlainContext = Omit<AnalysisContext, 'prepared' | 'catalog' | 'committed'>;
 
 interface Analyse<OfCatalog> {
   readonly task: 'analyse';
@@ -34,7 +35,8 @@ export interface Results {
 
 /** What a thread is sent: a catalog before the first question that needs it, and questions. */
 export type WorkerMessage =
-  | { readonly catalog: number; readonly rows: CatalogRows }
+  /** over: the one that all share, which the thread has. */
+  | { readonly catalog: number; readonly rows: CatalogRows; readonly over: number | null }
   | { readonly question: WorkerQuestion };
 
 /** Catalogs that a thread keeps: of several databases, and of sessions with objects of their own. */
@@ -163,12 +165,22 @@ function send({ worker }: Thread, message: WorkerMessage): void {
 function withCatalog(thread: Thread, asked: Asked): WorkerQuestion {
   if (asked.task !== 'analyse') return asked;
   const { catalog } = asked;
-  if (catalog && !thread.catalogs.includes(catalog.id)) {
-    send(thread, { catalog: catalog.id, rows: catalog.rows });
-    thread.catalogs.push(catalog.id);
-    if (thread.catalogs.length > THREAD_CATALOGS_MAX) thread.catalogs.shift();
-  }
+  if (catalog) give(thread, catalog);
   return { ...asked, catalog: catalog?.id ?? null };
+}
+
+function give(thread: Thread, catalog: Catalog): void {
+  if (thread.catalogs.includes(catalog.id)) return;
+  const shared = catalog instanceof Overlay ? catalog.shared : null;
+  if (shared) {
+    give(thread, shared);
+    // It is used, so others go first.
+    thread.catalogs.splice(thread.catalogs.indexOf(shared.id), 1);
+    thread.catalogs.push(shared.id);
+  }
+  send(thread, { catalog: catalog.id, rows: catalog.rows, over: shared?.id ?? null });
+  thread.catalogs.push(catalog.id);
+  if (thread.catalogs.length > THREAD_CATALOGS_MAX) thread.catalogs.shift();
 }
 
 function refused(sqlstate: string, message: string, cpu_ms = 0): WorkerAnswer<AnalysisError> {

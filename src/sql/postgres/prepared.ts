@@ -32,10 +32,10 @@ export class Prepared {
   /** PREPARE: judges the inner statement alone, then counts its findings here too. */
   prepare(name: string, query: Tree): void {
     this.#checkName(name);
-    const context = { ...this.#a.context, search_path: this.#names.path_text, catalog: this.#names.catalog };
-    const inner = this.#a.another(this.#a.text, context);
+    const inner = this.#a.another(this.#a.text, this.#names.here);
     const [kind, node] = unwrap(query);
     inner.found.start = this.#found.start;
+    inner.names.doubted = this.#names.doubted;
     inner.walk(kind, node);
     atEnd(inner, 0);
     inner.found.statements.push({
@@ -44,15 +44,16 @@ export class Prepared {
       end: this.#found.start,
       writes_all_rows: inner.found.writes_all_rows,
       folds_rows: inner.found.folds && inner.found.reads_user_relation,
-      rows_max: rowsMax(kind, node),
+      rows_max: rowsMax(kind, node, inner.names),
       cursor: null,
       copy_in: false,
+      returns_written: inner.found.returns_written,
       hidden_writes: inner.found.hidden_writes,
       transaction_control: false,
       parse_is_harmless: true,
     });
     const analysis: Analysis = {
-      ...inner.result({ forward: null, position_shift: [], shape: '', reason: null }),
+      ...inner.result(NO_TEXT),
       prepared_by: this.#a.text.slice(this.#found.start, this.#found.end),
     };
     this.#found.merge(analysis);
@@ -67,7 +68,7 @@ export class Prepared {
     this.#checkName(name);
     const here = this.#known.get(name);
     if (!here) this.#found.session_bound = true;
-    const inner = here ?? this.#anew(this.#doubted ? undefined : this.#a.context.prepared(name));
+    const inner = this.#anew(here ?? (this.#doubted ? undefined : this.#a.context.prepared(name)));
     this.executed = inner === null ? 0 : inner === 'utility' ? undefined : inner?.statements[0]?.rows_max;
     // The server answers 26000.
     if (inner === null) return;
@@ -78,15 +79,6 @@ export class Prepared {
       this.#effects.forget();
       return;
     }
-    if (inner.search_path !== undefined && inner.search_path !== this.#names.path_text) {
-      this.#found.add(
-        'code',
-        quoteIdentifier(name),
-        'Prepared under another search_path: its names may mean something else now.',
-        location,
-        true,
-      );
-    }
     this.#found.merge(inner);
     for (const effect of inner.effects) {
       if (effect.type === 'unknown') this.#effects.forget();
@@ -94,27 +86,33 @@ export class Prepared {
     }
   }
 
-  /** What was found under another catalog may be something else now. */
+  /**
+   * What was found under another catalog, role or search_path may be something else now: the server looks names up again where what they mean
+   * may have changed. Where a nearer temporary object came up it does not.
+   */
   #anew(inner: Analysis | 'utility' | null | undefined): Analysis | 'utility' | null | undefined {
-    const catalog = this.#names.catalog;
-    if (!inner || inner === 'utility' || inner.prepared_by === undefined || inner.catalog === catalog?.id) return inner;
+    if (!inner || inner === 'utility' || inner.prepared_by === undefined) return inner;
+    const { catalog, doubted, path_text, role, here } = this.#names;
+    const planned_before = [...(this.#a.context.planned_before ?? []), ...(inner.planned_before ?? [])];
+    const moved =
+      inner.elsewhere === true ||
+      role !== this.#a.context.role ||
+      (inner.search_path !== undefined && inner.search_path !== path_text);
+    if (inner.catalog === catalog?.id && !doubted && !moved && planned_before.length === 0) return inner;
     const parsed = this.#a.parser.parse(inner.prepared_by);
     if (!parsed.ok) return undefined;
-    const analyst = this.#a.another(inner.prepared_by, {
-      ...this.#a.context,
-      search_path: this.#names.path_text,
-      catalog,
-    });
+    const analyst = this.#a.another(inner.prepared_by, { ...here, planned_before });
+    analyst.names.doubted = doubted;
     judgeStatements(analyst, parsed.statements);
     const made = analyst.effects.list.find((effect) => effect.type === 'prepare');
-    return made?.inner;
+    return made?.inner ?? analyst.result(NO_TEXT);
   }
 
   /** FETCH, MOVE: goes on with what was judged when it was opened, unless that is something which finds its names when it runs. */
   fetch(name: string): void {
     const { runs_late, runs_code } = this.#a.context.portals ?? NO_PORTALS;
     if (runs_late) this.#found.add('code', quoteIdentifier(name), RUNS_LATE, undefined, true);
-    if (runs_late || runs_code) this.#effects.forget();
+    if (runs_late || runs_code) this.#effects.runsCode();
   }
 
   deallocate(given: string | null): void {
@@ -139,5 +137,6 @@ export class Prepared {
   }
 }
 
+const NO_TEXT = { forward: null, position_shift: [], shape: '', reason: null };
 const NO_PORTALS: NonNullable<AnalysisContext['portals']> = { runs_late: false, runs_code: false };
 const RUNS_LATE = 'Perhaps a portal of EXECUTE or EXPLAIN, whose names are looked up only now.';

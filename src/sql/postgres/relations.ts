@@ -2,7 +2,7 @@
 // and with it what lies behind it.
 import type { Action } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
-import { behindRelation, type Verb } from './behind.ts';
+import { behindRelation, type Change, type Verb } from './behind.ts';
 import type { RelationRow } from './catalog/rows.ts';
 import type { Effects } from './effects.ts';
 import type { Found } from './found.ts';
@@ -26,20 +26,14 @@ export class Relations {
   }
 
   /** A relation that is read, unless a CTE in reach has its name. */
-  reads(range: Tree, frame: Frame): void {
+  reads(range: Tree, frame: Frame, why = 'Reads a table or view.'): void {
     if (range['schemaname'] === undefined) {
       for (let s = frame.scope; s; s = s.outer) if (s.name === range['relname']) return;
       if (this.#names.locals.includes(textOf(range['relname']))) return;
     }
     const relation = this.#names.relation(range);
     const { name, unresolved } = relation;
-    this.#about(
-      'read',
-      relation,
-      range,
-      unresolved ? UNRESOLVED_RELATION : 'Reads a table or view.',
-      this.#found.reads,
-    );
+    this.#about('read', relation, range, unresolved ? UNRESOLVED_RELATION : why, this.#found.reads);
     if (!/^(pg_catalog|information_schema)\./.test(name)) this.#found.reads_user_relation = true;
     this.#unseen(relation, range);
     if (name === 'pg_catalog.pg_largeobject')
@@ -53,10 +47,11 @@ export class Relations {
       this.#found.include(behindRelation(this.#a, row, 'lock'), qualified(row.schema, row.name), range['location']);
   }
 
-  /** Every relation of the database is maintained. */
+  /** Every relation of the database that keeps rows is maintained. */
   analysesAll(): void {
-    for (const row of this.#names.catalog?.rows.relations ?? [])
-      this.#found.include(behindRelation(this.#a, row, 'analyze'), qualified(row.schema, row.name));
+    for (const row of this.#names.catalog?.relations ?? [])
+      if (KEEPS_ROWS.includes(row.kind))
+        this.#found.include(behindRelation(this.#a, row, 'analyze'), qualified(row.schema, row.name));
   }
 
   /** A relation whose rows are looked at to maintain it. */
@@ -68,8 +63,7 @@ export class Relations {
 
   /** A relation that is written. verbs: what is done to it; none for a sequence. */
   writes(range: Tree, frame: Frame, verbs: readonly Verb[], why = 'Changes rows.'): void {
-    // Its defaults may be computed for the plan.
-    if (frame.planned) return this.analyses(range, { ...frame, scope: null });
+    if (frame.planned) return this.#plans(range, frame, verbs);
     const relation = this.#names.relation(range);
     const { name, unresolved } = relation;
     this.#about('write', relation, range, unresolved ? UNRESOLVED_RELATION : why, this.#found.writes);
@@ -90,6 +84,19 @@ export class Relations {
       this.#found.add('admin', name, 'Changes the system catalog or a setting by hand.', range['location']);
       this.#effects.forget();
     }
+  }
+
+  /** It would be written, and a plan for that is made. */
+  #plans(range: Tree, frame: Frame, verbs: readonly Verb[]): void {
+    this.reads(range, { ...frame, scope: null });
+    for (const verb of verbs)
+      for (const row of this.#names.relation(range).rows)
+        if (verb === 'insert' || verb === 'update' || verb === 'delete')
+          this.#found.include(
+            behindRelation(this.#a, row, `plan-${verb}`),
+            qualified(row.schema, row.name),
+            range['location'],
+          );
   }
 
   /** A temporary table has been created (it shadows others of its name), or is gone. */
@@ -139,6 +146,18 @@ export class Relations {
     this.#defines(this.#names.relation(range), range, frame, why);
   }
 
+  /** DROP of a relation that nobody has, which the server skips (IF EXISTS) or answers with an error: event triggers may run. */
+  dropsNothing(range: Tree, frame: Frame): boolean {
+    if (frame.planned || !this.#names.lacks(range)) return false;
+    this.#found.defined = true;
+    // It may be a temporary one: made by what stands around this body, or by what ran before in this text.
+    if (this.#found.isNested) this.forgetTemporary();
+    else if (this.#names.doubted) this.#names.changes('temporary-gone');
+    if (!this.#found.isNested)
+      this.#found.add('read', '', 'Drops nothing: there is none of that name.', range['location']);
+    return true;
+  }
+
   /** A relation that is created: in the first schema of the path, whatever the later ones hold. */
   creates(range: Tree, frame: Frame, why: string): void {
     this.#defines({ ...this.#names.relation(range), perhaps: [] }, range, frame, why);
@@ -156,8 +175,9 @@ export class Relations {
   /** A table that is part of another one which is read or written, and what happens behind it. */
   part(row: RelationRow, verb: Verb): void {
     const name = qualified(row.schema, row.name);
-    (verb === 'read' ? this.#found.reads : this.#found.writes).add(name);
-    this.#found.include(behindRelation(this.#a, row, verb), name, undefined, verb !== 'read');
+    const plans = verb === 'read' || verb.startsWith('plan-');
+    (plans ? this.#found.reads : this.#found.writes).add(name);
+    this.#found.include(behindRelation(this.#a, row, verb), name, undefined, !plans);
   }
 
   /** Rows of another table go or change with those of one that it refers to. */
@@ -166,15 +186,21 @@ export class Relations {
     this.writes(range, NOWHERE, [verb], 'Changes with the rows that it refers to.');
   }
 
-  /** The table of a view that the server can write through. */
+  /** The table of a view that the server can write through. 'analyze': that is only planned. */
   writesThrough(query: string, verb: Verb): void {
     const parsed = this.#a.parser.parse(Buffer.from(query, 'utf8').toString('latin1'));
     const select = parsed.ok ? (parsed.statements[0]?.stmt?.['SelectStmt'] as Tree | undefined) : undefined;
     const from = (select?.['fromClause'] as unknown[] | undefined) ?? [];
     const [kind, range] = unwrap(from[0] ?? {});
-    if (from.length === 1 && kind === 'RangeVar') this.writes(range, NOWHERE, [verb]);
+    const plans = verb.startsWith('plan-');
+    const done = plans ? (verb.slice('plan-'.length) as Change) : verb;
+    if (from.length === 1 && kind === 'RangeVar')
+      this.writes(range, { ...NOWHERE, planned: plans || verb === 'analyze' }, [done]);
   }
 }
+
+/** pg_class.relkind of tables, partitioned ones and materialized views. */
+const KEEPS_ROWS = 'rpm';
 
 const UNRESOLVED_RELATION = 'The search_path is not known here, so neither is the table.';
 const PERHAPS = 'Perhaps this table: the search_path has several schemas.';

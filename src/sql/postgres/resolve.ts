@@ -3,9 +3,18 @@
 import type { Analysis, AnalysisContext } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
 import { Catalog } from './catalog/catalog.ts';
+import { Overlay } from './catalog/overlay.ts';
 import type { FunctionRow, RelationRow, TypeRow } from './catalog/rows.ts';
 import type { Found } from './found.ts';
-import { isBuiltIn, parseSearchPath, qualified, quoteIdentifier, type SearchPath } from './names.ts';
+import { functionClass } from './functions.ts';
+import {
+  IDENTIFIER_BYTES_MAX,
+  isBuiltIn,
+  parseSearchPath,
+  qualified,
+  quoteIdentifier,
+  type SearchPath,
+} from './names.ts';
 import type { Tree } from './parser.ts';
 import { textOf } from './tree.ts';
 
@@ -38,6 +47,8 @@ export class Names {
   /** What the message changes of it. */
   changed: NonNullable<Analysis['changes_catalog']> | null = null;
   path: Path;
+  /** The effective role, for "$user"; null: an earlier statement of this text has changed it, and nobody can tell to which. */
+  role: string | null;
   path_text: string | null;
   /** search_path that bodies of functions called here run under; null: unknown. */
   body_path: string | null;
@@ -56,14 +67,24 @@ export class Names {
     const { context } = a;
     this.catalog = context.catalog instanceof Catalog ? context.catalog : null;
     this.blind = context.blind === true;
+    this.role = context.role;
     this.path_text = this.body_path = context.search_path;
-    this.path = readPath(this.path_text, context, this.catalog);
+    this.path = readPath(this.path_text, context.role, context, this.catalog);
   }
 
-  /** From here on names are looked up in another path. */
-  follow(text: string | null): void {
-    this.path_text = this.body_path = text;
-    this.path = readPath(text, this.#a.context, this.catalog);
+  /** From here on names are looked up in another path, or for another role. */
+  follow(text: string | null, role: string | null): void {
+    this.role = role;
+    this.path_text = this.body_path = role === null && text?.includes('$user') ? null : text;
+    this.path = readPath(this.path_text, role ?? '', this.#a.context, this.catalog);
+  }
+
+  /** What a text means that is looked into from here. */
+  get here(): AnalysisContext {
+    const { context } = this.#a;
+    const { path_text: search_path, catalog } = this;
+    const changed = this.role === context.role ? {} : { role: this.role ?? '', user_schema: 'perhaps' as const };
+    return { ...context, search_path, catalog, ...changed };
   }
 
   /** Name of a relation as the server would resolve it: in the first schema of the path, perhaps in a later one. */
@@ -86,10 +107,12 @@ export class Names {
     const own = path?.temporary_first ? this.catalog?.relation('pg_temp', name) : undefined;
     if (range['relpersistence'] === 't' || own || (path?.temporary_first && this.temporaries.has(name))) {
       const temporary = { ...RESOLVED, name: qualified('pg_temp', name), temporary: true, rows: own ? [own] : [] };
-      // An earlier statement may have taken it away; code may have made it or not.
-      const certain = range['relpersistence'] === 't' || (!this.#found.pinned && (!own || !this.doubted));
+      // An earlier statement may have taken it away; code may have made it or not; what was planned before it may mean what it hides.
+      const older = this.#a.context.planned_before?.includes(name) === true;
+      const certain = range['relpersistence'] === 't' || (!this.#found.pinned && !older && (!own || !this.doubted));
       const [first, ...others] = certain ? [] : this.#inPath(name);
-      if (!first) return temporary;
+      if (!first && (certain || !isBuiltIn('relation', name, this.#a.context.server_version))) return temporary;
+      if (!first) return { ...temporary, temporary: false, perhaps: [qualified('pg_catalog', name)] };
       const perhaps = [temporary.name, ...others.map((other) => qualified(other.schema, name))];
       return { ...RESOLVED, name: qualified(first.schema, name), perhaps, rows: [first, ...others, ...temporary.rows] };
     }
@@ -123,6 +146,31 @@ export class Names {
     };
   }
 
+  /**
+   * Has nobody a relation of that name, and is it none of the temporary ones? It is missing then, so the catalog is as new as can be; what
+   * this text has made of temporary names is the session's own affair.
+   */
+  lacks(range: Tree): boolean {
+    const { catalog, path } = this;
+    const { committed, catalog_is_own, database, server_version } = this.#a.context;
+    if (this.changed === 'any' || !catalog || !path) return false;
+    const name = textOf(range['relname']);
+    const schema = range['schemaname'];
+    if ((range['catalogname'] ?? database) !== database) return false;
+    if (schema === undefined && (catalog.relation('pg_temp', name) || this.temporaries.has(name))) return false;
+    const schemas = schema === undefined ? [...path.schemas, ...path.perhaps] : [textOf(schema)];
+    // The server's own are not in the catalog; where it cuts a long name depends on its encoding.
+    if (schemas.some((of) => /^(pg_|information_schema$)/.test(of))) return false;
+    if (isBuiltIn('relation', name, server_version) || Buffer.byteLength(name) > IDENTIFIER_BYTES_MAX - 3) return false;
+    // A snapshot that an open transaction took early does not show what others have made since.
+    const others = catalog_is_own === true && !(catalog instanceof Overlay) ? committed : catalog;
+    if (!(others instanceof Catalog)) return false;
+    if (schemas.some((of) => catalog.relation(of, name) || others.relation(of, name))) return false;
+    this.path_used ||= schema === undefined;
+    this.missing = true;
+    return true;
+  }
+
   /** Relations of that name in the schemas of the path. */
   #inPath(name: string): readonly RelationRow[] {
     return this.path?.schemas.flatMap((of) => this.catalog?.relation(of, name) ?? []) ?? [];
@@ -136,6 +184,21 @@ export class Names {
     const fits = ({ arguments: most, defaults, variadic }: FunctionRow): boolean =>
       count < 0 || (count >= most - defaults - (variadic ? 1 : 0) && (variadic || count - droppable <= most));
     return catalog.functions(bare).filter((row) => schemas.includes(row.schema) && fits(row));
+  }
+
+  /** Does a call of this name return one row, whichever function that users made it means? Null: it may be none of these. */
+  returnsOne(names: readonly string[]): boolean | null {
+    const [bare, schema = null] = names.toReversed() as [string, string?];
+    const users = this.users(schema, bare, -1);
+    if (users === null || users.length === 0) return null;
+    if (users.some(({ set }) => set)) return false;
+    return schema === null && functionClass(bare, -1, this.#a.context.server_version) !== null ? null : true;
+  }
+
+  /** The same of an operator; built-in ones return one. */
+  operatorReturnsOne(name: string): boolean {
+    const functions = (this.catalog?.operators(name) ?? []).flatMap((row) => row.functions);
+    return functions.every((fn) => typeof fn === 'string' || this.catalog?.functionOf(fn)?.set !== true);
   }
 
   /** Types that users made which a name may mean. */
@@ -168,9 +231,10 @@ export class Names {
   }
 }
 
-function readPath(text: string | null, { role, user_schema }: AnalysisContext, catalog: Catalog | null): Path {
+function readPath(text: string | null, role: string, context: AnalysisContext, catalog: Catalog | null): Path {
   if (text === null) return null;
-  const schema = catalog ? (catalog.hasSchema(role) ? 'there' : 'none') : user_schema;
+  const without = role === context.role ? context.user_schema : 'perhaps';
+  const schema = catalog ? (catalog.hasSchema(role) ? 'there' : 'none') : without;
   if (last?.text !== text || last.role !== role || last.schema !== schema)
     last = { text, role, schema, path: parseSearchPath(text, { role, ...(schema && { user_schema: schema }) }) };
   return last.path;

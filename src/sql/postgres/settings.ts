@@ -1,6 +1,6 @@
 // What setting a run-time parameter means: by name and value, from the generated list of all parameters of PostgreSQL 15 to 18.
 // A name that neither the list nor the tables here know is `unknown`.
-import type { Action } from '../findings.ts';
+import type { Action, AnalysisContext } from '../findings.ts';
 import { SETTINGS } from './generated/catalog.ts';
 
 export interface SettingJudgement {
@@ -9,6 +9,8 @@ export interface SettingJudgement {
   /** Set where Holdpoint refuses the value: SQLSTATE 0A000 and this text. */
   readonly refused?: string;
 }
+
+type RoleOfSession = Pick<AnalysisContext, 'role_start' | 'role_none'>;
 
 const HARMLESS: SettingJudgement = { action: 'settings', why: 'Changes a setting of the session.' };
 const RESET: SettingJudgement = { action: 'settings', why: 'Sets a setting back.' };
@@ -34,9 +36,10 @@ for (const line of SETTINGS.trim().split('\n')) {
 
 /**
  * Judges SET, RESET, set_config or a startup parameter. value: the text; null: RESET or DEFAULT; undefined: not a constant.
- * The name may be written in any case. role_start: the role that the session began with; taking it on again is no other role (Flyway does).
+ * The name may be written in any case. of: the session's, absent where there is none; taking
+ * on the role again that it began with is no other role (Flyway does), and neither is NONE, unless the login was given a role of its own.
  */
-export function judgeSetting(written: string, value: string | null | undefined, role_start?: string): SettingJudgement {
+export function judgeSetting(written: string, value: string | null | undefined, of?: RoleOfSession): SettingJudgement {
   const name = written.toLowerCase();
   if (name === 'client_encoding' || name === 'standard_conforming_strings') return judgeLexing(name, value);
   if (value === null) return RESET;
@@ -45,7 +48,8 @@ export function judgeSetting(written: string, value: string | null | undefined, 
   if (UNLISTED.has(name)) return HARMLESS;
   const action = KNOWN.get(name);
   if (action === 'role') {
-    const back = value?.toLowerCase() === 'none' || (value !== undefined && value === role_start);
+    const none = of?.role_none === undefined || of.role_none === of.role_start;
+    const back = value?.toLowerCase() === 'none' ? none : value !== undefined && value === of?.role_start;
     return back && name === 'role' ? RESET : ROLE;
   }
   if (name === 'row_security' && value !== undefined && isOn(value)) return HARMLESS;

@@ -3,6 +3,7 @@
 import type { Action } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
 import type { Verb } from './behind.ts';
+import { returns } from './bounds.ts';
 import { constantText } from './expressions.ts';
 import type { Frame, Visit } from './frame.ts';
 import { qualified, quoteIdentifier } from './names.ts';
@@ -463,7 +464,7 @@ function select(a: Analyst, node: Tree, frame: Frame): void {
   a.children(node, { ...frame, scope, defines: false }, ['withClause']);
 }
 
-/** Tables of a FROM clause, also in joins. */
+/** Tables of a FROM clause, also in joins and subqueries. */
 function rangesOf(from: unknown): readonly Tree[] {
   const stack: unknown[] = [...((from as unknown[] | undefined) ?? [])];
   const found: Tree[] = [];
@@ -471,6 +472,8 @@ function rangesOf(from: unknown): readonly Tree[] {
     const [kind, node] = unwrap(stack.pop() ?? {});
     if (kind === 'RangeVar') found.push(node);
     else if (kind === 'JoinExpr') stack.push(node['larg'], node['rarg']);
+    else if (kind === 'RangeSubselect')
+      stack.push(...((unwrap(node['subquery'])[1]['fromClause'] as unknown[] | undefined) ?? []));
   }
   return found;
 }
@@ -478,15 +481,34 @@ function rangesOf(from: unknown): readonly Tree[] {
 function change(a: Analyst, node: Tree, frame: Frame, why: string): void {
   const scope = a.withClause(node['withClause'], { ...frame, defines: false });
   a.relations.writes(node['relation'] as Tree, frame, verbs(frame.kind, node), why);
-  const whole = frame.kind === 'UpdateStmt' || frame.kind === 'DeleteStmt';
-  if (whole && !frame.planned && !narrows(node['whereClause'])) a.found.writes_all_rows = true;
+  if (!frame.planned && changesAll(frame.kind, node)) a.found.writes_all_rows = true;
+  if (!frame.planned && returns(node)) returning(a, node, frame);
   a.children(node, { ...frame, scope, defines: false }, ['withClause', 'relation']);
+}
+
+/** What it changed is shown, and so read; a row that is only added shows nothing that was there. */
+function returning(a: Analyst, node: Tree, frame: Frame): void {
+  a.found.returns_written ||= !a.found.isNested;
+  const conflict = node['onConflictClause'] as Tree | undefined;
+  if (frame.kind !== 'InsertStmt' || conflict?.['action'] === 'ONCONFLICT_UPDATE')
+    a.relations.reads(node['relation'] as Tree, { ...frame, scope: null }, 'Returns rows that it changes.');
 }
 
 function verbs(kind: string, node: Tree): readonly Verb[] {
   if (kind === 'MergeStmt') return ['insert', 'update', 'delete'];
   if (kind === 'InsertStmt') return node['onConflictClause'] === undefined ? ['insert'] : ['insert', 'update'];
   return kind === 'UpdateStmt' ? ['update'] : ['delete'];
+}
+
+function changesAll(kind: string, node: Tree): boolean {
+  if (kind === 'UpdateStmt' || kind === 'DeleteStmt') return !narrows(node['whereClause']);
+  if (kind !== 'MergeStmt') return false;
+  const joins = narrows(node['joinCondition']);
+  return ((node['mergeWhenClauses'] as unknown[] | undefined) ?? []).some((item) => {
+    const { commandType, matchKind, condition } = unwrap(item)[1];
+    const changes = commandType === 'CMD_UPDATE' || commandType === 'CMD_DELETE';
+    return changes && !joins && matchKind !== 'MERGE_WHEN_NOT_MATCHED_BY_TARGET' && !narrows(condition);
+  });
 }
 
 /** Can a WHERE clause leave rows out? Not if it looks at no column, query, cursor or parameter: `WHERE true`, `WHERE 1 = 1`. */
@@ -620,7 +642,7 @@ function set(a: Analyst, node: Tree, frame: Frame): void {
   const value =
     kind === 'VAR_SET_VALUE' ? settingText(name, node['args']) : kind === 'VAR_SET_CURRENT' ? undefined : null;
   if (name.toLowerCase().startsWith('holdpoint.')) return ownSet(a, name.toLowerCase(), value, frame);
-  const { action, why, refused } = judgeSetting(name, value, frame.defines ? undefined : a.context.role_start);
+  const { action, why, refused } = judgeSetting(name, value, frame.defines ? undefined : a.context);
   if (refused !== undefined && !frame.defines) refuse(refused);
   a.add(action, name.split('.').map(quoteIdentifier).join('.').toLowerCase(), why);
   // ALTER ROLE ... SET, CREATE FUNCTION ... SET change nothing of this session.
@@ -791,7 +813,8 @@ function createTable(a: Analyst, node: Tree, frame: Frame): void {
   const parents = (node['inhRelations'] as unknown[] | undefined) ?? [];
   a.relations.creates(range, frame, 'Creates a table.');
   // A temporary table that inherits shows its rows to those who read the parent.
-  if (parents.length > 0) a.add('ddl', a.names.relation(range).name, 'Makes a table part of another.');
+  const shows = parents.some((parent) => !a.names.relation(unwrap(parent)[1]).temporary);
+  if (shows) a.add('ddl', a.names.relation(range).name, 'Makes a table part of another.');
   for (const parent of parents) a.relations.defines(unwrap(parent)[1], frame, RELATED);
   foreignKeys(a, node['tableElts'], range, frame);
   a.children(node, definition(a, range, frame), ['relation', 'inhRelations']);
@@ -805,7 +828,16 @@ function createIndex(a: Analyst, node: Tree, frame: Frame): void {
   if (node['idxname'] !== undefined && !a.names.relation(range).temporary) {
     a.relations.defines({ ...range, relname: node['idxname'] }, frame, 'Creates an index.');
   }
+  comparesOwn(a, range);
   a.children(node, definition(a, range, frame), ['relation']);
+}
+
+/** Indexes and constraints of the session's own table compare its rows as the types of its columns have it. */
+function comparesOwn(a: Analyst, range: Tree): void {
+  for (const { oid, schema } of a.names.relation(range).rows) {
+    const type = schema === 'pg_temp' ? a.names.catalog?.behind(oid).row_type : null;
+    if (type) a.code.usesType(type, range['location']);
+  }
 }
 
 function createTableAs(a: Analyst, node: Tree, frame: Frame): void {
@@ -836,6 +868,7 @@ function alterTable(a: Analyst, node: Tree, frame: Frame): void {
     else if (kind === 'PartitionCmd') a.relations.defines(other['name'] as Tree, frame, RELATED);
   }
   foreignKeys(a, node['cmds'], range, frame);
+  comparesOwn(a, range);
   a.children(node, definition(a, range, frame), ['relation']);
 }
 
@@ -891,6 +924,7 @@ function drop(a: Analyst, node: Tree, frame: Frame): void {
   const type = textOf(node['removeType']);
   const is_relation = RELATION_TYPES.has(type);
   for (const item of (node['objects'] as unknown[] | undefined) ?? []) {
+    if (is_relation && a.relations.dropsNothing(rangeOf(type, item)!, frame)) continue;
     concerns(a, type, item, frame, is_relation ? 'Drops a table, view, index or sequence.' : 'Drops an object.');
     if (is_relation) a.relations.temporary(rangeOf(type, item)!, false);
     else a.relations.forgetTemporary();
@@ -909,18 +943,31 @@ function securityLabel(a: Analyst, node: Tree, frame: Frame): void {
 function createSchema(a: Analyst, node: Tree, frame: Frame): void {
   const schema = textOf(node['schemaname'] ?? (node['authrole'] as Tree | undefined)?.['rolename']);
   a.add('ddl', quoteIdentifier(schema), 'Creates a schema.');
-  for (const item of (node['schemaElts'] as unknown[] | undefined) ?? []) {
-    const [kind, element] = unwrap(item);
-    a.push({ [kind]: inSchema(element, schema) }, '*', { ...frame, defines: true });
+  const elements = ((node['schemaElts'] as unknown[] | undefined) ?? []).map(unwrap);
+  const made = new Set(elements.map(([kind, element]) => textOf((element[CREATED[kind] ?? ''] as Tree)?.['relname'])));
+  for (const [kind, element] of elements) {
+    const moved = { ...(inSchema(element, schema, made) as Tree) };
+    // They and what hangs on tables are created in it, whatever else it has.
+    for (const field of ['relation', 'view', 'sequence']) {
+      const range = moved[field] as Tree | undefined;
+      if (range?.['relname'] !== undefined) moved[field] = { schemaname: schema, ...range };
+    }
+    a.push({ [kind]: moved }, '*', { ...frame, defines: true });
   }
 }
 
-/** The elements of CREATE SCHEMA are created in it. */
-function inSchema(element: Tree, schema: string): Tree {
-  const moved: Record<string, unknown> = { ...element };
-  for (const field of ['relation', 'view', 'sequence']) {
-    const range = element[field] as Tree | undefined;
-    if (range?.['relname'] !== undefined) moved[field] = { schemaname: schema, ...range };
-  }
-  return moved;
+/** Elements of CREATE SCHEMA with a name of their own. */
+const CREATED: Readonly<Record<string, string>> = {
+  CreateStmt: 'relation',
+  ViewStmt: 'view',
+  CreateSeqStmt: 'sequence',
+};
+
+/** The new schema comes first in the path while its elements are made: what they create is found there. */
+function inSchema(value: unknown, schema: string, made: ReadonlySet<string>): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => inSchema(item, schema, made));
+  const moved = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inSchema(item, schema, made)]));
+  const name = moved['relname'];
+  return typeof name === 'string' && made.has(name) ? { schemaname: schema, ...moved } : moved;
 }

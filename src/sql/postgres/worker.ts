@@ -3,6 +3,7 @@ import { getPriority, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { analyseText } from './analysis.ts';
 import { Catalog } from './catalog/catalog.ts';
+import { Overlay } from './catalog/overlay.ts';
 import { encodeTokens } from './lexer.ts';
 import { Parser } from './parser.ts';
 import { THREAD_CATALOGS_MAX, type WorkerAnswer, type WorkerMessage, type WorkerQuestion } from './pool.ts';
@@ -20,8 +21,15 @@ const catalogs = new Map<number, Catalog>();
 
 port.on('message', (message: WorkerMessage) => {
   if ('catalog' in message) {
-    catalogs.set(message.catalog, new Catalog(message.rows, message.catalog));
-    const [oldest = message.catalog] = catalogs.keys();
+    const { catalog, rows, over } = message;
+    const shared = over === null ? undefined : catalogs.get(over);
+    if (over !== null && shared) {
+      // As in the pool: it is used, so others go first.
+      catalogs.delete(over);
+      catalogs.set(over, shared);
+    }
+    catalogs.set(catalog, shared ? new Overlay(rows, shared, catalog) : new Catalog(rows, catalog));
+    const [oldest = catalog] = catalogs.keys();
     if (catalogs.size > THREAD_CATALOGS_MAX) catalogs.delete(oldest);
     return;
   }

@@ -2,11 +2,12 @@
 import type { MysqlServer, MysqlUpstreamLine, UpstreamEvents } from '../../session/upstream.ts';
 import type { Capabilities } from '../../wire/mysql/capabilities.ts';
 import { packets } from '../../wire/mysql/frame.ts';
-import { COMMAND, command } from '../../wire/mysql/messages.ts';
+import { COM } from '../../wire/mysql/commands.ts';
+import { command } from '../../wire/mysql/messages.ts';
 import { killQuery } from './kill.ts';
 import { type LoggedIn, login, type MysqlLine, type MysqlTarget, type Wanted } from './login.ts';
 
-const QUIT = packets(0, command(COMMAND.QUIT));
+const QUIT = packets(0, command(COM.QUIT));
 
 /** Connects and logs in with the gateway's own credential. Rejects UpstreamError. */
 export const connectMysql = async (target: MysqlTarget, wanted: Wanted): Promise<MysqlUpstreamLine> =>

@@ -1,6 +1,7 @@
 // KILL QUERY: ends a statement of the gateway's own, on a connection of its own. Must never be given an id that a client named.
 import { packets } from '../../wire/mysql/frame.ts';
-import { COMMAND, command } from '../../wire/mysql/messages.ts';
+import { COM } from '../../wire/mysql/commands.ts';
+import { command } from '../../wire/mysql/messages.ts';
 import { login, type MysqlTarget, type Wanted } from './login.ts';
 
 /** Nothing of a client's. */
@@ -19,11 +20,11 @@ export const killQuery = async (target: MysqlTarget, threadId: number): Promise<
     const { line } = await login(target, PLAIN);
     const timer = setTimeout(() => line.destroy(), target.timeout_ms);
     try {
-      line.command(command(COMMAND.QUERY, `KILL QUERY ${threadId}`));
+      line.command(command(COM.QUERY, `KILL QUERY ${threadId}`));
       await line.packet();
     } finally {
       clearTimeout(timer);
-      line.end(packets(0, command(COMMAND.QUIT)));
+      line.end(packets(0, command(COM.QUIT)));
     }
   } catch {
     // As above.

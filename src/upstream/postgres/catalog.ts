@@ -6,14 +6,17 @@ import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../../sql/catalog.ts';
 import type { UpstreamTarget } from './connect.ts';
-import { Side } from './side.ts';
+import { Refused, Side } from './side.ts';
 
 /** Between two looks: half of what a catalog may be old. */
 const LOOK_EVERY_MS = 500;
 /** For one answer of the server. */
 const ANSWER_MS = 30_000;
-/** A table that is locked just then: its views are read the next time. */
+/** For a table that somebody has locked since the query looked for locks. */
 const LOCK_MS = 500;
+const LOCK_NOT_AVAILABLE = '55P03';
+/** What lacked something, since a table was locked, is read again after this many times what reading it took. */
+const AGAIN_AFTER = 10;
 /** Nobody waits longer for a look; what is not known then is held. */
 const WAIT_MS = 2000;
 /** The connection outlives the last session that needs it by this: agents come and go. */
@@ -40,6 +43,8 @@ export class PostgresCatalog implements LiveCatalog {
   #rows = '';
   #snapshot = '';
   #fingerprint = '';
+  /** When it is read again though nothing has changed, for what it lacks. */
+  #again_at = Number.POSITIVE_INFINITY;
   /** When the last look that succeeded began. */
   #looked = Number.NEGATIVE_INFINITY;
   #retry_at = Number.NEGATIVE_INFINITY;
@@ -157,22 +162,18 @@ export class PostgresCatalog implements LiveCatalog {
       const side = await this.#connection();
       // In this order: what changes in between is seen by the next look.
       const [snapshot = ''] = await side.ask(reading.snapshot);
-      if (this.#catalog === null || snapshot !== this.#snapshot) {
+      const anyway = this.#catalog === null || began >= this.#again_at;
+      if (anyway || snapshot !== this.#snapshot) {
         const [fingerprint = ''] = await side.ask(reading.fingerprint);
-        if (this.#catalog === null || fingerprint !== this.#fingerprint) {
-          const [rows = ''] = await side.ask(reading.rows);
-          // What came and went without a trace, such as temporary tables of others, makes no other catalog.
-          if (this.#catalog === null || rows !== this.#rows) this.#catalog = await inSteps(reading.steps(rows));
-          this.#rows = rows;
+        if (anyway || fingerprint !== this.#fingerprint) {
+          await this.#read(side);
           this.#fingerprint = fingerprint;
         }
         this.#snapshot = snapshot;
-        // What could not be read just then is asked for again.
-        if (!reading.isWhole(this.#catalog)) this.#snapshot = this.#fingerprint = '';
       }
       if (!this.#told) {
         this.#told = true;
-        found(reading.describe(this.#catalog), performance.now() - began);
+        found(this.#catalog ? reading.describe(this.#catalog) : '', performance.now() - began);
       }
       this.#looked = began;
       if (this.#introducing) {
@@ -187,6 +188,23 @@ export class PostgresCatalog implements LiveCatalog {
       this.#side?.destroy();
       this.#side = null;
     }
+  }
+
+  async #read(side: Side): Promise<void> {
+    const { reading } = this.#options;
+    const began = performance.now();
+    const ask = () => side.ask(reading.rows);
+    const [rows = ''] = await ask().catch((error: unknown) => {
+      // The next query sees that lock, and leaves out what it is about.
+      if (error instanceof Refused && error.sqlstate === LOCK_NOT_AVAILABLE) return ask();
+      throw error;
+    });
+    // What came and went without a trace, such as temporary tables of others, makes no other catalog.
+    if (this.#catalog === null || rows !== this.#rows) this.#catalog = await inSteps(reading.steps(rows));
+    this.#rows = rows;
+    const now = performance.now();
+    const whole = reading.isWhole(this.#catalog);
+    this.#again_at = whole ? Number.POSITIVE_INFINITY : now + AGAIN_AFTER * (now - began);
   }
 
   async #connection(): Promise<Side> {

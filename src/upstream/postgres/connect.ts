@@ -2,9 +2,6 @@
 // connection over.
 // Never falls back to less security than asked, and never tells the password or the server's words about it to a client.
 // Manual: 55.2.1 "Start-up", 55.2.10 "SSL Session Encryption".
-import { connect as dialTcp, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { connect as dialTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { createHash } from 'node:crypto';
 import { BAD_LENGTH, FrameReader, NEED_MORE } from '../../wire/postgres/frame.ts';
 import {
@@ -21,39 +18,22 @@ import {
 } from '../../wire/postgres/messages.ts';
 import { MECHANISM, ScramClient } from '../../wire/postgres/scram.ts';
 import type { RelayedLogin, UpstreamEvents, UpstreamLine } from '../../session/upstream.ts';
+import { Line as AnyLine, type LineTarget } from '../line.ts';
 import { UpstreamError } from './error.ts';
 import { Relay } from './relay.ts';
 
-export interface UpstreamTarget {
-  readonly host: string;
-  readonly port: number;
+export interface UpstreamTarget extends LineTarget {
   readonly user: string;
   readonly password: string | null;
-  readonly tls: { readonly mode: 'disable' | 'require' | 'verify-ca' | 'verify-full'; readonly ca: string | null };
   /** From dialling to the end of the login, in ms, without what an agent takes to answer. */
   readonly timeout_ms: number;
-  /** Silence before TCP asks whether the server is still there. */
-  readonly keepalive_ms: number;
 }
 
 export const MAJOR_MIN = 15;
 export const MAJOR_MAX = 18;
 
-/** All sockets read into one buffer, out of which each chunk is copied. */
-const READ_BYTES = 64 * 1024;
-/** What the server gets to take what was sent and to close; then the connection is closed for it. */
-const END_GRACE_MS = 10_000;
-const shared = Buffer.allocUnsafe(READ_BYTES);
-/** Memory of large pieces that were given back; each new one of that size would bring the next full collection nearer. */
-const spare: ArrayBufferLike[] = [];
-const SPARE_MAX = 16;
-const SPARE_BYTES_MIN = 16 * 1024;
-const copied = (bytes: number): Buffer => {
-  const chunk = bytes < SPARE_BYTES_MIN ? Buffer.allocUnsafe(bytes) : Buffer.from(memory(), 0, bytes);
-  shared.copy(chunk, 0, 0, bytes);
-  return chunk;
-};
-const memory = (): ArrayBufferLike => spare.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES).buffer;
+/** Longest message of a login, in bytes. */
+const MESSAGE_BYTES_MAX = 1024 * 1024;
 
 /** What became known of the server while logging in. */
 interface LoginState {
@@ -90,12 +70,12 @@ export const connectUpstream = async (
     },
   };
   try {
-    await line.open(target);
+    await line.begin(target);
     const state: LoginState = { processId: 0, secretKey: '', parameters: new Map() };
     line.write(startupMessage([['user', target.user], ...parameters]));
     await login(line, state, patient ? relayedLogin(line, patient) : ownLogin(line, target));
     const serverVersion = supported(state.parameters);
-    return line.handOver(target, state, serverVersion);
+    return new Connection(line, target, state, serverVersion);
   } catch (error) {
     line.destroy();
     // What could not be read breaks the protocol; what it was is for the log.
@@ -265,152 +245,35 @@ interface Message {
   readonly whole: Buffer;
 }
 
+const unreachable = (why: string, cause?: unknown): UpstreamError => new UpstreamError('08001', why, cause);
+
 /** The socket, from dialling to the hand-over. */
-class Line {
-  secure = false;
-  #socket: Socket | null = null;
-  #tls: TLSSocket | null = null;
-  /** Of the login; null: over. */
-  #reader: FrameReader | null = new FrameReader('', 1024 * 1024);
-  #error: Error | null = null;
-  #wake: (() => void) | null = null;
-  #events: UpstreamEvents | null = null;
-
-  get #stream(): Duplex {
-    return this.#tls ?? (this.#socket as Socket);
+class Line extends AnyLine<FrameReader> {
+  constructor() {
+    super(new FrameReader('', MESSAGE_BYTES_MAX), unreachable);
   }
 
-  fail(error: Error): void {
-    this.#error ??= error;
-    this.#wake?.();
-  }
-
-  destroy(): void {
-    this.#tls?.destroy();
-    this.#socket?.destroy();
-  }
-
-  write(bytes: Buffer): boolean {
-    return this.#stream.write(bytes);
-  }
-
-  async open(target: UpstreamTarget): Promise<void> {
-    const wanted = target.tls.mode !== 'disable';
+  /** Dials, and settles encryption: SSLRequest, one byte for an answer, TLS. */
+  async begin(target: UpstreamTarget): Promise<void> {
     // A host that is a folder is a Unix socket, as in libpq.
-    const address = target.host.startsWith('/')
-      ? { path: `${target.host}/.s.PGSQL.${target.port}` }
-      : { host: target.host, port: target.port };
-    const options = { ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: target.keepalive_ms };
-    const socket = dialTcp(wanted ? options : { ...options, onread: this.#onread() });
-    this.#socket = socket;
-    this.#watchSocket(socket);
-    await new Promise<void>((resolve, reject) => {
-      this.#wake = () => this.#error && reject(this.#error);
-      socket.once('connect', resolve);
-    });
-    this.#wake = null;
-    if (wanted) await this.#encrypt(target);
-    else this.#watch();
-  }
-
-  // What stays as long as the socket is made in functions of its own: a closure keeps all that others of its function use.
-
-  #onread(): { buffer: Buffer; callback: (bytes: number) => boolean } {
-    return { buffer: shared, callback: (bytes) => this.#read(copied(bytes)) };
-  }
-
-  #watchSocket(socket: Socket): void {
-    socket.on('error', (error: NodeJS.ErrnoException) =>
-      this.fail(
-        new UpstreamError('08001', `the database server can't be reached (${error.code ?? error.message})`, error),
-      ),
-    );
-    socket.on('close', () => this.#closed());
-  }
-
-  /** SSLRequest, then TLS. The server answers one byte; anything after it before TLS would be an injection. */
-  async #encrypt(target: UpstreamTarget): Promise<void> {
-    const socket = this.#socket as Socket;
-    const answer = await new Promise<Buffer>((resolve, reject) => {
-      this.#wake = () => this.#error && reject(this.#error);
-      socket.once('data', resolve);
-      socket.write(sslRequest());
-    });
+    await this.open(target, target.host.startsWith('/') ? `${target.host}/.s.PGSQL.${target.port}` : null);
+    if (target.tls.mode === 'disable') return;
+    this.write(sslRequest());
+    const answer = await this.next((reader) => (reader.unread > 0 ? reader.takeRest() : null));
     if (answer.length !== 1 || answer[0] !== 0x53)
       throw new UpstreamError('08001', 'the database server does not offer TLS, and the configuration demands it');
-    const { mode, ca } = target.tls;
-    const options: ConnectionOptions = {
-      socket,
-      // Whom the certificate must name; left out, Node would take it for 'localhost'.
-      host: target.host,
-      rejectUnauthorized: mode !== 'require',
-      ...(ca === null ? {} : { ca }),
-      ...(/^[\d.]+$|:|^\//.test(target.host) ? {} : { servername: target.host }),
-      ...(mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
-    };
-    await new Promise<void>((resolve, reject) => {
-      this.#wake = () => this.#error && reject(this.#error);
-      const tls = dialTls(options);
-      this.#tls = tls;
-      tls.once('secureConnect', resolve);
-      tls.on('error', (error) => this.fail(new UpstreamError('08001', 'TLS to the database server failed', error)));
-      tls.on('close', () => this.#closed());
-    });
-    this.secure = true;
-    this.#wake = null;
-    this.#tls?.on('data', (chunk: Buffer) => this.#read(chunk));
-    this.#watch();
-  }
-
-  #watch(): void {
-    this.#stream.on('drain', () => this.#events?.drain());
-  }
-
-  #closed(): void {
-    this.fail(new UpstreamError('08001', 'the database server closed the connection'));
-    const events = this.#events;
-    this.#events = null;
-    events?.closed();
-  }
-
-  #read(chunk: Buffer): boolean {
-    if (this.#events) this.#events.data(chunk);
-    else {
-      this.#reader?.append(chunk);
-      this.#wake?.();
-    }
-    return true;
+    await this.encrypt(target);
   }
 
   /** The next whole message of the login. */
-  async message(): Promise<Message> {
-    const reader = this.#reader as FrameReader;
-    for (;;) {
+  message(): Promise<Message> {
+    return this.next((reader) => {
       const found = reader.next();
       if (found === BAD_LENGTH) throw broken(new Error(`a message of length ${reader.length}`));
-      if (found !== NEED_MORE) {
-        const whole = reader.buffer.subarray(reader.start, reader.end);
-        return { type: reader.type, body: whole.subarray(5), whole };
-      }
-      if (this.#error) throw this.#error;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = null;
-    }
-  }
-
-  /** From here on whatever comes is told there. */
-  listen(events: UpstreamEvents): void {
-    this.#events = events;
-    const early = this.#reader?.takeRest();
-    this.#reader = null;
-    if (early && early.length > 0) events.data(early);
-    if (this.#error) this.#closed();
-  }
-
-  handOver(target: UpstreamTarget, state: LoginState, serverVersion: number): UpstreamLine {
-    return new Connection(this, this.#stream, target, state, serverVersion);
+      if (found === NEED_MORE) return null;
+      const whole = reader.buffer.subarray(reader.start, reader.end);
+      return { type: reader.type, body: whole.subarray(5), whole };
+    });
   }
 }
 
@@ -419,16 +282,14 @@ class Connection implements UpstreamLine {
   readonly serverVersion: number;
   parameters: ReadonlyMap<string, string>;
   readonly #line: Line;
-  readonly #stream: Duplex;
   readonly #target: UpstreamTarget;
   readonly #secretKey: string;
 
-  constructor(line: Line, stream: Duplex, target: UpstreamTarget, state: LoginState, serverVersion: number) {
+  constructor(line: Line, target: UpstreamTarget, state: LoginState, serverVersion: number) {
     this.processId = state.processId;
     this.serverVersion = serverVersion;
     this.parameters = state.parameters;
     this.#line = line;
-    this.#stream = stream;
     this.#target = target;
     this.#secretKey = state.secretKey;
   }
@@ -443,25 +304,23 @@ class Connection implements UpstreamLine {
   }
 
   write(bytes: Buffer): boolean {
-    return this.#stream.write(bytes);
+    return this.#line.write(bytes);
   }
 
   get writableLength(): number {
-    return this.#stream.writableLength;
+    return this.#line.writableLength;
   }
 
   reuse(chunk: Buffer): void {
-    const { buffer, byteLength } = chunk;
-    const ours = !this.#line.secure && byteLength >= SPARE_BYTES_MIN && buffer.byteLength === READ_BYTES;
-    if (ours && spare.length < SPARE_MAX) spare.push(buffer);
+    this.#line.reuse(chunk);
   }
 
   pause(): void {
-    this.#stream.pause();
+    this.#line.stream.pause();
   }
 
   resume(): void {
-    this.#stream.resume();
+    this.#line.stream.resume();
   }
 
   cancel(): Promise<void> {
@@ -469,12 +328,7 @@ class Connection implements UpstreamLine {
   }
 
   end(): void {
-    const stream = this.#stream;
-    stream.end(TERMINATE);
-    // What it still sends nobody wants; but its end must be read, and a server that hangs must not keep the socket.
-    stream.resume();
-    const timer = setTimeout(() => this.destroy(), END_GRACE_MS).unref();
-    stream.once('close', () => clearTimeout(timer));
+    this.#line.end(TERMINATE);
   }
 
   destroy(): void {
@@ -482,11 +336,7 @@ class Connection implements UpstreamLine {
   }
 
   gone(): Promise<void> {
-    const stream = this.#stream;
-    return new Promise((resolve) => {
-      if (stream.closed) resolve();
-      else stream.once('close', resolve);
-    });
+    return this.#line.gone();
   }
 }
 
@@ -497,7 +347,7 @@ const cancel = async (target: UpstreamTarget, processId: number, secretKey: stri
   const line = new Line();
   const timer = setTimeout(() => line.destroy(), target.timeout_ms);
   try {
-    await line.open(target);
+    await line.begin(target);
     line.write(cancelRequest(processId, Buffer.from(secretKey, 'latin1')));
     await line.message();
   } catch {

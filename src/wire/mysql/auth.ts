@@ -5,7 +5,6 @@ import { constants, createHash, hash, privateDecrypt, publicEncrypt, randomInt, 
 
 export const NATIVE = 'mysql_native_password';
 export const CACHING_SHA2 = 'caching_sha2_password';
-export const CLEAR = 'mysql_clear_password';
 
 /** Second byte of caching_sha2_password's messages. */
 export const CACHING_SHA2_STEP = { REQUEST_PUBLIC_KEY: 2, FAST_SUCCESS: 3, FULL: 4 } as const;
@@ -28,8 +27,8 @@ export type StoredPassword = StoredSha2 | StoredNative;
 const SALT_BYTES = 20;
 const DIGEST_BYTES = 32;
 const DIGEST_CHARS = 43;
-/** In thousands, as MySQL stores it; its own bounds. */
-const ROUNDS = { default: 5, min: 5, max: 4095 };
+/** In thousands, as MySQL stores them: its own least, caching_sha2_password_digest_rounds. */
+const ROUNDS = 5;
 /** More would let an edited file stop logins for seconds. */
 const ROUNDS_MAX = 100;
 /** Rounds between two looks at the rest of the world: about 0.3 ms. */
@@ -41,28 +40,26 @@ const ALPHABET = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 export const parseStored = (text: string): StoredPassword | null => {
   const plain = /^0x(?:[0-9A-Fa-f]{2})+$/.test(text) ? Buffer.from(text.slice(2), 'hex').toString('latin1') : text;
   if (/^\*[0-9A-Fa-f]{40}$/.test(plain)) return { plugin: NATIVE, digest: Buffer.from(plain.slice(1), 'hex') };
-  const parts = /^\$A\$([0-9A-Fa-f]{3})\$([\x01-\x23\x25-\x7f]{20})([./0-9A-Za-z]{43})$/.exec(plain);
+  const parts = /^\$A\$([0-9A-Fa-f]{3})\$([^$]{20})([./0-9A-Za-z]{43})$/.exec(plain);
   const thousands = Number.parseInt(parts?.[1] ?? '', 16);
-  if (!parts || !(thousands >= ROUNDS.min && thousands <= ROUNDS_MAX)) return null;
-  return {
-    plugin: CACHING_SHA2,
-    rounds: thousands * 1000,
-    salt: Buffer.from(parts[2] as string, 'latin1'),
-    digest: parts[3] as string,
-  };
+  if (!parts || !(thousands >= ROUNDS && thousands <= ROUNDS_MAX)) return null;
+  const salt = Buffer.from(parts[2] as string);
+  // In UTF-8, what is no ASCII has more bytes.
+  if (salt.length !== SALT_BYTES || salt.includes(0)) return null;
+  return { plugin: CACHING_SHA2, rounds: thousands * 1000, salt, digest: parts[3] as string };
 };
 
 /** The text for users.yaml, or for CREATE USER ... IDENTIFIED WITH caching_sha2_password AS. */
 export const makeStored = async (password: string): Promise<string> => {
   const salt = Array.from({ length: SALT_BYTES }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
-  const digest = await sha256Crypt(Buffer.from(password), Buffer.from(salt), ROUNDS.default * 1000);
-  return `$A$${ROUNDS.default.toString(16).padStart(3, '0').toUpperCase()}$${salt}${digest}`;
+  const digest = await sha256Crypt(Buffer.from(password), Buffer.from(salt), ROUNDS * 1000);
+  return `$A$${ROUNDS.toString(16).padStart(3, '0').toUpperCase()}$${salt}${digest}`;
 };
 
 /** A form of no password at all: the same work as for a real one, and nothing fits but by a chance of 2^-256. */
 export const NOBODY: StoredSha2 = {
   plugin: CACHING_SHA2,
-  rounds: ROUNDS.default * 1000,
+  rounds: ROUNDS * 1000,
   salt: Buffer.alloc(SALT_BYTES, '.'),
   digest: '.'.repeat(DIGEST_CHARS),
 };

@@ -81,11 +81,12 @@ export const charsetOf = (collation: number, engine: 'mysql' | 'mariadb'): strin
 };
 
 /** Sets a client may speak in: each byte below 0x80 is that of ASCII and never part of a longer character. By the servers' names. */
-const READABLE: ReadonlySet<string> = new Set([
-  ...['utf8mb4', 'utf8mb3', 'utf8', 'ascii', 'binary', 'latin1', 'latin2', 'latin5', 'latin7'],
-  ...['cp1250', 'cp1251', 'cp1256', 'cp1257', 'cp850', 'cp852', 'cp866', 'dec8', 'hp8', 'keybcs2', 'koi8r', 'koi8u'],
-  ...['macce', 'macroman', 'armscii8', 'geostd8', 'greek', 'hebrew', 'tis620', 'ujis', 'eucjpms', 'gb2312'],
-]);
+const READABLE: ReadonlySet<string> = new Set(
+  [
+    'utf8mb4 utf8mb3 utf8 ascii binary latin1 latin2 latin5 latin7 cp1250 cp1251 cp1256 cp1257 cp850 cp852 cp866 dec8 hp8 keybcs2',
+    'koi8r koi8u macce macroman armscii8 geostd8 greek hebrew tis620 ujis eucjpms gb2312',
+  ].flatMap((names) => names.split(' ')),
+);
 
 /** False: refused at login, in SET NAMES and as an introducer. `charset`: in lower case. */
 export const isReadable = (charset: string): boolean => READABLE.has(charset);

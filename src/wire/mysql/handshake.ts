@@ -1,6 +1,7 @@
 // The packets of the connection phase, out and in: greeting, SSLRequest, handshake response, authentication. Payloads only, without headers.
 // Throws Malformed at whatever is not exactly such a packet; never reads past a length that lies.
 // Source: MySQL Server Doxygen, "Connection Phase Packets"; MariaDB, "Connection".
+import { isUtf8 } from 'node:buffer';
 import { Bytes, int, lenencString, Malformed, nulString } from './bytes.ts';
 import { type Capabilities, CLIENT, isMariadb } from './capabilities.ts';
 import { HEADER } from './messages.ts';
@@ -137,12 +138,18 @@ export const readClientHello = (payload: Buffer, offer: Capabilities): ClientHel
   if (payload.length === SSL_REQUEST_BYTES && (flags & CLIENT.SSL) !== 0) return { type: 'ssl', ...start };
   const has = (flag: number): boolean => (flags & offer.flags & flag) !== 0;
   if (!has(CLIENT.SECURE_CONNECTION) || !has(CLIENT.PLUGIN_AUTH)) return { type: 'old', capabilities };
-  const user = bytes.nul().toString('utf8');
+  const user = utf8(bytes.nul());
   const proof = bytes.take(has(CLIENT.PLUGIN_AUTH_LENENC_CLIENT_DATA) ? bytes.lenenc() : bytes.int(1));
-  const database = has(CLIENT.CONNECT_WITH_DB) ? bytes.nul().toString('utf8') : '';
+  const database = has(CLIENT.CONNECT_WITH_DB) ? utf8(bytes.nul()) : '';
   const plugin = bytes.nul().toString('latin1');
   const attributes = has(CLIENT.CONNECT_ATTRS) && bytes.left > 0 ? readAttributes(bytes) : new Map<string, string>();
   return { type: 'response', ...start, user, proof, database, plugin, attributes };
+};
+
+/** Names that differ in bytes must not become the same name. */
+const utf8 = (name: Buffer): string => {
+  if (!isUtf8(name)) throw new Malformed('a name that is not UTF-8');
+  return name.toString('utf8');
 };
 
 const readAttributes = (bytes: Bytes): Map<string, string> => {

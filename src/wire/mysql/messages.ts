@@ -2,12 +2,9 @@
 // Source: MySQL Server Doxygen, "Generic Response Packets".
 import { Bytes, int, lenenc, lenencString, Malformed } from './bytes.ts';
 import { CLIENT, type Capabilities } from './capabilities.ts';
+import { STATUS_FLAGS } from './replies.ts';
 
 export const HEADER = { OK: 0x00, MORE_DATA: 0x01, EOF: 0xfe, ERR: 0xff } as const;
-export const COMMAND = { QUIT: 0x01, QUERY: 0x03 } as const;
-
-/** SERVER_STATUS_* flags that are looked at. */
-export const STATUS = { IN_TRANS: 1, AUTOCOMMIT: 1 << 1, SESSION_STATE_CHANGED: 1 << 14 } as const;
 
 export interface ErrorPacket {
   readonly errno: number;
@@ -21,7 +18,7 @@ export const okPacket = (status: number, { flags }: Pick<Capabilities, 'flags'>)
     Buffer.of(HEADER.OK),
     lenenc(0),
     lenenc(0),
-    int(2, status & ~STATUS.SESSION_STATE_CHANGED),
+    int(2, status & ~STATUS_FLAGS.SESSION_STATE_CHANGED),
     int(2, 0),
     ...((flags & CLIENT.SESSION_TRACK) === 0 ? [] : [lenencString('')]),
   ]);

@@ -271,6 +271,38 @@ export const movePosition = (
   return buffer.subarray(start, end);
 };
 
+/** Fields of an error or notice that the server fills by itself: severity, SQLSTATE, positions, and where in its source it is. */
+const FIXED_FIELDS = 'SVCPpFLR';
+const CUT = Buffer.from('... [cut: longer than may pass]');
+
+/**
+ * The same error or notice with at most `bytes_max` bytes of text: the field that goes beyond is cut at a whole character, those behind it
+ * are left out. Null: it fits as it is.
+ */
+export const cutTexts = (buffer: Buffer, start: number, end: number, bytes_max: number): Buffer | null => {
+  if (end - start <= bytes_max) return null;
+  const parts: Buffer[] = [];
+  let left = bytes_max;
+  let cut = false;
+  let at = start + 5;
+  while (at < end && buffer[at] !== 0) {
+    const stop = buffer.indexOf(0, at + 1);
+    if (stop < 0 || stop >= end) break;
+    const fixed = FIXED_FIELDS.includes(String.fromCharCode(buffer[at] as number));
+    if (fixed || (!cut && stop - at - 1 <= left)) {
+      parts.push(buffer.subarray(at, stop + 1));
+      if (!fixed) left -= stop - at - 1;
+    } else if (!cut) {
+      let last = at + 1 + left;
+      while (last > at + 1 && ((buffer[last] as number) & 0xc0) === 0x80) last--;
+      parts.push(buffer.subarray(at, last), CUT, buffer.subarray(stop, stop + 1));
+      cut = true;
+    }
+    at = stop + 1;
+  }
+  return cut ? finish(buffer[start] as number, [...parts, Buffer.of(0)]) : null;
+};
+
 export interface BindMessage {
   readonly portal: string;
   readonly statement: string;

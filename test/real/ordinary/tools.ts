@@ -34,6 +34,12 @@ export const TOOLS: readonly Tool[] = [
     program: ['psql', '-X', '-f', at('psql.sql')],
   },
   {
+    name: "psql, an agent's day in plain SQL, and again",
+    probe: ['psql', '--version'],
+    packages: ['postgresql-client'],
+    program: ['psql', '-X', '-f', at('agent.sql'), '-f', at('agent.sql')],
+  },
+  {
     name: 'psql, completion by Tab',
     probe: ['sh', '-c', `psql --version && test -x ${PYTHON}`],
     packages: ['postgresql-client', 'python3'],

@@ -16,6 +16,7 @@ const limitOf = (more: Partial<Limit>): Limit => ({
   findings: [],
   observe: false,
   counts_only: false,
+  withholds: false,
   ...more,
 });
 

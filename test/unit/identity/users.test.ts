@@ -112,6 +112,11 @@ describe('errors name file, line and key', () => {
       [/^users\.yaml:2: users\[0\]\.postgres \(a\): is not a SCRAM-SHA-256 verifier/],
     ],
     [
+      'a clear password for MySQL',
+      'users:\n  - {id: a, kind: agent, mysql: hunter2hunter2}\n',
+      [/^users\.yaml:2: users\[0\]\.mysql \(a\): is not a form of caching_sha2_password or mysql_native_password$/],
+    ],
+    [
       'a clear password',
       'users:\n  - {id: a, kind: human, password: hunter2hunter2}\n',
       [/^users\.yaml:2: users\[0\]\.password \(a\): is not a scrypt form/],
@@ -260,10 +265,12 @@ describe('editing', () => {
     expect(users.all.map((user) => describeUser(user).signs_in)).toEqual([[], ['database', 'console'], ['database']]);
     expect(await verifyScrypt(PASSWORD, users.get('grace')!.password)).toBe(true);
 
-    const old = users.get('bot')!.postgres;
+    const { postgres, mysql } = users.get('bot')!;
+    expect(mysql).toMatch(/^\$A\$005\$/);
     await setPassword(path, 'bot', `${PASSWORD}!`);
     const after = await readUsers(path);
-    expect(after.get('bot')!.postgres).not.toBe(old);
+    expect(after.get('bot')!.postgres).not.toBe(postgres);
+    expect(after.get('bot')!.mysql).not.toBe(mysql);
     expect(after.get('grace')).toEqual(users.get('grace'));
   });
 

@@ -268,7 +268,23 @@ describe('facts', () => {
       expect(await verdict(`when: 'session.role == "bot"', then: allow`, 'hold')).toBe(lost ? 'hold' : 'allow');
       const excepted = `when: stmt.does("write"), unless: 'session.role == "bot"', then: hold`;
       expect(await verdict(excepted)).toBe(lost ? 'hold' : 'allow');
-      expect(await verdict(`when: 'stmt.writes("public.t") && session.in_transaction', then: deny`)).toBe('allow');
+    });
+
+    it.each([
+      ['nothing', [], 'allow', 'deny'],
+      ['BEGIN', [ended('begin')], 'deny', 'deny'],
+      ['COMMIT', [ended('commit')], 'allow', 'allow'],
+      ['COMMIT AND CHAIN', [ended('commit'), ended('begin')], 'deny', 'deny'],
+      ['ROLLBACK', [ended('rollback')], 'allow', 'allow'],
+      ['PREPARE TRANSACTION', [ended('prepare-transaction')], 'allow', 'allow'],
+      ['ROLLBACK TO', [ended('rollback-to')], 'allow', 'deny'],
+      ['BEGIN, behind it', [{ ...ended('begin'), statement: 1 }], 'allow', 'deny'],
+    ] as const)('session.in_transaction behind %s', async (_, effects, outside, inside) => {
+      const made = await policy(
+        `${HEAD}rules: [{id: r, when: 'stmt.writes("public.t") && session.in_transaction', then: deny}]`,
+      );
+      for (const in_transaction of [false, true])
+        expect(made.judge(asked(effects, { in_transaction })).verdict).toBe(in_transaction ? inside : outside);
     });
 
     it('is that of the session up to there', async () => {

@@ -19,7 +19,12 @@ rules:
 const judged = async (sql: string, in_transaction = false) => {
   const made = await policy(LIMIT);
   const { verdict, rule, limits } = made.judge(question(analyse(sql), { session: { in_transaction } }));
-  return [verdict, ...(verdict === 'allow' ? limits.map((one) => `${one.rule}${one.counts_only ? '?' : ''}`) : [rule])];
+  return [
+    verdict,
+    ...(verdict === 'allow'
+      ? limits.map((one) => `${one.rule}${one.counts_only ? '?' : one.withholds ? '!' : ''}`)
+      : [rule]),
+  ];
 };
 
 describe('a limit', () => {
@@ -44,10 +49,21 @@ describe('a limit', () => {
     ['INSERT INTO t VALUES (1), (2) RETURNING a', 'allow', 'few?'],
     ["SELECT nextval('s')", 'allow', 'few?'],
     ['WITH d AS (DELETE FROM t RETURNING *) SELECT count(*) FROM d', 'allow', 'few?'],
-    // It writes, and nobody knows how much it returns.
-    ['INSERT INTO t VALUES (1), (2), (3) RETURNING a', 'hold', 'few'],
-    ['INSERT INTO t VALUES ((SELECT json_agg(u) FROM u)) RETURNING a', 'hold', 'few'],
-    ['UPDATE t SET a = 1 WHERE a = 2 RETURNING a', 'hold', 'few'],
+    // It returns what it writes, and nobody knows how much: the rest is withheld.
+    ['INSERT INTO t VALUES (1), (2), (3) RETURNING a', 'allow', 'few!'],
+    ['INSERT INTO t VALUES ((SELECT json_agg(u) FROM u)) RETURNING a', 'allow', 'few!'],
+    ['UPDATE t SET a = 1 WHERE a = 2 RETURNING a', 'allow', 'few!'],
+    ['UPDATE secret SET a = 1 WHERE a = 2 RETURNING a', 'allow', 'few!', 'fewer!'],
+    ['UPDATE t SET a = 1 WHERE a = 2', 'allow'],
+    ['WITH d AS (DELETE FROM t WHERE a = 2 RETURNING *) SELECT * FROM d', 'allow', 'few!'],
+    ['WITH d AS (DELETE FROM t WHERE a = 2 RETURNING *) INSERT INTO u SELECT * FROM d RETURNING *', 'allow', 'few!'],
+    ['COPY (UPDATE t SET a = 1 WHERE a = 2 RETURNING a) TO STDOUT', 'allow', 'few!'],
+    ['PREPARE p AS UPDATE t SET a = 1 WHERE a = 2 RETURNING a; EXECUTE p', 'allow', 'few!'],
+    ['UPDATE t SET a = 1 WHERE a = 2 RETURNING a; SELECT * FROM u', 'allow', 'few!'],
+    ['UPDATE t SET a = 1 WHERE a = 2 RETURNING a; INSERT INTO u VALUES (1)', 'allow', 'few!'],
+    // Only the session's own table is written: it may be stopped.
+    ['UPDATE pg_temp.x SET a = a FROM t WHERE t.b = x.a RETURNING t.*', 'allow', 'few'],
+    // Every row of a table is written, or it shows other rows than it writes.
     ['DELETE FROM t RETURNING *', 'hold', 'few'],
     ['WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d', 'hold', 'few'],
     ["SELECT nextval('s') FROM t", 'hold', 'few'],

@@ -26,6 +26,7 @@ export function analysis(
       end: 1,
       writes_all_rows: false,
       folds_rows: false,
+      returns_written: false,
       rows_max: null,
       cursor: null,
       copy_in: false,

@@ -9,7 +9,14 @@ test.each<[string, string[]]>([
   ['WITH x AS (SELECT 1) SELECT * FROM x', ['read']],
   ['WITH x AS (SELECT * FROM x) SELECT * FROM x', ['read public.x']],
   ['WITH x AS (SELECT 1), y AS (SELECT * FROM x) INSERT INTO x SELECT * FROM y', ['write public.x']],
-  ['WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d', ['write public.t']],
+  ['WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d', ['read public.t', 'write public.t']],
+  ['UPDATE t SET a = 1 WHERE b = 2', ['write public.t']],
+  ['UPDATE t SET a = 1 WHERE b = 2 RETURNING a', ['read public.t', 'write public.t']],
+  ['WITH t AS (SELECT 1) UPDATE t SET a = 1 WHERE b = 2 RETURNING a', ['read public.t', 'write public.t']],
+  ['INSERT INTO t VALUES (1) RETURNING a', ['write public.t']],
+  ['INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING RETURNING a', ['write public.t']],
+  ['INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 2 RETURNING a', ['read public.t', 'write public.t']],
+  ['EXPLAIN UPDATE t SET a = 1 RETURNING a', ['read public.t']],
   ['COPY t TO STDOUT', ['export public.t', 'read public.t']],
   ['COPY t FROM STDIN', ['write public.t']],
   ["COPY t FROM PROGRAM 'x'", ['admin program', 'import public.t', 'write public.t']],
@@ -84,6 +91,44 @@ test.each<[string, string[]]>([
   expect(found(analysis)).toEqual(expected);
 });
 
+test('behind a change of the role "$user" is another schema', () => {
+  const context = {
+    role: 'now',
+    role_start: 'app',
+    role_none: 'app',
+    search_path: '"$user"',
+    user_schema: 'there' as const,
+  };
+  const writes = (sql: string) =>
+    analyse(sql, context)
+      .findings.filter(({ action }) => action === 'write')
+      .map(({ object, unresolved }) => `${object}${unresolved ? '?' : ''}`);
+  const cases: Record<string, string[]> = {
+    'INSERT INTO t VALUES (1)': ['"now".t'],
+    'SELECT 1; INSERT INTO t VALUES (1)': ['"now".t'],
+  };
+  for (const [sql, expected] of Object.entries(cases))
+    expect(writes(sql), sql).toEqual(expected.map((name) => name.replaceAll('"', '')));
+  // Nobody has told whether those have schemas.
+  for (const sql of [
+    'RESET ROLE',
+    'SET ROLE NONE',
+    'SET ROLE other',
+    "SELECT set_config('role', 'other', false)",
+    'SET SESSION AUTHORIZATION other',
+    'SET ROLE other; ROLLBACK',
+    "SELECT set_config('role', current_user, false)",
+  ])
+    expect(writes(`${sql}; INSERT INTO t VALUES (1)`), sql).not.toContain('now.t');
+});
+
+test('FETCH of a cursor that runs code, and the COMMIT that runs it to its end, may make temporary objects', () => {
+  for (const sql of ['FETCH 1 FROM c', 'COMMIT']) {
+    expect(analyse(sql, { portals: { runs_code: true, runs_late: false } }).changes_catalog, sql).toBe('any');
+    expect(analyse(sql, { portals: { runs_code: false, runs_late: false } }).changes_catalog, sql).toBeUndefined();
+  }
+});
+
 test('SET ROLE to the role that the session began with is RESET ROLE', () => {
   const found_as = (sql: string, context = { role_start: 'app' }) => found(analyse(sql, context));
   expect(found_as("SET ROLE 'app'")).toEqual(['settings role']);
@@ -91,6 +136,14 @@ test('SET ROLE to the role that the session began with is RESET ROLE', () => {
   for (const sql of ['SET ROLE "App"', 'SET ROLE dba', 'SET SESSION AUTHORIZATION app', 'SET ROLE FROM CURRENT'])
     expect(found_as(sql).join(), sql).toMatch(/^role /);
   expect(found(analyse('SET ROLE app'))).toEqual(['role role']);
+});
+
+test('SET ROLE NONE is another role where the login was given one', () => {
+  for (const sql of ['SET ROLE NONE', "SELECT set_config('role', 'none', false)"]) {
+    expect(found(analyse(sql, { role_start: 'app', role_none: 'app' })).join(), sql).toBe('settings role');
+    expect(found(analyse(sql, { role_start: 'reader', role_none: 'app' })).join(), sql).toBe('role role');
+  }
+  expect(found(analyse('RESET ROLE', { role_start: 'reader', role_none: 'app' }))).toEqual(['settings role']);
 });
 
 describe('what ordinary clients send is never held', () => {
@@ -188,6 +241,8 @@ describe('facts', () => {
       'UPDATE t SET a = 1 WHERE 1 = 1',
       'WITH d AS (DELETE FROM t) SELECT 1',
       'TRUNCATE t',
+      'MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE',
+      'MERGE INTO t USING s ON false WHEN NOT MATCHED BY SOURCE THEN UPDATE SET a = 1',
     ]) {
       expect(facts(sql)?.writes_all_rows, sql).toBe(true);
     }
@@ -196,6 +251,8 @@ describe('facts', () => {
       'EXPLAIN DELETE FROM t',
       'UPDATE t SET a = 1 WHERE CURRENT OF c',
       'INSERT INTO t VALUES (1)',
+      'MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE',
+      'MERGE INTO t USING s ON true WHEN MATCHED AND t.a = 1 THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (1)',
     ]) {
       expect(facts(sql)?.writes_all_rows, sql).toBe(false);
     }
@@ -279,8 +336,8 @@ describe('prepared statements', () => {
     expect(found(analyse('EXECUTE nobody'))).toEqual(['code nobody?']);
     expect(analyse('EXECUTE nobody').session_bound).toBe(true);
   });
-  test('under another path it is not the same statement', () => {
-    expect(found(analyse('PREPARE p AS DELETE FROM t; SET search_path = x; EXECUTE p'))).toContain('code p?');
+  test('under another path its names are looked up again', () => {
+    expect(found(analyse('PREPARE p AS DELETE FROM t; SET search_path = x; EXECUTE p'))).toContain('write x.t');
   });
 });
 

@@ -1,7 +1,7 @@
 // Which texts the database may be asked about, and with which names.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { analyseText } from '../../../src/sql/postgres/analysis.ts';
-import { impactQuestion, isPlainBuiltIn } from '../../../src/sql/postgres/impact.ts';
+import { explainTexts, impactQuestion, isPlainBuiltIn } from '../../../src/sql/postgres/impact.ts';
 import { Parser } from '../../../src/sql/postgres/parser.ts';
 import { latin1 } from './helpers.ts';
 
@@ -21,7 +21,9 @@ const CONTEXT = {
 
 const ask = (sql: string) => {
   const analysis = analyseText(parser, latin1(sql), CONTEXT);
-  return impactQuestion(analysis.forward ?? latin1(sql), analysis);
+  const text = analysis.forward ?? latin1(sql);
+  const plans = explainTexts(text, analysis).map((explain) => analyseText(parser, explain, CONTEXT));
+  return impactQuestion(text, analysis, plans);
 };
 
 test.each([

@@ -507,6 +507,39 @@ test('readParameterTypes: a count that does not fit gives none', () => {
   }
 });
 
+describe('cutTexts', () => {
+  const sent = wire.errorResponse({
+    severity: 'ERROR',
+    sqlstate: '22P02',
+    message: 'ab\u00e9cd',
+    detail: 'd',
+    hint: 'h',
+  });
+  const told = (bytes_max: number) => {
+    const around = Buffer.concat([Buffer.from('xyz'), sent, Buffer.from('xyz')]);
+    const cut = wire.cutTexts(around, 3, around.length - 3, bytes_max);
+    if (cut === null) return null;
+    expect([cut[0], cut.readInt32BE(1), cut.at(-1)]).toEqual([0x45, cut.length - 1, 0]);
+    return Object.fromEntries(wire.readFields(cut, 0, cut.length));
+  };
+  const head = { S: 'ERROR', V: 'ERROR', C: '22P02' };
+  const rest = '... [cut: longer than may pass]';
+
+  test('leaves alone what fits', () => {
+    expect(told(sent.length)).toBeNull();
+    expect(told(8)).toBeNull();
+  });
+  test.each([
+    [7, { M: 'ab\u00e9cd', D: 'd', H: rest }],
+    [6, { M: 'ab\u00e9cd', D: rest }],
+    [4, { M: `ab\u00e9${rest}` }],
+    [3, { M: `ab${rest}` }],
+    [0, { M: rest }],
+  ])('%i bytes', (bytes_max, texts) => {
+    expect(told(bytes_max)).toEqual({ ...head, ...texts });
+  });
+});
+
 describe('movePosition', () => {
   const error = (position?: number): Buffer =>
     wire.errorResponse({ severity: 'ERROR', sqlstate: '42601', message: 'é', hint: 'h', position });

@@ -113,6 +113,16 @@ describe('a handshake response', () => {
     expect(() => readClientHello(Buffer.concat([head, latin1('user\0'), length]), ALL)).toThrow(Malformed);
   });
 
+  test('a name that is not UTF-8 is malformed: two of them could become one', () => {
+    const head = sslRequest({
+      capabilities: { flags: ALL.flags >>> 0, mariadb: 0 },
+      packet_bytes_max: 1,
+      collation: 8,
+    });
+    expect(() => readClientHello(Buffer.concat([head, latin1('\xe9\0\0\0\0\0')]), ALL)).toThrow(Malformed);
+    expect(readClientHello(Buffer.concat([head, latin1('\xc3\xa9\0\0\0\0\0')]), ALL)).toMatchObject({ user: 'é' });
+  });
+
   test('a flag that was not offered changes nothing in its layout', () => {
     const response = fc.sample(responses, 1)[0] as HandshakeResponse;
     const plain = {

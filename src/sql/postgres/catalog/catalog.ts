@@ -1,88 +1,24 @@
 // A database's own catalog at one moment, to look names up in: what exists under a name, and what hangs on it. It judges nothing
 // (behind.ts does) and is never changed; what the analysis works out of it is remembered in `memo`, as long as it lives.
-import type { Behind } from '../behind.ts';
-import type {
-  CatalogRows,
-  FunctionReference,
-  FunctionRow,
-  OperatorRow,
-  RelationRow,
-  TriggerRow,
-  TypeRow,
+import { Memo } from './memo.ts';
+import {
+  type CatalogRows,
+  FIRST_USER_OID,
+  type FunctionReference,
+  type FunctionRow,
+  type OperatorRow,
+  type RelationRow,
+  type TriggerRow,
+  type TypeRow,
 } from './rows.ts';
 
 let made = 0;
-
-/** Objects whose working out is kept, each for every search_path that it was met under. */
-const KNOWN_MAX = 20_000;
-
-/** What the analysis has worked out, object by object. */
-export class Memo {
-  readonly #known = new Map<string, Behind>();
-  /** Of objects that call each other, what is known before the first of them is done: whole only together with it. */
-  readonly #partial = new Map<string, Behind>();
-  readonly #underway = new Set<string>();
-  #cut = false;
-  #left = Number.POSITIVE_INFINITY;
-
-  get depth(): number {
-    return this.#underway.size;
-  }
-
-  known(key: string): Behind | undefined {
-    return this.#known.get(key) ?? this.#partial.get(key);
-  }
-
-  /** False: it is being worked out, further up, and counts there. */
-  enter(key: string): boolean {
-    if (this.#underway.has(key)) {
-      this.#cut = true;
-      return false;
-    }
-    this.#underway.add(key);
-    return true;
-  }
-
-  leave(key: string, behind: Behind): Behind {
-    this.#underway.delete(key);
-    const outermost = this.#underway.size === 0;
-    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
-    if (outermost || !this.#cut) this.#known.set(key, behind);
-    else this.#partial.set(key, behind);
-    if (outermost) this.#end();
-    return behind;
-  }
-
-  /** What is under way will not be finished. */
-  abandon(): void {
-    this.#underway.clear();
-    this.#end();
-  }
-
-  #end(): void {
-    this.#partial.clear();
-    this.#cut = false;
-  }
-
-  /** Characters of stored texts that one analysis may read; TooMuchBehind is thrown at more. */
-  allow(chars: number): void {
-    this.#left = chars;
-  }
-
-  spend(chars: number): void {
-    this.#left -= chars;
-    if (this.#left < 0) throw new TooMuchBehind();
-  }
-}
-
-/** An analysis that others wait for has read as much of the catalog as it may. */
-export class TooMuchBehind extends Error {}
 
 export class Catalog {
   /** Another for each, in this process. */
   readonly id: number;
   readonly rows: CatalogRows;
-  readonly memo = new Memo();
+  readonly memo: Memo;
 
   readonly #relations: ReadonlyMap<string, RelationRow>;
   readonly #relation_oids: ReadonlyMap<number, RelationRow>;
@@ -97,28 +33,27 @@ export class Catalog {
   readonly #columns: ReadonlyMap<number, readonly number[]>;
   readonly #views: ReadonlyMap<number, string | null>;
   readonly #triggers: ReadonlyMap<number, readonly TriggerRow[]>;
-  readonly #rules: ReadonlyMap<number, readonly (readonly [event: string, text: string])[]>;
-  readonly #policies: ReadonlyMap<number, readonly (readonly [command: string, text: string])[]>;
-  readonly #expressions: ReadonlyMap<number, readonly string[]>;
+  readonly #rules: ReadonlyMap<number, readonly (readonly [event: string, text: string | null])[]>;
+  readonly #policies: ReadonlyMap<number, readonly (readonly [command: string, text: string | null])[]>;
+  readonly #expressions: ReadonlyMap<number, readonly (string | null)[]>;
   readonly #index_classes: ReadonlyMap<number, readonly number[]>;
   readonly #referencing: ReadonlyMap<number, readonly (readonly [table: number, deleted: string, updated: string])[]>;
   readonly #compared: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #foreign: ReadonlyMap<number, readonly [handler: string, program: boolean]>;
-  readonly #checks: ReadonlyMap<number, readonly string[]>;
+  readonly #checks: ReadonlyMap<number, readonly (string | null)[]>;
   readonly #parts: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #class_functions: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #type_classes: ReadonlyMap<number, readonly FunctionReference[]>;
   readonly #type_casts: ReadonlyMap<number, readonly FunctionReference[]>;
 
-  /** Of casts between built-in types and of operator classes for them, which users made: any expression may use them. */
-  readonly ambient: readonly FunctionReference[];
-  /** Types whose input runs more than the server's own code. */
-  readonly types_with_input: readonly TypeRow[];
+  readonly #ambient: readonly FunctionReference[];
+  readonly #types_with_input: readonly TypeRow[];
 
   /** id: of the same catalog in another thread. */
-  constructor(rows: CatalogRows, id = (made += 1)) {
+  constructor(rows: CatalogRows, id = (made += 1), memo = new Memo()) {
     this.id = id;
     this.rows = rows;
+    this.memo = memo;
     this.#relations = new Map(rows.relations.map((row) => [key(row.schema, row.name), row]));
     this.#relation_oids = new Map(rows.relations.map((row) => [row.oid, row]));
     this.#functions = grouped(rows.functions, ({ name }) => name, same);
@@ -146,9 +81,10 @@ export class Catalog {
     this.#parts = grouped(rows.aggregates, first, second);
     this.#class_functions = grouped(rows.operator_classes, first, ([, , fn]) => fn);
     this.#type_classes = grouped(rows.operator_classes, second, ([, , fn]) => fn);
-    this.types_with_input = rows.types.filter(({ oid, functions }) => functions.length > 0 || this.#checks.has(oid));
-    const built_in = (type: number): boolean => !this.#type_oids.has(type);
-    this.ambient = [
+    this.#types_with_input = rows.types.filter(({ oid, functions }) => functions.length > 0 || this.#checks.has(oid));
+    // One that is not in the catalog either may be of a temporary table of another session.
+    const built_in = (type: number): boolean => type < FIRST_USER_OID;
+    this.#ambient = [
       ...rows.casts.filter(({ source, target }) => built_in(source) && built_in(target)).map((cast) => cast.function),
       ...rows.operator_classes.filter(([, type]) => built_in(type)).map(([, , fn]) => fn),
     ];
@@ -161,42 +97,76 @@ export class Catalog {
     this.#type_casts = grouped(casts, first, second);
   }
 
+  // What a session's temporary objects may answer otherwise is noted (Memo.note); `Overlay` has another answer to each of these.
+
   hasSchema(name: string): boolean {
+    if (name === TEMPORARY) this.memo.note(TEMPORARY);
     return this.#schemas.has(name);
   }
 
   relation(schema: string, name: string): RelationRow | undefined {
+    if (schema === TEMPORARY) this.memo.note(name);
     return this.#relations.get(key(schema, name));
   }
 
   relationOf(oid: number): RelationRow | undefined {
-    return this.#relation_oids.get(oid);
+    return this.#found(oid, this.#relation_oids.get(oid));
+  }
+
+  get relations(): readonly RelationRow[] {
+    this.memo.note(TEMPORARY);
+    return this.rows.relations;
   }
 
   /** In any schema. */
   functions(name: string): readonly FunctionRow[] {
+    this.memo.note(name);
     return this.#functions.get(name) ?? NONE;
   }
 
   functionOf(oid: number): FunctionRow | undefined {
-    return this.#function_oids.get(oid);
+    return this.#found(oid, this.#function_oids.get(oid));
   }
 
   /** In any schema. */
   operators(name: string): readonly OperatorRow[] {
+    this.memo.note(name);
     return this.#operators.get(name) ?? NONE;
   }
 
   type(schema: string, name: string): TypeRow | undefined {
+    if (schema === TEMPORARY) this.memo.note(name);
     return this.#types.get(key(schema, name));
   }
 
   typeOf(oid: number): TypeRow | undefined {
-    return this.#type_oids.get(oid);
+    return this.#found(oid, this.#type_oids.get(oid));
+  }
+
+  /** Types whose input runs more than the server's own code. */
+  get types_with_input(): readonly TypeRow[] {
+    this.memo.note(INPUTS);
+    return this.#types_with_input;
+  }
+
+  /** Of casts between built-in types and of operator classes for them, which users made: any expression may use them. */
+  get ambient(): readonly FunctionReference[] {
+    return this.#ambient;
+  }
+
+  /** [event, function] */
+  get event_triggers(): CatalogRows['event_triggers'] {
+    return this.rows.event_triggers;
+  }
+
+  #found<Row>(oid: number, row: Row | undefined): Row | undefined {
+    if (row === undefined && oid >= FIRST_USER_OID) this.memo.note(oid);
+    return row;
   }
 
   /** What hangs on a relation. */
   behind(oid: number) {
+    this.memo.note(oid);
     return {
       children: this.#children.get(oid) ?? NONE,
       /** Of its rows, whose parts are the types of its columns. */
@@ -208,12 +178,17 @@ export class Catalog {
       expressions: this.#expressions.get(oid) ?? NONE,
       /** Functions that its indexes and constraints compare with. */
       compares: [
-        ...(this.#index_classes.get(oid) ?? NONE).flatMap((of) => this.#class_functions.get(of) ?? NONE),
+        ...(this.#index_classes.get(oid) ?? NONE).flatMap((of) => this.functionsOfClass(of)),
         ...(this.#compared.get(oid) ?? NONE),
       ],
       referencing: this.#referencing.get(oid) ?? NONE,
       foreign: this.#foreign.get(oid) ?? null,
     };
+  }
+
+  /** Functions of an operator class. */
+  functionsOfClass(oid: number): readonly FunctionReference[] {
+    return this.#class_functions.get(oid) ?? NONE;
   }
 
   /** Functions that an aggregate consists of. */
@@ -223,6 +198,7 @@ export class Catalog {
 
   /** What hangs on a type: types it is made of, functions and expressions that its values may run through. */
   behindType({ oid, relation, parts, functions }: TypeRow) {
+    this.memo.note(oid);
     return {
       types: [...parts, ...(this.#columns.get(relation) ?? NONE)],
       functions: [...functions, ...(this.#type_classes.get(oid) ?? NONE), ...(this.#type_casts.get(oid) ?? NONE)],
@@ -230,6 +206,10 @@ export class Catalog {
     };
   }
 }
+
+/** What a session's temporary objects are in; and that there may be types with input of its own among them. */
+export const TEMPORARY = 'pg_temp';
+export const INPUTS = '\0inputs';
 
 const NONE: readonly never[] = [];
 const key = (schema: string, name: string): string => `${schema}\0${name}`;

@@ -1,9 +1,17 @@
 // How PostgreSQL's catalog is read and what an operator is told of it.
-import type { CatalogReading } from '../../catalog.ts';
-import { isHarmless } from '../behind.ts';
+import type { CatalogReading, CatalogSnapshot } from '../../catalog.ts';
+import { isHarmless, isPrinted } from '../behind.ts';
 import { qualified } from '../names.ts';
 import { Catalog } from './catalog.ts';
-import { CATALOG_QUERY, type CatalogRows, FINGERPRINT_QUERY, readParts, SNAPSHOT_QUERY } from './rows.ts';
+import { Overlay } from './overlay.ts';
+import {
+  CATALOG_QUERY,
+  type CatalogRows,
+  FINGERPRINT_QUERY,
+  readParts,
+  SNAPSHOT_QUERY,
+  TEMPORARY_QUERY,
+} from './rows.ts';
 
 /** Names of opaque functions that are listed. */
 const NAMES_MAX = 5;
@@ -14,10 +22,13 @@ export const READING: CatalogReading = {
   snapshot: SNAPSHOT_QUERY,
   fingerprint: FINGERPRINT_QUERY,
   rows: CATALOG_QUERY,
-  isWhole: (catalog) => catalog instanceof Catalog && catalog.rows.views.every(([, query]) => query !== null),
+  temporary_rows: TEMPORARY_QUERY,
+  isWhole: (catalog) => catalog instanceof Catalog && isWhole(catalog.rows),
   make,
+  over,
   steps,
   hasTemporary: (catalog) => catalog instanceof Catalog && hasTemporary(catalog.rows),
+  temporary: (catalog) => (catalog instanceof Catalog ? temporary(catalog.rows) : []),
   describe: (catalog) => (catalog instanceof Catalog ? describe(catalog.rows) : ''),
 };
 
@@ -26,25 +37,43 @@ function* steps(rows: string): Generator<void, Catalog> {
 }
 
 function make(rows: string): Catalog {
-  const making = steps(rows);
+  return atOnce(steps(rows));
+}
+
+function over(rows: string, shared: CatalogSnapshot): Catalog {
+  if (!(shared instanceof Catalog)) throw new Error('no catalog of PostgreSQL');
+  return new Overlay(atOnce(readParts(rows)), shared);
+}
+
+function atOnce<Result>(making: Generator<void, Result>): Result {
   for (;;) {
     const { done, value } = making.next();
     if (done) return value;
   }
 }
 
+function isWhole({ views, rules, policies, expressions, checks, triggers, functions }: CatalogRows): boolean {
+  return (
+    [views, rules, policies, expressions, checks].every((rows) => rows.every((row) => row.at(-1) !== null)) &&
+    triggers.every(({ text }) => text !== null) &&
+    functions.every((row) => row.definition !== null || !isPrinted(row))
+  );
+}
+
 function hasTemporary({ relations, types, functions, operators }: CatalogRows): boolean {
   return [relations, types, functions, operators].some((rows) => rows.some(({ schema }) => schema === 'pg_temp'));
 }
 
+function temporary({ relations }: CatalogRows): readonly { readonly name: string; readonly id: number }[] {
+  return relations.flatMap(({ schema, name, oid }) => (schema === 'pg_temp' ? [{ name, id: oid }] : []));
+}
+
 function describe({ relations, functions }: CatalogRows): string {
   const tables = relations.filter(({ kind }) => 'rpfvm'.includes(kind)).length;
-  const opaque = functions.filter((row) => !READ_LANGUAGES.has(row.language) && row.kind !== 'a' && !isHarmless(row));
+  const opaque = functions.filter((row) => !isPrinted(row) && row.kind !== 'a' && !isHarmless(row));
   const own = opaque.filter(({ extension }) => extension === null);
   const names = own.slice(0, NAMES_MAX).map(({ schema, name }) => qualified(schema, name));
   const more = own.length > NAMES_MAX ? ` and ${own.length - NAMES_MAX} more` : '';
   const unseen = own.length === 0 ? '' : `; can not look into ${own.length} (${names.join(', ')}${more})`;
   return `${tables} tables and views, ${functions.length} functions${unseen}`;
 }
-
-const READ_LANGUAGES: ReadonlySet<string> = new Set(['sql', 'plpgsql']);

@@ -4,7 +4,7 @@
 // Source: manual 53, "System Catalogs".
 
 /** First oid of what is not built in (FirstNormalObjectId). */
-const FIRST_USER_OID = 16384;
+export const FIRST_USER_OID = 16384;
 
 /** 0: there is none. A function: its oid if users made it, else its name. */
 type Oid = number;
@@ -20,15 +20,15 @@ export interface CatalogRows {
   readonly inherits: readonly (readonly [Oid, Oid])[];
   /** [relation, type]: columns of types that users made. */
   readonly columns: readonly (readonly [Oid, Oid])[];
-  /** [relation, as CREATE VIEW's query; null: what it reads is locked]. */
+  /** [relation, as CREATE VIEW's query]. Here and below a text that is null could not be read: a table that it is about is locked. */
   readonly views: readonly (readonly [Oid, string | null])[];
   readonly triggers: readonly TriggerRow[];
   /** [relation, pg_rewrite.ev_type (1 SELECT, 2 UPDATE, 3 INSERT, 4 DELETE), as CREATE RULE] but those that make views. */
-  readonly rules: readonly (readonly [Oid, string, string])[];
+  readonly rules: readonly (readonly [Oid, string, string | null])[];
   /** [relation, pg_policy.polcmd (r a w d *), expression], where row security is on. */
-  readonly policies: readonly (readonly [Oid, string, string])[];
+  readonly policies: readonly (readonly [Oid, string, string | null])[];
   /** [relation, expression that a write runs]: defaults, generated columns, CHECKs, indexes, keys of partitions. */
-  readonly expressions: readonly (readonly [Oid, string])[];
+  readonly expressions: readonly (readonly [Oid, string | null])[];
   /** [relation, operator class that users made] of its indexes. */
   readonly indexes: readonly (readonly [Oid, Oid])[];
   /** [relation, function that a constraint of it compares with]: exclusion, foreign keys. */
@@ -42,7 +42,7 @@ export interface CatalogRows {
   readonly aggregates: readonly (readonly [Oid, FunctionReference])[];
   readonly types: readonly TypeRow[];
   /** [domain, expression of a CHECK or of its default]. */
-  readonly checks: readonly (readonly [Oid, string])[];
+  readonly checks: readonly (readonly [Oid, string | null])[];
   readonly operators: readonly OperatorRow[];
   readonly casts: readonly CastRow[];
   /** [operator class, type, function]. */
@@ -65,8 +65,8 @@ export interface TriggerRow {
   readonly function: FunctionReference;
   /** pg_trigger.tgtype: 4 INSERT, 8 DELETE, 16 UPDATE, 32 TRUNCATE. */
   readonly type: number;
-  /** As CREATE TRIGGER, for its WHEN. */
-  readonly text: string;
+  /** As CREATE TRIGGER, for its WHEN; null: the table is locked. */
+  readonly text: string | null;
 }
 
 export interface FunctionRow {
@@ -78,6 +78,8 @@ export interface FunctionRow {
   readonly language: string;
   readonly owner: string;
   readonly definer: boolean;
+  /** It returns a set of rows. */
+  readonly set: boolean;
   readonly extension: string | null;
   readonly arguments: number;
   readonly defaults: number;
@@ -86,7 +88,7 @@ export interface FunctionRow {
   readonly types: readonly Oid[];
   /** prosrc; of C functions their symbol. */
   readonly source: string;
-  /** sql and plpgsql: as CREATE FUNCTION; else null. */
+  /** sql and plpgsql: as CREATE FUNCTION, null: a table that it is about is locked; else null. */
   readonly definition: string | null;
   /** Its body was parsed when it was made (BEGIN ATOMIC, RETURN): names in it are bound. */
   readonly bound: boolean;
@@ -137,78 +139,111 @@ const qualify = (sql: string): string =>
     .replaceAll(/\s+/g, ' ')
     .trim();
 
-const rows = (sql: string): string => `COALESCE((SELECT json_agg(x) FROM (${sql}) AS x), '[]'::json)`;
-const lists = (columns: string, rest: string): string =>
-  `COALESCE((SELECT json_agg(json_build_array(${columns})) ${rest}), '[]'::json)`;
+/** In an order of its own: the same catalog is the same text, whatever order the server reads it in. */
+const all = (from: string, value: string): string =>
+  `COALESCE((SELECT json_agg(${value} ORDER BY ${value}::text COLLATE pg_catalog."C") FROM (${from}) AS x), '[]'::json)`;
+const rows = (sql: string): string => all(sql, 'x');
+const lists = (columns: string, rest: string): string => all(`SELECT json_build_array(${columns}) AS y ${rest}`, 'x.y');
 /** A function as FunctionReference. */
 const called = (oid: string): string =>
   `(CASE WHEN ${oid}::oid >= ${USER}::oid THEN to_json(${oid}::oid::int8) ELSE (SELECT to_json(named.proname::text) FROM pg_proc AS named WHERE named.oid = ${oid}::oid) END)`;
 const oids = (...columns: string[]): string => `ARRAY[${columns.map((column) => `${column}::oid::int8`).join(', ')}]`;
 const schema = (oid: string): string =>
   `(CASE WHEN ${oid} = pg_my_temp_schema() THEN 'pg_temp'::text ELSE (SELECT s.nspname::text FROM pg_namespace AS s WHERE s.oid = ${oid}) END)`;
-/** Not of another session's temporary schema, nor of TOAST. */
-const ours = (oid: string): string =>
-  `(${oid} = pg_my_temp_schema() OR NOT (SELECT starts_with(s.nspname::text, 'pg_temp_'::text) OR starts_with(s.nspname::text, 'pg_toast'::text) FROM pg_namespace AS s WHERE s.oid = ${oid}))`;
+/** Which schemas are read: all but other sessions' temporary ones and TOAST's, or only that of this session's own temporary objects. */
+interface Scope {
+  /** A schema is one of them. */
+  readonly ours: (oid: string) => string;
+  /** The relation is in one of them, where it is there at all. */
+  readonly relation: (oid: string) => string;
+  /** And what no schema has. */
+  readonly rest: boolean;
+}
+const ALL: Scope = {
+  ours: (oid) =>
+    `(${oid} = pg_my_temp_schema() OR NOT (SELECT starts_with(s.nspname::text, 'pg_temp_'::text) OR starts_with(s.nspname::text, 'pg_toast'::text) FROM pg_namespace AS s WHERE s.oid = ${oid}))`,
+  relation: (oid) =>
+    `NOT EXISTS (SELECT FROM pg_class AS q WHERE q.oid = ${oid} AND q.relpersistence = 't'::"char" AND q.relnamespace <> pg_my_temp_schema())`,
+  rest: true,
+};
+const TEMPORARY: Scope = {
+  ours: (oid) => `${oid} = pg_my_temp_schema()`,
+  relation: (oid) => `EXISTS (SELECT FROM pg_class AS q WHERE q.oid = ${oid} AND q.relnamespace = pg_my_temp_schema())`,
+  rest: false,
+};
 
-const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
+/**
+ * To print an expression the server takes a lock (ACCESS SHARE) on each table that it is about, or whose row type it makes: not behind
+ * somebody who has one of them for himself, or waits for it. Oids of those tables and their row types.
+ */
+const LOCKED = `ARRAY(SELECT u.oid FROM pg_locks AS l LEFT JOIN pg_class AS c ON c.oid = l.relation, LATERAL pg_catalog.unnest(ARRAY[l.relation, c.reltype]) AS u (oid)
+  WHERE l.mode = 'AccessExclusiveLock'::text AND NOT COALESCE(l.pid = pg_backend_pid(), false)
+    AND (l.database = 0::oid OR l.database = (SELECT b.oid FROM pg_database AS b WHERE b.datname = pg_catalog.current_database())))`;
+/** The text of an object of this catalog; null: something that it depends on is locked. */
+const unlocked = (catalog: string, oid: string, text: string, counts = 'true'): string =>
+  `CASE WHEN NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = ${catalog}::regclass AND d.objid = ${oid} AND d.refobjid = ANY (${LOCKED}) AND ${counts}) THEN ${text} END`;
+const of = (catalog: string): string => `'pg_catalog.${catalog}'`;
+
+const partsOf = ({ ours, relation, rest }: Scope): Readonly<Record<keyof CatalogRows, string>> => ({
   path: `to_json(current_setting('search_path'::text))`,
-  schemas: `COALESCE((SELECT json_agg(${schema('n.oid')}) FROM pg_namespace AS n WHERE ${ours('n.oid')}), '[]'::json)`,
+  schemas: all(`SELECT ${schema('n.oid')} AS y FROM pg_namespace AS n WHERE ${ours('n.oid')}`, 'x.y'),
   relations: rows(
     `SELECT c.oid::int8 AS oid, ${schema('c.relnamespace')} AS schema, c.relname AS name, c.relkind AS kind FROM pg_class AS c WHERE c.oid >= ${USER}::oid AND ${ours('c.relnamespace')}`,
   ),
-  inherits: lists('i.inhparent::int8, i.inhrelid::int8', 'FROM pg_inherits AS i'),
+  inherits: lists('i.inhparent::int8, i.inhrelid::int8', `FROM pg_inherits AS i WHERE ${relation('i.inhrelid')}`),
   columns: lists(
     'a.attrelid::int8, a.atttypid::int8',
-    `FROM pg_attribute AS a WHERE a.attrelid >= ${USER}::oid AND a.atttypid >= ${USER}::oid AND NOT a.attisdropped`,
+    `FROM pg_attribute AS a WHERE a.attrelid >= ${USER}::oid AND a.atttypid >= ${USER}::oid AND NOT a.attisdropped AND ${relation('a.attrelid')}`,
   ),
   views: lists(
-    // Reading it takes a lock on what it reads: not behind somebody who has that for himself, or waits for it.
-    `c.oid::int8, CASE WHEN NOT EXISTS (SELECT FROM pg_rewrite AS r JOIN pg_depend AS d ON d.objid = r.oid AND d.classid = 'pg_catalog.pg_rewrite'::regclass JOIN pg_locks AS l ON l.relation = d.refobjid WHERE r.ev_class = c.oid AND l.mode = 'AccessExclusiveLock'::text AND l.pid <> pg_backend_pid()) THEN pg_get_viewdef(c.oid) END`,
-    `FROM pg_class AS c WHERE c.oid >= ${USER}::oid AND c.relkind = 'v'::"char" AND ${ours('c.relnamespace')}`,
+    `c.oid::int8, ${unlocked(of('pg_rewrite'), 'r.oid', 'pg_get_viewdef(c.oid)')}`,
+    `FROM pg_class AS c JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.rulename = '_RETURN'::name WHERE c.oid >= ${USER}::oid AND c.relkind = 'v'::"char" AND ${ours('c.relnamespace')}`,
   ),
   triggers: rows(
-    `SELECT t.tgrelid::int8 AS relation, ${called('t.tgfoid')} AS function, t.tgtype AS type, pg_get_triggerdef(t.oid) AS text FROM pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'::"char"`,
+    `SELECT t.tgrelid::int8 AS relation, ${called('t.tgfoid')} AS function, t.tgtype AS type, CASE WHEN t.tgqual IS NULL THEN pg_get_triggerdef(t.oid) ELSE ${unlocked(of('pg_trigger'), 't.oid', 'pg_get_triggerdef(t.oid)')} END AS text FROM pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'::"char" AND ${relation('t.tgrelid')}`,
   ),
   rules: lists(
-    'r.ev_class::int8, r.ev_type, pg_get_ruledef(r.oid)',
-    `FROM pg_rewrite AS r WHERE r.oid >= ${USER}::oid AND r.rulename <> '_RETURN'::name AND r.ev_enabled <> 'D'::"char"`,
+    `r.ev_class::int8, r.ev_type, ${unlocked(of('pg_rewrite'), 'r.oid', 'pg_get_ruledef(r.oid)')}`,
+    `FROM pg_rewrite AS r WHERE r.oid >= ${USER}::oid AND r.rulename <> '_RETURN'::name AND r.ev_enabled <> 'D'::"char" AND ${relation('r.ev_class')}`,
   ),
   policies: lists(
-    'p.polrelid::int8, p.polcmd, e.text',
-    `FROM pg_policy AS p, LATERAL (VALUES (pg_get_expr(p.polqual, p.polrelid)), (pg_get_expr(p.polwithcheck, p.polrelid))) AS e (text) WHERE e.text IS NOT NULL`,
+    `p.polrelid::int8, p.polcmd, ${unlocked(of('pg_policy'), 'p.oid', 'pg_get_expr(e.tree, p.polrelid)')}`,
+    `FROM pg_policy AS p, LATERAL (VALUES (p.polqual), (p.polwithcheck)) AS e (tree) WHERE e.tree IS NOT NULL AND ${relation('p.polrelid')}`,
   ),
   expressions: lists(
-    'e.relation, e.text',
-    `FROM (SELECT d.adrelid::int8 AS relation, pg_get_expr(d.adbin, d.adrelid) AS text FROM pg_attrdef AS d
-      UNION ALL SELECT k.conrelid::int8, pg_get_expr(k.conbin, k.conrelid) FROM pg_constraint AS k WHERE k.contype = 'c'::"char" AND k.conrelid <> 0::oid AND k.oid >= ${USER}::oid
-      UNION ALL SELECT i.indrelid::int8, pg_get_expr(i.indexprs, i.indrelid) FROM pg_index AS i WHERE i.indexprs IS NOT NULL AND i.indrelid >= ${USER}::oid
-      UNION ALL SELECT i.indrelid::int8, pg_get_expr(i.indpred, i.indrelid) FROM pg_index AS i WHERE i.indpred IS NOT NULL AND i.indrelid >= ${USER}::oid
-      UNION ALL SELECT p.partrelid::int8, pg_get_expr(p.partexprs, p.partrelid) FROM pg_partitioned_table AS p WHERE p.partexprs IS NOT NULL
-      UNION ALL SELECT s.stxrelid::int8, pg_get_expr(s.stxexprs, s.stxrelid) FROM pg_statistic_ext AS s WHERE s.stxexprs IS NOT NULL) AS e`,
+    // What names no column needs no table to be printed.
+    `e.relation::int8, ${unlocked('e.catalog', 'e.oid', 'pg_get_expr(e.tree, CASE WHEN e.plain THEN 0::oid ELSE e.relation END)', '(NOT e.plain OR d.refobjid <> e.relation)')}`,
+    `FROM (SELECT d.adrelid, d.adbin, a.attgenerated = ''::"char", ${of('pg_attrdef')}, d.oid FROM pg_attrdef AS d JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+      UNION ALL SELECT k.conrelid, k.conbin, false, ${of('pg_constraint')}, k.oid FROM pg_constraint AS k WHERE k.contype = 'c'::"char" AND k.conrelid <> 0::oid AND k.oid >= ${USER}::oid
+      UNION ALL SELECT i.indrelid, i.indexprs, false, ${of('pg_class')}, i.indexrelid FROM pg_index AS i WHERE i.indexprs IS NOT NULL AND i.indrelid >= ${USER}::oid
+      UNION ALL SELECT i.indrelid, i.indpred, false, ${of('pg_class')}, i.indexrelid FROM pg_index AS i WHERE i.indpred IS NOT NULL AND i.indrelid >= ${USER}::oid
+      UNION ALL SELECT p.partrelid, p.partexprs, false, ${of('pg_class')}, p.partrelid FROM pg_partitioned_table AS p WHERE p.partexprs IS NOT NULL
+      UNION ALL SELECT s.stxrelid, s.stxexprs, false, ${of('pg_statistic_ext')}, s.oid FROM pg_statistic_ext AS s WHERE s.stxexprs IS NOT NULL) AS e (relation, tree, plain, catalog, oid) WHERE ${relation('e.relation')}`,
   ),
   indexes: lists(
     'i.indrelid::int8, o.oid::int8',
-    `FROM pg_index AS i, LATERAL pg_catalog.unnest(i.indclass) AS o (oid) WHERE i.indrelid >= ${USER}::oid AND o.oid >= ${USER}::oid`,
+    `FROM pg_index AS i, LATERAL pg_catalog.unnest(i.indclass) AS o (oid) WHERE i.indrelid >= ${USER}::oid AND o.oid >= ${USER}::oid AND ${relation('i.indrelid')}`,
   ),
   foreign_keys: lists(
     'k.confrelid::int8, k.conrelid::int8, k.confdeltype, k.confupdtype',
-    `FROM pg_constraint AS k WHERE k.contype = 'f'::"char"`,
+    `FROM pg_constraint AS k WHERE k.contype = 'f'::"char" AND ${relation('k.conrelid')}`,
   ),
   compared: lists(
     `k.conrelid::int8, ${called('o.oprcode')}`,
-    `FROM pg_constraint AS k, LATERAL pg_catalog.unnest(k.conexclop || k.conpfeqop || k.conppeqop || k.conffeqop) AS u (oid) JOIN pg_operator AS o ON o.oid = u.oid WHERE o.oid >= ${USER}::oid`,
+    `FROM pg_constraint AS k, LATERAL pg_catalog.unnest(k.conexclop || k.conpfeqop || k.conppeqop || k.conffeqop) AS u (oid) JOIN pg_operator AS o ON o.oid = u.oid WHERE o.oid >= ${USER}::oid AND ${relation('k.conrelid')}`,
   ),
   foreign_tables: lists(
     `f.ftrelid::int8, COALESCE(h.prosrc, ''::text), (SELECT COALESCE(json_agg(o.text)::text, ''::text) FROM pg_catalog.unnest(f.ftoptions) AS o (text) WHERE starts_with(o.text, 'program='::text)) <> ''::text`,
-    `FROM pg_foreign_table AS f JOIN pg_foreign_server AS s ON s.oid = f.ftserver JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw LEFT JOIN pg_proc AS h ON h.oid = w.fdwhandler`,
+    `FROM pg_foreign_table AS f JOIN pg_foreign_server AS s ON s.oid = f.ftserver JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw LEFT JOIN pg_proc AS h ON h.oid = w.fdwhandler WHERE ${relation('f.ftrelid')}`,
   ),
   functions: rows(
     `SELECT p.oid::int8 AS oid, ${schema('p.pronamespace')} AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
-      pg_get_userbyid(p.proowner) AS owner, p.prosecdef AS definer, e.extname AS extension, p.pronargs AS arguments, p.pronargdefaults AS defaults,
+      pg_get_userbyid(p.proowner) AS owner, p.prosecdef AS definer, p.proretset AS set, e.extname AS extension, p.pronargs AS arguments, p.pronargdefaults AS defaults,
       p.provariadic <> 0::oid AS variadic, array_to_json(p.proargtypes::oid[]::int8[] || p.prorettype::oid::int8 || COALESCE(p.proallargtypes::int8[], ARRAY[]::int8[])
       || COALESCE((SELECT ARRAY[g.aggtranstype::oid::int8, g.aggmtranstype::oid::int8] FROM pg_aggregate AS g WHERE g.aggfnoid::oid = p.oid), ARRAY[]::int8[])) AS types,
       p.prosrc AS source, p.prosqlbody IS NOT NULL AS bound, COALESCE(p.proconfig, ARRAY[]::text[]) AS config,
-      CASE WHEN p.prokind <> 'a'::"char" AND (l.lanname = 'sql'::name OR l.lanname = 'plpgsql'::name) THEN pg_get_functiondef(p.oid) END AS definition
+      CASE WHEN p.prokind <> 'a'::"char" AND (l.lanname = 'sql'::name OR l.lanname = 'plpgsql'::name) THEN
+        CASE WHEN p.prosqlbody IS NULL AND p.proargdefaults IS NULL THEN pg_get_functiondef(p.oid) ELSE ${unlocked(of('pg_proc'), 'p.oid', 'pg_get_functiondef(p.oid)')} END END AS definition
       FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
       LEFT JOIN (pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid) ON d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'::"char"
       WHERE p.oid >= ${USER}::oid AND ${ours('p.pronamespace')}`,
@@ -216,7 +251,7 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
   aggregates: lists(
     `a.aggfnoid::oid::int8, ${called('f.oid')}`,
     `FROM pg_aggregate AS a, LATERAL pg_catalog.unnest(ARRAY[a.aggtransfn::oid, a.aggfinalfn::oid, a.aggcombinefn::oid, a.aggserialfn::oid, a.aggdeserialfn::oid, a.aggmtransfn::oid, a.aggminvtransfn::oid, a.aggmfinalfn::oid]) AS f (oid)
-      WHERE a.aggfnoid::oid >= ${USER}::oid AND f.oid <> 0::oid`,
+      WHERE a.aggfnoid::oid >= ${USER}::oid AND f.oid <> 0::oid AND (SELECT ${ours('p.pronamespace')} FROM pg_proc AS p WHERE p.oid = a.aggfnoid::oid)`,
   ),
   types: rows(
     `SELECT t.oid::int8 AS oid, ${schema('t.typnamespace')} AS schema, t.typname AS name, t.typtype AS kind, t.typrelid::int8 AS relation,
@@ -225,27 +260,27 @@ const PARTS: Readonly<Record<keyof CatalogRows, string>> = {
       FROM pg_type AS t LEFT JOIN pg_range AS r ON r.rngtypid = t.oid OR r.rngmultitypid = t.oid WHERE t.oid >= ${USER}::oid AND ${ours('t.typnamespace')}`,
   ),
   checks: lists(
-    `k.contypid::int8, pg_get_expr(k.conbin, 0::oid)`,
-    `FROM (SELECT c.contypid, c.conbin FROM pg_constraint AS c WHERE c.contypid >= ${USER}::oid
-      UNION ALL SELECT t.oid, t.typdefaultbin FROM pg_type AS t WHERE t.oid >= ${USER}::oid) AS k WHERE k.conbin IS NOT NULL`,
+    `k.type::int8, ${unlocked('k.catalog', 'k.oid', 'pg_get_expr(k.tree, 0::oid)')}`,
+    `FROM (SELECT c.contypid, c.conbin, ${of('pg_constraint')}, c.oid FROM pg_constraint AS c WHERE c.contypid >= ${USER}::oid
+      UNION ALL SELECT t.oid, t.typdefaultbin, ${of('pg_type')}, t.oid FROM pg_type AS t WHERE t.oid >= ${USER}::oid) AS k (type, tree, catalog, oid) WHERE k.tree IS NOT NULL AND (SELECT ${ours('t.typnamespace')} FROM pg_type AS t WHERE t.oid = k.type)`,
   ),
   operators: rows(
     `SELECT ${schema('o.oprnamespace')} AS schema, o.oprname AS name, (SELECT json_agg(${called('f.oid')}) FROM pg_catalog.unnest(ARRAY[o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid,
         (SELECT r.oprcode::oid FROM pg_operator AS r WHERE r.oid = o.oprnegate), (SELECT r.oprcode::oid FROM pg_operator AS r WHERE r.oid = o.oprcom)]) AS f (oid) WHERE f.oid <> 0::oid) AS functions
-      FROM pg_operator AS o WHERE o.oid >= ${USER}::oid AND o.oprcode::oid <> 0::oid`,
+      FROM pg_operator AS o WHERE o.oid >= ${USER}::oid AND o.oprcode::oid <> 0::oid AND ${ours('o.oprnamespace')}`,
   ),
   casts: rows(
-    `SELECT c.castsource::int8 AS source, c.casttarget::int8 AS target, ${called('c.castfunc')} AS function, c.castcontext AS context FROM pg_cast AS c WHERE c.oid >= ${USER}::oid AND c.castfunc <> 0::oid`,
+    `SELECT c.castsource::int8 AS source, c.casttarget::int8 AS target, ${called('c.castfunc')} AS function, c.castcontext AS context FROM pg_cast AS c WHERE c.oid >= ${USER}::oid AND c.castfunc <> 0::oid AND ${rest}`,
   ),
   operator_classes: lists(
     `o.oid::int8, o.opcintype::int8, ${called('p.amproc')}`,
-    `FROM pg_opclass AS o JOIN pg_amproc AS p ON p.amprocfamily = o.opcfamily WHERE o.oid >= ${USER}::oid`,
+    `FROM pg_opclass AS o JOIN pg_amproc AS p ON p.amprocfamily = o.opcfamily WHERE o.oid >= ${USER}::oid AND ${rest}`,
   ),
   event_triggers: lists(
     `t.evtevent, ${called('t.evtfoid')}`,
-    `FROM pg_event_trigger AS t WHERE t.evtenabled <> 'D'::"char"`,
+    `FROM pg_event_trigger AS t WHERE t.evtenabled <> 'D'::"char" AND ${rest}`,
   ),
-};
+});
 
 /** Between the parts of the answer. JSON has no such character, neither in strings nor between them. */
 const BETWEEN_PARTS = '\x1e';
@@ -255,18 +290,24 @@ const BETWEEN_PARTS = '\x1e';
  * search_path, so the query sets that for itself and puts it back, each step after the one before: OFFSET keeps them apart. If it fails
  * in between, the end of the transaction puts it back.
  */
-export const CATALOG_QUERY = qualify(
-  `SELECT done.text FROM (
-     SELECT pg_catalog.concat_ws(pg_catalog.chr(${BETWEEN_PARTS.charCodeAt(0)}), ${Object.values(PARTS).join(', ')}) AS text, was.path AS path
+const queryOf = (scope: Scope): string =>
+  qualify(
+    `SELECT done.text FROM (
+     SELECT pg_catalog.concat_ws(pg_catalog.chr(${BETWEEN_PARTS.charCodeAt(0)}), ${Object.values(partsOf(scope)).join(', ')}) AS text, was.path AS path
      FROM (SELECT current_setting('search_path'::text) AS path OFFSET 0) AS was,
        LATERAL (SELECT set_config('search_path'::text, 'pg_catalog'::text, true) AS path WHERE was.path IS NOT NULL OFFSET 0) AS safe
      WHERE safe.path IS NOT NULL OFFSET 0) AS done
    WHERE set_config('search_path'::text, done.path, true) IS NOT NULL`,
-);
+  );
+
+export const CATALOG_QUERY = queryOf(ALL);
+
+/** The same of what is in the session's own schema for temporary objects, and nothing else. */
+export const TEMPORARY_QUERY = queryOf(TEMPORARY);
 
 /** Reads an answer to CATALOG_QUERY part by part, some 10 ms for the largest of a thousand tables. Throws on what is none. */
 export function* readParts(answer: string): Generator<void, CatalogRows> {
-  const names = Object.keys(PARTS);
+  const names = Object.keys(partsOf(ALL));
   const parts = answer.split(BETWEEN_PARTS);
   if (parts.length !== names.length) throw new Error('the answer is no catalog');
   const read: Record<string, unknown> = {};

@@ -1,0 +1,129 @@
+// What every listener does, whatever it speaks: accepts up to a limit, gives a login its time, and ends everybody when it closes. Knows no
+// protocol; must never leave a connection uncounted.
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { cancelled, CLOSE_GRACE_MS, type Ending } from './leave.ts';
+import { ClientGone } from './packets.ts';
+
+export interface DoorLimits {
+  readonly connections_max: number;
+  readonly startup_timeout_ms: number;
+  readonly keepalive_ms: number;
+}
+
+export interface DoorOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Set: every client must use TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly limits: DoorLimits;
+  readonly fault: (what: string, error?: unknown) => void;
+}
+
+/** A connection, and what is written to: inside TLS another stream than the socket. */
+export interface Line {
+  stream: Duplex;
+}
+
+export abstract class Door<L extends Line> {
+  protected readonly context: SecureContext | null;
+  protected closing = false;
+  readonly #door: DoorOptions;
+  readonly #server: Server;
+  readonly #sockets = new Map<Socket, L>();
+
+  constructor(options: DoorOptions) {
+    this.#door = options;
+    this.context = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' });
+    this.#server = createServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: options.limits.keepalive_ms, pauseOnConnect: false },
+      (socket) => this.#accept(socket),
+    );
+  }
+
+  protected abstract lineOf(socket: Socket): L;
+  /** From the first byte to a session that runs. `address`: without port. */
+  protected abstract greet(socket: Socket, line: L, address: string): Promise<void>;
+  /** `greet` rejected with this: the client is told, where it may be, and the connection is closed. */
+  protected abstract refuse(line: L, address: string, error: unknown): Promise<void>;
+  /** There is no room, or (`closing`) no more service: as `refuse`. */
+  protected abstract turnAway(line: L): void;
+  /** Ends every session with a word to its client; their connections to the server. */
+  protected abstract endSessions(): readonly Ending[];
+
+  get address(): { host: string; port: number } {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('not listening');
+    return { host: address.address, port: address.port };
+  }
+
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(this.#door.listen.port, this.#door.listen.host, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#door.fault('the listener failed', error));
+        resolve();
+      });
+    });
+  }
+
+  /** Takes nobody new, tells everybody, and waits for the connections to end. */
+  async close(): Promise<void> {
+    this.closing = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const upstreams = this.endSessions();
+    // Not the socket under TLS: what is still to be encrypted would be lost.
+    for (const { stream } of this.#sockets.values()) stream.end();
+    // A client that does not read its good-bye must not keep the process.
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets.keys()) socket.destroy();
+    }, CLOSE_GRACE_MS);
+    await Promise.all([closed, ...upstreams.map(cancelled)]);
+    clearTimeout(timer);
+  }
+
+  #accept(socket: Socket): void {
+    const line = this.lineOf(socket);
+    this.#sockets.set(socket, line);
+    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    this.#admit(socket, line);
+  }
+
+  /** Apart from the listeners above: they stay, and would keep what this uses. */
+  #admit(socket: Socket, line: L): void {
+    const { connections_max, startup_timeout_ms } = this.#door.limits;
+    if (this.#sockets.size > connections_max || this.closing) {
+      this.turnAway(line);
+      return;
+    }
+    const timer = setTimeout(() => socket.destroy(), startup_timeout_ms);
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    this.greet(socket, line, address)
+      .catch((error: unknown) => this.refuse(line, address, error))
+      .finally(() => clearTimeout(timer));
+  }
+
+  /** TLS from here on. `early`: what came already of it. Rejects ClientGone. */
+  protected async secure(
+    socket: Socket,
+    context: SecureContext,
+    early: Buffer,
+    protocols: readonly string[] = [],
+  ): Promise<TLSSocket> {
+    if (early.length > 0) socket.unshift(early);
+    const tls = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: context,
+      ...(protocols.length > 0 ? { ALPNProtocols: [...protocols] } : {}),
+    });
+    await new Promise<void>((resolve, reject) => {
+      tls.once('secure', resolve);
+      tls.once('error', () => reject(new ClientGone('the TLS handshake failed')));
+      tls.once('close', () => reject(new ClientGone('the client left')));
+    });
+    tls.on('error', () => tls.destroy());
+    return tls;
+  }
+}
