@@ -157,9 +157,9 @@ export class StandInGate implements MysqlGate {
     };
   }
 
-  meter(plan: Plan): Meter {
+  meter(plan: Plan, parameters: () => readonly BoundParameter[]): Meter {
     let rows_left = this.rules.limited?.rows ?? Infinity;
-    const hold = (): Promise<HoldStart> => Promise.resolve(this.#open(plan, []));
+    const hold = (): Promise<HoldStart> => Promise.resolve(this.#open(plan, parameters()));
     return {
       get rows_left() {
         return rows_left;

@@ -1,5 +1,9 @@
 // Sessions of real drivers with real servers behind the MySQL door, and a stand-in for the gate: what passes is what the server says, what is
 // held waits, what is refused never got there, and the facts are those of the server.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import mariadb from 'mariadb';
 import mysql2, { type Connection } from 'mysql2/promise';
@@ -10,8 +14,10 @@ import { texts } from '../../src/errors/catalogue.ts';
 import { makeStored } from '../../src/wire/mysql/auth.ts';
 import { type Rules, StandInGate } from './mysql-gate.ts';
 import { type Door, openDoor, targetOf } from './mysql-door.ts';
-import { available, ENGINES, startMysql, type TestMysql } from './mysql-servers.ts';
+import { available, clientArgs, ENGINES, startMysql, type TestMysql } from './mysql-servers.ts';
 
+const run = promisify(execFile);
+const PYTHON = '/usr/bin/python3';
 const PASSWORD = 'agent';
 const LIMITS = {
   statement_bytes_max: 1024 * 1024,
@@ -27,6 +33,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
   let door: Door;
   let rules: Rules = {};
   let gates: StandInGate[] = [];
+  let beginning: (gate: StandInGate) => void = () => {};
   const faults: string[] = [];
   const open: { end(): Promise<void> | void }[] = [];
 
@@ -55,6 +62,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
         });
         const gate = new StandInGate(rules, session.facts);
         gates.push(gate);
+        beginning(gate);
         return {
           start: (early) => session.start(gate, early),
           kill: (whole) => session.kill(whole),
@@ -304,6 +312,65 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     await deleted;
     expect(await server.sql('SELECT COUNT(*) FROM app.b')).toBe('0');
     await client.query('DROP TABLE b');
+  });
+
+  test.runIf(existsSync(PYTHON))('PyMySQL: results that end with EOF, and a server that tells nothing', async () => {
+    rules = { hold: /^delete/, wait_ms: 10 };
+    const script = `
+import pymysql, sys
+c = pymysql.connect(host='127.0.0.1', port=${door.port}, user='agent', password='${PASSWORD}', database='app', client_flag=65536, local_infile=True)
+k = c.cursor()
+k.execute('SELECT id, name FROM t WHERE id < 4 ORDER BY id')
+print(len(k.fetchall()))
+k.execute("SET sql_mode = 'ANSI_QUOTES'")
+k.execute('SELECT @@sql_mode')
+print(k.fetchone()[0])
+k.execute('USE other; SELECT 1; SELECT 2')
+print(k.nextset(), k.nextset(), k.fetchall())
+try:
+  k.execute('delete from app.t')
+except pymysql.err.MySQLError as e:
+  print(e.args[0])
+k.execute('SELECT DATABASE()')
+print(k.fetchone()[0])
+s = pymysql.cursors.SSCursor(c)
+s.execute('SELECT a.id FROM app.t a, app.t b, app.t c')
+print(s.fetchone() is not None)
+s.close()
+c.ping()
+c.close()
+`;
+    const { stdout } = await run(PYTHON, ['-c', script]);
+    expect(stdout.trim().split('\n')).toEqual(['3', 'ANSI_QUOTES', 'True True ((2,),)', '1644', 'other', 'True']);
+    expect(gates.at(-1)?.facts).toMatchObject({ sql_mode: 'ANSI_QUOTES', database: 'other' });
+  });
+
+  test('the command line: results, errors, prepared statements, Ctrl-C', async () => {
+    rules = { hold: /^delete/ };
+    const args = clientArgs(door.port, 'agent', '--skip-ssl', '--skip-column-names', '--batch', 'app');
+    const env = { ...process.env, MYSQL_PWD: PASSWORD };
+    const text =
+      "SELECT 1; PREPARE p FROM 'SELECT ? + 1'; SET @a = 2; EXECUTE p USING @a; SHOW HOLDPOINT REQUESTS; SELECT 4; SELECT nothing";
+    const done = (await fails(run('/usr/bin/mariadb', [...args, '--execute', text], { env }))) as unknown as Record<
+      'stdout' | 'stderr',
+      string
+    >;
+    expect(
+      done.stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split('\t')[0]),
+    ).toEqual(['1', '3', 'HP-7KQ4M2XA', '4']);
+    expect(done.stderr).toMatch(/ERROR 1054/);
+    const begun = new Promise<StandInGate>((resolve) => (beginning = resolve));
+    const child = spawn('/usr/bin/mariadb', [...args, '--execute', 'delete from t'], {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const held = await (await begun).held();
+    child.kill('SIGINT');
+    expect(['cancelled', 'disconnected']).toContain(await held.left);
+    await once(child, 'close');
   });
 
   test('callbacks of one connection that asks before it is answered', async () => {

@@ -6,7 +6,7 @@ import { RESULT_REPLY } from '../../wire/mysql/replies.ts';
 import { decide } from './decide.ts';
 import { meterOf } from './limit.ts';
 import { isShow, ownProblem, show } from './own.ts';
-import { refuse } from './refuse.ts';
+import { refuse, refuseReleased } from './refuse.ts';
 import { forward, send } from './send.ts';
 import type { State, Step } from './state.ts';
 import { HANDLING } from './table.ts';
@@ -30,14 +30,14 @@ export const onQuery = (s: State): Step => {
   if (plan.own.length > 0) {
     const [command] = plan.own;
     if (command && plan.own.some(isShow)) {
-      if (plan.statements > 1) return refuse(s, NOT_ALONE);
+      if (plan.statements > 1 || release !== null) return refuseReleased(s, release, NOT_ALONE);
       const answer = show(s, command, s.in.sequence + 1);
       if (!Buffer.isBuffer(answer)) return refuse(s, answer);
       s.toClient.write(answer);
       return 'done';
     }
     const problem = ownProblem(plan, NO_VALUES);
-    if (problem) return refuse(s, problem);
+    if (problem) return refuseReleased(s, release, problem);
   }
   s.plan = plan;
   s.release = release;

@@ -4,6 +4,8 @@ import type { WireText } from '../../errors/catalogue.ts';
 import { type MysqlError, mysqlError } from '../../errors/mysql.ts';
 import { packets } from '../../wire/mysql/frame.ts';
 import { errPacket } from '../../wire/mysql/messages.ts';
+import type { Release } from '../gate.ts';
+import { NEVER_SENT } from '../hold.ts';
 import type { State, Step } from './state.ts';
 
 /** Refuses the command at hand. */
@@ -12,4 +14,10 @@ export const refuse = (s: State, text: WireText | MysqlError): Step => {
   s.settled();
   s.toClient.write(packets(s.in.sequence + 1, errPacket(error)));
   return 'done';
+};
+
+/** Refuses the command at hand, which somebody may have let through: it is not sent after all. */
+export const refuseReleased = (s: State, release: Release | null, text: WireText | MysqlError): Step => {
+  release?.finished(NEVER_SENT);
+  return refuse(s, text);
 };

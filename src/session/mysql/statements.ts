@@ -12,12 +12,14 @@ import {
   withTypes,
 } from '../../wire/mysql/parameters.ts';
 import { NO_REPLY, PREPARE_REPLY, RESULT_REPLY, ROWS_REPLY, STATUS_REPLY } from '../../wire/mysql/replies.ts';
-import type { BoundParameter } from '../gate.ts';
+import type { WireText } from '../../errors/catalogue.ts';
+import type { MysqlError } from '../../errors/mysql.ts';
+import type { BoundParameter, Release } from '../gate.ts';
 import { decide, decidePrepare } from './decide.ts';
 import { meterOf } from './limit.ts';
 import { ownProblem } from './own.ts';
-import type { Prepared } from './prepared.ts';
-import { refuse } from './refuse.ts';
+import type { LongData, Prepared } from './prepared.ts';
+import { refuse, refuseReleased } from './refuse.ts';
 import { forward, send, sendPayload } from './send.ts';
 import type { State, Step } from './state.ts';
 import { MALFORMED, NOT_PREPARABLE, tooLarge, tooMany, unknownStatement } from './texts.ts';
@@ -35,7 +37,7 @@ export const onPrepare = (s: State): Step => {
   const decided = decidePrepare(s, text);
   if ('step' in decided) return decided.step;
   const { plan, release } = decided;
-  if (plan.own.some(({ op }) => op !== 'set' && op !== 'set_config')) return refuse(s, NOT_PREPARABLE);
+  if (plan.own.some(({ op }) => op !== 'set' && op !== 'set_config')) return refuseReleased(s, release, NOT_PREPARABLE);
   s.preparing = text;
   // Nothing runs: only what somebody let through is reported.
   s.plan = release === null ? null : plan;
@@ -51,7 +53,7 @@ export const onExecute = (s: State): Step => {
   if (prepared === null) return 'done';
   if (to - from > s.limits.bind_bytes_max || prepared.longLost) return tooLong(s, prepared);
   const execution = readExecution(body, from, to, prepared.parameters, s.attributes, prepared.types);
-  if (execution === null) return malformed(s, prepared);
+  if (execution === null || execution.types.length < 2 * execution.count) return malformed(s, prepared);
   keepTypes(prepared, execution);
   return execute(s, prepared, execution, false);
 };
@@ -62,7 +64,7 @@ export const onBulkExecute = (s: State): Step => {
   if (prepared === null) return 'done';
   if (to - from > s.limits.bind_bytes_max || prepared.longLost) return tooLong(s, prepared);
   const execution = readBulk(body, from, to, prepared.parameters, prepared.types);
-  if (execution === null) return malformed(s, prepared);
+  if (execution === null || execution.types.length < 2 * execution.count) return malformed(s, prepared);
   keepTypes(prepared, execution);
   return execute(s, prepared, execution, true);
 };
@@ -75,7 +77,6 @@ const keepTypes = (prepared: Prepared, { types }: Execution): void => {
 };
 
 const execute = (s: State, prepared: Prepared, { typed, count }: Execution, bulk: boolean): Step => {
-  // Another kind of answer than what is read here.
   const parametersOf = bulk ? bulkParameters : parameters;
   const decided = decide(s, prepared.text, prepared, parametersOf);
   // Refused or held: what it was sent with is kept until it is known what becomes of it.
@@ -86,14 +87,14 @@ const execute = (s: State, prepared: Prepared, { typed, count }: Execution, bulk
   const { plan, release } = decided;
   if (plan.own.length > 0) {
     const values = parametersOf(s);
-    if (values === null) return malformed(s, prepared);
+    if (values === null) return dropped(s, prepared, release, MALFORMED);
     s.values = values.map(({ value }) => value);
     const problem = ownProblem(plan, s.values);
-    if (problem) return refuse(s, problem);
+    if (problem) return dropped(s, prepared, release, problem);
   }
   s.plan = plan;
   s.release = release;
-  s.meter = plan.limited && release === null ? meterOf(s, plan, () => parametersOf(s) ?? []) : null;
+  s.meter = plan.limited && release === null ? meterOf(s, plan, parametersLater(s, prepared, bulk)) : null;
   s.executing = prepared;
   for (const { packets } of prepared.long) s.toServer.write(packets);
   if (prepared.long.length > 0 || prepared.longLost) s.statements.dropLong(prepared);
@@ -107,11 +108,15 @@ const execute = (s: State, prepared: Prepared, { typed, count }: Execution, bulk
     return sendPayload(s, body.subarray(from, to), RESULT_REPLY);
   }
   // The execution that told the types was refused, and the client does not tell them again.
-  const again = reading(s, prepared, bulk);
-  if (again === null) return malformed(s, prepared);
+  const again = reading(s, prepared, bulk) as Execution;
   prepared.typesSent = true;
   const payload = bulk ? withBulkTypes(body, from, to, again) : withTypes(body, from, to, again, s.attributes);
   return sendPayload(s, payload, RESULT_REPLY);
+};
+
+const dropped = (s: State, prepared: Prepared, release: Release | null, text: WireText | MysqlError): Step => {
+  s.statements.dropLong(prepared);
+  return refuseReleased(s, release, text);
 };
 
 const reading = (s: State, { parameters: count, types }: Prepared, bulk: boolean): Execution | null => {
@@ -123,7 +128,7 @@ const parameters = (s: State): readonly BoundParameter[] | null => {
   const prepared = preparedAt(s);
   const execution = prepared && reading(s, prepared, false);
   if (!prepared || !execution) return null;
-  return decodeExecution(s.in.body, s.in.to, execution, (index) => longOf(prepared, index));
+  return decodeExecution(s.in.body, s.in.to, execution, (index) => longOf(prepared.long, index));
 };
 
 const bulkParameters = (s: State): readonly BoundParameter[] | null => {
@@ -132,7 +137,22 @@ const bulkParameters = (s: State): readonly BoundParameter[] | null => {
   return execution ? decodeBulk(s.in.body, s.in.to, execution) : null;
 };
 
-const longOf = ({ long }: Prepared, index: number): Buffer | undefined => {
+/** The same for when the command is not at hand any more. */
+const parametersLater = (s: State, prepared: Prepared, bulk: boolean): (() => readonly BoundParameter[]) => {
+  const body = s.in.body.subarray(s.in.from, s.in.to);
+  const { parameters: count, types, long } = prepared;
+  const { attributes } = s;
+  return () => {
+    const execution = bulk
+      ? readBulk(body, 0, body.length, count, types)
+      : readExecution(body, 0, body.length, count, attributes, types);
+    if (execution === null) return [];
+    if (bulk) return decodeBulk(body, body.length, execution) ?? [];
+    return decodeExecution(body, body.length, execution, (index) => longOf(long, index)) ?? [];
+  };
+};
+
+const longOf = (long: readonly LongData[], index: number): Buffer | undefined => {
   const pieces = long.filter(({ parameter }) => parameter === index);
   return pieces.length === 0 ? undefined : Buffer.concat(pieces.map(({ data }) => data));
 };
@@ -191,12 +211,7 @@ const at = (s: State, what: string): Prepared | null => {
   return null;
 };
 
-const malformed = (s: State, prepared: Prepared): Step => {
-  s.statements.dropLong(prepared);
-  return refuse(s, MALFORMED);
-};
+const malformed = (s: State, prepared: Prepared): Step => dropped(s, prepared, null, MALFORMED);
 
-const tooLong = (s: State, prepared: Prepared): Step => {
-  s.statements.dropLong(prepared);
-  return refuse(s, tooLarge("execution's parameters", s.limits.bind_bytes_max));
-};
+const tooLong = (s: State, prepared: Prepared): Step =>
+  dropped(s, prepared, null, tooLarge("execution's parameters", s.limits.bind_bytes_max));

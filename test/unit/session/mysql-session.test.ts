@@ -370,6 +370,36 @@ describe('prepared statements', () => {
     expect([await s.told(), await s.sent()]).toEqual([[1835], []]);
   });
 
+  test('types that nobody ever told are not there', async () => {
+    const s = await scene();
+    await prepare(s, 'insert into t values (?)');
+    s.client.say(0, UNTYPED);
+    expect([await s.told(), await s.sent()]).toEqual([[1835], []]);
+  });
+
+  test('what Holdpoint is told in a parameter, and what is wrong with it', async () => {
+    const s = await scene({ hold: /hold_reason/ });
+    const plain = s.gate.judge.bind(s.gate);
+    s.gate.judge = (text) => {
+      const judgement = plain(text);
+      if (judgement instanceof Promise || judgement.type !== 'pass') return judgement;
+      const own = [{ op: 'set_config', name: 'hold', value: 1, statement: 0 }] as const;
+      return { type: 'pass', plan: { ...judgement.plan, own } };
+    };
+    await prepare(s, 'set @holdpoint_hold = ?');
+    const say = (value: string): void =>
+      s.client.say(
+        0,
+        Buffer.concat([bytes('17 07000000 00 01000000 00 01 fd00'), Buffer.of(value.length), Buffer.from(value)]),
+      );
+    say('soon');
+    expect([await s.told(), await s.sent()]).toEqual([[1231], []]);
+    say('2min');
+    expect(await s.sent()).toHaveLength(1);
+    s.upstream.send(1, OK);
+    expect(s.session.facts.hold_ms).toBe(120_000);
+  });
+
   test('the one prepared last, by its own id, and only at MariaDB', async () => {
     const s = await scene({}, 'mariadb');
     await prepare(s, 'select ?');
@@ -520,6 +550,18 @@ describe('a result at its limit', () => {
     s.upstream.cancelled();
     expect(await s.told()).toEqual([1227]);
     expect(await s.sent()).toEqual(['delete from t']);
+  });
+
+  test('of an execution shows its parameters', async () => {
+    const s = await scene(limited);
+    s.client.say(0, Buffer.from('\x16select ?'));
+    await s.sent();
+    s.upstream.send(1, PREPARED, COLUMN, EOF);
+    s.client.say(0, bytes('18 07000000 0000 "long"'));
+    s.client.say(0, bytes('17 07000000 00 01000000 00 01 fc00'));
+    await s.sent();
+    s.upstream.send(1, bytes('01'), COLUMN, EOF, ...Array.from({ length: 3 }, () => bytes('00 00 01 "1"')));
+    expect((await s.gate.held()).parameters).toEqual([{ type: 'blob', value: 'long' }]);
   });
 
   test('goes on with the rows that waited', async () => {
