@@ -2,12 +2,10 @@
 // analysis, and nothing else.
 import type { Analysis, AnalysisError } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
-import { readingOf } from './charsets.ts';
 import type { MysqlContext } from './context.ts';
 import { Found, TooMuch, FINDINGS_MAX } from './found.ts';
-import type { Rules } from './lexer.ts';
 import { judgeStatements, type Message } from './message.ts';
-import { reasonOf, shape } from './shape.ts';
+import { reasonOf } from './shape.ts';
 
 /** Longest text that is analysed, in bytes. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
@@ -34,24 +32,17 @@ export function analyseInner(a: Analyst, text: string): Analysis | null {
 }
 
 function analyse(text: string, context: MysqlContext, depth: number): Analysis {
-  const rules: Rules = {
-    engine: context.engine,
-    version: context.version,
-    mode: context.sql_mode ?? 0,
-    reading: readingOf(context.charset) ?? 'opaque',
-  };
-  if (text.length > STATEMENT_BYTES_MAX)
-    return refused(text, rules, `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
+  if (text.length > STATEMENT_BYTES_MAX) return refused('', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
   const found = new Found();
   let message: Message;
   try {
     message = judgeStatements(text, context, found, depth);
   } catch (error) {
     if (!(error instanceof TooMuch)) throw error;
-    return refused(text, rules, `more than ${FINDINGS_MAX} findings in one message`, null);
+    return refused('', `more than ${FINDINGS_MAX} findings in one message`, null);
   }
   const reason = reasonIn(text, message);
-  if (message.broken && !message.ambiguous) return refused(text, rules, message.broken[0], reason);
+  if (message.broken && !message.ambiguous) return refused(message.shape, message.broken[0], reason);
   return {
     statements: found.statements,
     findings: found.findings.toSorted((a, b) => a.statement - b.statement || a.start - b.start),
@@ -62,7 +53,7 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
     own: message.own,
     forward: forward(text, message),
     position_shift: [],
-    shape: shape(text, rules),
+    shape: message.shape,
     reason,
     session_bound: found.session_bound,
     error: null,
@@ -90,7 +81,7 @@ function forward(text: string, { comments, answered, ambiguous }: Message): stri
   return out + text.slice(copied);
 }
 
-function refused(text: string, rules: Rules, message: string, reason: string | null): Analysis {
+function refused(shape: string, message: string, reason: string | null): Analysis {
   const error: AnalysisError = { sqlstate: '42000', message, position: 0 };
   return {
     statements: [],
@@ -102,7 +93,7 @@ function refused(text: string, rules: Rules, message: string, reason: string | n
     own: [],
     forward: null,
     position_shift: [],
-    shape: shape(text.slice(0, 64 * 1024), rules),
+    shape,
     reason,
     session_bound: false,
     error,

@@ -34,7 +34,10 @@ interface Frame {
   /** WITH: the name whose query comes; `recursive` once said. */
   pending: string | null;
   recursive: boolean;
-  references: Reference[];
+  /** What a column can be qualified with: aliases, and names of tables that have none, in small letters. */
+  readonly called: Set<string>;
+  /** Queries around it. */
+  readonly depth: number;
   /** Of JSON_TABLE: its arguments. */
   readonly json_table: boolean;
 }
@@ -75,7 +78,6 @@ class Walker {
   readonly #a: Analyst;
   readonly #to: number;
   readonly #targets: Reference[] | null;
-  readonly #known: readonly Reference[];
   #frame: Frame;
   /** Qualifiers of columns, and the query that they were met in. */
   readonly #qualifiers: (readonly [name: Name, query: Frame])[] = [];
@@ -85,7 +87,6 @@ class Walker {
     this.#a = a;
     this.#to = to;
     this.#targets = targets;
-    this.#known = known;
     this.#top = this.#frame = {
       type: 'query',
       outer: null,
@@ -95,7 +96,8 @@ class Walker {
       ctes,
       pending: null,
       recursive: false,
-      references: [],
+      called: new Set(known.map(callName)),
+      depth: 0,
       json_table: false,
     };
   }
@@ -142,6 +144,8 @@ class Walker {
     const outer = this.#frame;
     const query = outer.type === 'query' ? outer : outer.query;
     const { ctes } = outer;
+    const depth = type === 'query' ? outer.depth + 1 : outer.depth;
+    if (depth > QUERIES_MAX) this.#a.add('unknown', '', 'Queries in queries, more of them than a server takes.');
     this.#frame = {
       type,
       outer,
@@ -151,7 +155,8 @@ class Walker {
       ctes,
       pending: null,
       recursive: false,
-      references: [],
+      called: type === 'query' ? new Set() : NOTHING,
+      depth,
       json_table,
     };
   }
@@ -536,10 +541,10 @@ class Walker {
   #reference(name: Name | null, alias: string | null): void {
     const a = this.#a;
     const frame = this.#frame;
-    const query = frame.type === 'query' ? frame : (frame.query ?? frame);
+    const query = frame.type === 'query' ? frame : (frame.query ?? this.#top);
     const local = name === null || (name.database === null && inReach(frame.ctes, name.name.toLowerCase()));
     const reference = { name, alias, local };
-    query.references.push(reference);
+    if (query.depth <= QUERIES_MAX) query.called.add(callName(reference));
     const is_target = this.#targets !== null && query === this.#top && this.#top.clause === 'from';
     if (is_target) this.#targets!.push(reference);
     if (is_target || local || name === null) return;
@@ -552,15 +557,18 @@ class Walker {
     const a = this.#a;
     for (const [name, from] of this.#qualifiers) {
       const bare = name.name.toLowerCase();
-      let found = this.#known.some((one) => isCalled(one, bare));
-      for (let frame: Frame | null = from; frame && !found; frame = frame.outer)
-        found = frame.references.some((one) => isCalled(one, bare));
+      let found = this.#top.called.has(bare);
+      for (let frame: Frame | null = from; frame && !found && from.depth <= QUERIES_MAX; frame = frame.query)
+        found = frame.called.has(bare);
       // DEFAULT(t.c), VALUES(t.c) and the like name a target that is known; anything else is a table that was not seen.
       if (!found) a.reads(name, a.place(name.from, name.to));
     }
   }
 }
 
+/** Queries in each other: both servers refuse more than 63. */
+const QUERIES_MAX = 128;
+const NOTHING: Set<string> = new Set();
 /** Statements that a WITH clause may stand before, besides queries. */
 const CTE_STATEMENTS: ReadonlySet<string> = new Set(['UPDATE', 'DELETE', 'INSERT', 'REPLACE']);
 const CHANGES_SEQUENCE: ReadonlySet<string> = new Set(['NEXTVAL', 'SETVAL']);
@@ -568,6 +576,10 @@ const CHANGES_SEQUENCE: ReadonlySet<string> = new Set(['NEXTVAL', 'SETVAL']);
 function inReach(ctes: Ctes | null, name: string): boolean {
   for (let one = ctes; one; one = one.outer) if (one.name === name) return true;
   return false;
+}
+
+function callName({ alias, name }: Reference): string {
+  return alias ?? name?.name.toLowerCase() ?? '';
 }
 
 /** Is this what a qualifier, in small letters, stands for? */

@@ -13,10 +13,16 @@ export type Head = (a: Analyst, at: number, to: number) => string;
 
 /** Judges one statement of a range of tokens; its kind. */
 export function judge(a: Analyst, from: number, to: number): string {
+  if (a.nesting >= NESTING_MAX) return notUnderstood(a, from, to, 'UNKNOWN');
+  a.nesting += 1;
   const kind = byHead(a, from, to);
+  a.nesting -= 1;
   everywhere(a, from, to);
   return kind;
 }
+
+/** Statements in statements that are looked at. */
+const NESTING_MAX = 16;
 
 function byHead(a: Analyst, from: number, to: number): string {
   if (a.isChar(from, '(')) return query(a, from, to);
@@ -353,7 +359,7 @@ const EXPLAINED: ReadonlySet<string> = new Set('SELECT INSERT REPLACE UPDATE DEL
 function analyze(a: Analyst, at: number, to: number): string {
   let end = at + 1;
   if (a.is(end, 'FORMAT') && a.isEquals(end + 1)) end += 3;
-  if (end < to && (a.isChar(end, '(') || EXPLAINED.has(a.word(end)))) {
+  if (end < to && (a.isChar(end, '(') || ANALYZED.has(a.word(end)))) {
     byHead(a, end, to);
     a.rows_max = null;
     readsNothing(a);
@@ -364,6 +370,8 @@ function analyze(a: Analyst, at: number, to: number): string {
     a.writes(name, 'Renews the statistics of a table.', a.place(name.from, name.to)),
   )(a, at, to);
 }
+
+const ANALYZED: ReadonlySet<string> = new Set('SELECT INSERT REPLACE UPDATE DELETE WITH'.split(' '));
 
 /** NAME [NO_WRITE_TO_BINLOG | LOCAL] TABLE a, b ... */
 function tables(kind: string, each: (name: Name, a: Analyst) => void): Head {
