@@ -20,6 +20,8 @@ interface Blocks {
   readonly end: number;
   /** Every block is closed. */
   readonly closed: boolean;
+  /** More follows the outermost block, which may be statements of their own. */
+  readonly followed: boolean;
 }
 
 /** Where the statement that begins with the lexer's first token ends: index of its `;`, or the count of tokens. Reads no further. */
@@ -151,6 +153,9 @@ class Reader {
     this.#loose = loose;
   }
 
+  #ended = false;
+  #followed = false;
+
   read(from: number): Blocks {
     let at = from;
     for (;;) {
@@ -160,13 +165,14 @@ class Reader {
         at += 1;
         continue;
       }
+      if (this.#ended && this.#open.length === 0) this.#followed = true;
       const next = this.#piece(at);
       at = next > at ? next : at + 1;
     }
   }
 
   #done(end: number, closed: boolean): Blocks {
-    return { parts: this.#parts, end, closed };
+    return { parts: this.#parts, end, closed, followed: this.#followed };
   }
 
   #has(at: number): boolean {
@@ -274,6 +280,7 @@ class Reader {
 
   #end(at: number): number {
     this.#open.pop();
+    if (this.#open.length === 0) this.#ended = true;
     let end = at + 1;
     if (ENDED.has(this.#word(end))) end += 1;
     // A label.
@@ -304,7 +311,7 @@ const ENDED: ReadonlySet<string> = new Set(['IF', 'CASE', 'LOOP', 'WHILE', 'REPE
 /** Judges a body from its first token on; the kind that was given. */
 export function judgeBody(a: Analyst, from: number, to: number, kind: string): string {
   const loose = isPackage(a.lexer, from);
-  const { parts, closed, end } = readBlocks(a.lexer, from, loose);
+  const { parts, closed, end, followed } = readBlocks(a.lexer, from, loose);
   const { in_body } = a;
   a.in_body = true;
   for (const part of parts) {
@@ -318,6 +325,7 @@ export function judgeBody(a: Analyst, from: number, to: number, kind: string): s
   }
   a.in_body = in_body;
   if (!closed || end < to) a.add('unknown', '', 'A body whose blocks do not close.');
+  if (followed && !isPackage(a.lexer, from)) a.add('unknown', '', 'More follows a block than its end.');
   if (a.changes.mode !== undefined) a.changes.mode = null;
   a.rows_max = null;
   if (a.found.findings.at(-1)?.statement !== a.found.statement)

@@ -164,6 +164,8 @@ class Reader {
     const { writes_all_rows, local_infile } = found;
     if (state.other) {
       const known = found.statements[found.statement];
+      if (known?.start !== start || known.end !== end || known.kind !== kind)
+        a.add('unknown', '', 'A text that the server may read in more than one way.', [start, end]);
       if (!known) return;
       found.statements[found.statement] = {
         ...known,

@@ -559,7 +559,8 @@ function grant(a: Analyst, at: number, to: number): string {
     a.add('role', object, 'Lets an account act for another one.');
     return `${kind} PROXY`;
   }
-  const all = kind === 'REVOKE' && (a.is(at + 1, 'ALL') || a.is(at + 1, 'IF')) && on === to;
+  const every = a.isChar(on + 1, '*') && a.isChar(on + 3, '*') && a.context.engine === 'mysql';
+  const all = kind === 'REVOKE' && (a.is(at + 1, 'ALL') || a.is(at + 1, 'IF')) && (on === to || every);
   if (on === to && !all) {
     a.add(
       'role',
