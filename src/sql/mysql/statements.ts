@@ -125,7 +125,7 @@ function insert(a: Analyst, at: number, to: number, from = at): string {
   a.rows_max = 1;
   walk(a, end, to, { start: 'query', known, ctes });
   if (!returning(a, end, to)) a.rows_max = 0;
-  else if (a.rows_max === 1 && manyRows(a, end, to)) a.rows_max = null;
+  else if (outside(a, end, to, 'SELECT') === to && manyRows(a, end, to)) a.rows_max = null;
   return kind;
 }
 const QUERY_IN_PARENTHESES: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'TABLE', 'VALUES']);
