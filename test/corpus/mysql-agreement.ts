@@ -1,6 +1,6 @@
 // Compares what the analysis says of a statement with the class that a MySQL or MariaDB server gave it (EVENT_NAME of its
 // performance_schema). It must not copy a statement into what it prints.
-import type { Action, Analysis } from '../../src/sql/findings.ts';
+import type { Action } from '../../src/sql/findings.ts';
 import { analyseText } from '../../src/sql/mysql/analysis.ts';
 import type { MysqlContext } from '../../src/sql/mysql/context.ts';
 import { modeOf } from '../../src/sql/mysql/modes.ts';
@@ -195,5 +195,5 @@ export function compare(rows: readonly Labelled[], server: Server): Comparison {
 
 /** A table of the session's own is a write, as on PostgreSQL. */
 function isTemporary({ sql }: Labelled, event: string): boolean {
-  return /_table$/.test(event) && /\btemporary\b/i.test(sql);
+  return event.endsWith('_table') && /\btemporary\b/i.test(sql);
 }

@@ -315,13 +315,9 @@ export function judgeBody(a: Analyst, from: number, to: number, kind: string): s
   const { in_body } = a;
   a.in_body = true;
   for (const part of parts) {
-    if (part.type === 'expression' || !(isHead(a.word(part.from)) || a.isChar(part.from, '('))) {
-      const flow =
-        part.type === 'expression' || FLOW.has(a.word(part.from)) || loose || a.lexer.rules.mode & MODE.oracle;
-      if (!flow)
-        a.add('unknown', a.word(part.from).toLowerCase(), 'A statement in a body that Holdpoint does not know.');
-      walk(a, part.from, part.to, { start: 'expression' });
-    } else judge(a, part.from, part.to);
+    if (part.type === 'statement' && (isHead(a.word(part.from)) || a.isChar(part.from, '(')))
+      judge(a, part.from, part.to);
+    else expression(a, part, loose || (a.lexer.rules.mode & MODE.oracle) !== 0);
   }
   a.in_body = in_body;
   if (!closed || end < to) a.add('unknown', '', 'A body whose blocks do not close.');
@@ -331,6 +327,18 @@ export function judgeBody(a: Analyst, from: number, to: number, kind: string): s
   if (a.found.findings.at(-1)?.statement !== a.found.statement)
     a.add('read', '', 'Runs statements that read no table.');
   return kind;
+}
+
+/** An expression, or a statement that is none outside of bodies. */
+function expression(a: Analyst, { type, from, to }: Part, loose: boolean): void {
+  walk(a, from, to, { start: 'expression' });
+  if (type === 'expression' || FLOW.has(a.word(from))) return;
+  if (!loose)
+    return a.add('unknown', a.word(from).toLowerCase(), 'A statement in a body that Holdpoint does not know.');
+  // ORACLE mode calls a procedure by its name alone.
+  const name = a.name(from, to);
+  if (name && (name.to === to || a.isChar(name.to, '.') || a.isChar(name.to, '(')))
+    a.unresolved('code', a.object(name), 'Runs a stored procedure.', a.place(from, to));
 }
 
 /** Statements of bodies that only steer what runs. */

@@ -28,6 +28,10 @@ interface Frame {
   /** The query whose FROM clause this is a part of, or that an expression belongs to. */
   readonly query: Frame | null;
   clause: Clause;
+  /** SELECT has been said. */
+  selects: boolean;
+  /** And its FROM. */
+  from: boolean;
   /** A table reference comes next. */
   expects: boolean;
   ctes: Ctes | null;
@@ -58,11 +62,9 @@ export function walk(a: Analyst, from: number, to: number, { start, known, targe
   return new Walker(a, to, targets ?? null, known ?? [], ctes ?? null).run(from, start);
 }
 
-/** Words before which the list of tables is over. */
+/** Words before which the list of tables is over. Every version reserves them: no column can be called so. */
 const ENDS_FROM: ReadonlySet<string> = new Set(
-  'WHERE GROUP HAVING ORDER LIMIT WINDOW QUALIFY PROCEDURE INTO UNION EXCEPT INTERSECT MINUS SET RETURNING VALUES OFFSET FETCH LOCK'.split(
-    ' ',
-  ),
+  'WHERE GROUP HAVING ORDER LIMIT PROCEDURE SET VALUES FETCH LOCK'.split(' '),
 );
 const SET_OPERATIONS: ReadonlySet<string> = new Set(['UNION', 'EXCEPT', 'INTERSECT', 'MINUS']);
 /** Words that can begin a query after a parenthesis. */
@@ -92,6 +94,8 @@ class Walker {
       outer: null,
       query: null,
       clause: 'start',
+      selects: false,
+      from: false,
       expects: false,
       ctes,
       pending: null,
@@ -127,7 +131,7 @@ class Walker {
       return at + 1;
     }
     if (kind !== Kind.word && kind !== Kind.quoted) return at + 1;
-    if (frame.type === 'columns') return at + 1;
+    if (frame.type === 'columns' && a.word(at) !== 'SELECT') return at + 1;
     const word = a.word(at);
     if (frame.clause === 'with') return this.#with(at, word);
     if (frame.expects) return this.#factor(at);
@@ -151,6 +155,8 @@ class Walker {
       outer,
       query,
       clause,
+      selects: false,
+      from: false,
       expects,
       ctes,
       pending: null,
@@ -253,8 +259,8 @@ class Walker {
         return this.#from(at);
       case 'JOIN':
       case 'STRAIGHT_JOIN':
-        if (frame.type === 'expression' || (frame.clause !== 'from' && frame.clause !== 'join-condition'))
-          return at + 1;
+        // STRAIGHT_JOIN right after SELECT is an option.
+        if (frame.type === 'expression' || frame.clause === 'select' || frame.clause === 'start') return at + 1;
         frame.clause = 'from';
         frame.expects = true;
         return at + 1;
@@ -279,8 +285,16 @@ class Walker {
         return this.#sequence(at);
       default:
     }
-    if (SET_OPERATIONS.has(word) && (word !== 'MINUS' || frame.clause !== 'select') && frame.type !== 'expression') {
-      if (frame.type === 'query' || frame.type === 'tables') frame.clause = 'start';
+    if (SET_OPERATIONS.has(word) && frame.type !== 'expression' && this.#continues(at)) {
+      frame.clause = 'start';
+      frame.from = false;
+      return at + 1;
+    }
+    if (
+      frame.type === 'query' &&
+      (word === 'RETURNING' ? isReserved(word, a.context.engine) : this.#isWindow(at, word))
+    ) {
+      frame.clause = 'other';
       return at + 1;
     }
     if (ENDS_FROM.has(word) && frame.type !== 'expression' && frame.clause !== 'with') {
@@ -291,9 +305,23 @@ class Walker {
     return at;
   }
 
+  /** Does a query follow UNION and the like? Some of these words can be columns. */
+  #continues(at: number): boolean {
+    const a = this.#a;
+    const next = a.is(at + 1, 'ALL') || a.is(at + 1, 'DISTINCT') ? at + 2 : at + 1;
+    return a.isChar(next, '(') || BEGINS_QUERY.has(a.word(next)) || a.is(at, 'UNION');
+  }
+
+  /** WINDOW name AS (...) */
+  #isWindow(at: number, word: string): boolean {
+    return word === 'WINDOW' && this.#a.isName(at + 1) && this.#a.is(at + 2, 'AS');
+  }
+
   #begin(at: number, clause: Clause): number {
     const frame = this.#frame;
+    frame.from = false;
     frame.clause = clause;
+    frame.selects = clause === 'select';
     frame.expects = false;
     if (frame === this.#top) this.#a.rows_max = null;
     return at + 1;
@@ -301,9 +329,11 @@ class Walker {
 
   #from(at: number): number {
     const frame = this.#frame;
-    if (frame.clause !== 'select' && frame.clause !== 'into') return at + 1;
     // a IS DISTINCT FROM b
-    if (this.#a.is(at - 1, 'DISTINCT') && at > 1) return at + 1;
+    if (this.#a.is(at - 1, 'DISTINCT') && (this.#a.is(at - 2, 'IS') || this.#a.is(at - 2, 'NOT'))) return at + 1;
+    // One for each query, and none in its expressions.
+    if (frame.type !== 'query' || frame.from || frame.clause === 'start' || !frame.selects) return at + 1;
+    frame.from = true;
     frame.clause = 'from';
     frame.expects = true;
     return at + 1;
@@ -546,7 +576,7 @@ class Walker {
     const reference = { name, alias, local };
     if (query.depth <= QUERIES_MAX) query.called.add(callName(reference));
     const is_target = this.#targets !== null && query === this.#top && this.#top.clause === 'from';
-    if (is_target) this.#targets!.push(reference);
+    if (is_target) this.#targets?.push(reference);
     if (is_target || local || name === null) return;
     a.reads(name, a.place(name.from, name.to));
   }

@@ -207,16 +207,16 @@ function folded(a: Analyst, start: number, end: number): number | null {
     let bits = 0;
     let text = '';
     let session = false;
-    for (const [start, end] of parts) {
-      if (isSessionMode(a, start, end)) {
+    for (const [left, right] of parts) {
+      if (isSessionMode(a, left, right)) {
         if (session || (text !== '' && !text.endsWith(','))) return null;
         session = true;
         bits |= now;
         text += '\0';
         continue;
       }
-      const value = constant(a, start, end);
-      if (typeof value !== 'string' || a.kind(start) !== Kind.string) return null;
+      const value = constant(a, left, right);
+      if (typeof value !== 'string' || a.kind(left) !== Kind.string) return null;
       text += value;
     }
     // What stands beside @@sql_mode must be a name of its own.
@@ -230,8 +230,7 @@ function folded(a: Analyst, start: number, end: number): number | null {
   if (typeof taken !== 'string' || typeof put !== 'string') return null;
   const [without, added] = [modeOf(taken), modeOf(put)];
   // Part of a name could be taken out of others, so only a whole name that changes nothing else is followed.
-  if (without !== 0 || added === null || !WHOLE_MODE.test(taken.replaceAll(',', ''))) return null;
-  return now | added;
+  return without === 0 && added === 0 && WHOLE_MODE.test(taken.replaceAll(',', '')) ? now : null;
 }
 const WHOLE_MODE =
   /^(ONLY_FULL_GROUP_BY|STRICT_TRANS_TABLES|STRICT_ALL_TABLES|NO_ZERO_IN_DATE|NO_ZERO_DATE|ERROR_FOR_DIVISION_BY_ZERO|NO_ENGINE_SUBSTITUTION|NO_AUTO_CREATE_USER|NO_AUTO_VALUE_ON_ZERO|TRADITIONAL)$/;

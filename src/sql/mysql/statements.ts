@@ -428,8 +428,6 @@ function by(rows: Readonly<Record<string, Head>>, other: Head): Head {
   return (a, at, to) => (rows[a.word(at + 1)] ?? other)(a, at, to);
 }
 
-const unknown: Head = (a, at, to) => notUnderstood(a, at, to, a.word(at));
-
 function control(op: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback-to', kind: string): Head {
   return (a) => {
     a.add('transaction', '', 'Controls the transaction.');
@@ -676,7 +674,7 @@ const install =
     return kind;
   };
 
-function start(a: Analyst, at: number, to: number): string {
+function startSomething(a: Analyst, at: number, to: number): string {
   if (a.is(at + 1, 'TRANSACTION')) return control('begin', 'START TRANSACTION')(a, at, to);
   if (a.is(at + 1, 'GROUP_REPLICATION')) return admin('START GROUP_REPLICATION', 'Starts replication.')(a, at, to);
   return admin('START REPLICA', 'Starts replication.')(a, at, to);
@@ -746,7 +744,7 @@ const HEADS: ReadonlyMap<string, Head> = new Map<string, Head>([
   ['HELP', fixed('HELP', 'read', "Shows the server's manual.")],
   ['USE', use],
   ['BEGIN', begin],
-  ['START', start],
+  ['START', startSomething],
   ['COMMIT', control('commit', 'COMMIT')],
   ['ROLLBACK', rollback],
   ['SAVEPOINT', control('savepoint', 'SAVEPOINT')],

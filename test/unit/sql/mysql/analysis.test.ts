@@ -35,6 +35,12 @@ describe('tables', () => {
     ["SELECT a FROM t UNION SELECT 'x' INTO OUTFILE '/x'", ['admin file', 'export file', 'read app.t']],
     ['HANDLER t OPEN', ['read app.t']],
     ['USE x; SELECT * FROM t', ['read x.t', 'settings x']],
+    // Words that some version does not reserve can be columns.
+    ['SELECT offset, window, qualify, minus, returning FROM t', ['read app.t']],
+    ['SELECT 1 FROM t JOIN u ON minus = offset, v WHERE qualify', ['read app.t', 'read app.u', 'read app.v']],
+    ['SELECT STRAIGHT_JOIN a FROM t STRAIGHT_JOIN u', ['read app.t', 'read app.u']],
+    ['SELECT a FROM t UNION ALL (SELECT b FROM u) ORDER BY 1', ['read app.t', 'read app.u']],
+    ['SELECT (SELECT a FROM t), b FROM u', ['read app.t', 'read app.u']],
   ])('%s', (sql, expected) => {
     expect(found(analyse(sql))).toEqual(expected);
   });
@@ -47,6 +53,7 @@ describe('tables', () => {
     ['SET STATEMENT max_statement_time = 1 FOR DROP TABLE t', ['ddl app.t', 'settings max_statement_time']],
     ["EXECUTE IMMEDIATE 'DROP TABLE t'", ['ddl app.t']],
     ['SELECT * FROM .t', ['read app.t']],
+    ['SELECT a, sum(b) OVER w FROM t WINDOW w AS (PARTITION BY a), x AS (ORDER BY b)', ['read app.t']],
   ])('MariaDB: %s', (sql, expected) => {
     expect(found(analyse(sql, MARIADB))).toEqual(expected);
   });
@@ -121,6 +128,10 @@ describe('statements of a message', () => {
       'SELECT',
     ]);
     expect(found(analyse('BEGIN DROP TABLE t; END', MARIADB, 'ORACLE'))).toEqual(['ddl app.t']);
+    expect(found(analyse('BEGIN x := 1; tidy; pkg.tidy(x); END', MARIADB, 'ORACLE'))).toEqual([
+      'code app.tidy?',
+      'code pkg.tidy?',
+    ]);
   });
 
   it('bodies count as if they ran', () => {
