@@ -1,6 +1,6 @@
 // From a text to an Analysis. What is too long, or can't be read to its end by the server's own lexical rules, has an error for an
 // analysis, and nothing else.
-import type { Analysis, AnalysisError } from '../findings.ts';
+import type { Analysis, AnalysisError, Finding } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
 import type { MysqlContext } from './context.ts';
 import { Found, TooMuch, FINDINGS_MAX } from './found.ts';
@@ -45,10 +45,10 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
   if (message.broken && !message.ambiguous) return refused(message.shape, message.broken[0], reason);
   return {
     statements: found.statements,
-    findings: found.findings.toSorted((a, b) => a.statement - b.statement || a.start - b.start),
-    reads: [...found.reads].toSorted(),
-    writes: [...found.writes].toSorted(),
-    functions: [...found.functions].toSorted(),
+    findings: inOrder(found.findings),
+    reads: sorted(found.reads),
+    writes: sorted(found.writes),
+    functions: sorted(found.functions),
     effects: message.effects,
     own: message.own,
     forward: forward(text, message),
@@ -61,6 +61,16 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
   };
 }
 
+function inOrder(findings: readonly Finding[]): readonly Finding[] {
+  if (findings.length < 2) return findings;
+  return findings.toSorted((a, b) => a.statement - b.statement || a.start - b.start);
+}
+
+function sorted(names: ReadonlySet<string>): readonly string[] {
+  return names.size === 0 ? NONE : [...names].toSorted();
+}
+const NONE: readonly string[] = [];
+
 function reasonIn(text: string, { comments }: Message): string | null {
   let reason: string | null = null;
   for (const [start, end] of comments) reason = reasonOf(text.slice(start, end)) ?? reason;
@@ -69,8 +79,8 @@ function reasonIn(text: string, { comments }: Message): string | null {
 
 /** The text without its comments, which no server reads, and without what Holdpoint answers; null: as it came. */
 function forward(text: string, { comments, answered, ambiguous }: Message): string | null {
+  if (answered.length === 0 && (ambiguous || comments.length === 0)) return null;
   const ranges = ambiguous ? answered : [...comments, ...answered];
-  if (ranges.length === 0) return null;
   let out = '';
   let copied = 0;
   for (const [start, end] of ranges.toSorted((a, b) => a[0] - b[0])) {

@@ -149,7 +149,7 @@ class Reader {
     for (const [why, where] of lexer.doubts) if (where < end) a.add('unknown', '', why, [where, where + 1]);
     const own = this.#own.length;
     const kind = judge(a, 0, to);
-    const answered = this.#own.slice(own).some(({ op }) => op.startsWith('show-'));
+    const answered = this.#own.length > own && this.#own.at(-1)?.op.startsWith('show-');
     if (answered) this.#answered.push([start, at]);
     if (effects !== this.#effects && effects.length > 0)
       this.#effects.push({ type: 'unknown', statement: found.statement });

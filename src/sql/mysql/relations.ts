@@ -39,7 +39,7 @@ interface Frame {
   pending: string | null;
   recursive: boolean;
   /** What a column can be qualified with: aliases, and names of tables that have none, in small letters. */
-  readonly called: Set<string>;
+  called: Set<string> | null;
   /** Queries around it. */
   readonly depth: number;
   /** Of JSON_TABLE: its arguments. */
@@ -59,7 +59,7 @@ export interface Walk {
 
 /** Walks a range of tokens: what it reads and calls is added to what was found. The CTEs in reach of what follows it. */
 export function walk(a: Analyst, from: number, to: number, { start, known, targets, ctes }: Walk): Ctes | null {
-  return new Walker(a, to, targets ?? null, known ?? [], ctes ?? null).run(from, start);
+  return new Walker(a, to, targets ?? null, known ?? NONE, ctes ?? null).run(from, start);
 }
 
 /** Words before which the list of tables is over. Every version reserves them: no column can be called so. */
@@ -100,7 +100,7 @@ class Walker {
       ctes,
       pending: null,
       recursive: false,
-      called: new Set(known.map(callName)),
+      called: known.length === 0 ? null : new Set(known.map(callName)),
       depth: 0,
       json_table: false,
     };
@@ -161,7 +161,7 @@ class Walker {
       ctes,
       pending: null,
       recursive: false,
-      called: type === 'query' ? new Set() : NOTHING,
+      called: null,
       depth,
       json_table,
     };
@@ -574,7 +574,7 @@ class Walker {
     const query = frame.type === 'query' ? frame : (frame.query ?? this.#top);
     const local = name === null || (name.database === null && inReach(frame.ctes, name.name.toLowerCase()));
     const reference = { name, alias, local };
-    if (query.depth <= QUERIES_MAX) query.called.add(callName(reference));
+    if (query.depth <= QUERIES_MAX) (query.called ??= new Set()).add(callName(reference));
     const is_target = this.#targets !== null && query === this.#top && this.#top.clause === 'from';
     if (is_target) this.#targets?.push(reference);
     if (is_target || local || name === null) return;
@@ -587,9 +587,9 @@ class Walker {
     const a = this.#a;
     for (const [name, from] of this.#qualifiers) {
       const bare = name.name.toLowerCase();
-      let found = this.#top.called.has(bare);
+      let found = this.#top.called?.has(bare) === true;
       for (let frame: Frame | null = from; frame && !found && from.depth <= QUERIES_MAX; frame = frame.query)
-        found = frame.called.has(bare);
+        found = frame.called?.has(bare) === true;
       // DEFAULT(t.c), VALUES(t.c) and the like name a target that is known; anything else is a table that was not seen.
       if (!found) a.reads(name, a.place(name.from, name.to));
     }
@@ -598,7 +598,6 @@ class Walker {
 
 /** Queries in each other: both servers refuse more than 63. */
 const QUERIES_MAX = 128;
-const NOTHING: Set<string> = new Set();
 /** Statements that a WITH clause may stand before, besides queries. */
 const CTE_STATEMENTS: ReadonlySet<string> = new Set(['UPDATE', 'DELETE', 'INSERT', 'REPLACE']);
 const CHANGES_SEQUENCE: ReadonlySet<string> = new Set(['NEXTVAL', 'SETVAL']);
@@ -607,6 +606,8 @@ function inReach(ctes: Ctes | null, name: string): boolean {
   for (let one = ctes; one; one = one.outer) if (one.name === name) return true;
   return false;
 }
+
+const NONE: readonly Reference[] = [];
 
 function callName({ alias, name }: Reference): string {
   return alias ?? name?.name.toLowerCase() ?? '';
