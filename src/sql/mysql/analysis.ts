@@ -1,13 +1,11 @@
 // From a text to an Analysis. What is too long, or can't be read to its end by the server's own lexical rules, has an error for an
 // analysis, and nothing else.
-import type { Analysis, AnalysisError } from '../findings.ts';
+import type { Analysis, AnalysisError, Finding } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
-import { readingOf } from './charsets.ts';
 import type { MysqlContext } from './context.ts';
 import { Found, TooMuch, FINDINGS_MAX } from './found.ts';
-import type { Rules } from './lexer.ts';
 import { judgeStatements, type Message } from './message.ts';
-import { reasonOf, shape } from './shape.ts';
+import { reasonOf } from './shape.ts';
 
 /** Longest text that is analysed, in bytes. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
@@ -34,41 +32,44 @@ export function analyseInner(a: Analyst, text: string): Analysis | null {
 }
 
 function analyse(text: string, context: MysqlContext, depth: number): Analysis {
-  const rules: Rules = {
-    engine: context.engine,
-    version: context.version,
-    mode: context.sql_mode ?? 0,
-    reading: readingOf(context.charset) ?? 'opaque',
-  };
-  if (text.length > STATEMENT_BYTES_MAX)
-    return refused(text, rules, `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
+  if (text.length > STATEMENT_BYTES_MAX) return refused('', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
   const found = new Found();
   let message: Message;
   try {
     message = judgeStatements(text, context, found, depth);
   } catch (error) {
     if (!(error instanceof TooMuch)) throw error;
-    return refused(text, rules, `more than ${FINDINGS_MAX} findings in one message`, null);
+    return refused('', `more than ${FINDINGS_MAX} findings in one message`, null);
   }
   const reason = reasonIn(text, message);
-  if (message.broken && !message.ambiguous) return refused(text, rules, message.broken[0], reason);
+  if (message.broken && !message.ambiguous) return refused(message.shape, message.broken[0], reason);
   return {
     statements: found.statements,
-    findings: found.findings.toSorted((a, b) => a.statement - b.statement || a.start - b.start),
-    reads: [...found.reads].toSorted(),
-    writes: [...found.writes].toSorted(),
-    functions: [...found.functions].toSorted(),
+    findings: inOrder(found.findings),
+    reads: sorted(found.reads),
+    writes: sorted(found.writes),
+    functions: sorted(found.functions),
     effects: message.effects,
     own: message.own,
     forward: forward(text, message),
     position_shift: [],
-    shape: shape(text, rules),
+    shape: message.shape,
     reason,
     session_bound: found.session_bound,
     error: null,
     ...(found.user_code ? { user_code: true as const } : {}),
   };
 }
+
+function inOrder(findings: readonly Finding[]): readonly Finding[] {
+  if (findings.length < 2) return findings;
+  return findings.toSorted((a, b) => a.statement - b.statement || a.start - b.start);
+}
+
+function sorted(names: ReadonlySet<string>): readonly string[] {
+  return names.size === 0 ? NONE : [...names].toSorted();
+}
+const NONE: readonly string[] = [];
 
 function reasonIn(text: string, { comments }: Message): string | null {
   let reason: string | null = null;
@@ -78,8 +79,8 @@ function reasonIn(text: string, { comments }: Message): string | null {
 
 /** The text without its comments, which no server reads, and without what Holdpoint answers; null: as it came. */
 function forward(text: string, { comments, answered, ambiguous }: Message): string | null {
+  if (answered.length === 0 && (ambiguous || comments.length === 0)) return null;
   const ranges = ambiguous ? answered : [...comments, ...answered];
-  if (ranges.length === 0) return null;
   let out = '';
   let copied = 0;
   for (const [start, end] of ranges.toSorted((a, b) => a[0] - b[0])) {
@@ -90,7 +91,7 @@ function forward(text: string, { comments, answered, ambiguous }: Message): stri
   return out + text.slice(copied);
 }
 
-function refused(text: string, rules: Rules, message: string, reason: string | null): Analysis {
+function refused(shape: string, message: string, reason: string | null): Analysis {
   const error: AnalysisError = { sqlstate: '42000', message, position: 0 };
   return {
     statements: [],
@@ -102,7 +103,7 @@ function refused(text: string, rules: Rules, message: string, reason: string | n
     own: [],
     forward: null,
     position_shift: [],
-    shape: shape(text.slice(0, 64 * 1024), rules),
+    shape,
     reason,
     session_bound: false,
     error,

@@ -45,6 +45,8 @@ export class Analyst {
   planned = false;
   /** How many texts inside of literals this one is in. */
   readonly depth: number;
+  /** How many statements the one under way is in. */
+  nesting = 0;
   /** The statement under way ends a transaction that was open. */
   commits = false;
   /** It is transaction control and nothing else. */

@@ -20,6 +20,8 @@ interface Blocks {
   readonly end: number;
   /** Every block is closed. */
   readonly closed: boolean;
+  /** More follows the outermost block, which may be statements of their own. */
+  readonly followed: boolean;
 }
 
 /** Where the statement that begins with the lexer's first token ends: index of its `;`, or the count of tokens. Reads no further. */
@@ -151,6 +153,9 @@ class Reader {
     this.#loose = loose;
   }
 
+  #ended = false;
+  #followed = false;
+
   read(from: number): Blocks {
     let at = from;
     for (;;) {
@@ -160,13 +165,14 @@ class Reader {
         at += 1;
         continue;
       }
+      if (this.#ended && this.#open.length === 0) this.#followed = true;
       const next = this.#piece(at);
       at = next > at ? next : at + 1;
     }
   }
 
   #done(end: number, closed: boolean): Blocks {
-    return { parts: this.#parts, end, closed };
+    return { parts: this.#parts, end, closed, followed: this.#followed };
   }
 
   #has(at: number): boolean {
@@ -274,6 +280,7 @@ class Reader {
 
   #end(at: number): number {
     this.#open.pop();
+    if (this.#open.length === 0) this.#ended = true;
     let end = at + 1;
     if (ENDED.has(this.#word(end))) end += 1;
     // A label.
@@ -304,25 +311,34 @@ const ENDED: ReadonlySet<string> = new Set(['IF', 'CASE', 'LOOP', 'WHILE', 'REPE
 /** Judges a body from its first token on; the kind that was given. */
 export function judgeBody(a: Analyst, from: number, to: number, kind: string): string {
   const loose = isPackage(a.lexer, from);
-  const { parts, closed, end } = readBlocks(a.lexer, from, loose);
+  const { parts, closed, end, followed } = readBlocks(a.lexer, from, loose);
   const { in_body } = a;
   a.in_body = true;
   for (const part of parts) {
-    if (part.type === 'expression' || !(isHead(a.word(part.from)) || a.isChar(part.from, '('))) {
-      const flow =
-        part.type === 'expression' || FLOW.has(a.word(part.from)) || loose || a.lexer.rules.mode & MODE.oracle;
-      if (!flow)
-        a.add('unknown', a.word(part.from).toLowerCase(), 'A statement in a body that Holdpoint does not know.');
-      walk(a, part.from, part.to, { start: 'expression' });
-    } else judge(a, part.from, part.to);
+    if (part.type === 'statement' && (isHead(a.word(part.from)) || a.isChar(part.from, '(')))
+      judge(a, part.from, part.to);
+    else expression(a, part, loose || (a.lexer.rules.mode & MODE.oracle) !== 0);
   }
   a.in_body = in_body;
   if (!closed || end < to) a.add('unknown', '', 'A body whose blocks do not close.');
+  if (followed && !isPackage(a.lexer, from)) a.add('unknown', '', 'More follows a block than its end.');
   if (a.changes.mode !== undefined) a.changes.mode = null;
   a.rows_max = null;
   if (a.found.findings.at(-1)?.statement !== a.found.statement)
     a.add('read', '', 'Runs statements that read no table.');
   return kind;
+}
+
+/** An expression, or a statement that is none outside of bodies. */
+function expression(a: Analyst, { type, from, to }: Part, loose: boolean): void {
+  walk(a, from, to, { start: 'expression' });
+  if (type === 'expression' || FLOW.has(a.word(from))) return;
+  if (!loose)
+    return a.add('unknown', a.word(from).toLowerCase(), 'A statement in a body that Holdpoint does not know.');
+  // ORACLE mode calls a procedure by its name alone.
+  const name = a.name(from, to);
+  if (name && (name.to === to || a.isChar(name.to, '.') || a.isChar(name.to, '(')))
+    a.unresolved('code', a.object(name), 'Runs a stored procedure.', a.place(from, to));
 }
 
 /** Statements of bodies that only steer what runs. */

@@ -12,9 +12,9 @@ type Definition = (a: Analyst, from: number, at: number, to: number) => string;
 export function createOrAlter(a: Analyst, at: number, to: number): string {
   a.commits = true;
   const what = definedAt(a, at + 1, to);
-  const define = what < to ? DEFINITIONS[a.word(what)] : undefined;
-  if (!define) return notUnderstood(a, at, to, a.word(at));
-  const kind = define(a, at, what, to);
+  const definition = what < to ? DEFINITIONS[a.word(what)] : undefined;
+  if (!definition) return notUnderstood(a, at, to, a.word(at));
+  const kind = definition(a, at, what, to);
   a.rows_max = 0;
   return kind;
 }

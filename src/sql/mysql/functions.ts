@@ -132,5 +132,5 @@ export function classOf(
   }
   if (native.has(name)) return CLASSES.get(name) ?? 'plain';
   if (quoted || !keywords.has(name) || (apart && gap.has(name))) return null;
-  return CLASSES.get(name) ?? 'word';
+  return CLASSES.get(name) ?? (gap.has(name) ? 'plain' : 'word');
 }

@@ -9,6 +9,7 @@ import type { MysqlContext } from './context.ts';
 import type { Found } from './found.ts';
 import { Kind, Lexer } from './lexer.ts';
 import { everyMode } from './modes.ts';
+import { Shape } from './shape.ts';
 import { judge } from './statements.ts';
 
 /** What holds where a statement begins. */
@@ -32,6 +33,8 @@ export interface Message {
   readonly ambiguous: boolean;
   /** Why the server can't read it to its end, and where; null: it can, or may be able to. */
   readonly broken: readonly [string, number] | null;
+  /** Redacted normal form of the first reading. */
+  readonly shape: string;
 }
 
 /** Readings of one message: each has its place and mode, and none is made twice. */
@@ -57,6 +60,7 @@ class Reader {
   /** Readings still to be made, those that are not the first. */
   readonly #others: State[] = [];
   readonly #seen = new Set<string>();
+  readonly #shape = new Shape();
 
   constructor(text: string, context: MysqlContext, found: Found, depth: number) {
     this.#text = text;
@@ -71,7 +75,8 @@ class Reader {
     if (sql_mode === null) this.#everyMode(next);
     while (next) next = this.#statement(next);
     for (let state = this.#others.pop(); state; state = this.#others.pop()) {
-      for (let one: State | null = state; one; ) one = this.#isNew(one) ? this.#statement(one) : null;
+      let one = this.#statement(state);
+      while (one) one = this.#isNew(one) ? this.#statement(one) : null;
     }
     return {
       effects: this.#effects,
@@ -80,6 +85,7 @@ class Reader {
       answered: this.#answered,
       ambiguous: this.#ambiguous,
       broken: this.#broken,
+      shape: this.#shape.text,
     };
   }
 
@@ -96,7 +102,10 @@ class Reader {
   #everyMode(state: State): void {
     this.#ambiguous = true;
     for (const mode of everyMode(this.#context.engine))
-      if (mode !== state.mode || state.other) this.#others.push({ ...state, mode, other: true });
+      if (mode !== state.mode || state.other) {
+        const other = { ...state, mode, other: true };
+        if (this.#isNew(other)) this.#others.push(other);
+      }
   }
 
   /** Judges the statement that begins here. What holds behind it; null: the text ends. */
@@ -105,7 +114,10 @@ class Reader {
     const reading = readingOf(state.charset) ?? 'opaque';
     const lexer = new Lexer(this.#text, { engine, version, mode: state.mode, reading }, state.at);
     const to = statementEnd(lexer);
-    if (!state.other) this.#comments.push(...lexer.comments);
+    if (!state.other) {
+      for (const comment of lexer.comments) this.#comments.push(comment);
+      this.#shape.add(lexer, to);
+    }
     if (lexer.broken) {
       // The server refuses it, and has run what came before.
       if (!state.other) this.#broken = lexer.broken;
@@ -137,7 +149,7 @@ class Reader {
     for (const [why, where] of lexer.doubts) if (where < end) a.add('unknown', '', why, [where, where + 1]);
     const own = this.#own.length;
     const kind = judge(a, 0, to);
-    const answered = this.#own.slice(own).some(({ op }) => op.startsWith('show-'));
+    const answered = this.#own.length > own && this.#own.at(-1)?.op.startsWith('show-');
     if (answered) this.#answered.push([start, at]);
     if (effects !== this.#effects && effects.length > 0)
       this.#effects.push({ type: 'unknown', statement: found.statement });
@@ -152,6 +164,8 @@ class Reader {
     const { writes_all_rows, local_infile } = found;
     if (state.other) {
       const known = found.statements[found.statement];
+      if (known?.start !== start || known.end !== end || known.kind !== kind)
+        a.add('unknown', '', 'A text that the server may read in more than one way.', [start, end]);
       if (!known) return;
       found.statements[found.statement] = {
         ...known,

@@ -28,13 +28,20 @@ interface Frame {
   /** The query whose FROM clause this is a part of, or that an expression belongs to. */
   readonly query: Frame | null;
   clause: Clause;
+  /** SELECT has been said. */
+  selects: boolean;
+  /** And its FROM. */
+  from: boolean;
   /** A table reference comes next. */
   expects: boolean;
   ctes: Ctes | null;
   /** WITH: the name whose query comes; `recursive` once said. */
   pending: string | null;
   recursive: boolean;
-  references: Reference[];
+  /** What a column can be qualified with: aliases, and names of tables that have none, in small letters. */
+  called: Set<string> | null;
+  /** Queries around it. */
+  readonly depth: number;
   /** Of JSON_TABLE: its arguments. */
   readonly json_table: boolean;
 }
@@ -52,14 +59,12 @@ export interface Walk {
 
 /** Walks a range of tokens: what it reads and calls is added to what was found. The CTEs in reach of what follows it. */
 export function walk(a: Analyst, from: number, to: number, { start, known, targets, ctes }: Walk): Ctes | null {
-  return new Walker(a, to, targets ?? null, known ?? [], ctes ?? null).run(from, start);
+  return new Walker(a, to, targets ?? null, known ?? NONE, ctes ?? null).run(from, start);
 }
 
-/** Words before which the list of tables is over. */
+/** Words before which the list of tables is over. Every version reserves them: no column can be called so. */
 const ENDS_FROM: ReadonlySet<string> = new Set(
-  'WHERE GROUP HAVING ORDER LIMIT WINDOW QUALIFY PROCEDURE INTO UNION EXCEPT INTERSECT MINUS SET RETURNING VALUES OFFSET FETCH LOCK'.split(
-    ' ',
-  ),
+  'WHERE GROUP HAVING ORDER LIMIT PROCEDURE SET VALUES FETCH LOCK'.split(' '),
 );
 const SET_OPERATIONS: ReadonlySet<string> = new Set(['UNION', 'EXCEPT', 'INTERSECT', 'MINUS']);
 /** Words that can begin a query after a parenthesis. */
@@ -75,7 +80,6 @@ class Walker {
   readonly #a: Analyst;
   readonly #to: number;
   readonly #targets: Reference[] | null;
-  readonly #known: readonly Reference[];
   #frame: Frame;
   /** Qualifiers of columns, and the query that they were met in. */
   readonly #qualifiers: (readonly [name: Name, query: Frame])[] = [];
@@ -85,17 +89,19 @@ class Walker {
     this.#a = a;
     this.#to = to;
     this.#targets = targets;
-    this.#known = known;
     this.#top = this.#frame = {
       type: 'query',
       outer: null,
       query: null,
       clause: 'start',
+      selects: false,
+      from: false,
       expects: false,
       ctes,
       pending: null,
       recursive: false,
-      references: [],
+      called: known.length === 0 ? null : new Set(known.map(callName)),
+      depth: 0,
       json_table: false,
     };
   }
@@ -125,7 +131,7 @@ class Walker {
       return at + 1;
     }
     if (kind !== Kind.word && kind !== Kind.quoted) return at + 1;
-    if (frame.type === 'columns') return at + 1;
+    if (frame.type === 'columns' && a.word(at) !== 'SELECT') return at + 1;
     const word = a.word(at);
     if (frame.clause === 'with') return this.#with(at, word);
     if (frame.expects) return this.#factor(at);
@@ -142,16 +148,21 @@ class Walker {
     const outer = this.#frame;
     const query = outer.type === 'query' ? outer : outer.query;
     const { ctes } = outer;
+    const depth = type === 'query' ? outer.depth + 1 : outer.depth;
+    if (depth > QUERIES_MAX) this.#a.add('unknown', '', 'Queries in queries, more of them than a server takes.');
     this.#frame = {
       type,
       outer,
       query,
       clause,
+      selects: false,
+      from: false,
       expects,
       ctes,
       pending: null,
       recursive: false,
-      references: [],
+      called: null,
+      depth,
       json_table,
     };
   }
@@ -248,8 +259,8 @@ class Walker {
         return this.#from(at);
       case 'JOIN':
       case 'STRAIGHT_JOIN':
-        if (frame.type === 'expression' || (frame.clause !== 'from' && frame.clause !== 'join-condition'))
-          return at + 1;
+        // STRAIGHT_JOIN right after SELECT is an option.
+        if (frame.type === 'expression' || frame.clause === 'select' || frame.clause === 'start') return at + 1;
         frame.clause = 'from';
         frame.expects = true;
         return at + 1;
@@ -274,8 +285,16 @@ class Walker {
         return this.#sequence(at);
       default:
     }
-    if (SET_OPERATIONS.has(word) && (word !== 'MINUS' || frame.clause !== 'select') && frame.type !== 'expression') {
-      if (frame.type === 'query' || frame.type === 'tables') frame.clause = 'start';
+    if (SET_OPERATIONS.has(word) && frame.type !== 'expression' && this.#continues(at)) {
+      frame.clause = 'start';
+      frame.from = false;
+      return at + 1;
+    }
+    if (
+      frame.type === 'query' &&
+      (word === 'RETURNING' ? isReserved(word, a.context.engine) : this.#isWindow(at, word))
+    ) {
+      frame.clause = 'other';
       return at + 1;
     }
     if (ENDS_FROM.has(word) && frame.type !== 'expression' && frame.clause !== 'with') {
@@ -286,9 +305,23 @@ class Walker {
     return at;
   }
 
+  /** Does a query follow UNION and the like? Some of these words can be columns. */
+  #continues(at: number): boolean {
+    const a = this.#a;
+    const next = a.is(at + 1, 'ALL') || a.is(at + 1, 'DISTINCT') ? at + 2 : at + 1;
+    return a.isChar(next, '(') || BEGINS_QUERY.has(a.word(next)) || a.is(at, 'UNION');
+  }
+
+  /** WINDOW name AS (...) */
+  #isWindow(at: number, word: string): boolean {
+    return word === 'WINDOW' && this.#a.isName(at + 1) && this.#a.is(at + 2, 'AS');
+  }
+
   #begin(at: number, clause: Clause): number {
     const frame = this.#frame;
+    frame.from = false;
     frame.clause = clause;
+    frame.selects = clause === 'select';
     frame.expects = false;
     if (frame === this.#top) this.#a.rows_max = null;
     return at + 1;
@@ -296,9 +329,11 @@ class Walker {
 
   #from(at: number): number {
     const frame = this.#frame;
-    if (frame.clause !== 'select' && frame.clause !== 'into') return at + 1;
     // a IS DISTINCT FROM b
-    if (this.#a.is(at - 1, 'DISTINCT') && at > 1) return at + 1;
+    if (this.#a.is(at - 1, 'DISTINCT') && (this.#a.is(at - 2, 'IS') || this.#a.is(at - 2, 'NOT'))) return at + 1;
+    // One for each query, and none in its expressions.
+    if (frame.type !== 'query' || frame.from || frame.clause === 'start' || !frame.selects) return at + 1;
+    frame.from = true;
     frame.clause = 'from';
     frame.expects = true;
     return at + 1;
@@ -536,12 +571,12 @@ class Walker {
   #reference(name: Name | null, alias: string | null): void {
     const a = this.#a;
     const frame = this.#frame;
-    const query = frame.type === 'query' ? frame : (frame.query ?? frame);
+    const query = frame.type === 'query' ? frame : (frame.query ?? this.#top);
     const local = name === null || (name.database === null && inReach(frame.ctes, name.name.toLowerCase()));
     const reference = { name, alias, local };
-    query.references.push(reference);
+    if (query.depth <= QUERIES_MAX) (query.called ??= new Set()).add(callName(reference));
     const is_target = this.#targets !== null && query === this.#top && this.#top.clause === 'from';
-    if (is_target) this.#targets!.push(reference);
+    if (is_target) this.#targets?.push(reference);
     if (is_target || local || name === null) return;
     a.reads(name, a.place(name.from, name.to));
   }
@@ -552,15 +587,17 @@ class Walker {
     const a = this.#a;
     for (const [name, from] of this.#qualifiers) {
       const bare = name.name.toLowerCase();
-      let found = this.#known.some((one) => isCalled(one, bare));
-      for (let frame: Frame | null = from; frame && !found; frame = frame.outer)
-        found = frame.references.some((one) => isCalled(one, bare));
+      let found = this.#top.called?.has(bare) === true;
+      for (let frame: Frame | null = from; frame && !found && from.depth <= QUERIES_MAX; frame = frame.query)
+        found = frame.called?.has(bare) === true;
       // DEFAULT(t.c), VALUES(t.c) and the like name a target that is known; anything else is a table that was not seen.
       if (!found) a.reads(name, a.place(name.from, name.to));
     }
   }
 }
 
+/** Queries in each other: both servers refuse more than 63. */
+const QUERIES_MAX = 128;
 /** Statements that a WITH clause may stand before, besides queries. */
 const CTE_STATEMENTS: ReadonlySet<string> = new Set(['UPDATE', 'DELETE', 'INSERT', 'REPLACE']);
 const CHANGES_SEQUENCE: ReadonlySet<string> = new Set(['NEXTVAL', 'SETVAL']);
@@ -568,6 +605,12 @@ const CHANGES_SEQUENCE: ReadonlySet<string> = new Set(['NEXTVAL', 'SETVAL']);
 function inReach(ctes: Ctes | null, name: string): boolean {
   for (let one = ctes; one; one = one.outer) if (one.name === name) return true;
   return false;
+}
+
+const NONE: readonly Reference[] = [];
+
+function callName({ alias, name }: Reference): string {
+  return alias ?? name?.name.toLowerCase() ?? '';
 }
 
 /** Is this what a qualifier, in small letters, stands for? */

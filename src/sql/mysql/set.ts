@@ -163,11 +163,8 @@ function charset(a: Analyst, value: string | null | undefined, place: readonly [
 }
 
 /** The text of a constant: a literal, a word, a number. Null: DEFAULT or NULL. Undefined: no constant. */
-function constant(a: Analyst, from: number, to: number): string | null | undefined {
-  while (a.isChar(from, '(') && to > from + 1 && a.closing(from, to) === to - 1) {
-    from += 1;
-    to -= 1;
-  }
+function constant(a: Analyst, start: number, end: number): string | null | undefined {
+  const [from, to] = inParentheses(a, start, end);
   if (to - from > 1) {
     // 'a' 'b' is one literal.
     let text = '';
@@ -184,6 +181,13 @@ function constant(a: Analyst, from: number, to: number): string | null | undefin
   return kind === Kind.string || kind === Kind.number || a.isName(from) ? a.textOf(from) : undefined;
 }
 
+/** What a few parentheses enclose. */
+function inParentheses(a: Analyst, from: number, to: number): readonly [number, number] {
+  let depth = 0;
+  while (depth < 4 && a.isChar(from + depth, '(') && a.closing(from + depth, to - depth) === to - depth - 1) depth += 1;
+  return [from + depth, to - depth];
+}
+
 /** Bits that sql_mode has afterwards; null: can't be told. */
 function sqlMode(a: Analyst, from: number, to: number, value: string | null | undefined): number | null {
   if (value === null) return null;
@@ -192,12 +196,9 @@ function sqlMode(a: Analyst, from: number, to: number, value: string | null | un
 }
 
 /** concat(@@sql_mode, ',X') and replace(@@sql_mode, 'X', '') of constants, perhaps inside of (SELECT ...). */
-function folded(a: Analyst, from: number, to: number): number | null {
-  while (a.isChar(from, '(') && a.closing(from, to) === to - 1) {
-    from += 1;
-    to -= 1;
-  }
-  if (a.is(from, 'SELECT')) from += 1;
+function folded(a: Analyst, start: number, end: number): number | null {
+  const [first, to] = inParentheses(a, start, end);
+  const from = a.is(first, 'SELECT') ? first + 1 : first;
   const now = a.lexer.rules.mode;
   const open = from + 1;
   if (!a.isChar(open, '(') || a.closing(open, to) !== to - 1) return null;
@@ -206,16 +207,16 @@ function folded(a: Analyst, from: number, to: number): number | null {
     let bits = 0;
     let text = '';
     let session = false;
-    for (const [start, end] of parts) {
-      if (isSessionMode(a, start, end)) {
+    for (const [left, right] of parts) {
+      if (isSessionMode(a, left, right)) {
         if (session || (text !== '' && !text.endsWith(','))) return null;
         session = true;
         bits |= now;
         text += '\0';
         continue;
       }
-      const value = constant(a, start, end);
-      if (typeof value !== 'string' || a.kind(start) !== Kind.string) return null;
+      const value = constant(a, left, right);
+      if (typeof value !== 'string' || a.kind(left) !== Kind.string) return null;
       text += value;
     }
     // What stands beside @@sql_mode must be a name of its own.
@@ -229,8 +230,7 @@ function folded(a: Analyst, from: number, to: number): number | null {
   if (typeof taken !== 'string' || typeof put !== 'string') return null;
   const [without, added] = [modeOf(taken), modeOf(put)];
   // Part of a name could be taken out of others, so only a whole name that changes nothing else is followed.
-  if (without !== 0 || added === null || !WHOLE_MODE.test(taken.replaceAll(',', ''))) return null;
-  return now | added;
+  return without === 0 && added === 0 && WHOLE_MODE.test(taken.replaceAll(',', '')) ? now : null;
 }
 const WHOLE_MODE =
   /^(ONLY_FULL_GROUP_BY|STRICT_TRANS_TABLES|STRICT_ALL_TABLES|NO_ZERO_IN_DATE|NO_ZERO_DATE|ERROR_FOR_DIVISION_BY_ZERO|NO_ENGINE_SUBSTITUTION|NO_AUTO_CREATE_USER|NO_AUTO_VALUE_ON_ZERO|TRADITIONAL)$/;

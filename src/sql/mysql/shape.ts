@@ -1,38 +1,58 @@
-// What is left of a text for logs, lists and digests: the redacted normal form, the agent's reason, the tokens.
-import { Kind, Lexer, type Rules } from './lexer.ts';
+// What is left of a text for logs and lists: the redacted normal form, and the agent's reason.
+import { Kind, type Lexer } from './lexer.ts';
 
 /** Longest shape, in bytes of the text. */
 export const SHAPE_BYTES_MAX = 4096;
 
-/** Redacted one-line normal form of a text (latin1), as UTF-16: comments out, every literal a `?`. */
-export function shape(text: string, rules: Rules): string {
-  const lexer = new Lexer(text, rules);
-  let out = '';
-  let behind = 0;
-  let literal = false;
-  for (let at = 0; out.length < SHAPE_BYTES_MAX && lexer.next() !== Kind.end; at += 1) {
-    // A dotted name comes as several tokens at once.
-    for (; at < lexer.count; at += 1) {
-      const kind = lexer.kinds[at]!;
-      const [start, end] = [lexer.starts[at]!, lexer.ends[at]!];
-      const redacted = LITERALS.has(kind) || isQuotedVariable(text, kind, start);
-      const gap = start > behind && out !== '' ? ' ' : '';
-      behind = end;
-      if (redacted && literal && kind === Kind.string) continue;
-      literal = kind === Kind.string;
-      out += gap + (redacted ? '?' : text.slice(start, end));
+/** Redacted one-line normal form of a message: comments out, every literal a `?`. */
+export class Shape {
+  #out = '';
+  /** Where the last token ended. */
+  #behind = 0;
+  #literal = false;
+  #utf8 = false;
+
+  /** Adds the tokens of a statement and the one that ends it. to: index of that. */
+  add(lexer: Lexer, to: number): void {
+    const { kinds, starts, ends, text } = lexer;
+    this.#utf8 = lexer.rules.reading === 'utf8';
+    let out = this.#out;
+    for (let at = 0; at <= to && at < kinds.length && out.length < SHAPE_BYTES_MAX; at += 1) {
+      const kind = kinds[at]!;
+      const start = starts[at]!;
+      const redacted = LITERALS[kind]! > 0 || (kind === Kind.variable && isQuoted(text, start));
+      const joined = redacted && this.#literal && kind === Kind.string;
+      if (!joined) {
+        if (start > this.#behind && out !== '') out += ' ';
+        out += redacted ? '?' : text.slice(start, ends[at]);
+      }
+      this.#behind = ends[at]!;
+      this.#literal = kind === Kind.string;
     }
-    at -= 1;
+    this.#out = out;
   }
-  const line = out.replace(/[\n\r\t\f\v\0]/g, ' ').slice(0, SHAPE_BYTES_MAX);
-  return rules.reading === 'utf8' ? Buffer.from(line, 'latin1').toString('utf8') : line;
+
+  /** UTF-16. */
+  get text(): string {
+    const line = BREAKS.test(this.#out) ? this.#out.replace(BREAKS_ALL, ' ') : this.#out;
+    const cut = line.length > SHAPE_BYTES_MAX ? line.slice(0, SHAPE_BYTES_MAX) : line;
+    return this.#utf8 && NOT_ASCII.test(cut) ? Buffer.from(cut, 'latin1').toString('utf8') : cut;
+  }
 }
 
-const LITERALS: ReadonlySet<Kind> = new Set([Kind.string, Kind.number, Kind.hex, Kind.dollar]);
+const LITERALS = new Uint8Array(16);
+for (const kind of [Kind.string, Kind.number, Kind.hex, Kind.dollar]) LITERALS[kind] = 1;
+// oxlint-disable-next-line no-control-regex
+const BREAKS = /[\n\r\t\f\v\0]/;
+// oxlint-disable-next-line no-control-regex
+const BREAKS_ALL = /[\n\r\t\f\v\0]/g;
+// oxlint-disable-next-line no-control-regex
+const NOT_ASCII = /[^\x00-\x7f]/;
 
-/** The host of an account is a name; a variable's name is one too. Neither is shown where it is quoted as a string. */
-function isQuotedVariable(text: string, kind: Kind, start: number): boolean {
-  return kind === Kind.variable && (text[start + 1] === "'" || text[start + 1] === '"');
+/** The host of an account, or the name of a variable, written as a string. */
+function isQuoted(text: string, start: number): boolean {
+  const quote = text.charCodeAt(start + 1);
+  return quote === 0x27 || quote === 0x22;
 }
 
 /** Longest reason taken from a comment, in characters. */

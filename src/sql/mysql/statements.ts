@@ -13,10 +13,16 @@ export type Head = (a: Analyst, at: number, to: number) => string;
 
 /** Judges one statement of a range of tokens; its kind. */
 export function judge(a: Analyst, from: number, to: number): string {
+  if (a.nesting >= NESTING_MAX) return notUnderstood(a, from, to, 'UNKNOWN');
+  a.nesting += 1;
   const kind = byHead(a, from, to);
+  a.nesting -= 1;
   everywhere(a, from, to);
   return kind;
 }
+
+/** Statements in statements that are looked at. */
+const NESTING_MAX = 16;
 
 function byHead(a: Analyst, from: number, to: number): string {
   if (a.isChar(from, '(')) return query(a, from, to);
@@ -119,7 +125,7 @@ function insert(a: Analyst, at: number, to: number, from = at): string {
   a.rows_max = 1;
   walk(a, end, to, { start: 'query', known, ctes });
   if (!returning(a, end, to)) a.rows_max = 0;
-  else if (a.rows_max === 1 && manyRows(a, end, to)) a.rows_max = null;
+  else if (outside(a, end, to, 'SELECT') === to && manyRows(a, end, to)) a.rows_max = null;
   return kind;
 }
 const QUERY_IN_PARENTHESES: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'TABLE', 'VALUES']);
@@ -353,7 +359,7 @@ const EXPLAINED: ReadonlySet<string> = new Set('SELECT INSERT REPLACE UPDATE DEL
 function analyze(a: Analyst, at: number, to: number): string {
   let end = at + 1;
   if (a.is(end, 'FORMAT') && a.isEquals(end + 1)) end += 3;
-  if (end < to && (a.isChar(end, '(') || EXPLAINED.has(a.word(end)))) {
+  if (end < to && (a.isChar(end, '(') || ANALYZED.has(a.word(end)))) {
     byHead(a, end, to);
     a.rows_max = null;
     readsNothing(a);
@@ -364,6 +370,8 @@ function analyze(a: Analyst, at: number, to: number): string {
     a.writes(name, 'Renews the statistics of a table.', a.place(name.from, name.to)),
   )(a, at, to);
 }
+
+const ANALYZED: ReadonlySet<string> = new Set('SELECT INSERT REPLACE UPDATE DELETE WITH'.split(' '));
 
 /** NAME [NO_WRITE_TO_BINLOG | LOCAL] TABLE a, b ... */
 function tables(kind: string, each: (name: Name, a: Analyst) => void): Head {
@@ -419,8 +427,6 @@ const admin = (kind: string, why: string): Head => fixed(kind, 'admin', why);
 function by(rows: Readonly<Record<string, Head>>, other: Head): Head {
   return (a, at, to) => (rows[a.word(at + 1)] ?? other)(a, at, to);
 }
-
-const unknown: Head = (a, at, to) => notUnderstood(a, at, to, a.word(at));
 
 function control(op: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback-to', kind: string): Head {
   return (a) => {
@@ -551,7 +557,8 @@ function grant(a: Analyst, at: number, to: number): string {
     a.add('role', object, 'Lets an account act for another one.');
     return `${kind} PROXY`;
   }
-  const all = kind === 'REVOKE' && (a.is(at + 1, 'ALL') || a.is(at + 1, 'IF')) && on === to;
+  const every = a.isChar(on + 1, '*') && a.isChar(on + 3, '*') && a.context.engine === 'mysql';
+  const all = kind === 'REVOKE' && (a.is(at + 1, 'ALL') || a.is(at + 1, 'IF')) && (on === to || every);
   if (on === to && !all) {
     a.add(
       'role',
@@ -667,7 +674,7 @@ const install =
     return kind;
   };
 
-function start(a: Analyst, at: number, to: number): string {
+function startSomething(a: Analyst, at: number, to: number): string {
   if (a.is(at + 1, 'TRANSACTION')) return control('begin', 'START TRANSACTION')(a, at, to);
   if (a.is(at + 1, 'GROUP_REPLICATION')) return admin('START GROUP_REPLICATION', 'Starts replication.')(a, at, to);
   return admin('START REPLICA', 'Starts replication.')(a, at, to);
@@ -737,7 +744,7 @@ const HEADS: ReadonlyMap<string, Head> = new Map<string, Head>([
   ['HELP', fixed('HELP', 'read', "Shows the server's manual.")],
   ['USE', use],
   ['BEGIN', begin],
-  ['START', start],
+  ['START', startSomething],
   ['COMMIT', control('commit', 'COMMIT')],
   ['ROLLBACK', rollback],
   ['SAVEPOINT', control('savepoint', 'SAVEPOINT')],

@@ -1,0 +1,110 @@
+// The lexer and the splitter against real servers: what Holdpoint reads in a message is what the server reads in it, under every mode and
+// where the mode changes inside of the message. Messages drawn by the seed; HOLDPOINT_PROVE=1: many more of them.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Action, Analysis } from '../../src/sql/findings.ts';
+import { analyseText } from '../../src/sql/mysql/analysis.ts';
+import { modeOf } from '../../src/sql/mysql/modes.ts';
+import { isOfKind } from '../corpus/mysql-agreement.ts';
+import { figure, pick, PROVE, type Random, random } from '../fuzz/random.ts';
+import { DATABASE, Oracle, type Seen } from './mysql-reading/oracle.ts';
+import { message } from './mysql-reading/texts.ts';
+import { available, type Engine, ENGINES, startMysql, type TestMysql } from './mysql-servers.ts';
+
+const MESSAGES = PROVE ? 40_000 : 1_500;
+const VERSIONS: Readonly<Record<Engine, RegExp>> = {
+  mysql: /^(\d+)\.(\d+)\.(\d+)/,
+  mariadb: /^(\d+)\.(\d+)\.(\d+)-MariaDB/,
+};
+const MODES: Readonly<Record<Engine, readonly string[]>> = {
+  mysql: ['', 'ANSI_QUOTES', 'NO_BACKSLASH_ESCAPES', 'IGNORE_SPACE', 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'],
+  mariadb: ['', 'ANSI_QUOTES', 'NO_BACKSLASH_ESCAPES', 'IGNORE_SPACE', 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', 'ORACLE'],
+};
+/** Not parsed, or nothing. */
+const NO_STATEMENT = new Set(['sql/error', 'sql/empty_query']);
+const ER_PARSE_ERROR = 1064;
+/** Access denied for the user: a file; one of these privileges is needed; no such stored function. */
+const ER_ACCESS_DENIED = 1045;
+const ER_SPECIFIC_ACCESS_DENIED = 1227;
+const ER_SP_DOES_NOT_EXIST = 1305;
+const HOLDS: readonly Action[] = ['admin', 'grant', 'role', 'code', 'unknown'];
+/** Shown of what is wrong. */
+const EXAMPLES = 10;
+
+/** What the server saw and the analysis did not; null: nothing. */
+function missed(seen: readonly Seen[], { error, statements, findings }: Analysis): string | null {
+  // Refused as a whole.
+  if (error) return null;
+  const actions = new Set(findings.map(({ action }) => action));
+  for (const { errno } of seen) {
+    if (errno === ER_ACCESS_DENIED && !actions.has('export')) return 'INTO OUTFILE';
+    if (errno === ER_SPECIFIC_ACCESS_DENIED && !HOLDS.some((action) => actions.has(action)))
+      return 'what needs a privilege';
+    if (errno === ER_SP_DOES_NOT_EXIST && !actions.has('code') && !actions.has('ddl')) return 'a call';
+  }
+  if (actions.has('unknown')) return null;
+  const real = seen.filter(({ event, errno }) => !NO_STATEMENT.has(event) && errno !== ER_PARSE_ERROR);
+  for (const [index, { event }] of real.entries()) {
+    const kind = statements[index]?.kind;
+    if (kind === undefined || !isOfKind(kind, event)) return `statement ${index}: ${event}, not ${kind}`;
+  }
+  return null;
+}
+
+describe.each(ENGINES)('%s', (engine) => {
+  describe.skipIf(!available(engine))('reads what Holdpoint reads', () => {
+    let server: TestMysql;
+    let oracle: Oracle;
+    let version: number;
+    let below: Random;
+
+    beforeAll(async () => {
+      server = await startMysql(engine, ['--performance-schema=ON']);
+      oracle = await Oracle.open(server);
+      const [, major, minor, patch] = VERSIONS[engine].exec(await server.sql('SELECT version()'))!;
+      version = Number(major) * 10_000 + Number(minor) * 100 + Number(patch);
+      below = random();
+    });
+    afterAll(async () => {
+      await oracle?.close();
+      await server?.stop();
+    });
+
+    test('in messages that are hard to read', async () => {
+      const wrong: string[] = [];
+      const began = performance.now();
+      let [statements, several, refused, lost] = [0, 0, 0, 0];
+      for (let left = MESSAGES; left > 0; left -= 1) {
+        const text = message(below);
+        const sql_mode = pick(below, MODES[engine]);
+        const seen = await oracle.ask(text, sql_mode);
+        if (seen === null) {
+          lost += 1;
+          continue;
+        }
+        const analysis = analyseText(Buffer.from(text, 'utf8').toString('latin1'), {
+          engine,
+          version,
+          database: DATABASE,
+          role: '',
+          sql_mode: modeOf(sql_mode),
+          charset: 'utf8mb4',
+          multi_statements: true,
+          in_transaction: false,
+          autocommit: true,
+          prepared: () => null,
+        });
+        const parsed = seen.filter(({ event }) => !NO_STATEMENT.has(event)).length;
+        statements += parsed;
+        if (parsed > 1) several += 1;
+        if (analysis.error) refused += 1;
+        const what = missed(seen, analysis);
+        if (what !== null) wrong.push(`${what}: [${sql_mode}] ${JSON.stringify(text)}`);
+      }
+      figure(`${engine} reading, ${statements} statements, ${refused} refused, ${lost} not told`, MESSAGES, began);
+      expect(wrong.slice(0, EXAMPLES)).toEqual([]);
+      expect(statements).toBeGreaterThan(MESSAGES / 4);
+      expect(several).toBeGreaterThan(MESSAGES / 50);
+      expect(lost).toBeLessThan(MESSAGES / 50);
+    });
+  });
+});

@@ -1,0 +1,71 @@
+// Shared by the tests of the MySQL analysis.
+import { fileURLToPath } from 'node:url';
+import { loadPolicy } from '../../../../src/policy/load.ts';
+import type { Policy } from '../../../../src/policy/types.ts';
+import type { Analysis } from '../../../../src/sql/findings.ts';
+import { analyseText } from '../../../../src/sql/mysql/analysis.ts';
+import type { MysqlContext } from '../../../../src/sql/mysql/context.ts';
+import { modeOf } from '../../../../src/sql/mysql/modes.ts';
+
+export const MYSQL: MysqlContext = {
+  engine: 'mysql',
+  version: 90704,
+  database: 'app',
+  role: '',
+  sql_mode: 0,
+  charset: 'utf8mb4',
+  multi_statements: true,
+  in_transaction: false,
+  autocommit: true,
+  prepared: () => null,
+};
+export const MARIADB: MysqlContext = { ...MYSQL, engine: 'mariadb', version: 101119 };
+export const BOTH = [MYSQL, MARIADB];
+
+/** UTF-8 bytes as latin1. */
+export function latin1(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** mode: as the server prints it. */
+export function analyse(sql: string, context: Partial<MysqlContext> = {}, mode?: string): Analysis {
+  const of = { ...MYSQL, ...context };
+  return analyseText(latin1(sql), mode === undefined ? of : { ...of, sql_mode: modeOf(mode) });
+}
+
+/** `action object`, with a ? where it is unresolved; sorted. */
+export function found(analysis: Analysis): string[] {
+  return analysis.findings
+    .map(({ action, object, unresolved }) => `${action} ${object}${unresolved ? '?' : ''}`.trim())
+    .toSorted();
+}
+
+export function kinds(analysis: Analysis): string[] {
+  return analysis.statements.map(({ kind }) => kind);
+}
+
+export async function starterPolicy(): Promise<Policy> {
+  const path = fileURLToPath(new URL('../../../../policies/starter.yaml', import.meta.url));
+  const loaded = await loadPolicy(path, () => null);
+  if ('errors' in loaded) throw new Error(loaded.errors.map(({ message }) => message).join('\n'));
+  return loaded.policy;
+}
+
+/** The verdict and its rule. */
+export function verdict(policy: Policy, analysis: Analysis, engine: MysqlContext['engine']): string {
+  const { verdict: word, rule } = policy.judge({
+    analysis,
+    who: {
+      id: 'bot',
+      kind: 'agent',
+      groups: ['agents'],
+      sponsor: 'ada',
+      authentication: 'caching_sha2_password',
+      address: '',
+    },
+    where: { engine, upstream: 'app', database: 'app', tags: {} },
+    session: { in_transaction: false, application_name: '', role: '', role_is_local: false },
+    now: 0,
+  });
+  return word === 'allow' ? word : `${word} ${rule}`;
+}
