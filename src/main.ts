@@ -13,26 +13,34 @@ import type { AuditLog } from './audit/types.ts';
 import type { Deps, Running, ServeOptions } from './cli/ports.ts';
 import { runProgram } from './cli/program.ts';
 import { VERSION } from './cli/version.ts';
-import { type Config, ConfigError, type PostgresConfig } from './config/config.ts';
+import { type Config, ConfigError, type MysqlConfig, type PostgresConfig } from './config/config.ts';
 import { createGate } from './gate/gate.ts';
+import { mysqlEngine } from './gate/mysql.ts';
 import { postgresEngine } from './gate/postgres.ts';
 import type { GateOptions } from './gate/options.ts';
 import { auditJournal, fromRecord } from './gate/journal.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { openSecret } from './identity/secret.ts';
 import { openUsers } from './identity/users.ts';
+import { listenMysql, type MysqlClient, type MysqlSession as Served } from './listener/mysql.ts';
 import { listenPostgres } from './listener/postgres.ts';
 import { loadPolicy } from './policy/load.ts';
 import { formatPolicyError } from './policy/source.ts';
 import { watchPolicy } from './policy/watch.ts';
 import type { ReviewPorts } from './review/ports.ts';
 import { createReviewServer } from './review/server.ts';
+import { texts } from './errors/catalogue.ts';
 import type { Gate } from './session/gate.ts';
+import { MysqlSession } from './session/mysql/session.ts';
+import { MysqlAnalyser } from './sql/mysql/analyser.ts';
+import { defaultContext } from './sql/mysql/context.ts';
 import type { AnalysisContext } from './sql/findings.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 import { READING } from './sql/postgres/catalog/reading.ts';
 import { explainTexts, impactQuestion, isPlainBuiltIn } from './sql/postgres/impact.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
+import { connectMysql } from './upstream/mysql/connect.ts';
+import { identify } from './upstream/mysql/login.ts';
 import { PostgresCatalog } from './upstream/postgres/catalog.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
 import { createPlanner } from './upstream/postgres/impact.ts';
@@ -76,8 +84,13 @@ const build = async (
     cache_bytes_max: config.limits.analysis_cache_bytes_max,
   });
   closers.push(() => analyser.close());
-  const analyse = (engine: string, sql: string) =>
-    engine === 'postgres' ? analyser.analyse(Buffer.from(sql).toString('latin1'), DEFAULT_CONTEXT) : null;
+  const mysqlAnalyser = new MysqlAnalyser();
+  const analyse = (engine: string, sql: string) => {
+    const text = Buffer.from(sql).toString('latin1');
+    if (engine === 'postgres') return analyser.analyse(text, DEFAULT_CONTEXT);
+    if (engine === 'mysql' || engine === 'mariadb') return mysqlAnalyser.session(defaultContext(engine)).analyse(text);
+    return null;
+  };
 
   const loaded = await loadPolicy(config.policy, analyse);
   if ('errors' in loaded) throw new ConfigError(loaded.errors.map(formatPolicyError));
@@ -137,25 +150,40 @@ const build = async (
     for (const gate of gates.values()) await gate.close();
   });
   let reviewUrl: string | null = config.review.url;
+  const shared = {
+    policy: () => policy.current(),
+    desk,
+    audit,
+    allowed: config.audit.allowed,
+    who: identity.principal,
+    reading: READING,
+    console: () => reviewUrl,
+    held_bytes_max: config.limits.held_bytes_max,
+    analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,
+    fault,
+  };
   for (const upstream of config.postgres)
     gates.set(
       upstream.name,
       createGate({
+        ...shared,
         engine: postgresEngine(analyser),
-        policy: () => policy.current(),
-        desk,
-        audit,
-        allowed: config.audit.allowed,
         role: (user) => target(upstream, identity, user, config).user,
-        who: (user, authentication, address) => identity.principal(user, authentication, address),
         where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
         catalog: (database) => catalogs.of(upstream, database),
-        reading: READING,
-        console: () => reviewUrl,
-        held_bytes_max: config.limits.held_bytes_max,
-        analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,
         impact: impactOf(upstream, identity, config, fault, closers),
-        fault,
+      }),
+    );
+  for (const upstream of config.mysql)
+    gates.set(
+      upstream.name,
+      createGate({
+        ...shared,
+        engine: mysqlEngine(mysqlAnalyser),
+        role: (user) => mysqlTarget(upstream, identity, user, config).user,
+        where: ({ database, engine }) => ({ engine, upstream: upstream.name, database, tags: upstream.tags }),
+        catalog: () => null,
+        impact: null,
       }),
     );
 
@@ -166,7 +194,7 @@ const build = async (
       audit,
       since: (cursor) => events.since(cursor),
       agentHint,
-      environment: config.postgres[0]?.tags.env ?? 'production',
+      environment: (config.postgres[0] ?? config.mysql[0])?.tags['env'] ?? 'production',
       present: (reviewers) => {
         present = reviewers;
       },
@@ -210,8 +238,28 @@ const build = async (
     closers.push(() => listener.close());
     listeners.push({ name: upstream.name, listen: listener.address });
   }
+  const mysql: Running['mysql'][number][] = [];
+  for (const upstream of config.mysql) {
+    const listener = await listenMysql({
+      name: upstream.name,
+      listen: upstream.listen,
+      tls: upstream.tls,
+      identity,
+      identify: () => identify(mysqlTarget(upstream, identity, null, config)),
+      connect: (user, login) => connectMysql(mysqlTarget(upstream, identity, user, config), login),
+      begin: (client) => beginMysql(client, upstream.name, gates.get(upstream.name) as Gate, config, fault),
+      limits: config.limits,
+      refused: async (what) => {
+        await audit.append({ type: 'session.refused', clear: { ...what, listener: upstream.name } });
+      },
+      fault,
+    });
+    closers.push(() => listener.close());
+    mysql.push({ name: upstream.name, listen: listener.address });
+  }
   return {
     postgres: listeners,
+    mysql,
     review: { listen: review.address, url: reviewUrl },
     policy: first,
     log: logFolder,
@@ -243,7 +291,54 @@ const target = (upstream: PostgresConfig, identity: Identity, user: string, conf
   return { ...server(upstream, config), user: login.user, password: login.password };
 };
 
-const server = (upstream: PostgresConfig, config: Config) => {
+/** `user` null: for what the server says of itself before anybody logs in. */
+const mysqlTarget = (upstream: MysqlConfig, identity: Identity, user: string | null, config: Config) => {
+  const login = (user === null ? null : identity.upstream(user)) ?? upstream.upstream;
+  return { ...server(upstream, config), user: login.user, password: login.password };
+};
+
+/** A session of a client that was let in: judged from its first command on. */
+const beginMysql = async (
+  client: MysqlClient,
+  listener: string,
+  gate: Gate,
+  config: Config,
+  fault: GateOptions['fault'],
+): Promise<Served> => {
+  const { stream, upstream, user, authentication, address, database, attributes } = client;
+  const session = new MysqlSession(stream, upstream, config.limits, {
+    fault,
+    kill(id, whole) {
+      const peer = client.peer(id);
+      peer?.kill(whole);
+      return peer ? 'done' : 'unknown';
+    },
+    closed: () => client.closed(),
+  });
+  await session.ready();
+  const opened = await gate.open(
+    {
+      user,
+      authentication,
+      address,
+      application_name: attributes.get('program_name') ?? '',
+      database,
+      listener,
+      upstream_user: upstream.user,
+      engine: upstream.server.engine,
+      server_version: upstream.server.version,
+      server_pid: upstream.threadId,
+    },
+    session.facts,
+  );
+  return {
+    start: (early) => session.start(opened, early),
+    kill: (whole) => session.kill(whole),
+    close: () => session.close(texts.shutdown({ id: null })),
+  };
+};
+
+const server = (upstream: PostgresConfig | MysqlConfig, config: Config) => {
   const { host, port } = upstream.upstream;
   return {
     host,

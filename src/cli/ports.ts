@@ -5,6 +5,7 @@ import type { Log } from '../telemetry/log.ts';
 /** The gateway at work, as `serve` and `start` see it. */
 export interface Running {
   readonly postgres: readonly { readonly name: string; readonly listen: Address }[];
+  readonly mysql: readonly { readonly name: string; readonly listen: Address }[];
   readonly review: { readonly listen: Address /** Without a slash at its end. */; readonly url: string };
   readonly policy: { readonly path: string; readonly rules: number /** SHA-256, hex. */; readonly hash: string };
   /** Folder of the audit log, absolute. */

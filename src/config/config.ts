@@ -44,6 +44,12 @@ export interface PostgresConfig {
   readonly tags: Readonly<Record<string, string>>;
 }
 
+/** A MySQL or MariaDB server. */
+export type MysqlConfig = Pick<
+  PostgresConfig,
+  'name' | 'listen' | 'upstream' | 'tls' | 'upstream_tls' | 'tags'
+>;
+
 export interface Config {
   /** Absolute path of the file it came from. */
   readonly path: string;
@@ -52,6 +58,7 @@ export interface Config {
   /** Absolute. */
   readonly policy: string;
   readonly postgres: readonly PostgresConfig[];
+  readonly mysql: readonly MysqlConfig[];
   readonly review: {
     readonly listen: Address;
     /** Without a slash at its end; null: not given, reviewers open the listen address. */
@@ -148,20 +155,23 @@ function finish(raw: RawConfig, path: string): Config {
   return {
     ...raw,
     path,
-    postgres: raw.postgres.map((server) => ({
-      ...server,
-      upstream_tls: server.upstream_tls ?? { mode: defaultMode(server.upstream.host), ca: null },
-    })),
+    postgres: raw.postgres.map(withTls),
+    mysql: raw.mysql.map(withTls),
     review: { ...raw.review, url: raw.review.url?.replace(/\/+$/, '') ?? null },
   };
 }
+
+const withTls = <S extends { upstream: UpstreamAddress; upstream_tls?: UpstreamTls | undefined }>(server: S) => ({
+  ...server,
+  upstream_tls: server.upstream_tls ?? { mode: defaultMode(server.upstream.host), ca: null },
+});
 
 const defaultMode = (host: string): UpstreamTls['mode'] => (isLoopback(host) ? 'disable' : 'verify-full');
 
 /** What no single value is to blame for. */
 function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[]; readonly what: string }[] {
   const found: { key: PropertyKey[]; what: string }[] = [];
-  const names = new Map<string, number>();
+  const names = new Map<string, string>();
   const listens = new Map<string, string>();
   const listen = (address: Address, key: PropertyKey[]): void => {
     const at = `${address.host}:${address.port}`;
@@ -169,19 +179,26 @@ function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[];
     if (taken !== undefined && address.port !== 0) found.push({ key, what: `${at} is also ${taken}` });
     listens.set(at, keyText(key));
   };
-  raw.postgres.forEach((server, index) => {
-    if (names.has(server.name)) {
+  const common = (kind: 'postgres' | 'mysql', server: RawConfig['mysql'][number], index: number): void => {
+    const taken = names.get(server.name);
+    if (taken !== undefined)
+      found.push({ key: [kind, index, 'name'], what: `'${server.name}' is also ${taken}.name` });
+    else names.set(server.name, `${kind}[${index}]`);
+    listen(server.listen, [kind, index, 'listen']);
+    const mode = server.upstream_tls?.mode;
+    if (server.upstream_tls?.ca != null && (mode === 'disable' || mode === 'require')) {
       found.push({
-        key: ['postgres', index, 'name'],
-        what: `'${server.name}' is also postgres[${names.get(server.name)}].name`,
+        key: [kind, index, 'upstream_tls', 'ca'],
+        what: `is not looked at in mode ${mode}; use verify-ca or verify-full`,
       });
     }
-    names.set(server.name, index);
-    listen(server.listen, ['postgres', index, 'listen']);
+  };
+  const noUser = 'names no user for the gateway to log in as';
+  raw.postgres.forEach((server, index) => {
+    common('postgres', server, index);
     const mode = server.upstream_tls?.mode;
-    if (server.auth === 'terminate' && server.upstream.user === '') {
-      found.push({ key: ['postgres', index, 'upstream'], what: 'names no user for the gateway to log in as' });
-    }
+    if (server.auth === 'terminate' && server.upstream.user === '')
+      found.push({ key: ['postgres', index, 'upstream'], what: noUser });
     // SCRAM binds a login to the TLS it happens in: the agent's and the server's would be two.
     if (server.auth === 'relay' && server.tls !== null && (mode ?? defaultMode(server.upstream.host)) !== 'disable') {
       found.push({
@@ -189,13 +206,13 @@ function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[];
         what: "relay fails with TLS on both sides (SCRAM's channel binding); use terminate, or upstream_tls: {mode: disable}",
       });
     }
-    if (server.upstream_tls?.ca != null && (mode === 'disable' || mode === 'require')) {
-      found.push({
-        key: ['postgres', index, 'upstream_tls', 'ca'],
-        what: `is not looked at in mode ${mode}; use verify-ca or verify-full`,
-      });
-    }
   });
+  raw.mysql.forEach((server, index) => {
+    common('mysql', server, index);
+    if (server.upstream.user === '') found.push({ key: ['mysql', index, 'upstream'], what: noUser });
+  });
+  if (raw.postgres.length + raw.mysql.length === 0)
+    found.push({ key: ['postgres'], what: 'needs at least one server to guard' });
   listen(raw.review.listen, ['review', 'listen']);
   return found;
 }

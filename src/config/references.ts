@@ -28,28 +28,39 @@ export function expand(text: string, sources: Sources): string {
   return text.replace(/\$\{([^}]*)\}/g, (_, name: string) => variable(name, sources));
 }
 
+/** How a server's address begins, its usual port, and whether its database defaults to the user's name, as libpq has it. */
+interface Scheme {
+  readonly scheme: RegExp;
+  readonly name: string;
+  readonly port: number;
+  readonly database_is_user: boolean;
+}
+export const POSTGRES: Scheme = { scheme: /^postgres(ql)?$/, name: 'postgres', port: 5432, database_is_user: true };
+export const MYSQL: Scheme = { scheme: /^(mysql|mariadb)$/, name: 'mysql', port: 3306, database_is_user: false };
+
 /**
- * Splits postgres://user:password@host:port/database first and substitutes afterwards, so a referenced password needs no
- * encoding; what is written out is percent-decoded as in any URL. Port defaults to 5432, database to the user's name as
- * libpq does. Throws BadReference.
+ * Splits scheme://user:password@host:port/database first and substitutes afterwards, so a referenced password needs no
+ * encoding; what is written out is percent-decoded as in any URL. Throws BadReference.
  */
-export function upstreamAddress(url: string, sources: Sources): UpstreamAddress {
-  const parts =
-    /^postgres(?:ql)?:\/\/(?:(?<login>.*)@)?(?<place>[^@/?#]*)(?:\/(?<database>[^@?#/]*))?(?<rest>[?#].*)?$/s.exec(url);
-  if (parts?.groups === undefined) throw new BadReference('is not postgres://user:password@host:port/database');
+export function upstreamAddress(url: string, sources: Sources, of: Scheme): UpstreamAddress {
+  const parts = /^(?<scheme>\w+):\/\/(?:(?<login>.*)@)?(?<place>[^@/?#]*)(?:\/(?<database>[^@?#/]*))?(?<rest>[?#].*)?$/s.exec(
+    url,
+  );
+  if (parts?.groups === undefined || !of.scheme.test(parts.groups['scheme'] ?? ''))
+    throw new BadReference(`is not ${of.name}://user:password@host:port/database`);
   const { login = '', place = '', database = '', rest } = parts.groups;
   if (rest !== undefined) {
     throw new BadReference('has options after the address; TLS is set by upstream_tls, the rest is not supported');
   }
   const colon = login.indexOf(':');
   const user = decode(colon < 0 ? login : login.slice(0, colon), sources);
-  const { host, port } = hostPort(expand(place, sources), 5432);
+  const { host, port } = hostPort(expand(place, sources), of.port);
   return {
     host,
     port,
     user,
     password: colon < 0 ? null : secret(login.slice(colon + 1), sources),
-    database: decode(database, sources) || user,
+    database: decode(database, sources) || (of.database_is_user ? user : ''),
   };
 }
 

@@ -4,11 +4,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LIMITS, type LimitName, type Limits } from './limits.ts';
-import { BadReference, expand, hostPort, type Sources, upstreamAddress } from './references.ts';
+import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstreamAddress } from './references.ts';
 
 /** Parts of the design that this release does not have. A file that names one is refused with 'not in this release'. */
 export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; readonly value?: string }[] = [
-  { path: ['mysql'] },
   { path: ['chat'] },
   { path: ['metrics'] },
   { path: ['store'], value: 'postgres' },
@@ -43,38 +42,52 @@ export function configSchema(sources: Sources) {
     key: pem.describe('PEM file: its private key'),
   });
 
-  const postgres = z.strictObject({
+  const upstream_tls = z
+    .strictObject({
+      mode: z.enum(['disable', 'require', 'verify-ca', 'verify-full']),
+      ca: pem.nullable().default(null).describe("PEM file of the authorities to trust instead of the system's"),
+    })
+    .optional()
+    .describe('default: disable on a loopback address, verify-full elsewhere');
+  const guarded = {
     name: z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'needs a short lower-case name such as app'),
     listen: address.describe('where agents connect, host:port'),
+    tls: tls.nullable().default(null).describe("the agents' side"),
+    upstream_tls,
+    tags: z.record(z.string(), text).default({}).describe('facts that rules may ask for, such as env: prod'),
+  };
+
+  const postgres = z.strictObject({
+    ...guarded,
     upstream: z
       .string()
-      .transform(using((value) => upstreamAddress(value, sources)))
+      .transform(using((value) => upstreamAddress(value, sources, POSTGRES)))
       .describe('postgres://user:${PASSWORD}@host:port/database, the server that is guarded'),
     auth: z
       .enum(['terminate', 'relay'])
       .default('terminate')
       .describe('terminate: Holdpoint logs agents in itself; relay: for demos, the server does, through Holdpoint'),
-    tls: tls.nullable().default(null).describe("the agents' side"),
-    upstream_tls: z
-      .strictObject({
-        mode: z.enum(['disable', 'require', 'verify-ca', 'verify-full']),
-        ca: pem.nullable().default(null).describe("PEM file of the authorities to trust instead of the system's"),
-      })
-      .optional()
-      .describe('default: disable on a loopback address, verify-full elsewhere'),
     catalog: z
       .union([z.literal('none'), z.strictObject({ user: text, password: text })])
       .optional()
       .describe(
         "login that reads the database's catalog, with no rights but CONNECT; default: that of upstream. none: nobody does, and what users made there (functions, operators, types) is unknown and held",
       ),
-    tags: z.record(z.string(), text).default({}).describe('facts that rules may ask for, such as env: prod'),
+  });
+
+  const mysql = z.strictObject({
+    ...guarded,
+    upstream: z
+      .string()
+      .transform(using((value) => upstreamAddress(value, sources, MYSQL)))
+      .describe('mysql://user:${PASSWORD}@host:port/database, the MySQL or MariaDB server that is guarded'),
   });
 
   return z.strictObject({
     data: path.describe('folder of the audit log, keys and state'),
     policy: path.describe('the policy file'),
-    postgres: z.array(postgres).min(1, 'needs at least one server to guard'),
+    postgres: z.array(postgres).default([]),
+    mysql: z.array(mysql).default([]),
     review: z.strictObject({
       listen: address.describe('console and API, host:port'),
       url: z

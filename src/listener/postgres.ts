@@ -227,6 +227,7 @@ class Listener extends Door<Line> implements PostgresListener {
             database,
             listener: opening.listener,
             upstream_user: upstream.user,
+            engine: 'postgres',
             server_version: upstream.serverVersion,
             server_pid: upstream.processId,
           },

@@ -292,6 +292,8 @@ export interface SessionOpening {
   readonly database: string;
   readonly listener: string;
   readonly upstream_user: string;
+  readonly engine: SessionFacts['engine'];
+  /** PostgreSQL: the major version; MySQL and MariaDB: such as 90704 and 101119. */
   readonly server_version: number;
   readonly server_pid: number;
 }

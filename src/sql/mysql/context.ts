@@ -1,4 +1,4 @@
-// What the analysis must know of a MySQL or MariaDB session to read a text as its server does. Types only.
+// What the analysis must know of a MySQL or MariaDB session to read a text as its server does.
 import type { CatalogSnapshot } from '../catalog.ts';
 import type { Analysis } from '../findings.ts';
 
@@ -27,3 +27,17 @@ export interface MysqlContext {
   /** Analyses of statements prepared by SQL PREPARE, for EXECUTE. Null: there is none of that name. Undefined: it can't be told. */
   readonly prepared: (name: string) => Analysis | null | undefined;
 }
+
+/** A fresh session of the newest supported server of its kind, where nothing else is known. */
+export const defaultContext = (engine: MysqlContext['engine']): MysqlContext => ({
+  engine,
+  version: engine === 'mysql' ? 90_700 : 101_100,
+  database: 'app',
+  role: '',
+  sql_mode: 0,
+  charset: 'utf8mb4',
+  multi_statements: true,
+  in_transaction: false,
+  autocommit: true,
+  prepared: () => undefined,
+});
