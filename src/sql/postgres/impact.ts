@@ -12,9 +12,17 @@ export type TextQuestion = Pick<
   'statements' | 'identifiers' | 'calls' | 'operators' | 'parameters_named' | 'unplannable'
 >;
 
+/** Longer texts, in bytes, are not planned: to look for names in them would keep everybody else waiting. */
+const PLANNED_BYTES_MAX = 64 * 1024;
+/** Of those the words are read that tell what kind of statement it is. */
+const HEAD_BYTES = 4096;
+/** Statements of one message that are asked about: a reviewer reads no more. */
+const STATEMENTS_MAX = 100;
+
 /** What EXPLAIN may be asked, as statements to be analysed before; latin1. */
 export function explainTexts(text: string, analysis: Analysis): readonly string[] {
-  return analysis.statements.flatMap((facts, statement) => {
+  if (text.length > PLANNED_BYTES_MAX) return [];
+  return analysis.statements.slice(0, STATEMENTS_MAX).flatMap((facts, statement) => {
     const { explain } = asked(text, analysis, facts, statement);
     return explain === null ? [] : [`EXPLAIN ${explain}`];
   });
@@ -22,14 +30,19 @@ export function explainTexts(text: string, analysis: Analysis): readonly string[
 
 /** `text`: what would be forwarded, without comments; latin1. `plans`: analyses of its `explainTexts`. */
 export function impactQuestion(text: string, analysis: Analysis, plans: readonly Analysis[]): TextQuestion {
-  const names = namesIn(text);
+  const long = text.length > PLANNED_BYTES_MAX;
+  const names = namesIn(long ? '' : text);
+  const unreadable = names.readable ? null : 'it has a name that is not written plainly.';
   return {
-    statements: analysis.statements.map((facts, statement) => asked(text, analysis, facts, statement)),
+    statements: analysis.statements
+      .slice(0, STATEMENTS_MAX)
+      .map((facts, statement) => asked(text, analysis, facts, statement)),
     identifiers: [...names.identifiers],
     calls: [...names.calls],
     operators: [...names.operators],
     parameters_named: names.parameters,
-    unplannable: unplannable(analysis, plans) ?? (names.readable ? null : 'it has a name that is not written plainly.'),
+    unplannable:
+      (long ? `it is longer than ${PLANNED_BYTES_MAX / 1024} KB.` : null) ?? unplannable(analysis, plans) ?? unreadable,
   };
 }
 
@@ -60,7 +73,8 @@ function unplannable({ effects, error, statements }: Analysis, plans: readonly A
 const TARGETED: ReadonlySet<string> = new Set(['write', 'ddl', 'import', 'admin', 'export', 'transaction']);
 
 function asked(text: string, analysis: Analysis, facts: StatementFacts, statement: number): AskedStatement {
-  const tokens = tokensOf(text, facts.start, facts.end);
+  const long = text.length > PLANNED_BYTES_MAX;
+  const tokens = tokensOf(text, facts.start, long ? Math.min(facts.end, facts.start + HEAD_BYTES) : facts.end);
   const words = tokens.map(({ word }) => word);
   const own = analysis.findings.filter((finding) => finding.statement === statement && finding.object !== '');
   const objects = (wanted: (action: string) => boolean): string[] => [
@@ -68,7 +82,7 @@ function asked(text: string, analysis: Analysis, facts: StatementFacts, statemen
   ];
   return {
     statement,
-    explain: queryIn(text, facts.kind, tokens, words),
+    explain: long ? null : queryIn(text, facts.kind, tokens, words),
     whole: wholeOf(facts, words),
     lock: lockOf(facts.kind, words),
     into: INTO.has(facts.kind) ? (objects((action) => action === 'ddl')[0] ?? null) : null,

@@ -53,6 +53,17 @@ test('several statements, each by itself', () => {
   ]);
 });
 
+test('a long text is not planned, and its statement is known by its first words', () => {
+  const question = ask(`DELETE FROM t WHERE id IN (1${',1'.repeat(40_000)})`);
+  expect(question.statements).toMatchObject([{ explain: null, lock: 'ROW EXCLUSIVE', targets: ['public.t'] }]);
+  expect(question.unplannable).toBe('it is longer than 64 KB.');
+  expect(question.identifiers).toEqual([]);
+});
+
+test('of many statements the first hundred are asked about', () => {
+  expect(ask('DELETE FROM t WHERE id = 1;'.repeat(200)).statements).toHaveLength(100);
+});
+
 describe('what planning might run', () => {
   test.each([
     ['SELECT f(1)', 'it may run f, so it is not given to EXPLAIN.'],
