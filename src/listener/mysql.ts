@@ -357,6 +357,8 @@ class Listener extends Door<Line> implements MysqlListener {
 
   async #dial(user: string, login: MysqlLogin, greeted: MysqlServer): Promise<MysqlUpstreamLine> {
     const upstream = await this.#options.connect(user, login).catch((error: unknown) => {
+      // It may be another one than it was: the next client is not greeted as by the one before.
+      this.#upstream = null;
       throw this.#upstreamRefusal(error, user);
     });
     const { server } = upstream;

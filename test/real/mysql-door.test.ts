@@ -273,6 +273,22 @@ describe.skipIf(engine === undefined)('the MySQL door', () => {
     expect(own.faults.join()).toContain('ECONNREFUSED');
   });
 
+  test('a server that comes back as another one: the client is told, the next one is let in', async () => {
+    const other = ENGINES.filter(available).find((candidate) => candidate !== engine);
+    const first = await startMysql(engine ?? 'mariadb');
+    const own = await open({ target: targetOf(first) });
+    await (await works(own)).end();
+    await first.stop();
+    // Of the other engine where there is one, else the same again.
+    const second = await startMysql(other ?? engine ?? 'mariadb', [`--port=${first.port}`]);
+    try {
+      if (other) await expect(works(own)).rejects.toMatchObject({ errno: 1429 });
+      await (await works(own)).end();
+    } finally {
+      await second.stop();
+    }
+  });
+
   test('an unknown database is told in the words of the server', async () => {
     const connecting = mysql2.createConnection({
       host: '127.0.0.1',
