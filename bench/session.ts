@@ -133,6 +133,7 @@ session.start(
       application_name: 'bench',
       database: 'postgres',
       listener: 'app',
+      engine: 'postgres',
       upstream_user: 'bench',
       server_version: 18,
       server_pid: 1,

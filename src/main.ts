@@ -40,7 +40,7 @@ import { READING } from './sql/postgres/catalog/reading.ts';
 import { explainTexts, impactQuestion, isPlainBuiltIn } from './sql/postgres/impact.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
 import { connectMysql } from './upstream/mysql/connect.ts';
-import { identify } from './upstream/mysql/login.ts';
+import { PLAIN } from './upstream/mysql/kill.ts';
 import { PostgresCatalog } from './upstream/postgres/catalog.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
 import { createPlanner } from './upstream/postgres/impact.ts';
@@ -155,7 +155,7 @@ const build = async (
     desk,
     audit,
     allowed: config.audit.allowed,
-    who: identity.principal,
+    who: (user: string, authentication: string, address: string) => identity.principal(user, authentication, address),
     reading: READING,
     console: () => reviewUrl,
     held_bytes_max: config.limits.held_bytes_max,
@@ -245,7 +245,11 @@ const build = async (
       listen: upstream.listen,
       tls: upstream.tls,
       identity,
-      identify: () => identify(mysqlTarget(upstream, identity, null, config)),
+      identify: async () => {
+        const line = await connectMysql(mysqlTarget(upstream, identity, null, config), PLAIN);
+        line.end();
+        return line.server;
+      },
       connect: (user, login) => connectMysql(mysqlTarget(upstream, identity, user, config), login),
       begin: (client) => beginMysql(client, upstream.name, gates.get(upstream.name) as Gate, config, fault),
       limits: config.limits,
@@ -294,7 +298,7 @@ const target = (upstream: PostgresConfig, identity: Identity, user: string, conf
 /** `user` null: for what the server says of itself before anybody logs in. */
 const mysqlTarget = (upstream: MysqlConfig, identity: Identity, user: string | null, config: Config) => {
   const login = (user === null ? null : identity.upstream(user)) ?? upstream.upstream;
-  return { ...server(upstream, config), user: login.user, password: login.password };
+  return { ...server(upstream, config), user: login.user, password: login.password ?? '' };
 };
 
 /** A session of a client that was let in: judged from its first command on. */

@@ -45,10 +45,7 @@ export interface PostgresConfig {
 }
 
 /** A MySQL or MariaDB server. */
-export type MysqlConfig = Pick<
-  PostgresConfig,
-  'name' | 'listen' | 'upstream' | 'tls' | 'upstream_tls' | 'tags'
->;
+export type MysqlConfig = Pick<PostgresConfig, 'name' | 'listen' | 'upstream' | 'tls' | 'upstream_tls' | 'tags'>;
 
 export interface Config {
   /** Absolute path of the file it came from. */
@@ -181,8 +178,7 @@ function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[];
   };
   const common = (kind: 'postgres' | 'mysql', server: RawConfig['mysql'][number], index: number): void => {
     const taken = names.get(server.name);
-    if (taken !== undefined)
-      found.push({ key: [kind, index, 'name'], what: `'${server.name}' is also ${taken}.name` });
+    if (taken !== undefined) found.push({ key: [kind, index, 'name'], what: `'${server.name}' is also ${taken}.name` });
     else names.set(server.name, `${kind}[${index}]`);
     listen(server.listen, [kind, index, 'listen']);
     const mode = server.upstream_tls?.mode;

@@ -43,9 +43,8 @@ export const MYSQL: Scheme = { scheme: /^(mysql|mariadb)$/, name: 'mysql', port:
  * encoding; what is written out is percent-decoded as in any URL. Throws BadReference.
  */
 export function upstreamAddress(url: string, sources: Sources, of: Scheme): UpstreamAddress {
-  const parts = /^(?<scheme>\w+):\/\/(?:(?<login>.*)@)?(?<place>[^@/?#]*)(?:\/(?<database>[^@?#/]*))?(?<rest>[?#].*)?$/s.exec(
-    url,
-  );
+  const parts =
+    /^(?<scheme>\w+):\/\/(?:(?<login>.*)@)?(?<place>[^@/?#]*)(?:\/(?<database>[^@?#/]*))?(?<rest>[?#].*)?$/s.exec(url);
   if (parts?.groups === undefined || !of.scheme.test(parts.groups['scheme'] ?? ''))
     throw new BadReference(`is not ${of.name}://user:password@host:port/database`);
   const { login = '', place = '', database = '', rest } = parts.groups;

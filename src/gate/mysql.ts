@@ -14,7 +14,10 @@ export interface MysqlAnalyser {
 /** Default wait of a connection, in ms. A client can be told nothing while it waits, so it is short. */
 export const WAIT_DEFAULT_MS = 20_000;
 
-type Kept = Pick<MysqlFacts, 'engine' | 'version' | 'sql_mode' | 'charset' | 'database' | 'multi_statements' | 'autocommit'>;
+type Kept = Pick<
+  MysqlFacts,
+  'engine' | 'version' | 'sql_mode' | 'charset' | 'database' | 'multi_statements' | 'autocommit'
+>;
 
 export const mysqlEngine = (analyser: MysqlAnalyser): Engine => ({
   wait_ms: WAIT_DEFAULT_MS,

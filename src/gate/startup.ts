@@ -28,7 +28,13 @@ export const judgeStartup = async (
       role,
       role_is_local: false,
     };
-    const where = options.where({ ...opening, upstream_user: '', engine: 'postgres', server_version: 0, server_pid: 0 });
+    const where = options.where({
+      ...opening,
+      upstream_user: '',
+      engine: 'postgres',
+      server_version: 0,
+      server_pid: 0,
+    });
     const verdict = options.policy().judge({ analysis, who, where, session, now: Date.now() });
     if (analysis.error)
       return { severity: 'FATAL', sqlstate: analysis.error.sqlstate, message: analysis.error.message };

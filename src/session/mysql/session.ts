@@ -11,13 +11,7 @@ import { watchBacklog } from './backlog.ts';
 import { ClientSide } from './client.ts';
 import { clientLeft, finish, violation } from './end.ts';
 import { ServerSide } from './server.ts';
-import {
-  type MysqlGate,
-  type MysqlSessionEvents,
-  type MysqlSessionLimits,
-  OPEN,
-  State,
-} from './state.ts';
+import { type MysqlGate, type MysqlSessionEvents, type MysqlSessionLimits, OPEN, State } from './state.ts';
 import { KILLED } from './texts.ts';
 import { reread } from './wait.ts';
 

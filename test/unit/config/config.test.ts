@@ -54,6 +54,7 @@ describe('what is read', () => {
           tags: {},
         },
       ],
+      mysql: [],
       review: { listen: { host: '127.0.0.1', port: 8080 }, url: null, tls: null },
       identity: { users: '/etc/holdpoint/users.yaml', unsponsored: 'refuse' },
       audit: { allowed: 'async' },

@@ -11,9 +11,14 @@ const analysis = (...functions: string[]): Analysis =>
 /** A gate that allows all; `found`: what the analyser finds behind an oid. */
 const open = (found: { functions: string[] }) => {
   const options = {
-    analyser: {
-      session: (context: object) => ({ analyse: () => analysis('a text'), cpu_ms: 0, context }),
-      functionCall: () => analysis(...found.functions),
+    engine: {
+      keep: () => ({}),
+      still: () => true,
+      analysis: () => ({
+        analyse: () => analysis('a text'),
+        cpu_ms: 0,
+        functionCall: () => analysis(...found.functions),
+      }),
     },
     policy: () => ({ hash: '', judge: () => ({ verdict: 'allow', rule: 'r', limits: [], observed: [] }) }),
     audit: { append: async () => 1, session: () => ({}), failure: null },

@@ -166,7 +166,7 @@ describe('what is told besides', () => {
     expect(facts('SELECT json_arrayagg(a) FROM t')?.folds_rows).toBe(true);
     expect(facts('DROP TABLE t')?.commits).toBe(true);
     expect(facts('DROP TEMPORARY TABLE t')?.commits).toBeUndefined();
-    expect(facts("LOAD DATA LOCAL INFILE 'x' INTO TABLE t")?.local_infile).toBe(true);
+    expect(facts("LOAD DATA LOCAL INFILE 'x' INTO TABLE t")?.copy_in).toBe(true);
     expect(facts('DELETE FROM t WHERE a = 1 RETURNING *', MARIADB)?.rows_max).toBeNull();
     expect(facts('ROLLBACK TO a')?.transaction_control).toBe(true);
   });
