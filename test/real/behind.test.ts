@@ -349,8 +349,15 @@ describe.each(MAJORS.filter(available))('PostgreSQL %d', (major) => {
   /** All that is found in each: findings, what is read, written and called, and what it does to its session. */
   const OVER = [
     ...[...CASES, ...OWN].map(([sql]) => sql),
-    ...['SELECT * FROM whole', 'UPDATE whole SET a = 1', 'DELETE FROM whole', 'SELECT of_casting(NULL)', 'ANALYZE'],
-    ...['SELECT calls_mine()', 'SELECT converts()', 'SELECT pg_temp.mine()', 'SELECT 1 OPERATOR(pg_temp.|@@|) 2'],
+    'SELECT * FROM whole',
+    'UPDATE whole SET a = 1',
+    'DELETE FROM whole',
+    'SELECT of_casting(NULL)',
+    'ANALYZE',
+    'SELECT calls_mine()',
+    'SELECT converts()',
+    'SELECT pg_temp.mine()',
+    'SELECT 1 OPERATOR(pg_temp.|@@|) 2',
   ];
   const seen = async (
     catalogs: () => CatalogSnapshot,
