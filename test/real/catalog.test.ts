@@ -1002,14 +1002,20 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     });
     await catalog.open();
     const { current } = catalog;
-    await admin.query('CREATE TEMP TABLE passing (id int)');
+    const fingerprint = async (): Promise<unknown> => (await admin.query(FINGERPRINT_QUERY)).rows;
+    await admin.query('CREATE TEMP TABLE before_it (id int)');
+    const before = await fingerprint();
+    await admin.query(`CREATE TEMP TABLE passing (id serial PRIMARY KEY, what text);
+      CREATE TEMP VIEW passing_ids AS SELECT id FROM passing`);
+    // Not even read again.
+    expect(await fingerprint()).toEqual(before);
     await catalog.refresh();
     expect(current).not.toBeNull();
     expect(catalog.current).toBe(current);
     await admin.query('CREATE TABLE lasting (id int)');
     await catalog.refresh();
     expect(catalog.current).not.toBe(current);
-    await admin.query('DROP TABLE passing, lasting');
+    await admin.query('DROP TABLE passing, before_it, lasting CASCADE');
     catalog.close();
     await catalog.end();
   });
