@@ -19,14 +19,15 @@ export const lookAtCatalog = async (s: State): Promise<boolean> => {
   const changes = s.facts.catalog_changes;
   const looked = (await s.catalog?.refresh()) ?? true;
   s.catalogChanges = changes;
+  if (looked) s.catalogSeen = changes;
   return looked;
 };
 
 /** GateSession.catalogQuery: only of temporary objects, where all else is in the catalog that all share. */
-export const ownCatalogQuery = ({ catalog, catalogChanges, facts, options }: State): string | null => {
+export const ownCatalogQuery = ({ catalog, catalogSeen, facts, options }: State): string | null => {
   if (catalog === null) return null;
   const { rows, temporary_rows } = options.reading;
-  const shared = catalog.current !== null && !facts.has_uncommitted && catalogChanges >= facts.committed_changes;
+  const shared = catalog.current !== null && !facts.has_uncommitted && catalogSeen >= facts.committed_changes;
   return shared ? temporary_rows : rows;
 };
 

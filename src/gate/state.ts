@@ -39,6 +39,8 @@ export class State {
   temporarySince: ReadonlyMap<string, { readonly name: string; readonly since: number }> = new Map();
   /** What the session had done to the catalog when it was last looked at. */
   catalogChanges = 0;
+  /** The same, of the last look that is known to have been one. */
+  catalogSeen = 0;
   /** Analysis not yet paid off by the time that went by, in ms of CPU, at `countedAt` by performance.now(). */
   spent_ms = 0;
   countedAt = 0;

@@ -283,13 +283,16 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     test.each([
       ['a session', []],
       ['a session with temporary tables', ['CREATE TEMP TABLE own (id int)']],
-    ])('%s drops nothing that another made a moment ago', async (_, first) => {
+    ])('%s drops nothing that another made a moment ago, and reads it', async (_, first) => {
       const agent = await open(gateway.agentUrl());
       for (const sql of first) await agent.query(sql);
       for (let n = 0; n < 5; n++) {
-        await admin.query(`CREATE TABLE made_by_others_${n} (id int)`);
-        expect(await said(agent, `DROP TABLE made_by_others_${n}`)).toBe(`held by ddl: ddl public.made_by_others_${n}`);
-        await admin.query(`DROP TABLE made_by_others_${n}`);
+        const [read, dropped] = ['read', 'dropped'].map((what) => `${what}_${first.length}_${n}`);
+        await admin.query(`CREATE TABLE ${read} (id int)`);
+        expect(await said(agent, `SELECT id FROM ${read}`)).toBe('ran');
+        await admin.query(`CREATE TABLE ${dropped} (id int)`);
+        expect(await said(agent, `DROP TABLE ${dropped}`)).toBe(`held by ddl: ddl public.${dropped}`);
+        await admin.query(`DROP TABLE ${read}, ${dropped}`);
       }
       await agent.end();
     });
@@ -999,14 +1002,20 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     });
     await catalog.open();
     const { current } = catalog;
-    await admin.query('CREATE TEMP TABLE passing (id int)');
+    const fingerprint = async (): Promise<unknown> => (await admin.query(FINGERPRINT_QUERY)).rows;
+    await admin.query('CREATE TEMP TABLE before_it (id int)');
+    const before = await fingerprint();
+    await admin.query(`CREATE TEMP TABLE passing (id serial PRIMARY KEY, what text);
+      CREATE TEMP VIEW passing_ids AS SELECT id FROM passing`);
+    // Not even read again.
+    expect(await fingerprint()).toEqual(before);
     await catalog.refresh();
     expect(current).not.toBeNull();
     expect(catalog.current).toBe(current);
     await admin.query('CREATE TABLE lasting (id int)');
     await catalog.refresh();
     expect(catalog.current).not.toBe(current);
-    await admin.query('DROP TABLE passing, lasting');
+    await admin.query('DROP TABLE passing, before_it, lasting CASCADE');
     catalog.close();
     await catalog.end();
   });

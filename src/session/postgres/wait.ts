@@ -142,6 +142,8 @@ const rereadDone = (s: State, phase: Rereading): void => {
     const again_at = whole ? Number.POSITIVE_INFINITY : performance.now() + AGAIN_MS;
     // The server looks names up in what others have made since, the query does not see it.
     const fixed = alone && (inBlock || s.boundSinceSync) && !SEES_OTHERS.has(isolation ?? '');
+    // A hold or a refusal may come of the catalog that was read before.
+    if (s.judged?.verdict?.type !== 'pass') s.judged = null;
     s.ownCatalogRead = { changes: catalog.changes, mark: fixed ? s.queriedMark : catalog.mark, again_at, fixed };
   }
   const answer = answers[0] ?? null;

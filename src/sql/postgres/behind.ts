@@ -75,9 +75,10 @@ export function isPrinted({ kind, language }: FunctionRow): boolean {
   return kind !== 'a' && (language === 'sql' || language === 'plpgsql');
 }
 
-/** A function of a well-known extension that only computes. */
-export function isHarmless(row: FunctionRow): boolean {
-  return row.language === 'c' && row.extension !== null && extensionClass(row.extension, row.source) === 'read';
+/** A function of a well-known extension that only computes. `major` of the server. */
+export function isHarmless(row: FunctionRow, major: number): boolean {
+  const built_in = row.language === 'internal' ? functionClass(row.source, -1, major) : null;
+  return (row.language === 'c' || built_in === 'read') && classByExtension(row) === 'read';
 }
 
 // ---- working out -------------------------------------------------------------------------------------------------------------

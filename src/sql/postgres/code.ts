@@ -201,7 +201,7 @@ export class Code {
     }
     const name = qualified(row.schema, row.name);
     this.#found.functions.add(name);
-    this.#found.user_code ||= !isHarmless(row);
+    this.#found.user_code ||= !isHarmless(row, this.#a.context.server_version);
     const behind = behindFunction(this.#a, row, locals);
     this.#found.include(behind, name, location);
     const { reads, writes, findings } = behind.analysis;
@@ -212,7 +212,7 @@ export class Code {
   /** What an operator or a type of a well-known extension runs says nothing of a statement. */
   runsUnnamed(fn: FunctionReference, location?: unknown): void {
     const row = typeof fn === 'number' ? this.#names.catalog?.functionOf(fn) : undefined;
-    if (!row || !isHarmless(row)) this.runs(fn, location);
+    if (!row || !isHarmless(row, this.#a.context.server_version)) this.runs(fn, location);
   }
 
   /** A value of the type may be made, read or compared. */
@@ -230,7 +230,10 @@ export class Code {
     const elsewhere = (schema: string): boolean =>
       this.#names.path !== null && this.#names.schemas(null)?.includes(schema) === false && !body.includes(schema);
     return users.every(
-      (row) => isHarmless(row) || this.#found.functions.has(qualified(row.schema, row.name)) || elsewhere(row.schema),
+      (row) =>
+        isHarmless(row, this.#a.context.server_version) ||
+        this.#found.functions.has(qualified(row.schema, row.name)) ||
+        elsewhere(row.schema),
     );
   }
 }

@@ -1,6 +1,6 @@
 // How PostgreSQL's catalog is read and what an operator is told of it.
 import type { CatalogReading, CatalogSnapshot } from '../../catalog.ts';
-import { isHarmless, isPrinted } from '../behind.ts';
+import { isPrinted } from '../behind.ts';
 import { qualified } from '../names.ts';
 import { Catalog } from './catalog.ts';
 import { Overlay } from './overlay.ts';
@@ -70,8 +70,7 @@ function temporary({ relations }: CatalogRows): readonly { readonly name: string
 
 function describe({ relations, functions }: CatalogRows): string {
   const tables = relations.filter(({ kind }) => 'rpfvm'.includes(kind)).length;
-  const opaque = functions.filter((row) => !isPrinted(row) && row.kind !== 'a' && !isHarmless(row));
-  const own = opaque.filter(({ extension }) => extension === null);
+  const own = functions.filter((row) => !isPrinted(row) && row.kind !== 'a' && row.extension === null);
   const names = own.slice(0, NAMES_MAX).map(({ schema, name }) => qualified(schema, name));
   const more = own.length > NAMES_MAX ? ` and ${own.length - NAMES_MAX} more` : '';
   const unseen = own.length === 0 ? '' : `; can not look into ${own.length} (${names.join(', ')}${more})`;

@@ -328,8 +328,19 @@ const WATCHED =
   foreign_data_wrapper proc aggregate type range operator cast opclass amproc event_trigger extension language`.split(
     /\s+/,
   );
-/** Most rows by far: only those of columns that are read, which a column enters and leaves by another row or another type. */
-const OF_WATCHED: Readonly<Record<string, string>> = { attribute: `WHERE c.atttypid >= ${USER}::oid` };
+/** What hangs on temporary relations comes and goes all day, and is not read. */
+const ofLasting = (oid: string): string =>
+  `NOT EXISTS (SELECT FROM pg_class AS q WHERE q.oid = ${oid} AND q.relpersistence = 't'::"char")`;
+const OF_WATCHED: Readonly<Record<string, string>> = {
+  // Most rows by far: only those of columns that are read, which a column enters and leaves by another row or another type.
+  attribute: `WHERE c.atttypid >= ${USER}::oid AND ${ofLasting('c.attrelid')}`,
+  class: `WHERE c.relpersistence <> 't'::"char"`,
+  type: `WHERE c.typnamespace <> ALL (ARRAY(SELECT n.oid FROM pg_namespace AS n WHERE starts_with(n.nspname::text, 'pg_temp_'::text)))`,
+  attrdef: `WHERE ${ofLasting('c.adrelid')}`,
+  constraint: `WHERE ${ofLasting('c.conrelid')}`,
+  index: `WHERE ${ofLasting('c.indrelid')}`,
+  rewrite: `WHERE ${ofLasting('c.ev_class')}`,
+};
 
 /**
  * Its answer is another one whenever a row of those catalogs is: every new row version has a place of its own and the number of the
