@@ -16,7 +16,7 @@ import type {
 } from '../session/gate.ts';
 import { judge, judgeCall } from './judge.ts';
 import { meter } from './limit.ts';
-import { judgedNow, ownCatalogQuery, stillMeans, takeOwnCatalog } from './meaning.ts';
+import { ownCatalogQuery, stillMeans, takeOwnCatalog } from './meaning.ts';
 import { Memory } from './memory.ts';
 import type { GateOptions } from './options.ts';
 import { remembered } from './plan.ts';
@@ -70,10 +70,6 @@ class Session implements GateSession {
 
   judgeCall(oid: number): Judgement | Promise<Judgement> {
     return judgeCall(this.#state, oid);
-  }
-
-  judgedNow(plan: Plan): boolean {
-    return judgedNow(this.#state, plan);
   }
 
   stillMeans(plan: Plan): boolean | Promise<boolean> {

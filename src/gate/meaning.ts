@@ -55,10 +55,6 @@ export const meant = ({ findings, functions }: Analysis): readonly string[] => [
   ...functions,
 ];
 
-/** GateSession.judgedNow */
-export const judgedNow = (s: State, plan: Plan): boolean =>
-  remembered(plan).analysis.catalog === contextOf(s).catalog?.id;
-
 /** Is what was judged still what would be found, under the facts of now? */
 export const stillMeans = (s: State, plan: Plan): boolean | Promise<boolean> => {
   const { analysis, again } = remembered(plan);

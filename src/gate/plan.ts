@@ -36,7 +36,6 @@ export const planOf = (
     copy_in: statements.some((statement) => statement.copy_in),
     transaction_control: statements.length > 0 && statements.every((statement) => statement.transaction_control),
     block: block(effects),
-    commits: effects.some((effect) => effect.type === 'transaction' && COMMITS.has(effect.op)),
     changes_facts: effects.some(changesFacts),
     queries: statements.some(({ kind }) => !WITHOUT_SNAPSHOT.test(kind)),
     changes_catalog: analysis.changes_catalog ?? null,
@@ -67,8 +66,6 @@ const BLOCK = {
   savepoint: null,
   release: null,
 } as const;
-
-const COMMITS: ReadonlySet<string> = new Set(['commit', 'prepare-transaction']);
 
 const block = (effects: readonly Effect[]): Plan['block'] => {
   let state: Plan['block'] = null;

@@ -102,8 +102,6 @@ export interface Plan {
   readonly transaction_control: boolean;
   /** Block state afterwards, if it succeeds: 'open', 'closed', or null for unchanged. */
   readonly block: 'open' | 'closed' | null;
-  /** It commits, which runs cursors that outlive the transaction to their end. */
-  readonly commits: boolean;
   /** Afterwards search_path, role or session_authorization may be others. */
   readonly changes_facts: boolean;
   /** It takes a snapshot of the data: SET TRANSACTION is too late behind it. */
@@ -252,8 +250,6 @@ export interface GateSession {
   readonly catalogQuery: string | null;
   /** Another number whenever the catalog that all sessions share is another. */
   catalogMark(): number;
-  /** Is the catalog that it was judged by the one of now? */
-  judgedNow(plan: Plan): boolean;
   /** Would a judged text be found to do the same now? A promise: it takes longer to tell. */
   stillMeans(plan: Plan): boolean | Promise<boolean>;
   /** What the session's own connection answered to `catalogQuery` as it was then, where that is not what all see; null: it can't be read. */

@@ -58,10 +58,6 @@ export class ModelGate implements GateSession {
       : new Promise((resolve) => this.#options.later(() => resolve(judgement)));
   }
 
-  judgedNow(): boolean {
-    return true;
-  }
-
   stillMeans(): boolean {
     return true;
   }
@@ -251,7 +247,6 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     forward: own.length > 0 ? text.replaceAll(/OWN \w+/g, (found) => ' '.repeat(found.length)) : null,
     statements: statements.length,
     copy_in: statements.some(({ verb }) => verb === 'COPYIN'),
-    commits: false,
     transaction_control:
       statements.length > 0 && statements.every((one) => isControl(statementText(one)) || one.verb === 'BEGIN'),
     block,

@@ -568,32 +568,6 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       await admin.query('DROP VIEW shown_later');
     });
 
-    test.each([
-      ['SQL', 'FETCH 1 FROM c', {}],
-      ['SQL, by the extended protocol', 'FETCH 1 FROM c', { values: [] }],
-      ['COMMIT, which runs it to its end', 'COMMIT', {}],
-    ])('a function of a cursor’s query that is replaced since: not by %s', async (_, takes, how) => {
-      await admin.query(`CREATE FUNCTION turned(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN i; END $$`);
-      const next = await open(gateway.agentUrl());
-      try {
-        await next.query('BEGIN');
-        await next.query('DECLARE c CURSOR WITH HOLD FOR SELECT turned(i) FROM generate_series(1, 3) AS i');
-        await admin.query('CREATE TABLE nothing_to_do_with_it (id int)');
-        expect(await said(client, 'SELECT 1 FROM nothing_to_do_with_it')).toBe('ran');
-        await next.query({ text: 'FETCH 1 FROM c', ...how });
-        await admin.query(
-          `CREATE OR REPLACE FUNCTION turned(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM secrets; RETURN i; END $$;
-           DROP TABLE nothing_to_do_with_it`,
-        );
-        // Another session has the catalog looked at.
-        expect(await said(client, 'SELECT 1 FROM no_such')).toMatch(/^42P01/);
-        expect(await outcome(next.query({ text: takes, ...how }))).toMatchObject({ code: 'ZH006' });
-      } finally {
-        await next.end();
-        await admin.query('DROP FUNCTION turned');
-      }
-    });
-
     describe.each(['REPEATABLE READ', 'SERIALIZABLE'])('%s', (isolation) => {
       /** Resolves when the catalog that all share is newer than this call. */
       const looked = async (): Promise<void> => {

@@ -96,7 +96,6 @@ export class StandInGate implements MysqlGate {
       copy_in: IMPORT.test(text),
       transaction_control: /^\s*(begin|commit|rollback|start)\b/i.test(text),
       block: null,
-      commits: false,
       changes_facts: FACTS.test(text),
       queries: true,
       changes_catalog: null,

@@ -127,29 +127,6 @@ export const judge = (
   return null;
 };
 
-/** Do cursors that it takes rows from still do what they were judged to do? null: it is thought about, and the message at hand is read again. */
-export const cursorsStill = (s: State, plan: Plan): boolean | null => {
-  const waited = s.cursorsStill;
-  s.cursorsStill = null;
-  if (waited !== null) return waited;
-  const stale = s.cursors.declarationsFor(plan)?.filter((declared) => !s.gate.judgedNow(declared)) ?? null;
-  if (stale === null) return false;
-  if (stale.length === 0) return true;
-  const answers = stale.map((declared) => s.gate.stillMeans(declared));
-  if (answers.every((answer) => typeof answer === 'boolean')) return answers.every((answer) => answer);
-  const judging: Judging = { name: 'judging', text: '', epoch: s.epoch, verdict: null };
-  s.phase = judging;
-  Promise.all(answers.map(async (answer) => answer)).then(
-    (all) => {
-      if (s.phase !== judging) return;
-      s.cursorsStill = all.every((answer) => answer);
-      s.resume(judging);
-    },
-    (error) => broken(s, 'a cursor could not be judged', error),
-  );
-  return null;
-};
-
 /** Records a refusal, or opens a request; goes on when it is known what becomes of it. */
 const record = (
   s: State,

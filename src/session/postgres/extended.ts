@@ -14,23 +14,14 @@ import {
   readParse,
 } from '../../wire/postgres/messages.ts';
 import type { Plan } from '../gate.ts';
-import { bindAhead, cursorsStill, decide, judge } from './decide.ts';
+import { bindAhead, decide, judge } from './decide.ts';
 import { limit, meterOf } from './limit.ts';
 import { CERTAIN, type Portal, type Prepared, serverName, type Undo } from './names.ts';
 import { describeOwn, runOwn } from './own.ts';
 import { malformed, refuse, refuseOrWait } from './refuse.ts';
 import { BIND, CLOSE, DESCRIBE, EXECUTE, PARSE } from './replies.ts';
 import { SETTLING, type State, type Step } from './state.ts';
-import {
-  CHANGED,
-  CURSOR_CHANGED,
-  cursorExists,
-  FAILED_TRANSACTION,
-  noSuch,
-  ONE_COMMAND,
-  tooLarge,
-  tooMany,
-} from './texts.ts';
+import { CHANGED, cursorExists, FAILED_TRANSACTION, noSuch, ONE_COMMAND, tooLarge, tooMany } from './texts.ts';
 import { reread, settle } from './wait.ts';
 
 export const onParse = (s: State): Step => {
@@ -169,9 +160,6 @@ export const onExecute = (s: State): Step => {
     // What it does now, its effects too.
     ({ plan } = judgement);
   }
-  const still = portal.release === null ? cursorsStill(s, plan) : true;
-  if (still === null) return 'wait';
-  if (!still) return refuseOrWait(s, 'extended', CURSOR_CHANGED);
   if (s.limited && !(plan.only_reads && plan.cursors.length === 0)) return settle(s);
   const now = performance.now();
   const entry = s.replies.push(EXECUTE, plan, portal, null, now);
@@ -197,9 +185,6 @@ const executeCursor = (s: State, name: string): Step => {
   const judgement = judge(s, `FETCH ALL FROM ${quoted(name)}`, []);
   if (judgement === null) return 'wait';
   if (judgement.type !== 'pass') return refuseOrWait(s, 'extended', CHANGED);
-  const still = cursorsStill(s, judgement.plan);
-  if (still === null) return 'wait';
-  if (!still) return refuseOrWait(s, 'extended', CURSOR_CHANGED);
   const now = performance.now();
   limit(s, s.replies.push(EXECUTE, judgement.plan, null, null, now), meterOf(s, judgement.plan, null));
   s.sentSinceSync = true;

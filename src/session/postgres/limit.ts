@@ -66,12 +66,12 @@ export const limit = (s: State, entry: Entry, meter: Meter | null): void => {
 export const hasRoom = ({ meter }: Entry, bytes: number): boolean =>
   meter === null || (meter.rows_left >= 1 && meter.bytes_left >= bytes);
 
-/** Longest texts of an error that pass, in bytes: it can quote any value that the statement has read, or all of them. */
+/** Longest texts of an error of a limited statement that pass, in bytes: it can quote any value that was read, or all of them. */
 const ERROR_TEXT_BYTES_MAX = 64 * 1024;
 
 /** How many bytes of an error's texts pass: what the limit leaves, and of no more rows nothing. */
 export const errorRoom = ({ meter }: Entry): number => {
-  if (meter === null) return ERROR_TEXT_BYTES_MAX;
+  if (meter === null) return Infinity;
   return meter.rows_left < 1 ? 0 : Math.min(meter.bytes_left, ERROR_TEXT_BYTES_MAX);
 };
 

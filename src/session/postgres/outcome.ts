@@ -19,7 +19,6 @@ export const ended = (s: State, head: Entry, tag: string | null, sqlstate: strin
   const at = s.accounts.ended(head, plan, tag, sqlstate);
   follow(s, plan, op, tag, sqlstate);
   for (const use of plan.cursors) {
-    s.cursors.follow(use, plan, tag !== null);
     if (tag === null) s.cursors.perhaps(use, head.meter);
     else s.cursors.done(use, head.meter);
   }

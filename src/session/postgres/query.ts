@@ -3,12 +3,12 @@ import { performance } from 'node:perf_hooks';
 import { IDLE, latin1, readFunctionCall } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import { ownQuery } from './batch.ts';
-import { cursorsStill, decide } from './decide.ts';
+import { decide } from './decide.ts';
 import { limit, meterOf } from './limit.ts';
 import { dropUnnamed, malformed, refuseOrWait } from './refuse.ts';
 import { QUERY } from './replies.ts';
 import { SETTLING, type State, type Step } from './state.ts';
-import { CURSOR_CHANGED, MALFORMED, tooLarge, UNSYNCED } from './texts.ts';
+import { MALFORMED, tooLarge, UNSYNCED } from './texts.ts';
 import { settle } from './wait.ts';
 
 export const onQuery = (s: State): Step => {
@@ -21,11 +21,6 @@ export const onQuery = (s: State): Step => {
   const decided = decide(s, 'query', text, []);
   if ('step' in decided) return decided.step;
   const plan = decided.plan;
-  if (decided.release === null) {
-    const still = cursorsStill(s, plan);
-    if (still === null) return 'wait';
-    if (!still) return refuseOrWait(s, 'simple', CURSOR_CHANGED);
-  }
   if (plan.own.length === plan.statements && plan.statements > 0) return ownQuery(s, plan);
   if (plan.forward !== null) buffer.write(plan.forward, start + 5, 'latin1');
   if (plan.limited && s.executedSinceSync && s.status === IDLE) return refuseOrWait(s, 'simple', UNSYNCED);

@@ -223,8 +223,6 @@ export class State implements PostgresFacts {
   cancelled = false;
   /** The verdict that was waited for: of this message, and of no other. */
   judged: Judging | null = null;
-  /** The cursors that it takes rows from still mean what they were judged to mean; null: not waited for. */
-  cursorsStill: boolean | null = null;
   /** What became of it while it was held, and the facts then. */
   ready: (Answer & { readonly epoch: number; readonly catalog: State['ownCatalogRead'] }) | null = null;
 

@@ -28,12 +28,6 @@ export const CHANGED: WireText = {
     'role, search_path, a name or the transaction changed between Bind and Execute, so the statement may mean something else now',
   hint: 'Nothing ran. Bind it again; it is then judged as things are.',
 };
-export const CURSOR_CHANGED: WireText = {
-  severity: 'ERROR',
-  sqlstate: 'ZH006',
-  message: 'what the query of the cursor uses has changed since it was declared, so it may do something else now',
-  hint: 'Nothing ran. Declare it again; it is then judged as things are.',
-};
 export const GUARDED_SETTING: WireText = {
   severity: 'FATAL',
   sqlstate: '0A000',

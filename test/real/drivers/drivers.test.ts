@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { reviewClient } from '../../../src/review/client.ts';
 import { decide, startGateway, type TestGateway } from '../gateway.ts';
 import { available, MAJORS, startServer, type TestServer } from '../servers.ts';
 import { DRIVERS, type Driver, SCENARIOS } from './drivers.ts';
@@ -30,7 +29,7 @@ describe.each(MAJORS)('PostgreSQL %i', (major) => {
   beforeAll(async () => {
     server = await startServer(major);
     direct = await server.admin(SCHEMA);
-    gateway = await startGateway({ upstream: server.url });
+    gateway = await startGateway({ upstream: server.url, reviewers: REVIEWERS });
     recorder = await Recorder.before(gateway.port);
   });
   afterAll(async () => {
@@ -102,9 +101,12 @@ const SCENARIO_MS = 20_000;
 const HEAD =
   '# Recorded: what this driver says from its first byte to the answer of its first ordinary query. UPDATE=1 records anew.\n';
 
-/** The reviewer in a session of its own: decisions of one are limited in a minute. */
+/** Decisions of one person are limited in a minute. */
+const REVIEWERS = 12;
+
+/** Another reviewer for each driver. */
 async function signedIn(gateway: TestGateway): Promise<TestGateway> {
-  const grace = reviewClient(gateway.reviewUrl, await gateway.token('grace'));
+  const grace = await gateway.inTurn();
   return {
     ...gateway,
     grace,

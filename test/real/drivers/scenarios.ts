@@ -284,7 +284,7 @@ const opened = async (stage: Stage, statement: Promise<unknown>): Promise<Reques
 
 const denied = (refusal: { readonly sqlstate: string; readonly message: string }, rationale: string): void => {
   expect(refusal.sqlstate).toBe('42501');
-  expect(refusal.message).toMatch(new RegExp(`denied by grace: "${rationale}" \\(request HP-\\w+\\)`));
+  expect(refusal.message).toMatch(new RegExp(`denied by [\\w-]+: "${rationale}" \\(request HP-\\w+\\)`));
 };
 
 /** As the server says it, or as the driver shows it when it does not wait for the server. */
