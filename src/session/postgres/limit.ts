@@ -68,10 +68,12 @@ export const hasRoom = ({ meter }: Entry, bytes: number): boolean =>
 
 /** Longest texts of an error of a limited statement that pass, in bytes: it can quote any value that was read, or all of them. */
 const ERROR_TEXT_BYTES_MAX = 64 * 1024;
+/** And of any other: what returns nothing can read as much. */
+const UNLIMITED_ERROR_BYTES_MAX = 1024 * 1024;
 
 /** How many bytes of an error's texts pass: what the limit leaves, and of no more rows nothing. */
 export const errorRoom = ({ meter }: Entry): number => {
-  if (meter === null) return Infinity;
+  if (meter === null) return UNLIMITED_ERROR_BYTES_MAX;
   return meter.rows_left < 1 ? 0 : Math.min(meter.bytes_left, ERROR_TEXT_BYTES_MAX);
 };
 
