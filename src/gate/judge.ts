@@ -38,7 +38,7 @@ const judgeNow = (s: State, text: string, types: readonly number[], planned: num
   if (younger.length > 0 || types.some(isOfUsers)) {
     const of_users = types.filter(isOfUsers);
     if (younger.length > 0 || context.analysis.ofTypes?.(of_users))
-      return judgeAside(s, context, text, of_users, younger);
+      return judgeAside(s, context, text, types, planned, looked, of_users, younger);
   }
   const known = context.allowed.get(text);
   if (known) return s.options.allowed === 'sync' ? forwarded(s, known) : known;
@@ -95,15 +95,20 @@ const judgeAside = async (
   context: Context,
   text: string,
   types: readonly number[],
+  planned: number | null,
+  looked: Looked,
+  of_users: readonly number[],
   younger: readonly string[],
 ): Promise<Judgement> => {
   const again: Again = async (now) => {
     const before = younger.length === 0 || !now.before ? now : now.before(younger);
     const analysis = await before.analyse(text);
-    const brought = now.ofTypes?.(types) ?? null;
+    const brought = now.ofTypes?.(of_users) ?? null;
     return brought ? together(analysis, brought) : analysis;
   };
-  return rule(s, context, text, await again(context.analysis), again);
+  const analysis = await again(context.analysis);
+  if (analysis.missing && !looked) return judgeAfterLook(s, text, types, planned, true);
+  return rule(s, context, text, analysis.missing && looked === 'unseen' ? unseen(analysis) : analysis, again);
 };
 
 const judgeCallNow = (s: State, oid: number): Judged => {
