@@ -145,9 +145,9 @@ class Conversation {
     }
   }
 
-  /** The driver's own name with what it draws by chance replaced: letters and digits in a mix that no programmer writes. */
+  /** The driver's own name with what it draws by chance replaced: many letters and digits without a word (postgres.js: base 36, then a count). */
   #name(name: string): string {
-    if (!/^(?=.*\d.*[a-z])[a-z0-9]{8,}$/.test(name)) return name;
+    if (!/^(?=.*\d)[a-z0-9]{8,}$/.test(name)) return name;
     if (!this.#names.includes(name)) this.#names.push(name);
     return `<by chance ${this.#names.indexOf(name) + 1}>`;
   }
