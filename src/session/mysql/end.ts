@@ -54,14 +54,27 @@ export const finish = (s: State, why: string, left: 'upstream-gone' | 'shutdown'
   // The server would go on with what nobody reads.
   if (limiting !== null) void s.upstream.cancel();
   s.limiting = null;
+  over(s);
+  s.client.end();
+  // None: the server went away before the session began.
+  (s.gate as State['gate'] | undefined)?.close(why);
+  s.events.closed();
+};
+
+/** The client asks to be somebody else: this session ends, and its client is left to whoever lets it in anew. */
+export const handOver = (s: State, request: Buffer): void => {
+  over(s);
+  s.letGo();
+  s.client.pause();
+  s.gate.close('the client logs in anew');
+  s.events.changeUser(request, s.in.takeRest());
+};
+
+const over = (s: State): void => {
   s.phase = CLOSED;
   abandoned(s);
   s.dropReady();
   s.toServer.flush();
   s.upstream.end();
   s.toClient.flush();
-  s.client.end();
-  // None: the server went away before the session began.
-  (s.gate as State['gate'] | undefined)?.close(why);
-  s.events.closed();
 };

@@ -8,7 +8,7 @@ import { ANY_SEQUENCE, BAD_SEQUENCE, NEED_MORE, PACKET, ROWS, TOO_LONG, WHOLE } 
 import { HEADER } from '../../wire/mysql/messages.ts';
 import { BROKEN, END, FILE_REQUEST, PASSES, RESULT_END, ROW } from '../../wire/mysql/replies.ts';
 import { AT_ONCE_BYTES } from '../outbox.ts';
-import { broken, desync, finish, tell, violation } from './end.ts';
+import { broken, desync, finish, handOver, tell, violation } from './end.ts';
 import { cutEnded, hasRoom, pause } from './limit.ts';
 import { ended, resultEnded } from './outcome.ts';
 import { type Cutting, IMPORTING, OPEN, type State } from './state.ts';
@@ -170,6 +170,10 @@ export class ServerSide {
   }
 
   #ended(s: State): Passing {
+    if (s.changing !== null) {
+      handOver(s, s.changing);
+      return 'keep';
+    }
     if (!resultEnded(s)) return this.#unreadable(s);
     ended(s);
     s.phase = OPEN;

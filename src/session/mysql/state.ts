@@ -29,6 +29,11 @@ export interface MysqlSessionEvents {
   /** KILL of a connection id that the client named: done if it is a session of the same user. */
   kill(id: number, whole: boolean): 'done' | 'unknown';
   closed(): void;
+  /**
+   * Instead of `closed`: the client asks to be somebody else (COM_CHANGE_USER, this payload), and its stream is nobody's. `early`: what came
+   * behind it.
+   */
+  changeUser(request: Buffer, early: Buffer): void;
 }
 
 /** What a session asks of its gate. */
@@ -120,6 +125,8 @@ export class State implements MysqlFacts {
   /** The client is read again: whoever waited goes on. */
   readonly goOn: () => void;
   clientGone = false;
+  /** Stops to hear the client, whose stream somebody else takes over. */
+  letGo: () => void = () => {};
   /** CLIENT_LOCAL_FILES, CLIENT_QUERY_ATTRIBUTES, CLIENT_SESSION_TRACK. */
   readonly localFiles: boolean;
   readonly attributes: boolean;
@@ -192,6 +199,8 @@ export class State implements MysqlFacts {
   values: readonly (string | null)[] = [];
   /** What COM_SET_OPTION asked for. */
   option = false;
+  /** COM_CHANGE_USER: its payload, while the server forgets what the session had there. */
+  changing: Buffer | null = null;
 
   constructor(
     client: Duplex,

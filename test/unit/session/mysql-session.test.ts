@@ -147,6 +147,8 @@ interface Scene {
   readonly gate: StandInGate;
   readonly session: MysqlSession;
   readonly faults: string[];
+  /** COM_CHANGE_USER as it was handed over, and what came behind it. */
+  readonly handed: string[];
   /** What the client heard since it was asked last: numbers of errors, or hex. */
   readonly told: () => Promise<(number | string)[]>;
   /** What reached the server since it was asked last: texts of queries, or hex. */
@@ -159,10 +161,12 @@ const scene = async (rules: Rules = {}, engine: 'mysql' | 'mariadb' = 'mysql', f
   const client = new FakeClient();
   const upstream = new FakeUpstream(engine, flags);
   const faults: string[] = [];
+  const handed: string[] = [];
   const session = new MysqlSession(client, upstream, LIMITS, {
     fault: (what) => void faults.push(what),
     kill: (id) => (id === 5 ? 'done' : 'unknown'),
     closed: () => {},
+    changeUser: (request, early) => void handed.push(request.toString('hex'), early.toString('hex')),
   });
   await session.ready();
   const gate = new StandInGate(rules, session.facts);
@@ -173,6 +177,7 @@ const scene = async (rules: Rules = {}, engine: 'mysql' | 'mariadb' = 'mysql', f
     gate,
     session,
     faults,
+    handed,
     told: async () => {
       for (let turns = 0; turns < 8; turns++) await turn();
       return client.heard.payloads
@@ -236,6 +241,21 @@ describe('commands', () => {
     client.say(0, 'KILL 5 + 0');
     expect(await sent()).toEqual(['KILL 5 + 0']);
     expect(gate.asked).toEqual(['KILL 5 + 0']);
+  });
+
+  test('COM_CHANGE_USER ends the session when the server has forgotten it, and hands its client over', async () => {
+    const { client, upstream, gate, handed, told, sent } = await scene();
+    client.say(0, bytes('11 "a" 00 00 00'));
+    client.say(0, 'select 1');
+    expect(await sent()).toEqual(['1f']);
+    expect([handed, gate.closed]).toEqual([[], '']);
+    upstream.send(1, OK);
+    expect(await told()).toEqual([]);
+    expect(handed).toEqual(['1161000000', packets(0, Buffer.from('\x03select 1')).toString('hex')]);
+    expect(gate.closed).toBe('the client logs in anew');
+    expect([upstream.ended, client.ended, client.isPaused()]).toEqual([true, false, true]);
+    expect(client.listenerCount('data')).toBe(0);
+    expect(await sent()).toEqual([]);
   });
 
   test('one at a time: the next is judged when the one before is answered', async () => {
