@@ -13,6 +13,7 @@ const LIMITS: MysqlSessionLimits = {
   backlog_bytes_max: 1024 * 1024,
   prepared_statements_max: 100,
   prepared_bytes_max: 1024 * 1024,
+  heartbeat_ms: 15_000,
 };
 
 export interface Guarded extends Door {

@@ -4,7 +4,7 @@
 //
 //   received --> read: HANDLING[command] --> done: sent, or answered here
 //                                       \--> wait: put back; goOn reads it again when the phase is open
-import { ANY, BAD_SEQUENCE, NEED_MORE, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
+import { ANY, BAD_SEQUENCE, NEED_MORE, shift, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
 import { watchBacklog } from './backlog.ts';
 import { broken, finish, violation } from './end.ts';
 import { onKill, onQuery, onStatement } from './query.ts';
@@ -78,10 +78,11 @@ const readFile = (s: State): boolean => {
   const found = packets.next();
   if (found === NEED_MORE) return false;
   if (!isSound(s, found)) return false;
+  if (packets.first && s.ahead > 0) shift(packets, -s.ahead);
   s.toServer.write(packets.buffer.subarray(packets.start, packets.end));
   if (packets.first && !packets.continues && packets.length === 0) {
     s.reply.fileSent();
-    s.out.expect(packets.sequence + 1);
+    s.out.expect((packets.sequence + 1 - s.ahead) & 0xff);
     s.phase = BUSY;
   }
   return true;

@@ -5,6 +5,8 @@
 //                   \--> hold, refuse --> Hold --> the command is read again --> decide finds `ready`
 import { texts } from '../../errors/catalogue.ts';
 import type { BoundParameter, Judgement, Plan, Release } from '../gate.ts';
+import { packets } from '../../wire/mysql/frame.ts';
+import { progressPacket } from '../../wire/mysql/messages.ts';
 import { Hold, NEVER_SENT } from '../hold.ts';
 import { watchHeld } from './backlog.ts';
 import { broken } from './end.ts';
@@ -111,12 +113,17 @@ const record = (
   judgement: Exclude<Judgement, { type: 'pass' }>,
   parameters: readonly BoundParameter[],
 ): void => {
-  s.phase = new Hold(judgement, parameters, null, {
+  const progress = (stage: string): void => {
+    if (!s.clientGone) s.toClient.write(packets(s.in.sequence + 1 + s.ahead++, progressPacket(stage)));
+  };
+  s.phase = new Hold(judgement, parameters, s.progress ? s.limits.heartbeat_ms : null, {
     notice: () => {},
-    waiting: () => {
+    waiting: ({ stage }) => {
       s.pace.readClient();
+      if (s.progress) progress(stage);
       watchHeld(s);
     },
+    heartbeat: ({ stage }) => progress(stage),
     answered: (answer) => {
       s.ready = { ...answer, epoch: s.epoch };
       s.phase = OPEN;

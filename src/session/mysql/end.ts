@@ -5,7 +5,7 @@ import { type MysqlError, mysqlError } from '../../errors/mysql.ts';
 import { packets } from '../../wire/mysql/frame.ts';
 import { errPacket } from '../../wire/mysql/messages.ts';
 import { abandoned } from './outcome.ts';
-import { CLOSED, type State } from './state.ts';
+import { CLOSED, IMPORTING, type State } from './state.ts';
 import { DESYNC, INTERNAL } from './texts.ts';
 
 /** Last words to the client, in the place where it waits for some. */
@@ -14,8 +14,9 @@ export const tell = (s: State, text: WireText | MysqlError): void => {
   const { phase } = s;
   // The answer has begun: the next packet is the error. Else it answers the command at hand.
   const answering = phase.name === 'busy' && !s.reply.done && s.limiting?.name !== 'cutting';
-  const sequence = answering ? s.out.expected : s.limiting?.name === 'cutting' ? s.limiting.sequence : s.in.expected;
-  s.toClient.write(packets(Math.max(sequence, 0), errPacket(error)));
+  const ahead = s.phase === IMPORTING ? 0 : s.ahead;
+  const next = (answering ? s.out.expected : s.in.sequence + 1) + ahead;
+  s.toClient.write(packets(s.limiting?.name === 'cutting' ? s.limiting.sequence : next, errPacket(error)));
 };
 
 /** The client broke the protocol: it is told, and the session ends. */

@@ -21,6 +21,7 @@ export interface MysqlSessionLimits {
   readonly backlog_bytes_max: number;
   readonly prepared_statements_max: number;
   readonly prepared_bytes_max: number;
+  readonly heartbeat_ms: number;
 }
 
 export interface MysqlSessionEvents {
@@ -131,6 +132,8 @@ export class State implements MysqlFacts {
   readonly localFiles: boolean;
   readonly attributes: boolean;
   readonly tracks: boolean;
+  /** MARIADB_CLIENT_PROGRESS: the client can be told that its statement is held. */
+  readonly progress: boolean;
   readonly mariadb: boolean;
 
   phase: Phase = BUSY;
@@ -180,6 +183,9 @@ export class State implements MysqlFacts {
   /** What became of it while it was held, and the facts then. */
   ready: (Answer & { readonly epoch: number }) | null = null;
 
+  /** Packets that the client was told while it was held: the server's answer has its sequence ids so much later. */
+  ahead = 0;
+
   // ---- the command that the server answers
   plan: Plan | null = null;
   release: Release | null = null;
@@ -221,12 +227,14 @@ export class State implements MysqlFacts {
     this.attributes = (flags & CLIENT.QUERY_ATTRIBUTES) !== 0;
     this.tracks = (flags & CLIENT.SESSION_TRACK) !== 0;
     this.multi_statements = (flags & CLIENT.MULTI_STATEMENTS) !== 0;
+    this.progress = (mariadb & MARIADB_CLIENT.PROGRESS) !== 0;
     const optional = (flags & CLIENT.OPTIONAL_RESULTSET_METADATA) !== 0;
     this.format = {
       deprecateEof: (flags & CLIENT.DEPRECATE_EOF) !== 0,
       sessionTrack: this.tracks,
       optionalMetadata: optional || (mariadb & MARIADB_CLIENT.CACHE_METADATA) !== 0,
       optionalPrepared: optional,
+      progress: this.progress,
       extendedMetadata: (mariadb & MARIADB_CLIENT.EXTENDED_METADATA) !== 0,
     };
     this.reply = new ReplyReader(this.format);

@@ -2,16 +2,16 @@
 // of them breaks the protocol.
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MysqlSession } from '../../../src/session/mysql/session.ts';
 import { COMMANDS, HANDLING } from '../../../src/session/mysql/table.ts';
 import type { MysqlUpstream, UpstreamEvents } from '../../../src/session/upstream.ts';
-import { CLIENT } from '../../../src/wire/mysql/capabilities.ts';
+import { CLIENT, MARIADB_CLIENT } from '../../../src/wire/mysql/capabilities.ts';
 import { COM } from '../../../src/wire/mysql/commands.ts';
 import { NEED_MORE, PACKET, PacketReader, packets } from '../../../src/wire/mysql/frame.ts';
-import { readErr } from '../../../src/wire/mysql/messages.ts';
+import { progressPacket, readErr } from '../../../src/wire/mysql/messages.ts';
 import { resultSet } from '../../../src/wire/mysql/results.ts';
-import { type Rules, StandInGate } from '../../real/mysql-gate.ts';
+import { type Held, type Rules, STAGE, StandInGate } from '../../real/mysql-gate.ts';
 import { bytes } from '../wire/bytes.ts';
 
 const LIMITS = {
@@ -21,6 +21,7 @@ const LIMITS = {
   backlog_bytes_max: 1000,
   prepared_statements_max: 3,
   prepared_bytes_max: 1000,
+  heartbeat_ms: 15_000,
 };
 const OK = bytes('00 00 00 0200 0000');
 const PREPARED = bytes('00 07000000 0000 0100 00 0000');
@@ -32,12 +33,14 @@ const FLAGS = CLIENT.PROTOCOL_41 | CLIENT.MULTI_STATEMENTS | CLIENT.LOCAL_FILES;
 class Heard {
   readonly #reader = new PacketReader(2 ** 25);
   readonly payloads: Buffer[] = [];
+  readonly sequences: number[] = [];
 
   chunk(chunk: Buffer): void {
     this.#reader.append(Buffer.from(chunk));
     for (;;) {
       const next = this.#reader.buffer.length === 0 ? NEED_MORE : this.#any();
       if (next !== PACKET) return;
+      this.sequences.push(this.#reader.sequence);
       this.payloads.push(Buffer.from(this.#reader.body.subarray(this.#reader.from, this.#reader.to)));
     }
   }
@@ -65,8 +68,8 @@ class FakeUpstream implements MysqlUpstream {
   #events: UpstreamEvents | null = null;
   facts = ['ANSI', 'utf8mb4', 'app', '', '28800', 'sql_mode'];
 
-  constructor(engine: 'mysql' | 'mariadb', flags: number) {
-    this.capabilities = { flags, mariadb: 0 };
+  constructor(engine: 'mysql' | 'mariadb', flags: number, mariadb: number) {
+    this.capabilities = { flags, mariadb };
     this.server = { engine, version: 90700, version_text: '', capabilities: this.capabilities, collation: 45 };
   }
 
@@ -157,9 +160,14 @@ interface Scene {
 
 const scenes: Scene[] = [];
 
-const scene = async (rules: Rules = {}, engine: 'mysql' | 'mariadb' = 'mysql', flags = FLAGS): Promise<Scene> => {
+const scene = async (
+  rules: Rules = {},
+  engine: 'mysql' | 'mariadb' = 'mysql',
+  flags = FLAGS,
+  mariadb = 0,
+): Promise<Scene> => {
   const client = new FakeClient();
-  const upstream = new FakeUpstream(engine, flags);
+  const upstream = new FakeUpstream(engine, flags, mariadb);
   const faults: string[] = [];
   const handed: string[] = [];
   const session = new MysqlSession(client, upstream, LIMITS, {
@@ -478,6 +486,99 @@ describe('prepared statements', () => {
     s.upstream.send(1, OK);
     s.client.say(0, bytes('17 02000000 00 01000000'));
     expect((await s.told()).at(-1)).toBe(1243);
+  });
+});
+
+describe('progress, while held', () => {
+  /** As `told` shows it. */
+  const HELD = 0xffff;
+  const told = (rules: Rules): Promise<Scene> => scene(rules, 'mariadb', FLAGS, MARIADB_CLIENT.PROGRESS);
+  const held = async (text = 'delete from t'): Promise<[Scene, Held]> => {
+    const s = await told({ hold: /delete|load/ });
+    s.client.say(0, text);
+    const waiting = await s.gate.held();
+    await s.sent();
+    expect(s.client.heard.payloads).toEqual([progressPacket(STAGE)]);
+    expect(await s.told()).toEqual([HELD]);
+    return [s, waiting];
+  };
+
+  test('what follows has later sequence ids, whatever it is', async () => {
+    const [s, waiting] = await held();
+    waiting.approve();
+    expect(await s.sent()).toEqual(['delete from t']);
+    s.upstream.send(1, bytes('01'), COLUMN, EOF);
+    s.upstream.send(4, bytes('01 "5"'), bytes('01 "6"'), EOF);
+    expect(await s.told()).toHaveLength(6);
+    expect(s.client.heard.sequences).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    s.client.say(0, 'select 1');
+    await s.sent();
+    s.upstream.send(1, OK);
+    await s.told();
+    expect(s.client.heard.sequences.at(-1)).toBe(1);
+  });
+
+  test('so has an error of ours', async () => {
+    const [s, waiting] = await held();
+    waiting.deny();
+    expect(await s.told()).toEqual([1227]);
+    const [other, second] = await held();
+    other.upstream.close();
+    expect(await second.left).toBe('upstream-gone');
+    expect(await other.told()).toEqual([1159]);
+    expect([s, other].map(({ client }) => client.heard.sequences)).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+  });
+
+  test('and a file that is asked for comes with earlier ones', async () => {
+    const [s, waiting] = await held('load data local infile "f" into table t');
+    waiting.approve();
+    await s.sent();
+    s.upstream.heard.sequences.splice(0);
+    s.upstream.send(1, bytes('fb "f"'));
+    await s.told();
+    s.client.say(3, bytes('"1"'));
+    s.client.say(4, Buffer.alloc(0));
+    expect(await s.sent()).toEqual(['31', '']);
+    expect(s.upstream.heard.sequences).toEqual([2, 3]);
+    s.upstream.send(4, OK);
+    expect(await s.told()).toEqual([OK.toString('hex')]);
+    expect(s.client.heard.sequences).toEqual([1, 2, 5]);
+  });
+
+  test('the server reports its own', async () => {
+    const s = await told({});
+    s.client.say(0, 'alter table t');
+    await s.sent();
+    s.upstream.send(1, progressPacket('copy to tmp table'));
+    s.upstream.send(2, OK);
+    expect(await s.told()).toHaveLength(2);
+    expect(s.faults).toEqual([]);
+  });
+
+  test('again and again, until it is decided', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] });
+    try {
+      const [s, waiting] = await held();
+      vi.advanceTimersByTime(LIMITS.heartbeat_ms);
+      expect(await s.told()).toEqual([HELD]);
+      waiting.deny();
+      expect(await s.told()).toEqual([1227]);
+      vi.advanceTimersByTime(3 * LIMITS.heartbeat_ms);
+      expect(await s.told()).toEqual([]);
+      expect(s.client.heard.sequences).toEqual([1, 2, 3]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('not to a client that did not ask for it', async () => {
+    const s = await scene({ hold: /delete/ }, 'mariadb');
+    s.client.say(0, 'delete from t');
+    await s.gate.held();
+    expect(await s.told()).toEqual([]);
   });
 });
 
