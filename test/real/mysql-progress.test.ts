@@ -63,7 +63,10 @@ describe.skipIf(!available('mariadb'))('progress reports of the mariadb client',
     await server.sql('USE app; CREATE TABLE many (a INT); INSERT INTO many SELECT seq FROM seq_101_to_250');
     door.rules = { hold: /^alter/ };
     const begun = door.begins();
-    const { child, seen } = client('alter table many add b char(32) default (md5(repeat(a, 2000000))), algorithm=copy;', 'select 40 + 2;');
+    const { child, seen } = client(
+      'alter table many add b char(32) default (md5(repeat(a, 2000000))), algorithm=copy;',
+      'select 40 + 2;',
+    );
     (await (await begun).held()).approve();
     await expect.poll(() => seen.text, { timeout: 20_000 }).toContain('42 |');
     child.stdin.end('quit\n');

@@ -14,6 +14,7 @@ import type { ParsedUnder, Prepared } from './prepared.ts';
 import { refuse } from './refuse.ts';
 import { type Judging, OPEN, type State, type Step } from './state.ts';
 import { MALFORMED } from './texts.ts';
+import { readsDiagnostics } from './facts.ts';
 import { reread } from './wait.ts';
 
 /** The parameters of the command at hand; null: malformed. */
@@ -31,9 +32,13 @@ export const decide = (
   s.ready = null;
   if (ready?.type === 'refuse') return stopped(refuse(s, ready.text));
   if (ready?.type === 'run') return released(s, text, ready);
-  if (!s.factsKnown) return stopped(reread(s));
+  if (!s.factsKnown && (s.killed || !readsDiagnostics(text))) return stopped(reread(s));
   let judgement = judge(s, text, prepared);
   if (judgement === null) return WAIT;
+  if (!s.factsKnown && judgement.type !== 'pass') {
+    s.judged.length = 0;
+    return stopped(reread(s));
+  }
   const { plan } = judgement;
   // A server may have to parse the text again, and then does so under the mode of now.
   if (judgement.type === 'pass' && prepared !== null && parsedElsewhere(s, prepared)) {

@@ -87,6 +87,7 @@ export const cutEnded = (s: State, cutting: Cutting): void => {
   ended(s, cutting.text.sqlstate);
   // The kill may have come when nothing ran: our own question takes it.
   s.factsKnown = false;
+  s.killed = true;
   s.toClient.write(packets(cutting.sequence, errPacket(error)));
   s.phase = OPEN;
 };

@@ -152,6 +152,8 @@ export class State implements MysqlFacts {
   // ---- the facts
   /** As last read or told; what is not known is read before the next judgement. */
   factsKnown = false;
+  /** A KILL QUERY of ours may still hit what runs next: that is to be a question of ours. */
+  killed = false;
   /** Counts changes of the facts. */
   epoch = 0;
   now: ParsedUnder = { sql_mode: null, charset: '', database: undefined };

@@ -3,6 +3,8 @@
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Plan } from '../../../src/session/gate.ts';
+import { ownProblem } from '../../../src/session/mysql/own.ts';
 import { MysqlSession } from '../../../src/session/mysql/session.ts';
 import { COMMANDS, HANDLING } from '../../../src/session/mysql/table.ts';
 import type { MysqlUpstream, UpstreamEvents } from '../../../src/session/upstream.ts';
@@ -240,12 +242,19 @@ describe('commands', () => {
   });
 
   test('KILL of a session of the same user is done here', async () => {
-    const { client, gate, told, sent } = await scene();
+    const { client, upstream, gate, told, sent } = await scene();
     client.say(0, 'KILL QUERY 5');
     client.say(0, bytes('0c 05000000'));
     client.say(0, 'kill 5 ; ');
     expect(await told()).toHaveLength(3);
     expect([await sent(), gate.asked]).toEqual([[], []]);
+    // A long text is judged: an expression would take hours for some.
+    const long = `KILL 5${' '.repeat(200)}`;
+    client.say(0, long);
+    expect(await sent()).toEqual([long]);
+    upstream.send(1, OK);
+    await told();
+    gate.asked.splice(0);
     client.say(0, 'KILL 5 + 0');
     expect(await sent()).toEqual(['KILL 5 + 0']);
     expect(gate.asked).toEqual(['KILL 5 + 0']);
@@ -487,6 +496,13 @@ describe('prepared statements', () => {
     s.client.say(0, bytes('17 02000000 00 01000000'));
     expect((await s.told()).at(-1)).toBe(1243);
   });
+});
+
+test('a time that is none is told at once, however long it is', () => {
+  const plan = (value: string): Plan =>
+    ({ own: [{ op: 'set', name: 'hold', value, statement: 0 }] }) as unknown as Plan;
+  expect(ownProblem(plan(' 5 min '), [])).toBeNull();
+  expect(ownProblem(plan(`5${' '.repeat(1_000_000)}x`), [])).toMatchObject({ sqlstate: '22023' });
 });
 
 describe('progress, while held', () => {
