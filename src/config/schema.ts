@@ -8,7 +8,6 @@ import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstream
 
 /** Parts of the design that this release does not have. A file that names one is refused with 'not in this release'. */
 export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; readonly value?: string }[] = [
-  { path: ['mysql'] },
   { path: ['chat'] },
   { path: ['metrics'] },
   { path: ['store'], value: 'postgres' },
@@ -88,7 +87,7 @@ export function configSchema(sources: Sources) {
     data: path.describe('folder of the audit log, keys and state'),
     policy: path.describe('the policy file'),
     postgres: z.array(postgres).default([]),
-    mysql: z.array(mysql).default([]).describe('MySQL and MariaDB servers: not in this release'),
+    mysql: z.array(mysql).default([]),
     review: z.strictObject({
       listen: address.describe('console and API, host:port'),
       url: z

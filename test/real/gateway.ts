@@ -10,6 +10,7 @@ import { loadConfig } from '../../src/config/config.ts';
 import { makeScrypt } from '../../src/identity/password.ts';
 import { makeScramVerifier } from '../../src/identity/scram.ts';
 import { serve } from '../../src/main.ts';
+import { makeStored } from '../../src/wire/mysql/auth.ts';
 import { type RequestView, type ReviewClient, reviewClient, signIn } from '../../src/review/client.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 
@@ -17,7 +18,7 @@ export const AGENT_PASSWORD = 'agent-secret';
 const STARTER = new URL('../../policies/starter.yaml', import.meta.url).pathname;
 
 export interface GatewayOptions {
-  /** Of the upstream, with its password. */
+  /** Of the upstream, with its password: postgres:// or mysql://. */
   readonly upstream: string;
   /** Policy text; default: the starter policy. */
   readonly policy?: string;
@@ -70,12 +71,20 @@ export const writeGateway = async (
   const policy = join(dir, 'policy.yaml');
   await writeFile(policy, options.policy ?? (await readFile(STARTER, 'utf8')));
   const postgres = await makeScramVerifier(AGENT_PASSWORD);
+  const mysql = isMysql(options) ? await makeStored(AGENT_PASSWORD) : undefined;
   const own = password === undefined ? {} : { password: await makeScrypt(password) };
   await writeFile(
     join(dir, 'users.yaml'),
     stringify({
       users: [
-        { id: 'bot', kind: 'agent', groups: ['agents'], sponsor: 'ada', postgres },
+        {
+          id: 'bot',
+          kind: 'agent',
+          groups: ['agents'],
+          sponsor: 'ada',
+          postgres,
+          ...(mysql === undefined ? {} : { mysql }),
+        },
         { id: 'orphan', kind: 'agent', postgres },
         { id: 'ada', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
         { id: 'grace', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
@@ -94,7 +103,7 @@ export const writeGateway = async (
     stringify({
       data: 'data',
       policy: 'policy.yaml',
-      postgres: [
+      [isMysql(options) ? 'mysql' : 'postgres']: [
         { name: 'app', listen: '127.0.0.1:0', upstream: options.upstream, tags: { env: 'test' }, ...options.listener },
       ],
       review: { listen: '127.0.0.1:0' },
@@ -104,6 +113,8 @@ export const writeGateway = async (
   );
   return { dir, file, policy };
 };
+
+const isMysql = ({ upstream }: GatewayOptions): boolean => upstream.startsWith('mysql:');
 
 export type Decision = 'approve' | 'deny';
 
@@ -122,7 +133,7 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     log: createLog({ format: 'json', write: (line) => void lines.push(line) }),
     agentHint: null,
   });
-  const port = running.postgres[0]?.listen.port ?? 0;
+  const port = (running.postgres[0] ?? running.mysql[0])?.listen.port ?? 0;
   const { url } = running.review;
   const token = async (user: string): Promise<string> => (await signIn(url, { link: running.oneTime(user) })).token;
   const client = async (user: string): Promise<ReviewClient> => reviewClient(url, await token(user));
@@ -143,8 +154,8 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     port,
     reviewUrl: url,
     link: (user) => `${url}/in/${running.oneTime(user)}`,
-    agentUrl: (database = 'postgres', query = '') =>
-      `postgres://bot:${AGENT_PASSWORD}@127.0.0.1:${port}/${database}${query}`,
+    agentUrl: (database = isMysql(options) ? 'app' : 'postgres', query = '') =>
+      `${isMysql(options) ? 'mysql' : 'postgres'}://bot:${AGENT_PASSWORD}@127.0.0.1:${port}/${database}${query}`,
     token,
     grace,
     ada: await client('ada'),

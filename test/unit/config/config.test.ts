@@ -196,7 +196,6 @@ describe('what is refused, and where', () => {
   });
 
   it.each([
-    ['mysql: []', 'mysql: this key'],
     ['chat: {}', 'chat: this key'],
     ['metrics: {listen: 127.0.0.1:9090}', 'metrics: this key'],
     ['store: postgres://u@h/d', "store: 'postgres'"],
