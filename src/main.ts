@@ -156,7 +156,6 @@ const build = async (
     audit,
     allowed: config.audit.allowed,
     who: (user: string, authentication: string, address: string) => identity.principal(user, authentication, address),
-    reading: READING,
     console: () => reviewUrl,
     held_bytes_max: config.limits.held_bytes_max,
     analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,
@@ -167,7 +166,7 @@ const build = async (
       upstream.name,
       createGate({
         ...shared,
-        engine: postgresEngine(analyser),
+        engine: postgresEngine(analyser, READING),
         role: (user) => target(upstream, identity, user, config).user,
         where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
         catalog: (database) => catalogs.of(upstream, database),

@@ -25,15 +25,18 @@ export const lookAtCatalog = async (s: State): Promise<boolean> => {
 
 /** GateSession.catalogQuery: only of temporary objects, where all else is in the catalog that all share. */
 export const ownCatalogQuery = ({ catalog, catalogSeen, facts, options }: State): string | null => {
-  if (catalog === null) return null;
-  const { rows, temporary_rows } = options.reading;
+  const { reading } = options.engine;
+  if (catalog === null || !reading) return null;
+  const { rows, temporary_rows } = reading;
   const shared = catalog.current !== null && !facts.has_uncommitted && catalogSeen >= facts.committed_changes;
   return shared ? temporary_rows : rows;
 };
 
 /** Takes what the session's own connection sees (GateSession.ownCatalog). */
 export const takeOwnCatalog = (s: State, query: string, rows: string | null): ReturnType<GateSession['ownCatalog']> => {
-  const { make, over, temporary_rows, hasTemporary, isWhole } = s.options.reading;
+  const { reading } = s.options.engine;
+  if (!reading) throw new Error('sessions of this engine have no catalog of their own');
+  const { make, over, temporary_rows, hasTemporary, isWhole } = reading;
   const shared = query === temporary_rows ? (s.catalog?.last ?? null) : null;
   const same = shared !== null && shared === s.ownCatalogOf.shared && rows === s.ownCatalogOf.rows;
   // One that came late to see what this session has committed need not do so again.
