@@ -58,6 +58,10 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
     session_bound: found.session_bound,
     error: null,
     ...(found.user_code ? { user_code: true as const } : {}),
+    ...(found.missing ? { missing: true as const } : {}),
+    ...(found.changes_catalog ? { changes_catalog: 'any' as const } : {}),
+    ...(found.temporary.length > 0 ? { temporary: found.temporary } : {}),
+    ...(context.catalog ? { catalog: context.catalog.id } : {}),
   };
 }
 
