@@ -321,6 +321,7 @@ const beginMysql = async (
       return peer ? 'done' : 'unknown';
     },
     closed: () => client.closed(),
+    changeUser: (request, early) => client.changeUser(request, early),
   });
   await session.ready();
   const opened = await gate.open(

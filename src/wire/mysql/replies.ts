@@ -52,6 +52,8 @@ export interface ReplyFormat {
   readonly optionalMetadata: boolean;
   /** The first of the two: the reply to a prepare tells it, too. */
   readonly optionalPrepared: boolean;
+  /** MARIADB_CLIENT_PROGRESS: reports of progress may stand before any packet of a reply. */
+  readonly progress: boolean;
 }
 
 /** Most columns and parameters that the protocol can count. */
@@ -65,8 +67,8 @@ const EOF_BYTES = 5;
 const PAYLOAD_BYTES_MAX = 0xff_ffff;
 /** Bytes of a character of utf32. */
 const WIDEST_CHARACTER = 4;
-/** MariaDB's progress report, which nobody has asked for. */
-const PROGRESS_ERRNO = 0xffff;
+/** MariaDB's progress report comes as an error of this number. */
+export const PROGRESS_ERRNO = 0xffff;
 
 type State = 'first' | 'definitions' | 'definitions-eof' | 'rows' | 'fields' | 'file' | 'done';
 
@@ -306,7 +308,7 @@ export class ReplyReader {
   #error(body: Buffer, from: number, to: number): number {
     if (to - from < 3) return BROKEN;
     this.errno = body.readUInt16LE(from + 1);
-    if (this.errno === PROGRESS_ERRNO) return BROKEN;
+    if (this.errno === PROGRESS_ERRNO) return this.#format.progress ? PASSES : BROKEN;
     this.sqlstateAt = to - from >= 9 && body[from + 3] === 0x23 ? from + 4 : -1;
     this.failed = true;
     this.changesFrom = this.changesTo = 0;
