@@ -45,6 +45,10 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/ ?The transaction is failed: ROLLBACK before you go on\./g, ' Your transaction is still open.'],
   [/ ?You were in a transaction: it is failed, ROLLBACK it\./g, ' Your transaction is still open.'],
   [/error ZH00\d/g, 'error 1644'],
+  // One line must hold all of it.
+  [/The request stays open until/g, 'Open until'],
+  [/: a changed statement is a new request/g, ''],
+  [/Connections do not wait for this\. /g, ''],
 ];
 
 /** The text as an ERR packet tells it. */
