@@ -34,12 +34,15 @@ import type { Gate } from './session/gate.ts';
 import { MysqlSession } from './session/mysql/session.ts';
 import { MysqlAnalyser } from './sql/mysql/analyser.ts';
 import { defaultContext } from './sql/mysql/context.ts';
+import { explainTexts as mysqlExplainTexts, impactQuestion as mysqlImpactQuestion } from './sql/mysql/impact.ts';
+import { modeOf } from './sql/mysql/modes.ts';
 import type { AnalysisContext } from './sql/findings.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 import { READING } from './sql/postgres/catalog/reading.ts';
 import { explainTexts, impactQuestion, isPlainBuiltIn } from './sql/postgres/impact.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
 import { connectMysql } from './upstream/mysql/connect.ts';
+import { createPlanner as createMysqlPlanner } from './upstream/mysql/impact.ts';
 import { PLAIN } from './upstream/mysql/kill.ts';
 import { PostgresCatalog } from './upstream/postgres/catalog.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
@@ -183,7 +186,7 @@ const build = async (
         role: (user) => mysqlTarget(upstream, identity, user, config).user,
         where: ({ database, engine }) => ({ engine, upstream: upstream.name, database, tags: upstream.tags }),
         catalog: () => null,
-        impact: null,
+        impact: mysqlImpactOf(upstream, identity, config, fault, closers),
       }),
     );
 
@@ -422,7 +425,7 @@ const impactOf = (
     fault,
   });
   closers.push(() => planner.close());
-  return async ({ where, role, parameters }, { text, analysis, analyse, user, server_pid, search_path }) => {
+  return async ({ where, role, parameters }, { text, analysis, analyse, user, server_pid, facts: { search_path } }) => {
     const plans = await Promise.all(explainTexts(text, analysis).map(async (explain) => analyse(explain)));
     return planner.estimate({
       ...impactQuestion(text, analysis, plans),
@@ -432,6 +435,33 @@ const impactOf = (
       search_path,
       server_pid,
       parameters,
+    });
+  };
+};
+
+/** The same of a MySQL or MariaDB server. */
+const mysqlImpactOf = (
+  upstream: MysqlConfig,
+  identity: Identity,
+  config: Config,
+  fault: GateOptions['fault'],
+  closers: (() => Promise<void> | void)[],
+): NonNullable<GateOptions['impact']> => {
+  const planner = createMysqlPlanner({ target: (user) => mysqlTarget(upstream, identity, user, config), fault });
+  closers.push(() => planner.close());
+  return async ({ parameters }, { text, analysis, analyse, user, server_pid, facts }) => {
+    if (facts.engine === 'postgres') return null;
+    const { engine, version, sql_mode, charset, database } = facts;
+    const mode = sql_mode === null ? null : modeOf(sql_mode);
+    const asked = { text, analysis, parameters, engine, version, charset, sql_mode: mode };
+    const plans = await Promise.all(mysqlExplainTexts(asked).map(async (explain) => analyse(explain)));
+    return planner.estimate({
+      ...mysqlImpactQuestion(asked, plans),
+      user,
+      database: database ?? null,
+      sql_mode,
+      charset,
+      server_pid,
     });
   };
 };
