@@ -169,6 +169,8 @@ export interface Analysis {
   readonly elsewhere?: true;
   /** Of a prepared statement: AnalysisContext.planned_before. */
   readonly planned_before?: readonly string[];
+  /** Of a text in a literal, MySQL: the rules that it was read under; under others it may be another text. Absent: it was read under all. */
+  readonly read_under?: string;
   /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */
   readonly error: AnalysisError | null;
 }

@@ -320,6 +320,7 @@ export function judgeBody(a: Analyst, from: number, to: number, kind: string): s
     else expression(a, part, loose || (a.lexer.rules.mode & MODE.oracle) !== 0);
   }
   a.in_body = in_body;
+  if (a.hides_effects && !in_body) a.forget();
   if (!closed || end < to) a.add('unknown', '', 'A body whose blocks do not close.');
   if (followed && !isPackage(a.lexer, from)) a.add('unknown', '', 'More follows a block than its end.');
   if (a.changes.mode !== undefined) a.changes.mode = null;

@@ -3,6 +3,7 @@ import type { Analyst, Name } from './analyst.ts';
 import { bodyOf, judgeBody } from './compound.ts';
 import { Kind } from './lexer.ts';
 import { walk } from './relations.ts';
+import { keepsHere } from './settings.ts';
 import { namesOf, notUnderstood } from './statements.ts';
 
 /** at: the word for what is defined; from: CREATE, ALTER or DROP. */
@@ -84,10 +85,28 @@ function table(a: Analyst, from: number, at: number, to: number): string {
   const name = a.name(start, to);
   if (!name) return notUnderstood(a, from, to, kind);
   one(name);
+  if (verb === 'CREATE' && temporary) options(a, name.to, to);
   if (verb === 'CREATE') rowsOf(a, name.to, to);
   else alterTable(a, name.to, to);
   return kind;
 }
+
+/** Where the rows of a session's own table are kept: elsewhere, they can be anybody's. */
+function options(a: Analyst, from: number, to: number): void {
+  let depth = 0;
+  for (let at = from; at < to; at += 1) {
+    if (a.isChar(at, '(')) depth += 1;
+    else if (a.isChar(at, ')')) depth -= 1;
+    if (depth > 0) continue;
+    const word = a.word(at);
+    if (word === 'SELECT' || word === 'AS') return;
+    const value = a.isChar(at + 1, '=') ? at + 2 : at + 1;
+    const elsewhere =
+      word === 'ENGINE' ? !keepsHere(a.textOf(value)) : ELSEWHERE.has(word) && a.kind(value) === Kind.string;
+    if (elsewhere) a.add('admin', 'file', 'A table whose rows are kept elsewhere.', a.place(at, value + 1));
+  }
+}
+const ELSEWHERE: ReadonlySet<string> = new Set(['CONNECTION', 'DIRECTORY']);
 
 function isTemporary(a: Analyst, from: number, at: number): boolean {
   for (let i = from; i < at; i += 1) if (a.is(i, 'TEMPORARY')) return true;
