@@ -55,7 +55,7 @@ const fault = (what: string, error?: unknown): void => {
 };
 const gateOf = (engine: 'postgres' | 'mysql'): Gate =>
   createGate({
-    engine: engine === 'postgres' ? postgresEngine(analyser) : mysqlEngine(new MysqlAnalyser()),
+    engine: engine === 'postgres' ? postgresEngine(analyser, READING) : mysqlEngine(new MysqlAnalyser()),
     policy: () => loaded.policy,
     desk: {} as Desk,
     audit,
@@ -64,7 +64,6 @@ const gateOf = (engine: 'postgres' | 'mysql'): Gate =>
     who: (id) => ({ id, kind: 'agent', groups: [], sponsor: 'ada', authentication: '', address: '127.0.0.1' }),
     where: ({ database }) => ({ engine, upstream: 'app', database, tags: {} }),
     catalog: () => null,
-    reading: READING,
     console: () => null,
     held_bytes_max: DEFAULT_LIMITS.held_bytes_max,
     impact: null,
@@ -220,7 +219,7 @@ const mysql = async (): Promise<void> => {
       status: STATUS_FLAGS.AUTOCOMMIT,
     } as unknown as MysqlUpstream,
     DEFAULT_LIMITS,
-    { fault, kill: () => 'unknown', closed: () => {} },
+    { fault, kill: () => 'unknown', changeUser: () => {}, closed: () => {} },
   );
   const ready = session.ready();
   const result = (row: readonly string[]): Buffer =>

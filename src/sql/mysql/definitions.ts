@@ -36,6 +36,7 @@ function afterIf(a: Analyst, at: number): number {
 }
 
 function define(a: Analyst, object: string, why: string, name: Name | null): void {
+  a.redefines(object);
   a.add('ddl', object, why, name ? a.place(name.from, name.to) : null);
   a.guard(object, null);
 }
@@ -70,23 +71,45 @@ function table(a: Analyst, from: number, at: number, to: number): string {
   const temporary = isTemporary(a, from, at);
   const kind = `${verb} TABLE`;
   const why = `${VERBS[verb]} a table.`;
-  const one = (name: Name): void => {
-    const place = a.place(name.from, name.to);
-    if (temporary) a.writes(name, `${VERBS[verb]} a table of the session's own.`, place);
-    else define(a, a.object(name), why, name);
-  };
+  const own = (name: Name): void =>
+    a.writes(name, `${VERBS[verb]} a table of the session's own.`, a.place(name.from, name.to), []);
   if (temporary) a.commits = false;
   const start = afterIf(a, at + 1);
   if (verb === 'DROP') {
-    namesOf(a, start, to, one);
+    namesOf(a, start, to, (name) => {
+      if (temporary || a.isTemporary(name)) own(name);
+      else define(a, a.object(name), why, name);
+      a.temporary('gone', name);
+    });
     return kind;
   }
   const name = a.name(start, to);
   if (!name) return notUnderstood(a, from, to, kind);
-  one(name);
-  if (verb === 'CREATE') rowsOf(a, name.to, to);
-  else alterTable(a, name.to, to);
+  if (verb === 'ALTER') {
+    if (a.isTemporary(name) && !movesTable(a, name.to, to)) own(name);
+    else {
+      define(a, a.object(name), why, name);
+      a.temporary('gone', name);
+    }
+    alterTable(a, name.to, to);
+    return kind;
+  }
+  if (temporary) {
+    a.temporary('made', name);
+    own(name);
+  } else {
+    define(a, a.object(name), why, name);
+    a.found.created.add(a.object(name));
+  }
+  rowsOf(a, name.to, to);
   return kind;
+}
+
+/** ALTER TABLE that gives it another name, or changes places with another one. */
+function movesTable(a: Analyst, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1)
+    if (a.is(at, 'RENAME') || a.is(at, 'EXCHANGE') || a.is(at, 'CONVERT') || a.is(at, 'TABLESPACE')) return true;
+  return false;
 }
 
 function isTemporary(a: Analyst, from: number, at: number): boolean {
@@ -138,7 +161,9 @@ function index(a: Analyst, from: number, at: number, to: number): string {
   while (on < to && !a.is(on, 'ON')) on += 1;
   const name = a.name(on + 1, to);
   if (!name) return notUnderstood(a, from, to, `${a.word(from)} INDEX`);
-  define(a, a.object(name), `${VERBS[a.word(from)]} an index of a table.`, name);
+  const why = `${VERBS[a.word(from)]} an index of a table.`;
+  if (a.isTemporary(name)) a.writes(name, why, a.place(name.from, name.to), []);
+  else define(a, a.object(name), why, name);
   return `${a.word(from)} INDEX`;
 }
 
@@ -258,6 +283,7 @@ const DEFINITIONS: Readonly<Record<string, Definition>> = Object.assign(
 
 function database(a: Analyst, from: number, at: number, to: number): string {
   const name = a.name(afterIf(a, at + 1), to);
+  a.redefines(null);
   a.add('ddl', name?.name ?? '', `${VERBS[a.word(from)]} a database.`, name ? a.place(name.from, name.to) : null);
   return `${a.word(from)} DATABASE`;
 }
