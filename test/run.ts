@@ -47,6 +47,7 @@ const NEEDS: readonly Need[] = [
     path: ['/usr/sbin/mariadbd'],
     packages: ['mariadb-server', 'mariadb-client'],
   },
+  { what: "MariaDB's test suites", path: ['/usr/bin/mariadb-test'], packages: ['mariadb-test', 'mariadb-test-data'] },
   { what: 'bzip2', path: ['bzip2'], packages: ['bzip2'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
   ...[...DRIVERS, ...MYSQL_DRIVERS, ...TOOLS]
@@ -75,7 +76,7 @@ const stages: readonly Stage[] = [
   vitest('architecture, unit', 'unit'),
   vitest('transcripts', 'transcripts'),
   vitest('real servers', 'real'),
-  vitest('regression suite', 'regress'),
+  vitest('regression suites', 'regress'),
   vitest('browser', 'browser'),
   ...(prove ? [vitest('corpus', 'corpus')] : []),
 ];

@@ -141,6 +141,7 @@ export function createDesk(options: DeskOptions): Desk {
       reason: held.reason,
       reason_at: held.reason_at,
       in_transaction: held.in_transaction,
+      commits: held.commits,
       earlier: held.earlier,
       passed: held.passed,
       digest: held.digest,

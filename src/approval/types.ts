@@ -63,6 +63,8 @@ export interface Held {
   readonly reason: string;
   readonly reason_at: number | null;
   readonly in_transaction: boolean;
+  /** Statements of the open transaction that it commits before it does anything (MySQL's DDL); 0: it commits none so. */
+  readonly commits: number;
   readonly earlier: readonly EarlierStatement[];
   /** What the client has got already: the statement runs, and was stopped at a limit. Null: it has not run. */
   readonly passed: Passed | null;

@@ -358,7 +358,12 @@ function Transaction({ request }: { readonly request: RequestView }) {
 }
 
 function transactionSentence(request: RequestView): string {
+  const { commits } = request;
+  if (commits > 0)
+    return `${isOpen(request) ? 'Commits' : 'Was to commit'} ${commits} earlier ${commits === 1 ? 'statement' : 'statements'} of this transaction before it does anything: a rollback afterwards takes nothing back.`;
   if (!request.in_transaction) return isOpen(request) ? 'None open. It would commit by itself.' : 'None was open.';
+  if (isOpen(request) && request.where.engine !== 'postgres')
+    return 'A denial leaves it open: the agent goes on with it, or rolls it back.';
   return isOpen(request)
     ? 'A denial rolls all of it back when the agent ends the transaction.'
     : 'It was sent inside this transaction.';

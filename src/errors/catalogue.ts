@@ -230,12 +230,15 @@ export const texts = {
       readonly waited: number;
       readonly deadline: number;
       readonly inTransaction: boolean;
+      /** Statements of the open transaction that it would commit. */
+      readonly commits?: number;
     }) => ({
       message: `approval pending, not denied: request ${v.id} has ${v.approvals} of ${v.needed} approvals`,
       detail: [
         v.waited > 0 ? `The connection waited its ${v.waited} s.` : 'Connections do not wait for this.',
         `The statement did not run. The request stays open until ${utc(v.deadline)} UTC.`,
         ...(v.inTransaction ? ['You were in a transaction: it is failed, ROLLBACK it.'] : []),
+        ...(v.commits ? [`When it runs, it commits ${earlier(v.commits)} of that transaction.`] : []),
       ].join(' '),
       hint: sendAgain(v.id, v.inTransaction),
     }),
@@ -646,6 +649,10 @@ export function errorsTable(): string {
 }
 
 const passed = ({ rows }: { readonly rows: number }): string => `${rows} ${rows === 1 ? 'row' : 'rows'}`;
+
+/** Of its transaction. */
+const earlier = (statements: number): string =>
+  `${statements} earlier ${statements === 1 ? 'statement' : 'statements'}`;
 
 const approvers = (by: readonly { readonly id: string; readonly group: string }[]): string =>
   by.map(({ id, group }) => (group === '' ? id : `${id} (${group})`)).join(', ');

@@ -45,6 +45,10 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/ ?The transaction is failed: ROLLBACK before you go on\./g, ' Your transaction is still open.'],
   [/ ?You were in a transaction: it is failed, ROLLBACK it\./g, ' Your transaction is still open.'],
   [/error ZH00\d/g, 'error 1644'],
+  // One line must hold all of it.
+  [/The request stays open until/g, 'Open until'],
+  [/: a changed statement is a new request/g, ''],
+  [/Connections do not wait for this\. /g, ''],
 ];
 
 /** The text as an ERR packet tells it. */
@@ -55,7 +59,7 @@ export function mysqlError(text: WireText): MysqlError {
     string,
     string,
   ];
-  const head = detail === '' && hint === '' ? message : `${message}.`;
+  const head = (detail === '' && hint === '') || message.endsWith('.') ? message : `${message}.`;
   const room = ERROR_BYTES_MAX - bytesOf(head) - bytesOf(hint) - 2;
   const facts = cutBytes(detail, Math.max(room, Math.min(DETAIL_BYTES_MIN, bytesOf(detail))));
   return { errno, sqlstate, message: cutBytes([head, facts, hint].filter(Boolean).join(' '), ERROR_BYTES_MAX) };

@@ -4,7 +4,8 @@ import { digest } from '../approval/digest.ts';
 import type { Held, HoldResult, Passed } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Ask } from '../policy/types.ts';
-import type { BoundParameter, HoldStart, OwnCommand, Plan } from '../session/gate.ts';
+import type { BoundParameter, EarlierText, HoldStart, OwnCommand, Plan } from '../session/gate.ts';
+import type { Analysis } from '../sql/findings.ts';
 import type { Context } from './context.ts';
 import { estimate } from './impact.ts';
 import { meant } from './meaning.ts';
@@ -117,6 +118,7 @@ const heldOf = (
     reason: told,
     reason_at: told === '' ? null : told === facts.reason ? facts.reason_at : Date.now(),
     in_transaction,
+    commits: passed ? 0 : committedBy(analysis, facts.earlier),
     passed,
     earlier: facts.earlier.map(({ sql, at, outcome }) => ({ sql, at, outcome })),
     digest: digest({
@@ -132,6 +134,10 @@ const heldOf = (
     }),
   };
 };
+
+/** Of the open transaction: those that succeeded. */
+const committedBy = ({ statements }: Analysis, earlier: readonly EarlierText[]): number =>
+  statements.some(({ commits }) => commits === true) ? earlier.filter(({ outcome }) => outcome === 'OK').length : 0;
 
 const ownReason = (own: readonly OwnCommand[]): string | null => {
   let reason: string | null = null;

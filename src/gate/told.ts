@@ -41,6 +41,7 @@ export const BEFORE: Words = {
       waited,
       deadline: request.deadline,
       inTransaction,
+      commits: request.commits,
     }),
   expired: ({ id, deadline, who }) => texts.expired({ id, deadline, sponsor: who.sponsor }),
   withdrawn: ({ id, withdrawn }) => texts.withdrawn({ id, by: withdrawn?.by ?? 'its requester' }),

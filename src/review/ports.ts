@@ -78,6 +78,7 @@ export interface RequestLike {
   readonly reason: string;
   readonly reason_at: number | null;
   readonly in_transaction: boolean;
+  readonly commits: number;
   readonly earlier: readonly { readonly sql: string; readonly at: number; readonly outcome: string }[];
   readonly decisions: readonly {
     readonly decision: 'approve' | 'deny';

@@ -154,6 +154,7 @@ export const requestView = z.object({
   reason: wordsView.nullable(),
   reason_at: at.nullable(),
   in_transaction: z.boolean(),
+  commits: z.int(),
   earlier: z.array(z.object({ ...wordsView.shape, at, outcome: z.string() })),
   opened: at,
   deadline: at,

@@ -131,6 +131,7 @@ export function viewOf(request: RequestLike, viewer: ReviewerIdentity, desk: Des
     reason: request.reason === '' ? null : words(request.reason),
     reason_at: request.reason_at,
     in_transaction: request.in_transaction,
+    commits: request.commits,
     earlier: request.earlier.map(({ sql, at, outcome }) => {
       const { text, marks } = decode(sql);
       return { text, marks, at, outcome: spell(outcome) };

@@ -100,6 +100,7 @@ export function request(sql: string, findings: readonly Found[], other: Partial<
     reason: '',
     reason_at: null,
     in_transaction: false,
+    commits: 0,
     earlier: [],
     decisions: [],
     withdrawn: null,

