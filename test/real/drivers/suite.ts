@@ -26,7 +26,8 @@ export const describeDrivers = <S extends string, D extends Driver<S>, T extends
   for (const [index, driver] of table.drivers.entries()) {
     describe.sequential(driver.name, () => {
       if (!table.has(driver)) {
-        test.skip(`not here; on Debian: apt-get install ${driver.packages.join(' ')}`, () => {});
+        const packages = driver.packages.length > 0 ? `; on Debian: apt-get install ${driver.packages.join(' ')}` : '';
+        test.skip(`not here${packages}`, () => {});
         return;
       }
       let stage: T;
