@@ -46,6 +46,7 @@ const NEEDS: readonly Need[] = [
     path: ['/usr/sbin/mariadbd'],
     packages: ['mariadb-server', 'mariadb-client'],
   },
+  { what: "MariaDB's test suites", path: ['/usr/bin/mariadb-test'], packages: ['mariadb-test', 'mariadb-test-data'] },
   {
     what: 'PyMySQL',
     probe: [PYTHON, '-c', 'import pymysql, cryptography'],
@@ -79,7 +80,7 @@ const stages: readonly Stage[] = [
   vitest('architecture, unit', 'unit'),
   vitest('transcripts', 'transcripts'),
   vitest('real servers', 'real'),
-  vitest('regression suite', 'regress'),
+  vitest('regression suites', 'regress'),
   vitest('browser', 'browser'),
   ...(prove ? [vitest('corpus', 'corpus')] : []),
 ];

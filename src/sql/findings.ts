@@ -159,6 +159,8 @@ export interface Analysis {
   readonly user_code?: true;
   /** For the statements that follow, names may mean other objects: temporary ones of this session (or what they hid, if there were any), or any. Absent: they do not. */
   readonly changes_catalog?: 'temporary' | 'temporary-gone' | 'any';
+  /** MySQL: what becomes of the session's temporary tables if it succeeds, in the order of the text. Absent: nothing. */
+  readonly temporary?: readonly TemporaryChange[];
   /** The catalog that names were looked up in. Absent: none. */
   readonly catalog?: number;
   /** A name is not in that catalog: it does not exist, or not yet. Absent: each is. */
@@ -173,6 +175,12 @@ export interface Analysis {
   readonly read_under?: string;
   /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */
   readonly error: AnalysisError | null;
+}
+
+/** `table`: its database, NUL, its name; null: any that there are. */
+export interface TemporaryChange {
+  readonly op: 'made' | 'gone';
+  readonly table: string | null;
 }
 
 export interface AnalysisError {

@@ -190,6 +190,7 @@ export class ModelGate implements GateSession {
         type: 'wait',
         notice: NOTICE,
         heartbeat: () => NOTICE,
+        stage: 'held',
         wait_ms: 1_000_000,
         ended: new Promise<HoldEnded>((resolve) =>
           later(() => {
@@ -253,6 +254,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     // What EXEC runs may be a SET.
     queries: true,
     changes_catalog: null,
+    temporary: [],
     changes_facts: opaque || executed || statements.some(({ verb }) => verb === 'SET' || verb === 'SETL'),
     changes_role: opaque || executed,
     opaque,

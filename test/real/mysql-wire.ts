@@ -45,6 +45,7 @@ export class MysqlWire {
       sessionTrack: has(CLIENT.SESSION_TRACK),
       optionalMetadata: false,
       optionalPrepared: false,
+      progress: false,
     });
   }
 

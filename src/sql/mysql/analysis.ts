@@ -34,17 +34,18 @@ export function analyseInner(a: Analyst, text: string): Analysis | null {
 }
 
 function analyse(text: string, context: MysqlContext, depth: number): Analysis {
-  if (text.length > STATEMENT_BYTES_MAX) return refused('', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
+  if (text.length > STATEMENT_BYTES_MAX)
+    return refused(TOO_COMPLEX, '', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
   const found = new Found();
   let message: Message;
   try {
     message = judgeStatements(text, context, found, depth);
   } catch (error) {
     if (!(error instanceof TooMuch)) throw error;
-    return refused('', `more than ${FINDINGS_MAX} findings in one message`, null);
+    return refused(TOO_COMPLEX, '', `more than ${FINDINGS_MAX} findings in one message`, null);
   }
   const reason = reasonIn(text, message);
-  if (message.broken && !message.ambiguous) return refused(message.shape, message.broken[0], reason);
+  if (message.broken && !message.ambiguous) return refused(SYNTAX_ERROR, message.shape, message.broken[0], reason);
   return {
     statements: found.statements,
     findings: inOrder(found.findings),
@@ -53,13 +54,17 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
     functions: sorted(found.functions),
     effects: message.effects,
     own: message.own,
-    forward: forward(text, message),
+    forward: found.statements.length > 0 ? forward(text, message) : withComment(text, message),
     position_shift: [],
     shape: message.shape,
     reason,
     session_bound: found.session_bound,
     error: null,
     ...(found.user_code ? { user_code: true as const } : {}),
+    ...(found.missing ? { missing: true as const } : {}),
+    ...(found.changes_catalog ? { changes_catalog: 'any' as const } : {}),
+    ...(found.temporary.length > 0 ? { temporary: found.temporary } : {}),
+    ...(context.catalog ? { catalog: context.catalog.id } : {}),
   };
 }
 
@@ -93,8 +98,20 @@ function forward(text: string, { comments, answered, ambiguous }: Message): stri
   return out + text.slice(copied);
 }
 
-function refused(shape: string, message: string, reason: string | null): Analysis {
-  const error: AnalysisError = { sqlstate: '42000', message, position: 0 };
+/** Comments alone are answered with OK, blanks alone with an error: the sign that begins the first of them stays. */
+function withComment(text: string, message: Message): string | null {
+  const blanked = forward(text, message);
+  const [start] = message.comments[0] ?? [];
+  if (blanked === null || start === undefined || message.answered.length > 0) return blanked;
+  const sign = text.startsWith('/*', start) ? '/**/' : (/^(?:#|--[^\n\r]?)/.exec(text.slice(start))?.[0] ?? '');
+  return blanked.slice(0, start) + sign + blanked.slice(start + sign.length);
+}
+
+const SYNTAX_ERROR = '42601';
+const TOO_COMPLEX = '54000';
+
+function refused(sqlstate: string, shape: string, message: string, reason: string | null): Analysis {
+  const error: AnalysisError = { sqlstate, message, position: 0 };
   return {
     statements: [],
     findings: [],

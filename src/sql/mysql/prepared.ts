@@ -95,6 +95,7 @@ function literal(a: Analyst, from: number, to: number): Analysis | null {
       return inner;
     }
     a.add('code', '', 'Runs a text that can not be read here.', a.place(from, end));
+    a.forget();
     return null;
   }
   walk(a, from, to, { start: 'expression' });

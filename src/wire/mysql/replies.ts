@@ -18,6 +18,8 @@ export const PREPARE_REPLY = 4;
 export const ROWS_REPLY = 5;
 /** Definitions up to an EOF. */
 export const FIELDS_REPLY = 6;
+/** As RESULT_REPLY, of an execution that asks for a cursor: the rows of its result may be left for later. */
+export const CURSOR_REPLY = 7;
 
 /** What a packet is. */
 export const PASSES = 0;
@@ -50,6 +52,8 @@ export interface ReplyFormat {
   readonly optionalMetadata: boolean;
   /** The first of the two: the reply to a prepare tells it, too. */
   readonly optionalPrepared: boolean;
+  /** MARIADB_CLIENT_PROGRESS: reports of progress may stand before any packet of a reply. */
+  readonly progress: boolean;
 }
 
 /** Most columns and parameters that the protocol can count. */
@@ -61,8 +65,10 @@ const HEAD_ERR = 0xff;
 /** A row that begins with 0xFE is of the greatest length. */
 const EOF_BYTES = 5;
 const PAYLOAD_BYTES_MAX = 0xff_ffff;
-/** MariaDB's progress report, which nobody has asked for. */
-const PROGRESS_ERRNO = 0xffff;
+/** Bytes of a character of utf32. */
+const WIDEST_CHARACTER = 4;
+/** MariaDB's progress report comes as an error of this number. */
+export const PROGRESS_ERRNO = 0xffff;
 
 type State = 'first' | 'definitions' | 'definitions-eof' | 'rows' | 'fields' | 'file' | 'done';
 
@@ -238,7 +244,8 @@ export class ReplyReader {
 
   #definitionsEnd(head: number, body: Buffer, from: number, to: number): number {
     if (head !== HEAD_EOF || !this.#eof(body, from, to)) return BROKEN;
-    if (this.#kind !== PREPARE_REPLY && (this.status & STATUS_FLAGS.CURSOR_EXISTS) !== 0) return this.#ended();
+    // MariaDB tells of a cursor also where a procedure has one open, and then sends rows all the same.
+    if (this.#kind === CURSOR_REPLY && (this.status & STATUS_FLAGS.CURSOR_EXISTS) !== 0) return this.#ended();
     this.#defined(false);
     return this.done ? END : PASSES;
   }
@@ -252,7 +259,8 @@ export class ReplyReader {
   /** A result has ended well. */
   #ended(): number {
     this.results++;
-    const more = this.#kind === RESULT_REPLY && (this.status & STATUS_FLAGS.MORE_RESULTS_EXISTS) !== 0;
+    const several = this.#kind === RESULT_REPLY || this.#kind === CURSOR_REPLY;
+    const more = several && (this.status & STATUS_FLAGS.MORE_RESULTS_EXISTS) !== 0;
     this.#state = more ? 'first' : 'done';
     return more ? RESULT_END : END;
   }
@@ -288,6 +296,8 @@ export class ReplyReader {
     this.changesFrom = this.changesTo = 0;
     if (!this.tracked || (this.status & STATUS_FLAGS.SESSION_STATE_CHANGED) === 0) return true;
     at = behindString(body, at, to);
+    // In a database of ucs2, utf16 or utf32 MariaDB makes a whole character of the length's first byte; its clients read no change then.
+    for (let filled = 0; at >= 0 && filled < WIDEST_CHARACTER - 1 && body[at] === 0 && at + 1 < to; filled++) at++;
     const end = at < 0 ? -1 : behindString(body, at, to);
     if (end !== to) return false;
     this.changesFrom = at + lenencBytes(body, at);
@@ -298,7 +308,7 @@ export class ReplyReader {
   #error(body: Buffer, from: number, to: number): number {
     if (to - from < 3) return BROKEN;
     this.errno = body.readUInt16LE(from + 1);
-    if (this.errno === PROGRESS_ERRNO) return BROKEN;
+    if (this.errno === PROGRESS_ERRNO) return this.#format.progress ? PASSES : BROKEN;
     this.sqlstateAt = to - from >= 9 && body[from + 3] === 0x23 ? from + 4 : -1;
     this.failed = true;
     this.changesFrom = this.changesTo = 0;

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { NEED_MORE, PACKET, PacketReader, packets, PART, ROWS, WHOLE } from '../../../src/wire/mysql/frame.ts';
 import {
   BROKEN,
+  CURSOR_REPLY,
   END,
   FIELDS_REPLY,
   FILE_REQUEST,
@@ -21,7 +22,13 @@ import {
 } from '../../../src/wire/mysql/replies.ts';
 import { bytes } from './bytes.ts';
 
-const OLD: ReplyFormat = { deprecateEof: false, sessionTrack: false, optionalMetadata: false, optionalPrepared: false };
+const OLD: ReplyFormat = {
+  deprecateEof: false,
+  sessionTrack: false,
+  optionalMetadata: false,
+  optionalPrepared: false,
+  progress: false,
+};
 const NEW: ReplyFormat = { ...OLD, deprecateEof: true, sessionTrack: true };
 const OPTIONAL: ReplyFormat = { ...OLD, optionalMetadata: true, optionalPrepared: true };
 const OPTIONAL_NEW: ReplyFormat = { ...NEW, optionalMetadata: true, optionalPrepared: true };
@@ -52,6 +59,8 @@ const follow = (format: ReplyFormat, kind: number, payloads: readonly Buffer[]):
   return [what, reader];
 };
 
+const PROGRESS = hex('ff ffff 01 01 02 010000 04 "copy"');
+
 describe('replies of real servers', () => {
   test.each<[string, ReplyFormat, number, Buffer[], number[]]>([
     ['OK', OLD, RESULT_REPLY, [OK], [END]],
@@ -70,8 +79,23 @@ describe('replies of real servers', () => {
     ],
     ['an error behind a result', OLD, RESULT_REPLY, [OK_MORE, ERR], [RESULT_END, END]],
     ['an error among rows', NEW, RESULT_REPLY, [ONE, COLUMN, ROW_1, ERR], [PASSES, PASSES, ROW, END]],
-    ['a cursor', OLD, RESULT_REPLY, [ONE, COLUMN, EOF_CURSOR], [PASSES, PASSES, END]],
-    ['a cursor without EOF', NEW, RESULT_REPLY, [ONE, COLUMN, OK_EOF_CURSOR], [PASSES, PASSES, END]],
+    ['a cursor', OLD, CURSOR_REPLY, [ONE, COLUMN, EOF_CURSOR], [PASSES, PASSES, END]],
+    ['a cursor without EOF', NEW, CURSOR_REPLY, [ONE, COLUMN, OK_EOF_CURSOR], [PASSES, PASSES, END]],
+    ['no cursor where one was asked for', OLD, CURSOR_REPLY, [ONE, COLUMN, EOF, BINARY_ROW, EOF], [0, 0, 0, ROW, END]],
+    [
+      'results of a CALL with a cursor',
+      OLD,
+      CURSOR_REPLY,
+      [ONE, COLUMN, EOF, EOF_MORE, OK],
+      [0, 0, 0, RESULT_END, END],
+    ],
+    [
+      'rows of a procedure that has a cursor open',
+      OLD,
+      RESULT_REPLY,
+      [ONE, COLUMN, EOF_CURSOR, ROW_1, hex('fe 0000 4a00'), OK],
+      [PASSES, PASSES, PASSES, ROW, RESULT_END, END],
+    ],
     ['rows of a cursor', NEW, ROWS_REPLY, [BINARY_ROW, OK_EOF], [ROW, END]],
     ['a cursor that is none', OLD, ROWS_REPLY, [ERR], [END]],
     ['a prepare of nothing', OLD, PREPARE_REPLY, [hex('00 01000000 0000 0000 00 0000')], [END]],
@@ -99,6 +123,13 @@ describe('replies of real servers', () => {
     ['COM_SET_OPTION', OLD, STATUS_REPLY, [EOF], [END]],
     ['COM_SET_OPTION without EOF', NEW, STATUS_REPLY, [OK_EOF], [END]],
     ['a request for a file', OLD, RESULT_REPLY, [hex('fb "numbers"')], [FILE_REQUEST]],
+    [
+      'reports of progress',
+      { ...OLD, progress: true },
+      RESULT_REPLY,
+      [PROGRESS, ONE, COLUMN, PROGRESS, EOF, ROW_1, PROGRESS, EOF],
+      [PASSES, PASSES, PASSES, PASSES, PASSES, ROW, PASSES, END],
+    ],
     ['the greatest number of rows', OLD, RESULT_REPLY, [hex('00 feffffffffffffffff 00 0200 0000')], [END]],
   ])('%s', (_, format, kind, payloads, expected) => {
     const [what, reader] = follow(format, kind, payloads);
@@ -153,6 +184,19 @@ describe('replies of real servers', () => {
     ]);
     expect(follow({ ...NEW, sessionTrack: false }, RESULT_REPLY, [ok])[1].changesTo).toBe(0);
   });
+
+  test.each([
+    ['ucs2', hex('00 00 00 0040 0000 00 00 05 01 03 02 "d3"')],
+    ['utf32', hex('00 00 00 0040 0000 00 000000 05 01 03 02 "d3"')],
+  ])('what has changed in a database of %s', (_, ok) => {
+    const [what, reader] = follow(NEW, RESULT_REPLY, [ok]);
+    expect(what).toEqual([END]);
+    const seen: unknown[] = [];
+    readChanges(Buffer.concat([Buffer.from([9, 9, 9]), ok]), reader.changesFrom, reader.changesTo, (...change) =>
+      seen.push(change),
+    );
+    expect(seen).toEqual([[1, '', 'd3']]);
+  });
 });
 
 describe('a hostile server', () => {
@@ -167,6 +211,12 @@ describe('a hostile server', () => {
     ['an EOF of a length that is none', OLD, RESULT_REPLY, [ONE, COLUMN, EOF, OK_EOF]],
     ['an OK that is cut off', NEW, RESULT_REPLY, [hex('00 00 00 0200')]],
     ['changes that lie', NEW, RESULT_REPLY, [hex('00 00 00 0240 0000 00 ff 00')]],
+    [
+      'changes behind more than a character',
+      NEW,
+      RESULT_REPLY,
+      [hex('00 00 00 0240 0000 00 00000000 05 01 03 02 "d3"')],
+    ],
     ['a file where none can be', OLD, PREPARE_REPLY, [hex('fb 61')]],
     ['a progress report that nobody wanted', OLD, RESULT_REPLY, [hex('ff ffff 01 01 01 000000 00')]],
     ['an OK of a prepare that is cut off', OLD, PREPARE_REPLY, [OK]],

@@ -151,6 +151,8 @@ describe('what is told besides', () => {
     ]);
     expect(found(analyse('EXECUTE q'))).toEqual(['settings q']);
     expect(found(analyse('EXECUTE q', { prepared: () => undefined }))).toEqual(['code q?']);
+    // The server may read it all the same: then there is a statement of that name.
+    expect(analyse(`PREPARE p FROM 'SELECT "x'`).effects.map(({ type }) => type)).toContain('unknown');
     expect(analyse("PREPARE p FROM 'SELECT 1'").effects).toMatchObject([{ type: 'prepare', name: 'p' }]);
   });
 
@@ -174,6 +176,9 @@ describe('what is told besides', () => {
   it('comments are blanked, versioned ones and hints stay', () => {
     expect(analyse('SELECT /* x */ 1 -- y').forward).toBe('SELECT         1     ');
     expect(analyse('SELECT /*+ BKA(t) */ /*!50000 1 */').forward).toBeNull();
+    expect(analyse(' /* x */ # y').forward).toBe(' /**/       ');
+    expect(analyse('-- x\n# y').forward).toBe('--  \n   ');
+    expect(analyse('# x').forward).toBe('#  ');
     expect(analyse('SELECT 1 /* reason: why é */').reason).toBe('why é');
     expect(analyse("SELECT 'secret', 7, x'41', @'v'").shape).toBe('SELECT ?, ?, ?, ?');
   });
