@@ -161,13 +161,18 @@ describe.each(ENGINES)('%s', (engine) => {
         .replaceAll(VICTIM, String(victim))
         .replaceAll('agent_su@127.0.0.1:33069', `agent_su:${USERS.agent_su}@127.0.0.1:${server.port}`);
 
-    /** Databases and accounts as the case expects them; what it returns puts away what outlives them. */
+    /** Databases and accounts as they were. */
+    const restore = async (): Promise<void> => {
+      if (!changed) return;
+      await root.query('DROP DATABASE IF EXISTS app; DROP DATABASE IF EXISTS hr; DROP DATABASE IF EXISTS evil');
+      await root.query(await readFile(new URL('bypass-mysql.sql', FIXTURES), 'utf8'));
+      await root.query(await readFile(new URL('bypass-mysql-accounts.sql', FIXTURES), 'utf8'));
+      changed = false;
+    };
+
+    /** The server as the case expects it; what it returns puts away what outlives it. */
     const prepare = async ({ setup = [], files = {}, victim: held }: Case): Promise<() => Promise<void>> => {
-      if (changed) {
-        await root.query('DROP DATABASE IF EXISTS app; DROP DATABASE IF EXISTS hr; DROP DATABASE IF EXISTS evil');
-        await root.query(await readFile(new URL('bypass-mysql.sql', FIXTURES), 'utf8'));
-        await root.query(await readFile(new URL('bypass-mysql-accounts.sql', FIXTURES), 'utf8'));
-      }
+      await restore();
       changed = setup.length > 0;
       const admin = await connect(server.port, server.user, server.password);
       for (const sql of setup) await admin.query(here(sql));
@@ -325,6 +330,7 @@ describe.each(ENGINES)('%s', (engine) => {
       '%s',
       { timeout: CASE_MS_MAX },
       async (_, { messages, must_hold }) => {
+        await restore();
         await root.query('TRUNCATE TABLE mysql.general_log');
         tap.clear();
         const item: Case = {
@@ -343,7 +349,6 @@ describe.each(ENGINES)('%s', (engine) => {
         expect(stopped !== null, `${stopped ?? 'passed'}: ${by}`).toBe(must_hold);
         const text = crucial(item);
         if (must_hold) expect([...tap.ran, ...(await logged())].filter((sent) => isSame(sent, text))).toEqual([]);
-        changed = true;
       },
     );
 
