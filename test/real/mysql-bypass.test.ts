@@ -47,10 +47,13 @@ interface Case {
 }
 
 const FIXTURES = new URL('../../fixtures/sql/', import.meta.url);
-const CASES = readFileSync(new URL('bypass-mysql.jsonl', FIXTURES), 'utf8')
-  .trim()
-  .split('\n')
-  .map((line) => JSON.parse(line) as Case);
+const casesOf = (file: string): Case[] =>
+  readFileSync(new URL(file, FIXTURES), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Case);
+/** Those of the collection, and our own of more than texts. */
+const CASES = [...casesOf('bypass-mysql.jsonl'), ...casesOf('tricks-mysql.jsonl')];
 const OF: Readonly<Record<Engine, string>> = { mysql: 'MySQL', mariadb: 'MariaDB' };
 
 /** Longest that a case may take, in ms: a reply that never comes fails it. */
@@ -233,7 +236,7 @@ describe.each(ENGINES)('%s', (engine) => {
       const session = (item.session ?? []).map((sql) => () => client.query(text(sql)));
       if (item.messages) return [...session, ...item.messages.map((message) => () => say(client, message, infile))];
       const sql = item.sql_hex === undefined ? text(item.sql ?? '') : Buffer.from(item.sql_hex, 'hex');
-      if (item.transport !== 'com_stmt') return [...session, () => client.query(sql, [], infile)];
+      if (!item.transport.startsWith('com_stmt')) return [...session, () => client.query(sql, [], infile)];
       return [...session, () => client.prepare(sql), () => client.execute((item.params ?? []).map(here))];
     };
 
@@ -284,11 +287,12 @@ describe.each(ENGINES)('%s', (engine) => {
       return Buffer.from(hex.replaceAll(VICTIM_HEX, id.toString('hex')), 'hex');
     };
 
-    /** What the server must not run unheld, as the tap writes it: of several messages the last one. Null: the login itself is the trick. */
+    /** What the server must not run unheld, as the tap writes it: of several messages the last one. */
     const crucial = (item: Case): string => {
       if (item.sql_hex !== undefined) return Buffer.from(item.sql_hex, 'hex').toString('latin1');
-      const [name, first, second] =
-        item.messages?.findLast(([type]) => !/^(Execute|ExecDirect|ExecLong|LongData|Fetch)$/.test(type)) ?? [];
+      const executes = EXECUTES.test(item.messages?.at(-1)?.[0] ?? '');
+      const said = item.messages?.findLast(([type]) => (executes ? type === 'Prepare' : !EXECUTES.test(type)));
+      const [name, first, second] = said ?? [];
       if (name === 'Raw') return `COM_${RAW[first as number]} ${bytes(String(second)).toString('hex')}`.trimEnd();
       if (name === 'InitDb') return `COM_INIT_DB ${Buffer.from(String(first)).toString('hex')}`;
       return Buffer.from(here(String(name === undefined ? item.sql : first))).toString('latin1');
@@ -360,6 +364,9 @@ Arguable:${lines(arguable)}`);
     });
   });
 });
+
+/** Messages that run what was prepared. */
+const EXECUTES = /^(Exec|LongData|Fetch)/;
 
 /** Commands of the cases that are sent as bytes. */
 const RAW: Readonly<Record<number, string>> = Object.fromEntries(
