@@ -22,8 +22,10 @@ export function analyseText(text: string, context: MysqlContext): Analysis {
 export function analyseInner(a: Analyst, text: string): Analysis | null {
   if (a.depth >= DEPTH_MAX) return null;
   const { rules_of_texts } = a;
+  // A temporary table of today may be gone when it runs.
+  const { temporaries: _, ...now } = a.context;
   const context: MysqlContext = {
-    ...a.context,
+    ...now,
     database: a.database,
     sql_mode: rules_of_texts === null ? null : a.lexer.rules.mode,
     multi_statements: false,

@@ -63,6 +63,8 @@ function runs(a: Analyst, inner: Analysis, at: number, to: number): void {
       a.changes.sets_database = true;
     }
   }
+  if (inner.temporary !== undefined) a.found.forgetTemporary();
+  a.found.changes_catalog ||= inner.changes_catalog !== undefined;
   a.commits ||= inner.statements.some(({ commits }) => commits === true);
   const [only] = inner.statements;
   if (inner.statements.length === 1 && only) a.rows_max = only.rows_max;
