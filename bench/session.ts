@@ -54,7 +54,7 @@ const analyser = await PostgresAnalyser.create();
 const loaded = await loadPolicy(new URL('../policies/starter.yaml', import.meta.url).pathname);
 if ('errors' in loaded) throw new Error('the starter policy does not load');
 const gate = createGate({
-  engine: postgresEngine(analyser),
+  engine: postgresEngine(analyser, READING),
   policy: () => loaded.policy,
   desk: {} as Desk,
   audit,
@@ -70,7 +70,6 @@ const gate = createGate({
   }),
   where: ({ database }) => ({ engine: 'postgres', upstream: 'app', database, tags: {} }),
   catalog: () => null,
-  reading: READING,
   console: () => null,
   held_bytes_max: DEFAULT_LIMITS.held_bytes_max,
   impact: null,

@@ -45,7 +45,10 @@ export interface PostgresConfig {
 }
 
 /** A MySQL or MariaDB server. */
-export type MysqlConfig = Pick<PostgresConfig, 'name' | 'listen' | 'upstream' | 'tls' | 'upstream_tls' | 'tags'>;
+export type MysqlConfig = Pick<
+  PostgresConfig,
+  'name' | 'listen' | 'upstream' | 'tls' | 'upstream_tls' | 'catalog' | 'tags'
+>;
 
 export interface Config {
   /** Absolute path of the file it came from. */

@@ -148,6 +148,7 @@ export class State implements MysqlFacts {
   readonly has_uncommitted = false;
   readonly committed_changes = 0;
   catalog_changes = 0;
+  temporaries: readonly string[] = NO_TABLES;
 
   // ---- the facts
   /** As last read or told; what is not known is read before the next judgement. */
@@ -345,6 +346,8 @@ export class State implements MysqlFacts {
 }
 
 const { IN_TRANS, AUTOCOMMIT } = STATUS_FLAGS;
+
+export const NO_TABLES: readonly string[] = [];
 
 /** Plans are made anew whenever what they use is another. */
 const CURRENT = { at: null, elsewhere: false } as const;

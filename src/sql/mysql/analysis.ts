@@ -21,14 +21,16 @@ export function analyseText(text: string, context: MysqlContext): Analysis {
 /** The text of a literal that a statement prepares or runs. Null: too deep to be looked at. */
 export function analyseInner(a: Analyst, text: string): Analysis | null {
   if (a.depth >= DEPTH_MAX) return null;
+  const { rules_of_texts } = a;
   const context: MysqlContext = {
     ...a.context,
     database: a.database,
-    sql_mode: a.lexer.rules.mode,
+    sql_mode: rules_of_texts === null ? null : a.lexer.rules.mode,
     multi_statements: false,
     prepared: (name) => (a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name)),
   };
-  return analyse(text, context, a.depth + 1);
+  const analysis = analyse(text, context, a.depth + 1);
+  return rules_of_texts === null ? analysis : { ...analysis, read_under: rules_of_texts };
 }
 
 function analyse(text: string, context: MysqlContext, depth: number): Analysis {
@@ -59,6 +61,10 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
     session_bound: found.session_bound,
     error: null,
     ...(found.user_code ? { user_code: true as const } : {}),
+    ...(found.missing ? { missing: true as const } : {}),
+    ...(found.changes_catalog ? { changes_catalog: 'any' as const } : {}),
+    ...(found.temporary.length > 0 ? { temporary: found.temporary } : {}),
+    ...(context.catalog ? { catalog: context.catalog.id } : {}),
   };
 }
 

@@ -1,6 +1,9 @@
 // The analysis of one text under one set of lexical rules: its tokens, what was found of it, and the words that the tables
 // (statements.ts, set.ts, relations.ts) use to look at tokens. Tokens are named by their index; a range is half-open.
 import type { Action, Analysis, Effect, OwnStatement } from '../findings.ts';
+import { type Behind, behindRoutine, behindTable, type Verb } from './behind.ts';
+import { Catalog } from './catalog/catalog.ts';
+import type { RoutineRow } from './catalog/rows.ts';
 import type { MysqlContext } from './context.ts';
 import type { Found } from './found.ts';
 import { classOf } from './functions.ts';
@@ -41,6 +44,8 @@ export class Analyst {
   changes: Changes = {};
   /** Inside of a body, where names may be variables and NEW or OLD a row. */
   in_body = false;
+  /** A statement under way sets sql_mode for itself alone: texts in literals are read under another one than it is. */
+  own_mode = false;
   /** Inside of EXPLAIN: what writes is only planned. */
   planned = false;
   /** How many texts inside of literals this one is in. */
@@ -75,6 +80,12 @@ export class Analyst {
 
   get escapes(): boolean {
     return !(this.lexer.rules.mode & MODE.no_backslash_escapes);
+  }
+
+  /** What texts in literals are read under when they run: sql_mode and character set. Null: it can't be told, for loops and handlers. */
+  get rules_of_texts(): string | null {
+    const { mode, reading } = this.lexer.rules;
+    return this.in_body || this.own_mode ? null : `${mode} ${reading}`;
   }
 
   // Looking at tokens.
@@ -177,7 +188,7 @@ export class Analyst {
     return `${SYSTEM.has(lower) ? lower : of}.${SYSTEM.has(lower) ? name.toLowerCase() : name}`;
   }
 
-  reads(name: Pick<Name, 'database' | 'name'>, at: readonly [number, number] | null): void {
+  reads(name: Pick<Name, 'database' | 'name'>, at: Place): void {
     const object = this.object(name);
     this.found.reads.add(object);
     if (!object.startsWith('information_schema.') && !object.startsWith('performance_schema.'))
@@ -185,17 +196,93 @@ export class Analyst {
     const unknown = name.database === null && this.database === undefined;
     if (unknown) this.unresolved('read', object, 'Reads a table of a database that is not known here.', at);
     else this.add('read', object, ACCOUNTS.test(object) ? "Reads the server's own accounts." : 'Reads a table.', at);
+    this.#behind('read', name, ['read'], at);
   }
 
-  writes(name: Pick<Name, 'database' | 'name'>, why: string, at: readonly [number, number] | null): void {
+  /** verbs: what is done to its rows; none where that fires no triggers and moves no rows of others. */
+  writes(name: Pick<Name, 'database' | 'name'>, why: string, at: Place, verbs: readonly Verb[]): void {
     if (this.planned) return this.reads(name, at);
     const object = this.object(name);
     this.found.writes.add(object);
+    if (verbs.length > 0 && !this.isTemporary(name) && !this.#made.has(object)) this.found.changes_rows = true;
     if (name.database === null && this.database === undefined)
       this.unresolved('write', object, 'Writes a table of a database that is not known here.', at);
     else this.add('write', object, why, at);
     this.guard(object, at);
+    this.#behind('write', name, verbs, at);
   }
+
+  get #catalog(): Catalog | null {
+    return this.context.catalog instanceof Catalog ? this.context.catalog : null;
+  }
+
+  /** What lies behind a table or view. */
+  #behind(action: 'read' | 'write', name: Pick<Name, 'database' | 'name'>, verbs: readonly Verb[], at: Place): void {
+    const database = name.database ?? this.database;
+    if (database === null || database === undefined) return;
+    const system = SYSTEM.has(database.toLowerCase());
+    const object = this.object(name);
+    const catalog = this.#catalog;
+    if (catalog === null) {
+      if (this.context.blind && !system && !this.isTemporary(name)) this.unresolved('code', object, BLIND, at);
+      return;
+    }
+    if (this.isTemporary(name)) return;
+    if (this.found.doubted && !system && !this.found.created.has(object)) this.unresolved(action, object, DOUBTED, at);
+    const row = catalog.table(system ? database.toLowerCase() : database, name.name);
+    if (row)
+      for (const verb of verbs) this.#include(behindTable(this, catalog, row, verb), object, at, action === 'write');
+    else if (!system && !this.#made.has(object) && catalog.seesTables(database)) this.found.missing = true;
+  }
+
+  #include(behind: Behind, object: string, at: Place, machinery: boolean): void {
+    this.found.include(behind, object, at, machinery);
+    if (!behind.changes_session) return;
+    this.changes.mode = null;
+    this.forget();
+  }
+
+  /** A definition changes what names mean for those who come later: this one's, or (null) any. */
+  redefines(object: string | null): void {
+    const { found } = this;
+    found.changes_catalog = true;
+    if (object === null) found.created.clear();
+    else found.created.delete(object);
+    if (this.in_body) found.doubted = true;
+  }
+
+  // Temporary tables.
+
+  /** Certainly one of the session's own. In a body nothing is: what is called may run in another session, or not at all. */
+  isTemporary({ database, name }: Pick<Name, 'database' | 'name'>): boolean {
+    const table = this.#tableOf(database, name);
+    if (table === null || this.in_body) return false;
+    const { temporary } = this.found;
+    for (let i = temporary.length - 1; i >= 0; i -= 1) {
+      const change = temporary[i]!;
+      if (change.table === null) return false;
+      if (change.table === table) return change.op === 'made';
+      // Names that differ in case alone are the same on some servers.
+      if (change.op === 'gone' && change.table.toLowerCase() === table.toLowerCase()) return false;
+    }
+    return this.context.temporaries?.has(table) === true;
+  }
+
+  #tableOf(database: string | null, name: string): string | null {
+    const of = database ?? this.database;
+    return of === null || of === undefined ? null : `${of}\0${name}`;
+  }
+
+  /** A temporary table is there now, or is gone: one of this name, if there was one. */
+  temporary(op: 'made' | 'gone', name: Pick<Name, 'database' | 'name'>): void {
+    const table = this.#tableOf(name.database, name.name);
+    if (this.in_body || table === null) this.found.forgetTemporary();
+    else this.found.temporary.push({ op, table });
+    if (op === 'made') this.#made.add(this.object(name));
+  }
+
+  /** Tables that this text makes temporary ones of, perhaps. */
+  readonly #made = new Set<string>();
 
   /** What a change of one of the server's own tables means besides. */
   guard(object: string, at: readonly [number, number] | null): void {
@@ -208,11 +295,11 @@ export class Analyst {
   /** A call, from its name on: findings for what it does. */
   call(name: Name, quoted: boolean, apart: boolean): void {
     const at = this.place(name.from, name.to);
-    if (name.database !== null) return this.userFunction(this.object(name), at);
+    if (name.database !== null) return this.userFunction(name, at);
     const upper = name.name.toUpperCase();
     const is = classOf(upper, quoted, apart, this.context);
     if (is === 'word') return;
-    if (is === null) return this.userFunction(this.object(name), at);
+    if (is === null) return this.userFunction(name, at);
     const bare = upper.toLowerCase();
     this.found.functions.add(bare);
     if (is === 'plain') return;
@@ -222,17 +309,66 @@ export class Analyst {
     else this.add('admin', bare, 'Changes the server.', at);
   }
 
-  userFunction(object: string, at: readonly [number, number]): void {
-    this.found.functions.add(object);
+  userFunction(name: Name, at: Place): void {
+    const loadable = name.database === null && this.#catalog?.isLoadable(name.name) === true;
+    if (loadable || !this.runs(name, null, 'FUNCTION', at)) {
+      const object = this.object(name);
+      this.found.functions.add(object);
+      this.opaque(
+        object,
+        loadable ? 'Calls a function of a shared library.' : 'Calls a function that is not built in.',
+        at,
+      );
+    }
+  }
+
+  /** Code of which nothing is known. */
+  opaque(object: string, why: string, at: Place): void {
     this.found.user_code = true;
-    this.unresolved('code', object, 'Calls a function that is not built in.', at);
+    this.unresolved('code', object, why, at);
+    this.found.changes_catalog = true;
+    this.found.forgetTemporary();
     this.forget();
+  }
+
+  /**
+   * A routine runs: its body counts. `last`: the third part of a name, of a routine in a package. False: nothing is known of it. Where
+   * there is none of a name with a database, the server will say so.
+   */
+  runs(name: Pick<Name, 'database' | 'name'>, last: string | null, type: 'FUNCTION' | 'PROCEDURE', at: Place): boolean {
+    const catalog = this.#catalog;
+    if (catalog === null || this.found.doubted) return false;
+    const { database } = this;
+    const of = (schema: string | null | undefined, routine: string, kind: RoutineRow['type']): readonly RoutineRow[] =>
+      schema === null || schema === undefined
+        ? []
+        : catalog.routines(schema, routine).filter((row) => row.type === kind);
+    // p, d.p; k.p and d.k.p in a package k.
+    const named =
+      last === null
+        ? [
+            ...of(name.database ?? database, name.name, type),
+            ...(name.database === null ? [] : of(database, name.database, 'PACKAGE BODY')),
+          ]
+        : of(name.database, name.name, 'PACKAGE BODY');
+    for (const row of named) {
+      const object = `${row.schema}.${row.name}`;
+      this.found.functions.add(object);
+      this.found.user_code = true;
+      this.#include(behindRoutine(this, catalog, row), object, at, false);
+    }
+    if (named.length > 0) return true;
+    this.found.missing = true;
+    // A function without a database may be one of the server's that is not known here.
+    const schema = name.database ?? (type === 'PROCEDURE' ? database : null);
+    return typeof schema === 'string' && catalog.seesRoutines(schema) && !SYSTEM.has(schema.toLowerCase());
   }
 
   // Effects.
 
   effect(effect: Effect): void {
-    if (!this.in_body && !this.planned) this.effects.push(effect);
+    if (this.in_body) this.found.changes_session = true;
+    else if (!this.planned) this.effects.push(effect);
   }
 
   set(name: string, value: string | null | undefined): void {
@@ -246,6 +382,11 @@ export class Analyst {
       this.effect({ type: 'unknown', statement: this.found.statement });
   }
 }
+
+type Place = readonly [number, number] | null;
+
+const BLIND = 'The catalog can not be read now: what lies behind is not known.';
+const DOUBTED = 'An earlier statement of the message may have made this name mean something else.';
 
 const QUOTES: ReadonlySet<number> = new Set([0x27, 0x22, 0x60]);
 // oxlint-disable-next-line no-control-regex

@@ -310,7 +310,7 @@ const ENDED: ReadonlySet<string> = new Set(['IF', 'CASE', 'LOOP', 'WHILE', 'REPE
 
 /** Judges a body from its first token on; the kind that was given. */
 export function judgeBody(a: Analyst, from: number, to: number, kind: string): string {
-  const loose = isPackage(a.lexer, from);
+  const loose = kind === 'PACKAGE BODY' || isPackage(a.lexer, from);
   const { parts, closed, end, followed } = readBlocks(a.lexer, from, loose);
   const { in_body } = a;
   a.in_body = true;
@@ -320,8 +320,10 @@ export function judgeBody(a: Analyst, from: number, to: number, kind: string): s
     else expression(a, part, loose || (a.lexer.rules.mode & MODE.oracle) !== 0);
   }
   a.in_body = in_body;
+  // What runs now, and is no definition.
+  if (kind !== '' && a.found.changes_session) a.forget();
   if (!closed || end < to) a.add('unknown', '', 'A body whose blocks do not close.');
-  if (followed && !isPackage(a.lexer, from)) a.add('unknown', '', 'More follows a block than its end.');
+  if (followed && !loose) a.add('unknown', '', 'More follows a block than its end.');
   if (a.changes.mode !== undefined) a.changes.mode = null;
   a.rows_max = null;
   if (a.found.findings.at(-1)?.statement !== a.found.statement)
@@ -337,8 +339,10 @@ function expression(a: Analyst, { type, from, to }: Part, loose: boolean): void 
     return a.add('unknown', a.word(from).toLowerCase(), 'A statement in a body that Holdpoint does not know.');
   // ORACLE mode calls a procedure by its name alone.
   const name = a.name(from, to);
-  if (name && (name.to === to || a.isChar(name.to, '.') || a.isChar(name.to, '(')))
-    a.unresolved('code', a.object(name), 'Runs a stored procedure.', a.place(from, to));
+  if (!name || (name.to !== to && !a.isChar(name.to, '.') && !a.isChar(name.to, '('))) return;
+  const last = a.isChar(name.to, '.') && a.isName(name.to + 1) ? a.textOf(name.to + 1) : null;
+  if (!a.runs(name, last, 'PROCEDURE', a.place(from, to)))
+    a.opaque(a.object(name), 'Runs a stored procedure.', a.place(from, to));
 }
 
 /** Statements of bodies that only steer what runs. */

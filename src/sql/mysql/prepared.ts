@@ -12,13 +12,10 @@ export function judgePrepare(a: Analyst, at: number, to: number): string {
   const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
   a.add('settings', name, 'Prepares a statement.', a.place(at, at + 2));
   const inner = literal(a, at + 3, to);
-  if (inner !== null && !a.in_body) {
-    a.prepared.set(name, inner);
-    a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
-  } else if (!a.in_body) {
-    a.prepared.set(name, undefined);
-    a.effect({ type: 'deallocate', name, statement: a.found.statement });
-  }
+  // In a body it may be prepared, or not, or more than once.
+  a.prepared.set(name, a.in_body || inner === null ? undefined : inner);
+  if (inner !== null) a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
+  else a.effect({ type: 'deallocate', name, statement: a.found.statement });
   return kind;
 }
 
@@ -33,7 +30,9 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
     a.add('settings', name, 'Runs a prepared statement that is not there.');
     return 'EXECUTE';
   }
-  if (known === undefined || known.error) {
+  // MySQL reads its text again where a table has changed since, and then under the mode of now.
+  const elsewhere = known?.read_under !== undefined && known.read_under !== a.rules_of_texts;
+  if (known === undefined || known.error || elsewhere) {
     a.unresolved('code', name, 'Runs a prepared statement that was not judged.');
     a.forget();
     a.changes.mode = null;
@@ -69,6 +68,15 @@ function runs(a: Analyst, inner: Analysis, at: number, to: number): void {
   if (inner.statements.length === 1 && only) a.rows_max = only.rows_max;
 }
 
+/** Servers make UTF-8 of three bytes at most of it, and read that as text of the connection: are those the same bytes? */
+function isKept(a: Analyst, text: string): boolean {
+  if (a.lexer.rules.reading !== 'utf8' || a.in_body) return !NOT_ASCII.test(text);
+  return a.context.engine === 'mariadb' || !FOUR_BYTES.test(text);
+}
+// oxlint-disable-next-line no-control-regex
+const NOT_ASCII = /[^\x00-\x7f]/;
+const FOUR_BYTES = /[\xf0-\xff]/;
+
 /** The analysis of a literal's text, whose findings count here; null: it is no literal, or can't be read. */
 function literal(a: Analyst, from: number, to: number): Analysis | null {
   let end = from;
@@ -81,7 +89,7 @@ function literal(a: Analyst, from: number, to: number): Analysis | null {
   const using = a.is(end, 'USING');
   if (end > from && (end === to || using)) {
     walk(a, end, to, { start: 'expression' });
-    const inner = analyseInner(a, text);
+    const inner = isKept(a, text) ? analyseInner(a, text) : null;
     if (inner && inner.error === null) {
       a.found.merge(inner, a.place(from, end));
       return inner;

@@ -6,7 +6,7 @@ import { readingOf } from './charsets.ts';
 import { Kind } from './lexer.ts';
 import { modeOf, modeOfNumber } from './modes.ts';
 import { walk } from './relations.ts';
-import { judgeSetting, type VariableScope } from './settings.ts';
+import { ENGINE_SETTINGS, judgeSetting, keepsHere, type VariableScope } from './settings.ts';
 import { judge } from './statements.ts';
 
 const SCOPES: Readonly<Record<string, VariableScope>> = {
@@ -118,6 +118,8 @@ function systemVariable(
   a.set(name, value);
   if (name === 'sql_mode') a.changes.mode = sqlMode(a, from, to, value);
   else if (name === 'character_set_client') charset(a, value, place);
+  else if (ENGINE_SETTINGS.has(name) && value !== null && !keepsHere(value ?? ''))
+    a.add('admin', name, 'New tables may keep their rows elsewhere.', place);
   else if (name === 'autocommit' && value !== undefined && /^(1|on|true)$/i.test(value ?? '')) a.commits = true;
 }
 
@@ -264,7 +266,10 @@ function setStatement(a: Analyst, at: number, to: number): string {
   const touches_mode = a.changes.mode !== undefined || a.changes.charset !== undefined;
   a.effects.length = effects;
   a.changes = changes;
+  const { own_mode } = a;
+  a.own_mode ||= touches_mode;
   const kind = end + 1 < to ? judge(a, end + 1, to) : 'SET STATEMENT';
+  a.own_mode = own_mode;
   // They are put back behind the statement, also over what it has set itself.
   if (touches_mode) a.changes.mode = null;
   return kind;

@@ -46,7 +46,7 @@ describe('tables', () => {
   });
 
   it.each([
-    ['DELETE HISTORY FROM t', ['write app.t']],
+    ['DELETE HISTORY FROM t', ['admin', 'write app.t']],
     ["SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01', u", ['read app.t', 'read app.u']],
     ['SELECT NEXT VALUE FOR s', ['write app.s']],
     ['ANALYZE UPDATE t SET a = 1', ['write app.t']],
