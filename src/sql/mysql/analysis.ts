@@ -19,11 +19,11 @@ export function analyseText(text: string, context: MysqlContext): Analysis {
 }
 
 /** The text of a literal that a statement prepares or runs. Null: too deep to be looked at. */
-export function analyseInner(a: Analyst, text: string): Analysis | null {
+export function analyseInner(a: Analyst, text: string, database = a.database): Analysis | null {
   if (a.depth >= DEPTH_MAX) return null;
   const context: MysqlContext = {
     ...a.context,
-    database: a.database,
+    database,
     sql_mode: a.lexer.rules.mode,
     multi_statements: false,
     prepared: (name) => (a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name)),

@@ -11,8 +11,9 @@ export function judgePrepare(a: Analyst, at: number, to: number): string {
   const kind = 'PREPARE';
   const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
   a.add('settings', name, 'Prepares a statement.', a.place(at, at + 2));
-  const inner = literal(a, at + 3, to);
-  if (inner !== null && !a.in_body) {
+  const judged = literal(a, at + 3, to);
+  if (judged !== null && !a.in_body) {
+    const inner = a.database === undefined ? judged : { ...judged, search_path: a.database };
     a.prepared.set(name, inner);
     a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
   } else if (!a.in_body) {
@@ -33,14 +34,25 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
     a.add('settings', name, 'Runs a prepared statement that is not there.');
     return 'EXECUTE';
   }
-  if (known === undefined || known.error) {
-    a.unresolved('code', name, 'Runs a prepared statement that was not judged.');
-    a.forget();
+  const now = known && anew(a, known);
+  if (!now || now.error) {
+    a.opaque(name, 'Runs a prepared statement that was not judged.', a.place(at, at + 2));
     a.changes.mode = null;
     return 'EXECUTE';
   }
-  runs(a, known, at, to);
+  if (now !== known) a.found.merge(known, a.place(at, to));
+  runs(a, now, at, to);
   return 'EXECUTE';
+}
+
+/**
+ * What was found in another catalog may be something else now: the server looks names up again, in the database that was current when the
+ * statement was prepared. Undefined: it can't be told.
+ */
+function anew(a: Analyst, known: Analysis): Analysis | undefined {
+  if (known.catalog === a.context.catalog?.id && !a.found.doubted) return known;
+  if (known.prepared_by === undefined || known.search_path === undefined || a.found.doubted) return undefined;
+  return analyseInner(a, known.prepared_by, known.search_path) ?? undefined;
 }
 
 /** MariaDB: EXECUTE IMMEDIATE 'text' */
@@ -64,6 +76,8 @@ function runs(a: Analyst, inner: Analysis, at: number, to: number): void {
       a.changes.sets_database = true;
     }
   }
+  for (const change of inner.temporary ?? []) a.found.temporary.push(change);
+  if (inner.changes_catalog) a.redefines(null);
   a.commits ||= inner.statements.some(({ commits }) => commits === true);
   const [only] = inner.statements;
   if (inner.statements.length === 1 && only) a.rows_max = only.rows_max;
@@ -84,13 +98,12 @@ function literal(a: Analyst, from: number, to: number): Analysis | null {
     const inner = analyseInner(a, text);
     if (inner && inner.error === null) {
       a.found.merge(inner, a.place(from, end));
-      return inner;
+      return { ...inner, prepared_by: text };
     }
-    a.add('code', '', 'Runs a text that can not be read here.', a.place(from, end));
+    a.opaque('', 'Runs a text that can not be read here.', a.place(from, end));
     return null;
   }
   walk(a, from, to, { start: 'expression' });
-  a.unresolved('code', '', 'Runs a text that is made when it runs.', a.place(from, to));
-  a.forget();
+  a.opaque('', 'Runs a text that is made when it runs.', a.place(from, to));
   return null;
 }

@@ -65,6 +65,13 @@ function describe(catalog: Catalog): string {
       'SHOW_ROUTINE (MySQL), SHOW CREATE ROUTINE or SELECT on mysql.proc (MariaDB)',
     ),
     listed(
+      users(triggers)
+        .filter(({ body }) => body === null)
+        .map(named),
+      'can not look into triggers',
+      'TRIGGER',
+    ),
+    listed(
       databases.filter((database) => !catalog.seesTriggers(database)),
       'can not see triggers, whose doings count for nothing, of',
       'TRIGGER',

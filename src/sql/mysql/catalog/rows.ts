@@ -4,12 +4,15 @@
 // table's or view's definition under a lock that only DDL's last step excludes) nothing does either: lock_wait_timeout is 0, and what could
 // not be read in that moment is left out and read again.
 
+import type { MysqlContext } from '../context.ts';
+
 export type Kind = 'table' | 'view' | 'sequence';
 
 /** Null texts: the account may not see them, or they could not be read just then. */
 export interface CatalogRows {
   /** 0: names of databases and tables are told apart by their case. */
   readonly lower_case: number;
+  readonly engine: MysqlContext['engine'];
   readonly tables: readonly TableRow[];
   readonly views: ReadonlyMap<string, string | null>;
   readonly triggers: readonly TriggerRow[];
@@ -79,7 +82,7 @@ interface Part {
 }
 
 const PARTS = {
-  server: { columns: ['CAST(@@lower_case_table_names AS CHAR)'], from: '', once: true },
+  server: { columns: ['CAST(@@lower_case_table_names AS CHAR)', 'VERSION()'], from: '', once: true },
   rights: {
     columns: ['r.d', 'r.p'],
     from: `FROM (SELECT '%' AS d, u.PRIVILEGE_TYPE AS p FROM information_schema.USER_PRIVILEGES AS u WHERE u.GRANTEE = ${ACCOUNT}
@@ -206,6 +209,7 @@ export function* readParts(answer: string): Generator<void, CatalogRows> {
   const text = (value: string | null | undefined): string => value ?? '';
   return {
     lower_case: Number(of('server')[0]?.[0]),
+    engine: /mariadb/i.test(text(of('server')[0]?.[1])) ? 'mariadb' : 'mysql',
     rights: of('rights').map(([database, right]) => [text(database), text(right)]),
     tables: of('tables').map(([schema, name, type, engine]) => ({
       schema: text(schema),
