@@ -31,6 +31,10 @@ const SCHEMA = `
   CREATE PROCEDURE again(n INT) BEGIN IF n > 0 THEN CALL again(n - 1); END IF; SELECT count(*) FROM hr.secrets; END;
   CREATE PROCEDURE scratch() BEGIN DROP TEMPORARY TABLE IF EXISTS s; CREATE TEMPORARY TABLE s (id INT); INSERT INTO s VALUES (1); SELECT count(*) FROM s; END;
   CREATE TRIGGER watch AFTER INSERT ON watched FOR EACH ROW INSERT INTO hr.secrets VALUES (NEW.id + 100, 'watched');
+  CREATE PROCEDURE quoted() BEGIN SELECT '\\''; DELETE FROM hr.secrets WHERE id = 99; SELECT '\\''; END;
+  CREATE PROCEDURE harmless() BEGIN SELECT '\\'; DELETE FROM hr.secrets; SELECT \\''; END;
+  CREATE TABLE noted (id INT PRIMARY KEY);
+  CREATE TRIGGER note BEFORE INSERT ON noted FOR EACH ROW BEGIN SET @a = '\\''; DELETE FROM hr.secrets WHERE id = 99; SET @a = '\\''; END;
   SET sql_mode = 'NO_BACKSLASH_ESCAPES';
   CREATE PROCEDURE hidden() BEGIN SELECT 'a\\'; DELETE FROM hr.secrets WHERE id = 99; SELECT '--'; END;
   SET sql_mode = DEFAULT;`;
@@ -64,7 +68,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     server = await startMysql(engine, ['--log-bin-trust-function-creators=1']);
     admin = await direct();
     for (const statement of SCHEMA.split(/;\n/).flatMap((line) =>
-      /PROCEDURE|FUNCTION/.test(line) ? line : line.split('; '),
+      /PROCEDURE|FUNCTION|BEGIN/.test(line) ? line : line.split('; '),
     ))
       await admin.query(statement.replace(/;\s*$/, ''));
     gateway = await startGateway({
@@ -117,7 +121,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
 
   test('the operator is told what is seen', () => {
     expect(gateway.lines.join('\n')).toMatch(
-      /the catalog of app was read as root in \d+ ms: 11 tables and views, 10 routines and 1 triggers in 2 databases\. Changes are seen within 1 s/,
+      /the catalog of app was read as root in \d+ ms: 12 tables and views, 12 routines and 2 triggers in 2 databases\. Changes are seen within 1 s/,
     );
   });
 
@@ -140,6 +144,9 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     ["CALL dynamic('SELECT 1')", 'held by unresolved: code , code s, settings , settings @q, settings s'],
     ['CALL again(2)', 'held by secrets: read hr.secrets'],
     ['CALL hidden()', 'held by secrets: write hr.secrets'],
+    ['CALL quoted()', 'held by secrets: write hr.secrets'],
+    ['CALL harmless()', 'ran'],
+    ['INSERT INTO noted VALUES (1)', 'held by secrets: settings @a, write app.noted, write hr.secrets'],
     ['CALL scratch()', 'ran'],
     ['INSERT INTO watched VALUES (1)', 'held by secrets: write app.watched, write hr.secrets'],
     ['UPDATE watched SET id = 3 WHERE id = 99', 'ran'],
@@ -297,7 +304,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       expect(told[0]).toContain(
         engine === 'mysql'
           ? 'can not see triggers, whose doings count for nothing, of app (right needed: TRIGGER)'
-          : 'can not look into triggers app.watch (right needed: TRIGGER)',
+          : 'can not look into triggers app.note, app.watch (right needed: TRIGGER)',
       );
     });
 

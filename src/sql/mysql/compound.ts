@@ -62,6 +62,15 @@ function bodyStart(lexer: Lexer, at: number): number | null {
   return bodyOf(lexer, what, at);
 }
 
+/** Where the body of a CREATE statement begins, all of whose tokens are read; null: it has none. */
+export function bodyOfDefinition(lexer: Lexer): number | null {
+  for (let at = 1; at <= HEAD_TOKENS_MAX && at <= lexer.count; at += 1) {
+    const body = bodyStart(lexer, at);
+    if (body !== null) return body;
+  }
+  return null;
+}
+
 /** Of DEFINER=name or ALGORITHM=name. */
 function isValue(lexer: Lexer, at: number): boolean {
   return lexer.kinds[at - 1] === Kind.operator && lexer.text[lexer.starts[at - 1]!] === '=';
