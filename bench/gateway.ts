@@ -1,7 +1,4 @@
-// The gateway beside pgbouncer and beside a raw relay, in one run: the same load against the same server, taking turns
-// (A B C A B C ...), medians of the rounds. A ratio is the median of the rounds' ratios: the machine's moods last longer than a
-// round. CPU is user and system time of the proxy's process by /proc, per query or per MB; throughput is printed too, but the
-// machine that runs the load shares it.
+// The gateway before PostgreSQL, beside pgbouncer and beside a raw relay: the same load against the same server, taking turns (compare.ts).
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -10,13 +7,10 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeScramVerifier } from '../src/identity/scram.ts';
 import { startServer } from '../test/real/servers.ts';
-import { cpuOf, holdpoint, median, PASSWORD, type Peer, pgbouncer, relay, stop } from './peers.ts';
+import { compare, ROUNDS, type Sample, SECONDS, wanted } from './compare.ts';
+import { cpuOf, holdpoint, PASSWORD, type Peer, pgbouncer, relay, stop } from './peers.ts';
 import { stream } from './stream.ts';
 
-const ROUNDS = Number(process.env['HOLDPOINT_BENCH_ROUNDS'] ?? 5);
-const SECONDS = Number(process.env['HOLDPOINT_BENCH_SECONDS'] ?? 4);
-/** A runtime that compiles what is used often needs some seconds to know it. */
-const WARM_UP_SECONDS = 10;
 const CLIENTS = 32;
 const RATE_CLIENTS = 8;
 const RATE = 2000;
@@ -64,21 +58,8 @@ const MODES: Readonly<Record<string, Mode>> = {
     queries: 1,
   },
 };
-const WANTED = process.env['HOLDPOINT_BENCH_MODES']?.split(',') ?? Object.keys(MODES);
-
-interface Sample {
-  /** Queries, or MB, a second. */
-  readonly rate: number;
-  /** µs of user and system time for each query, or MB. */
-  readonly cpu_us: number;
-  /** ms */
-  readonly p50: number;
-  readonly p99: number;
-}
-
 const main = async (): Promise<void> => {
-  const unknown = WANTED.find((name) => !(name in MODES));
-  if (unknown !== undefined) throw new Error(`there is no mode ${unknown}: ${Object.keys(MODES).join(', ')}`);
+  const names = wanted(MODES);
   const server = await startServer(15);
   const dir = await mkdtemp(join(tmpdir(), 'holdpoint-bench-'));
   const peers: Peer[] = [{ name: 'direct', port: server.port, child: null }];
@@ -91,7 +72,7 @@ const main = async (): Promise<void> => {
     execFileSync('psql', [server.url, '-qc', `CREATE ROLE bench LOGIN SUPERUSER PASSWORD '${PASSWORD}'`]);
     const verifier = await makeScramVerifier(PASSWORD);
     peers.push(await pgbouncer(server));
-    peers.push(await holdpoint(dir, server.port, verifier));
+    peers.push(await holdpoint(dir, 'postgres', `${server.port}/postgres`, verifier));
     peers.push(await relay(server.port));
     console.log(
       `PostgreSQL 15, ${cpus().length} cores, Node ${process.version}, ${ROUNDS} rounds of ${SECONDS} s, medians`,
@@ -99,50 +80,20 @@ const main = async (): Promise<void> => {
     console.log(
       'Holdpoint: starter policy, full inspection, audit on (async); pgbouncer: session pooling, SCRAM on both legs\n',
     );
-    for (const name of WANTED) await compare(MODES[name] as Mode, peers, dir);
+    for (const name of names) {
+      const mode = MODES[name] as Mode;
+      const { title, must, args } = mode;
+      if (args === null) await compare({ title, must, unit: 'MB', rates: 'MB/s', beside: 'pgbouncer' }, peers, stream);
+      else
+        await compare({ title, must, unit: 'query', rates: 'queries/s', beside: 'pgbouncer' }, peers, (peer, seconds) =>
+          pgbench(mode, peer, dir, seconds),
+        );
+    }
   } finally {
     for (const peer of peers) await stop(peer);
     await server.stop();
     rmSync(dir, { recursive: true, force: true });
   }
-};
-
-const compare = async (mode: Mode, peers: readonly Peer[], dir: string): Promise<void> => {
-  const measure = mode.args === null ? stream : (peer: Peer, seconds: number) => pgbench(mode, peer, dir, seconds);
-  const samples = new Map<string, Sample[]>(peers.map(({ name }) => [name, []]));
-  for (const peer of peers) await measure(peer, WARM_UP_SECONDS);
-  for (let round = 0; round < ROUNDS; round++)
-    for (const peer of peers) samples.get(peer.name)?.push(await measure(peer, SECONDS));
-  const middle = (name: string, pick: (sample: Sample) => number): number =>
-    median((samples.get(name) ?? []).map(pick));
-  const bouncer = samples.get('pgbouncer') ?? [];
-  const ratio = (name: string): number =>
-    median((samples.get(name) ?? []).map((sample, round) => sample.cpu_us / (bouncer[round]?.cpu_us ?? Number.NaN)));
-  const direct = middle('direct', (sample) => sample.p50);
-  console.log(`${mode.title}; must: at most ${mode.must} x pgbouncer's CPU`);
-  const unit = mode.args === null ? 'MB' : 'query';
-  console.log(
-    `  peer      ${(mode.args === null ? 'MB/s' : 'queries/s').padStart(11)}${`CPU µs/${unit}`.padStart(15)}   CPU vs pgbouncer   p50 ms   p99 ms   added p50 µs`,
-  );
-  for (const { name } of peers) {
-    const p50 = middle(name, (sample) => sample.p50);
-    console.log(
-      [
-        `  ${name.padEnd(10)}`,
-        middle(name, (sample) => sample.rate)
-          .toFixed(0)
-          .padStart(11),
-        (name === 'direct' ? '-' : middle(name, (sample) => sample.cpu_us).toFixed(1)).padStart(15),
-        (name === 'direct' ? '-' : `${ratio(name).toFixed(2)} x`).padStart(19),
-        p50.toFixed(3).padStart(9),
-        middle(name, (sample) => sample.p99)
-          .toFixed(3)
-          .padStart(9),
-        (name === 'direct' ? '-' : ((p50 - direct) * 1000).toFixed(0)).padStart(15),
-      ].join(''),
-    );
-  }
-  console.log('');
 };
 
 const pgbench = async (mode: Mode, peer: Peer, dir: string, seconds: number): Promise<Sample> => {

@@ -17,17 +17,21 @@ export interface Peer {
   readonly port: number;
   /** null: the server itself. */
   readonly child: ChildProcess | null;
+  /** Whose CPU is counted; absent: the child's. */
+  readonly pid?: number;
 }
 
 export const PASSWORD = 'bench';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = join(root, 'dist/main.js');
+/** For the gateway's Node, such as --cpu-prof. */
+const OPTIONS = process.env['HOLDPOINT_BENCH_NODE']?.split(' ') ?? [];
 const TICK_US = 1_000_000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
 /** User and system time of the process so far, in µs. */
-export const cpuOf = ({ child }: Peer): number => {
-  if (!child?.pid) return 0;
-  const fields = readFileSync(`/proc/${child.pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+export const cpuOf = ({ child, pid = child?.pid }: Peer): number => {
+  if (pid === undefined) return 0;
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * TICK_US;
 };
 
@@ -51,13 +55,41 @@ export const pgbouncer = async (server: TestServer): Promise<Peer> => {
   return { name: 'pgbouncer', ...(await startPgbouncer(server, 'session', login, more.join('\n'))) };
 };
 
-export const holdpoint = async (dir: string, upstream: number, verifier: string): Promise<Peer> => {
+/** A server's port in TCP mode, in one thread as the others: it reads nothing of what passes. */
+export const haproxy = async (dir: string, upstream: number): Promise<Peer> => {
+  const port = await freePort(0);
+  const file = join(dir, 'haproxy.cfg');
+  const lines = [
+    'global',
+    '  nbthread 1',
+    'defaults',
+    '  mode tcp',
+    '  timeout connect 5s',
+    '  timeout client 10m',
+    '  timeout server 10m',
+    'listen bench',
+    `  bind 127.0.0.1:${port}`,
+    `  server upstream 127.0.0.1:${upstream}`,
+  ];
+  await writeFile(file, `${lines.join('\n')}\n`);
+  const child = spawn('/usr/sbin/haproxy', ['-db', '-q', '-f', file], { stdio: ['ignore', 'ignore', 'inherit'] });
+  await listening(port, child);
+  return { name: 'haproxy', port, child };
+};
+
+/** `credential`: what users.yaml keeps of the password for that protocol. */
+export const holdpoint = async (
+  dir: string,
+  protocol: 'postgres' | 'mysql',
+  upstream: string,
+  credential: string,
+): Promise<Peer> => {
   const port = await freePort(0);
   await writeFile(
     join(dir, 'users.yaml'),
     stringify({
       users: [
-        { id: 'bench', kind: 'agent', sponsor: 'ada', postgres: verifier },
+        { id: 'bench', kind: 'agent', sponsor: 'ada', [protocol]: credential },
         { id: 'ada', kind: 'human', roles: ['reviewer'] },
       ],
     }),
@@ -68,18 +100,14 @@ export const holdpoint = async (dir: string, upstream: number, verifier: string)
     stringify({
       data: 'data',
       policy: join(root, 'policies/starter.yaml'),
-      postgres: [
-        {
-          name: 'app',
-          listen: `127.0.0.1:${port}`,
-          upstream: `postgres://bench:${PASSWORD}@127.0.0.1:${upstream}/postgres`,
-        },
+      [protocol]: [
+        { name: 'app', listen: `127.0.0.1:${port}`, upstream: `${protocol}://bench:${PASSWORD}@127.0.0.1:${upstream}` },
       ],
       review: { listen: '127.0.0.1:0' },
       identity: { users: 'users.yaml' },
     }),
   );
-  const child = spawn(process.execPath, [MAIN, 'serve', '--config', config], {
+  const child = spawn(process.execPath, [...OPTIONS, MAIN, 'serve', '--config', config], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   await listening(port, child);

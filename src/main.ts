@@ -36,6 +36,8 @@ import { MysqlAnalyser } from './sql/mysql/analyser.ts';
 import { READING as MYSQL_READING, SEPARATORS } from './sql/mysql/catalog/reading.ts';
 import { defaultContext } from './sql/mysql/context.ts';
 import type { CatalogReading } from './sql/catalog.ts';
+import { explainTexts as mysqlExplainTexts, impactQuestion as mysqlImpactQuestion } from './sql/mysql/impact.ts';
+import { modeOf } from './sql/mysql/modes.ts';
 import type { AnalysisContext } from './sql/findings.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 import { READING as POSTGRES_READING } from './sql/postgres/catalog/reading.ts';
@@ -44,6 +46,7 @@ import type { Log, RequestLine } from './telemetry/log.ts';
 import type { CatalogOptions, KeptCatalog } from './upstream/catalog.ts';
 import { MysqlCatalog } from './upstream/mysql/catalog.ts';
 import { connectMysql } from './upstream/mysql/connect.ts';
+import { createPlanner as createMysqlPlanner } from './upstream/mysql/impact.ts';
 import { PLAIN } from './upstream/mysql/kill.ts';
 import { PostgresCatalog } from './upstream/postgres/catalog.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
@@ -186,7 +189,7 @@ const build = async (
         role: (user) => mysqlTarget(upstream, identity, user, config).user,
         where: ({ database, engine }) => ({ engine, upstream: upstream.name, database, tags: upstream.tags }),
         catalog: () => catalogs.ofServer(upstream),
-        impact: null,
+        impact: mysqlImpactOf(upstream, identity, config, fault, closers),
       }),
     );
 
@@ -321,6 +324,7 @@ const beginMysql = async (
       return peer ? 'done' : 'unknown';
     },
     closed: () => client.closed(),
+    changeUser: (request, early) => client.changeUser(request, early),
   });
   await session.ready();
   const opened = await gate.open(
@@ -462,7 +466,7 @@ const impactOf = (
     fault,
   });
   closers.push(() => planner.close());
-  return async ({ where, role, parameters }, { text, analysis, analyse, user, server_pid, search_path }) => {
+  return async ({ where, role, parameters }, { text, analysis, analyse, user, server_pid, facts: { search_path } }) => {
     const plans = await Promise.all(explainTexts(text, analysis).map(async (explain) => analyse(explain)));
     return planner.estimate({
       ...impactQuestion(text, analysis, plans),
@@ -472,6 +476,33 @@ const impactOf = (
       search_path,
       server_pid,
       parameters,
+    });
+  };
+};
+
+/** The same of a MySQL or MariaDB server. */
+const mysqlImpactOf = (
+  upstream: MysqlConfig,
+  identity: Identity,
+  config: Config,
+  fault: GateOptions['fault'],
+  closers: (() => Promise<void> | void)[],
+): NonNullable<GateOptions['impact']> => {
+  const planner = createMysqlPlanner({ target: (user) => mysqlTarget(upstream, identity, user, config), fault });
+  closers.push(() => planner.close());
+  return async ({ parameters }, { text, analysis, analyse, user, server_pid, facts }) => {
+    if (facts.engine === 'postgres') return null;
+    const { engine, version, sql_mode, charset, database } = facts;
+    const mode = sql_mode === null ? null : modeOf(sql_mode);
+    const asked = { text, analysis, parameters, engine, version, charset, sql_mode: mode };
+    const plans = await Promise.all(mysqlExplainTexts(asked).map(async (explain) => analyse(explain)));
+    return planner.estimate({
+      ...mysqlImpactQuestion(asked, plans),
+      user,
+      database: database ?? null,
+      sql_mode,
+      charset,
+      server_pid,
     });
   };
 };

@@ -29,6 +29,8 @@ const HANDLINGS: Readonly<Record<Handling, string>> = {
   'as-statement': 'Judged as the statement that does the same, and passed on as it came.',
   kill: 'A session of the same user is killed by Holdpoint; any other id is judged.',
   'reset-connection': 'Passed on; prepared statements are forgotten, and the facts are read anew.',
+  'change-user':
+    'Answered by Holdpoint: the session ends, and whoever the client says it is proves it and gets a session and a connection to the server of its own.',
   option: 'Passed on; whether what follows a semicolon runs is kept in mind.',
   pass: 'Passed on.',
   quit: 'The session ends.',

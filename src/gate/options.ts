@@ -42,8 +42,7 @@ export interface ImpactText {
   /** As the agent logged in, and its backend upstream. */
   readonly user: string;
   readonly server_pid: number;
-  /** Null while it is unknown. */
-  readonly search_path: string | null;
+  readonly facts: SessionFacts;
 }
 
 /** What a gate must know of one engine: the facts of its sessions, and who analyses its texts under them. */

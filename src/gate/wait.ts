@@ -2,6 +2,7 @@
 // the desk's word, durable, and then only what still means what was judged.
 import type { HoldEnd, HoldResult, Request } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
+import { cutBytes, visible } from '../errors/text.ts';
 import type { Verdict } from '../policy/types.ts';
 import type { HoldEnded, HoldStart, Plan, Release } from '../session/gate.ts';
 import type { Context } from './context.ts';
@@ -13,6 +14,9 @@ import { found, grounds as groundsOf, needs } from './words.ts';
 
 /** What a request rests on: a verdict, or a limit that a result has reached. */
 export type Grounds = Pick<Verdict, 'rule' | 'message' | 'findings' | 'ask'>;
+
+/** It stands in one line of a terminal, between "Stage: 1 of 1" and a percentage (mock: terminal, section 6). */
+const STAGE_BYTES_MAX = 120;
 
 type Waiting = Extract<HoldStart, { type: 'wait' }>;
 
@@ -52,6 +56,7 @@ export const waiting = (
         needed: ask.count,
         waitsMore: Math.max(0, Math.round((until - Date.now()) / 1000)),
       }),
+    stage: cutBytes(visible(`held: ${id} waits for ${needs(ask)}`), STAGE_BYTES_MAX),
     ended: hold.ended.then((end) => ended(s, end, waited, words)),
     end: async (why) => {
       if (toldOff) return null;

@@ -31,12 +31,13 @@ export class MysqlPackets {
     this.#wake();
   };
 
-  /** `sequence`: of the next packet, whoever sends it. */
-  constructor(stream: Duplex, bytes_max: number, sequence: number) {
+  /** `sequence`: of the next packet, whoever sends it. `early`: what the client sent already. */
+  constructor(stream: Duplex, bytes_max: number, sequence: number, early?: Buffer) {
     this.#stream = stream;
     this.#bytesMax = bytes_max;
     this.#reader = new PacketReader(bytes_max);
     this.#sequence = sequence;
+    if (early) this.#reader.append(early);
     stream.on('data', this.#onData);
     stream.on('end', this.#onGone);
     stream.on('close', this.#onGone);

@@ -2,7 +2,8 @@
 // session. The twin of postgres.ts: nobody who has not proved who it is costs an upstream connection, and no refusal says which part was wrong.
 //
 //   accept --> greeting --> [SSLRequest, TLS] --> HandshakeResponse41 --> caching_sha2_password --> upstream login --> session --> OK
-//                                                                     \-> AuthSwitchRequest: the user's own plugin -/
+//                                        ^                            \-> AuthSwitchRequest: the user's own plugin -/
+//   COM_CHANGE_USER: the session ends ---/
 import { generateKeyPair, randomInt } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -12,13 +13,14 @@ import type { MysqlServer, MysqlUpstream, MysqlUpstreamLine } from '../session/u
 import { CACHING_SHA2, CACHING_SHA2_STEP, decryptPassword, NATIVE, withoutNul } from '../wire/mysql/auth.ts';
 import { Malformed } from '../wire/mysql/bytes.ts';
 import { type Capabilities, negotiated, offered } from '../wire/mysql/capabilities.ts';
-import { charsetOf, isReadable } from '../wire/mysql/charsets.ts';
+import { charsetOf, isReadable, narrowCollation } from '../wire/mysql/charsets.ts';
 import {
   authMoreData,
   authSwitchRequest,
   greeting,
   type HandshakeResponse,
   NONCE_BYTES,
+  readChangeUser,
   readClientHello,
 } from '../wire/mysql/handshake.ts';
 import { type ErrorPacket, errPacket, okPacket } from '../wire/mysql/messages.ts';
@@ -70,6 +72,11 @@ export interface MysqlClient {
   peer(id: number): MysqlSession | undefined;
   /** The session ended: the connection is closed. Once. */
   closed(): void;
+  /**
+   * The session ended with COM_CHANGE_USER, this payload, and its connection to the server is gone: whoever the client says it is now logs in
+   * anew. `early`: what it sent since. Instead of `closed`.
+   */
+  changeUser(request: Buffer, early: Buffer): void;
 }
 
 /** What a listener sees of a session. */
@@ -136,11 +143,23 @@ interface Line extends AnyLine {
   packets: MysqlPackets | null;
 }
 
-/** What is known when the handshake response is read. */
-interface Hello {
-  readonly response: HandshakeResponse;
-  readonly packets: MysqlPackets;
+/** A connection, and what was settled with its client for good. */
+interface Seat {
+  readonly line: Line;
+  /** Without port. */
+  readonly address: string;
+  /** The id that the client was told. */
+  readonly id: number;
+  /** As the client was greeted. */
+  readonly server: MysqlServer;
   readonly capabilities: Capabilities;
+  readonly packet_bytes_max: number;
+}
+
+/** Who the client says it is. */
+interface Claim extends Pick<HandshakeResponse, 'user' | 'proof' | 'plugin' | 'database' | 'collation' | 'attributes'> {
+  /** What its proof is made with; null: it has to make another one. */
+  readonly nonce: Buffer | null;
 }
 
 interface Live extends Peer {
@@ -217,16 +236,21 @@ class Listener extends Door<Line> implements MysqlListener {
     const server = await this.#identified();
     const id = this.#ids.next();
     const nonce = makeNonce();
-    const { response, packets: conversation, capabilities } = await this.#hello(socket, line, server, id, nonce);
-    const { user, database, collation, attributes, packet_bytes_max } = response;
-    const authentication = await this.#authenticate(line, response, conversation, nonce, address);
+    const [response, capabilities] = await this.#hello(socket, line, server, id, nonce);
+    const { packet_bytes_max } = response;
+    await this.#letIn({ line, address, id, server, capabilities, packet_bytes_max }, { ...response, nonce });
+  }
+
+  /** From who the client says it is to a session that runs. */
+  async #letIn(seat: Seat, claim: Claim): Promise<void> {
+    const { line, address, id, server, capabilities, packet_bytes_max } = seat;
+    const { user, database, collation, attributes } = claim;
+    const conversation = line.packets as MysqlPackets;
+    const authentication = await this.#authenticate(seat, claim, conversation);
     const charset = charsetOf(collation, server.engine);
     if (charset !== undefined && !isReadable(charset)) throw new Refusal(refusals.charset({ charset }), user);
-    const upstream = await this.#dial(
-      user,
-      { capabilities, collation, packet_bytes_max, database, attributes },
-      server,
-    );
+    const wanted = { capabilities, collation: narrowCollation(collation, server.engine), packet_bytes_max, database };
+    const upstream = await this.#dial(user, { ...wanted, attributes }, server);
     try {
       if (conversation.gone) throw new ClientGone('the client left');
       const { stream } = line;
@@ -246,8 +270,10 @@ class Listener extends Door<Line> implements MysqlListener {
         peer: (other) => this.#ids.find(other, user)?.session,
         closed: () => {
           over = true;
-          this.#closed(id, stream);
+          this.#forget(id);
+          leave(stream);
         },
+        changeUser: (request, early) => this.#changeUser(seat, claim, request, early),
       });
       // It has ended, and said why.
       if (over) return upstream.destroy();
@@ -266,6 +292,23 @@ class Listener extends Door<Line> implements MysqlListener {
     }
   }
 
+  /** Another login on the same line: nothing of the session before is left, at the server neither. */
+  #changeUser(seat: Seat, before: Claim, request: Buffer, early: Buffer): void {
+    const { line, address, id, capabilities } = seat;
+    const { startup_bytes_max, startup_timeout_ms } = this.#options.limits;
+    this.#forget(id);
+    line.packets = new MysqlPackets(line.stream, startup_bytes_max, 1, early);
+    const timer = setTimeout(() => line.stream.destroy(), startup_timeout_ms);
+    const again = async (): Promise<void> => {
+      if (request.length > startup_bytes_max) throw new Refusal(refusals.badHandshake());
+      const { collation, ...claim } = readChangeUser(request, capabilities);
+      await this.#letIn(seat, { ...claim, collation: collation ?? before.collation, nonce: null });
+    };
+    again()
+      .catch((error: unknown) => this.refuse(line, address, error))
+      .finally(() => clearTimeout(timer));
+  }
+
   /** What the server is; asked once, and again after it could not be. */
   async #identified(): Promise<MysqlServer> {
     const asked = (this.#upstream ??= this.#options.identify());
@@ -280,7 +323,13 @@ class Listener extends Door<Line> implements MysqlListener {
   }
 
   /** Greets, settles encryption, and reads who the client says it is. */
-  async #hello(socket: Socket, line: Line, server: MysqlServer, id: number, nonce: Buffer): Promise<Hello> {
+  async #hello(
+    socket: Socket,
+    line: Line,
+    server: MysqlServer,
+    id: number,
+    nonce: Buffer,
+  ): Promise<readonly [HandshakeResponse, Capabilities]> {
     const { startup_bytes_max } = this.#options.limits;
     const offer = offered(server.capabilities, this.context !== null);
     let conversation = (line.packets = new MysqlPackets(socket, startup_bytes_max, 0));
@@ -310,22 +359,20 @@ class Listener extends Door<Line> implements MysqlListener {
     }
     if (hello.type === 'old') throw new Refusal(refusals.oldProtocol());
     if (this.context && line.stream === socket) throw new Refusal(refusals.insecure(), hello.user);
-    return { response: hello, packets: conversation, capabilities: negotiated(hello.capabilities, offer) };
+    return [hello, negotiated(hello.capabilities, offer)];
   }
 
   /** How the client proved who it is. Rejects Refusal. */
   async #authenticate(
-    line: Line,
-    { user, proof: first, plugin }: HandshakeResponse,
+    { line, address }: Seat,
+    { user, proof: first, plugin, nonce: known }: Claim,
     conversation: MysqlPackets,
-    greeted: Buffer,
-    address: string,
   ): Promise<MysqlClient['authentication']> {
     const { identity } = this.#options;
     const check = identity.mysqlUser(user, address);
-    let nonce = greeted;
+    let nonce = known;
     let proof = first;
-    if (plugin !== check.plugin) {
+    if (nonce === null || plugin !== check.plugin) {
       nonce = makeNonce();
       conversation.write(authSwitchRequest(check.plugin, nonce));
       proof = await conversation.read();
@@ -391,8 +438,7 @@ class Listener extends Door<Line> implements MysqlListener {
     return new Refusal({ errno, sqlstate, message: error.message }, user);
   }
 
-  #closed(id: number, stream: Duplex): void {
-    leave(stream);
+  #forget(id: number): void {
     this.#live.delete(id);
     this.#ids.delete(id);
   }

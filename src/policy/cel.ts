@@ -13,6 +13,7 @@ import {
   type ArgumentKind,
   actionBit,
   BUILTINS,
+  factBit,
   FIELDS,
   type Matcher,
   METHODS,
@@ -37,8 +38,8 @@ export interface Views {
 export interface Expression {
   /** May throw; the caller decides what that means. */
   test(views: Views): boolean;
-  /** Bits of actions of which a statement must have one, or the expression is false whatever else holds. Null: no such set. */
-  readonly needs: number | null;
+  /** Sets of bits (`actionBit`, `factBit`): a statement that lacks all of one set makes the expression false whatever else holds. */
+  readonly needs: readonly number[];
 }
 
 /** start, end: offsets in the expression. */
@@ -298,16 +299,21 @@ function children(node: ASTNode): ASTNode[] {
 }
 
 // Sound because CEL's && is false as soon as one side is, even when the other side fails.
-function needs(node: ASTNode): number | null {
+function needs(node: ASTNode): readonly number[] {
   if (node.op === 'rcall' && node.args[0] === 'does') {
     const action = node.args[2][0]!;
-    return action.op === 'value' ? actionBit(action.args as Action) : null;
+    return action.op === 'value' ? [actionBit(action.args as Action)] : [];
   }
-  if (node.op === '&&') return needs(node.args[0]) ?? needs(node.args[1]);
+  if (node.op === '.' && node.args[0].op === 'id' && node.args[0].args === 'stmt') {
+    const bit = factBit(node.args[1]);
+    return bit === 0 ? [] : [bit];
+  }
+  if (node.op === '&&') return [...needs(node.args[0]), ...needs(node.args[1])];
   if (node.op === '||') {
-    const left = needs(node.args[0]);
-    const right = needs(node.args[1]);
-    return left === null || right === null ? null : left | right;
+    const [left] = needs(node.args[0]);
+    const [right] = needs(node.args[1]);
+    // One set of each side: all pairs of them would be more exact, and as many as the expression is long to the power of its depth.
+    return left === undefined || right === undefined ? [] : [left | right];
   }
-  return null;
+  return [];
 }

@@ -204,10 +204,22 @@ export interface Trace {
 }
 
 const BIT = Object.fromEntries(ACTIONS.map((action, index) => [action, 1 << index])) as Record<Action, number>;
+const ALL_ACTIONS = (1 << ACTIONS.length) - 1;
+/** Facts that few statements have: false without their bit. */
+const RARE = ['writes_all_rows', 'hidden_writes', 'folds_rows', 'reads_data'] as const;
+const RARE_BIT = Object.fromEntries(RARE.map((fact, index) => [fact, 1 << (ACTIONS.length + index)])) as Record<
+  (typeof RARE)[number],
+  number
+>;
 
-/** A set of actions as bits, for `does` without walking the findings. */
+/** An action as a bit, for `does` without walking the findings. */
 export function actionBit(action: Action): number {
   return BIT[action];
+}
+
+/** A fact of `stmt` that is never true in a statement without this bit; 0: there is none for it. */
+export function factBit(name: string): number {
+  return (RARE_BIT as Readonly<Record<string, number>>)[name] ?? 0;
 }
 
 /** Which findings belong to which statement of a message; made once for all its statements. */
@@ -221,10 +233,12 @@ export class MessageView {
     this.analysis = analysis;
     // A message without statements (a comment, a text that does not parse) is judged once; a finding beyond the statements that
     // the analysis lists is judged too.
-    let count = Math.max(1, analysis.statements.length);
-    for (const { statement } of analysis.findings) count = Math.max(count, statement + 1);
-    const own: number[][] = Array.from({ length: count }, () => []);
-    for (const [index, { statement }] of analysis.findings.entries()) own[statement]!.push(index);
+    const { findings, statements } = analysis;
+    let count = Math.max(1, statements.length);
+    for (const { statement } of findings) count = Math.max(count, statement + 1);
+    const own: number[][] = [];
+    while (own.length < count) own.push([]);
+    for (let index = 0; index < findings.length; index++) own[findings[index]!.statement]!.push(index);
     this.#own = own;
   }
 
@@ -233,6 +247,21 @@ export class MessageView {
   }
   own(statement: number): readonly number[] {
     return this.#own[statement]!;
+  }
+  /** Bits of a statement: its actions, and the facts that it may have. */
+  bits(statement: number): number {
+    const { findings, statements, reads } = this.analysis;
+    let bits = 0;
+    for (const one of this.own(statement)) bits |= BIT[findings[one]!.action];
+    // In a batch a finding may bring a name that `reads` lacks.
+    if (reads.length > 0 || this.count > 1) bits |= RARE_BIT.reads_data;
+    const facts = statements[statement];
+    if (!facts) return bits;
+    if (facts.kind === 'FETCH') bits |= RARE_BIT.reads_data;
+    if (facts.writes_all_rows) bits |= RARE_BIT.writes_all_rows;
+    if (facts.hidden_writes) bits |= RARE_BIT.hidden_writes;
+    if (facts.folds_rows) bits |= RARE_BIT.folds_rows;
+    return bits;
   }
 
   /**
@@ -278,22 +307,20 @@ export class StatementView {
   readonly #analysis: Analysis;
   readonly #index: number;
   readonly #trace: Trace;
-  /** Bits of every action found in this statement. */
-  readonly mask: number;
+  /** MessageView.bits */
+  readonly #bits: number;
 
-  constructor(message: MessageView, index: number, trace: Trace) {
+  constructor(message: MessageView, index: number, bits: number, trace: Trace) {
     this.#message = message;
     this.#analysis = message.analysis;
     this.#index = index;
     this.#trace = trace;
-    let mask = 0;
-    for (const one of message.own(index)) mask |= BIT[this.#analysis.findings[one]!.action];
-    this.mask = mask;
+    this.#bits = bits;
   }
 
   get actions(): readonly string[] {
     this.#note(() => true);
-    return ACTIONS.filter((action) => this.mask & BIT[action]).toSorted();
+    return ACTIONS.filter((action) => this.#bits & BIT[action]).toSorted();
   }
   get reads(): readonly string[] {
     this.#note((action) => action === 'read');
@@ -335,13 +362,13 @@ export class StatementView {
   }
 
   does(action: Action, matches?: Matcher): boolean {
-    if (!(this.mask & BIT[action])) return false;
+    if (!(this.#bits & BIT[action])) return false;
     return this.#note((found, object) => found === action && (matches === undefined || matches(object)));
   }
   doesOnly(actions: readonly Action[]): boolean {
-    let allowed = 0;
-    for (const action of actions) allowed |= BIT[action];
-    return (this.mask & ~allowed) === 0;
+    let others = ALL_ACTIONS;
+    for (const action of actions) others &= ~BIT[action];
+    return (this.#bits & others) === 0;
   }
   touchesOne(how: 'reads' | 'writes' | 'touches', matches: Matcher): boolean {
     const noted = this.#note(

@@ -55,6 +55,7 @@ const FIXED_MESSAGES: Record<FixedRule, string> = {
   code: 'The statement runs code that can not be read.',
 };
 const FIXED_ORDER = ['unparsed', 'unknown', 'unresolved', 'code'] as const;
+type FixedKey = (typeof FIXED_ORDER)[number];
 const SEVERITY = { allow: 0, hold: 1, deny: 2 } as const;
 
 interface Outcome {
@@ -67,110 +68,138 @@ interface Outcome {
   findings: number[];
 }
 
-/** Judges a message. Cost: microseconds; skips a rule when the statement has none of the actions it asks for. */
+/** Judges a message. Cost: microseconds; a rule is evaluated only where the statement has what its `when` needs. */
 export function judge(rules: Rules, question: PolicyQuestion): Explanation {
   const message = new MessageView(question.analysis);
-  const trace: Trace = { findings: [], timed: false };
-  const notes: Notes = {
-    matched: new Set(),
-    excepted: new Set(),
-    failed: new Set(),
-    observed: new Set(),
-    limits: new Map(),
-  };
-  const shared = sharedViews(question, trace);
-  const sessions = new SessionsAt(question);
+  const { count } = message;
+  const asked = new Asked(question, message);
+  const notes: Notes = { matched: [], excepted: [], failed: [], observed: [], limits: [] };
   // A message may be a hundred thousand empty statements: those without findings differ in these facts alone.
-  const judged = new Set<string>();
+  const judged = count > 1 ? new Set<string>() : null;
   let best: Outcome | null = null;
 
-  for (let index = 0; index < message.count; index++) {
-    if (message.count > 1 && message.own(index).length === 0) {
+  for (let index = 0; index < count; index++) {
+    if (judged !== null && message.own(index).length === 0) {
       const { kind, writes_all_rows, hidden_writes, folds_rows } = question.analysis.statements[index] ?? {};
-      const facts = `${kind} ${writes_all_rows} ${hidden_writes} ${folds_rows} ${sessions.key(index)}`;
+      const facts = `${kind} ${writes_all_rows} ${hidden_writes} ${folds_rows} ${asked.sessions.key(index)}`;
       if (judged.has(facts)) continue;
       judged.add(facts);
     }
-    const views = { ...shared, stmt: new StatementView(message, index, trace), session: sessions.at(index) };
-    const outcome = judgeStatement(rules, message, index, question, views, trace, notes);
+    const outcome = judgeStatement(rules, asked, index, notes);
     if (best === null || stricter(outcome, best)) best = outcome;
     else if (outcome.rule === best.rule) for (const one of outcome.findings) best.findings.push(one);
   }
 
-  const { verdict, rule, ask, findings } = best!;
-  // What a person lets through runs to its end.
-  const limits = verdict === 'allow' ? [...notes.limits.values()] : [];
+  const { verdict, rule, message: why, ask, findings } = best!;
   return {
     verdict,
     rule,
-    message: best!.message,
-    findings: [...new Set(findings)].toSorted((a, b) => a - b),
+    message: why,
+    findings: findings.length > 1 ? [...new Set(findings)].toSorted((a, b) => a - b) : findings,
     ask: verdict === 'hold' ? ask : null,
-    limits,
-    observed: [...notes.observed],
-    cacheable: !trace.timed,
-    matched: [...notes.matched],
-    excepted: [...notes.excepted],
-    failed: [...notes.failed],
+    // What a person lets through runs to its end.
+    limits: verdict === 'allow' ? notes.limits : [],
+    observed: notes.observed,
+    cacheable: !asked.trace.timed,
+    matched: notes.matched,
+    excepted: notes.excepted,
+    failed: notes.failed,
   };
 }
 
-type Notes = Record<'matched' | 'excepted' | 'failed' | 'observed', Set<string>> & {
-  /** By rule. */
-  readonly limits: Map<string, Limit>;
-};
+/** A question, and what expressions see of it; most questions have no rule that must be evaluated. */
+class Asked {
+  readonly question: PolicyQuestion;
+  readonly message: MessageView;
+  readonly trace: Trace = { findings: [], timed: false };
+  #sessions: SessionsAt | null = null;
+  #shared: ReturnType<typeof sharedViews> | null = null;
+
+  constructor(question: PolicyQuestion, message: MessageView) {
+    this.question = question;
+    this.message = message;
+  }
+
+  get sessions(): SessionsAt {
+    return (this.#sessions ??= new SessionsAt(this.question));
+  }
+
+  views(index: number, bits: number): Views {
+    const { who, where, time } = (this.#shared ??= sharedViews(this.question, this.trace));
+    const stmt = new StatementView(this.message, index, bits, this.trace);
+    return { stmt, who, where, session: this.sessions.at(index), time };
+  }
+}
+
+/** Ids of rules, each once, and limits, one for each rule. */
+interface Notes extends Record<'matched' | 'excepted' | 'failed' | 'observed', string[]> {
+  readonly limits: (Limit & { findings: number[]; withholds: boolean; counts_only: boolean })[];
+}
+
+function note(ids: string[], id: string): void {
+  if (!ids.includes(id)) ids.push(id);
+}
 
 function judgeStatement(
   { rules, fixed, default: otherwise }: Rules,
-  message: MessageView,
+  asked: Asked,
   index: number,
-  question: PolicyQuestion,
-  views: Views,
-  trace: Trace,
   notes: Notes,
 ): Outcome {
+  const { question, message, trace } = asked;
+  const bits = message.bits(index);
   let best: Outcome | null = null;
-  const offer = (outcome: Outcome): void => {
-    if (best === null || stricter(outcome, best)) best = outcome;
-  };
+  let views: Views | null = null;
 
-  for (const [order, rule] of rules.entries()) {
-    if (rule.when.needs !== null && !(rule.when.needs & views.stmt.mask)) continue;
+  for (let order = 0; order < rules.length; order++) {
+    const rule = rules[order]!;
+    if (!mayHold(rule.when, bits)) continue;
+    views ??= asked.views(index, bits);
     trace.findings = [];
     const counts = rule.verdict !== 'allow';
     if (!holds(rule.when, views, counts, rule.id, notes)) continue;
     const { findings } = trace;
     trace.findings = [];
-    if (rule.unless && holds(rule.unless, views, false, rule.id, notes)) {
-      notes.excepted.add(rule.id);
+    if (rule.unless && mayHold(rule.unless, bits) && holds(rule.unless, views, false, rule.id, notes)) {
+      note(notes.excepted, rule.id);
       continue;
     }
     if (rule.limit !== null) {
       const stopped = upFront(question, index, rule.limit.rows);
       if (stopped === 'returns-nothing') continue;
       if (stopped !== 'before') {
-        notes.matched.add(rule.id);
+        note(notes.matched, rule.id);
         limitTo(rule, rule.limit, stopped, findings, notes);
         continue;
       }
     }
-    notes.matched.add(rule.id);
-    if (rule.observe) notes.observed.add(rule.id);
-    else offer({ verdict: rule.verdict, rule: rule.id, message: rule.message, ask: rule.ask, order, findings });
+    note(notes.matched, rule.id);
+    if (rule.observe) note(notes.observed, rule.id);
+    else
+      best = strictest(best, {
+        verdict: rule.verdict,
+        rule: rule.id,
+        message: rule.message,
+        ask: rule.ask,
+        order,
+        findings,
+      });
   }
 
-  for (const [position, key] of FIXED_ORDER.entries()) {
-    const findings = fixedFindings(key, message, index);
-    if (findings === null) continue;
-    offer({
-      verdict: fixed[key],
-      rule: key,
-      message: FIXED_MESSAGES[key],
-      ask: DEFAULT_ASK,
-      order: rules.length + position,
-      findings,
-    });
-  }
+  const about = fixedFindings(message, index);
+  if (about !== null)
+    for (const [position, key] of FIXED_ORDER.entries()) {
+      const findings = about[key];
+      if (!findings) continue;
+      best = strictest(best, {
+        verdict: fixed[key],
+        rule: key,
+        message: FIXED_MESSAGES[key],
+        ask: DEFAULT_ASK,
+        order: rules.length + position,
+        findings,
+      });
+    }
 
   const order = rules.length + FIXED_ORDER.length;
   const why = otherwise === 'allow' ? '' : FIXED_MESSAGES.default;
@@ -181,21 +210,31 @@ function limitTo(
   { id, message, verdict, ask, observe }: Rule,
   caps: NonNullable<Rule['limit']>,
   stopped: 'in-stream' | 'withheld' | 'counts-only',
-  findings: readonly number[],
-  notes: Notes,
+  findings: number[],
+  { limits }: Notes,
 ): void {
-  const before = notes.limits.get(id);
-  notes.limits.set(id, {
-    rule: id,
-    message,
-    ...caps,
-    verdict: verdict === 'deny' ? 'deny' : 'hold',
-    ask,
-    findings: before ? [...before.findings, ...findings] : findings,
-    observe,
-    withholds: stopped === 'withheld' || (before?.withholds ?? false),
-    counts_only: stopped === 'counts-only' && (before?.counts_only ?? true),
-  });
+  const before = limits.find(({ rule }) => rule === id);
+  if (!before) {
+    limits.push({
+      rule: id,
+      message,
+      ...caps,
+      verdict: verdict === 'deny' ? 'deny' : 'hold',
+      ask,
+      findings,
+      observe,
+      withholds: stopped === 'withheld',
+      counts_only: stopped === 'counts-only',
+    });
+    return;
+  }
+  for (const one of findings) before.findings.push(one);
+  before.withholds ||= stopped === 'withheld';
+  before.counts_only &&= stopped === 'counts-only';
+}
+
+function strictest(best: Outcome | null, outcome: Outcome): Outcome {
+  return best === null || stricter(outcome, best) ? outcome : best;
 }
 
 function stricter(a: Outcome, b: Outcome): boolean {
@@ -203,22 +242,30 @@ function stricter(a: Outcome, b: Outcome): boolean {
   return difference > 0 || (difference === 0 && a.order < b.order);
 }
 
+function mayHold({ needs }: Expression, bits: number): boolean {
+  for (const set of needs) if (!(set & bits)) return false;
+  return true;
+}
+
 function holds(expression: Expression, views: Views, onFailure: boolean, id: string, notes: Notes): boolean {
   try {
     return expression.test(views);
   } catch {
-    notes.failed.add(id);
+    note(notes.failed, id);
     return onFailure;
   }
 }
 
-/** Findings that a fixed key is about; null: it does not apply. */
-function fixedFindings(key: (typeof FIXED_ORDER)[number], message: MessageView, index: number): number[] | null {
+/** Findings by the fixed key that is about them; null: none applies. */
+function fixedFindings(message: MessageView, index: number): Partial<Record<FixedKey, number[]>> | null {
   const { error, findings } = message.analysis;
-  if (key === 'unparsed') return error === null ? null : [];
-  const found = message.own(index).filter((one) => {
+  let found: Partial<Record<FixedKey, number[]>> | null = error === null ? null : { unparsed: [] };
+  for (const one of message.own(index)) {
     const { action, unresolved } = findings[one]!;
-    return unresolved ? key === 'unresolved' : action === key;
-  });
-  return found.length > 0 ? found : null;
+    const key = unresolved ? 'unresolved' : action;
+    if (key !== 'unresolved' && key !== 'unknown' && key !== 'code') continue;
+    found ??= {};
+    (found[key] ??= []).push(one);
+  }
+  return found;
 }

@@ -102,7 +102,7 @@ function compileRule(rule: RuleFile, index: number, parsed: ParsedFile, compile:
           ? parsed.source.error(message, place(start), place(Math.max(start, end - 1)) + 1)
           : parsed.error(['rules', index, key], message),
       );
-    return { test: () => false, needs: null };
+    return { test: () => false, needs: [] };
   };
   return {
     id: rule.id,

@@ -227,6 +227,8 @@ export type HoldStart =
       readonly notice: WireText;
       /** Words for a heartbeat, as things stand now. */
       readonly heartbeat: () => WireText;
+      /** The same for a client that is shown progress only: a few words. */
+      readonly stage: string;
       /** How long the connection waits, in ms. */
       readonly wait_ms: number;
       /** Resolves once. After 'approved' the session calls release(). */

@@ -12,6 +12,8 @@ export const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows
 
 type Wait = Pick<Extract<HoldStart, { type: 'wait' }>, 'end' | 'release'>;
 type Why = Parameters<Wait['end']>[0];
+/** What a client that waits can be told meanwhile. */
+type Words = Pick<Extract<HoldStart, { type: 'wait' }>, 'heartbeat' | 'stage'>;
 
 /** What became of the message at hand; consumed when it is read again. */
 export type Answer =
@@ -23,7 +25,9 @@ export interface HoldEvents {
   /** A word to the client that still waits. */
   notice(text: WireText): void;
   /** The request is open and the client waits. */
-  waiting(): void;
+  waiting(words: Words): void;
+  /** It still does. */
+  heartbeat(words: Words): void;
   answered(answer: Answer): void;
   /** The gate failed: nothing may be sent. */
   failed(what: string, error: unknown): void;
@@ -42,7 +46,7 @@ export class Hold {
   #cancelled = false;
   #timers: readonly NodeJS.Timeout[] = [];
 
-  /** `heartbeat_ms`: between two notices; null: the protocol has none. */
+  /** `heartbeat_ms`: between two of them; null: the client can be told nothing. */
   constructor(
     judgement: Exclude<Judgement, { type: 'pass' }>,
     parameters: readonly BoundParameter[],
@@ -101,14 +105,15 @@ export class Hold {
     this.#events.notice(start.notice);
     if (start.type === 'run') return this.#run(start.release);
     // What the client was told is not kept: it may be the bigger part of what a hold takes.
-    const { end, release, heartbeat } = start;
+    const { end, release, heartbeat, stage } = start;
+    const words: Words = { heartbeat, stage };
     this.#wait = { end, release };
     this.#state = 'waiting';
     const timer = setTimeout(() => this.end('waited-out'), start.wait_ms);
     this.#timers =
       this.#heartbeat_ms === null
         ? [timer]
-        : [timer, setInterval(() => this.#events.notice(heartbeat()), this.#heartbeat_ms)];
+        : [timer, setInterval(() => this.#events.heartbeat(words), this.#heartbeat_ms)];
     start.ended.then(
       (ended) => {
         if (this.#state !== 'waiting') return;
@@ -118,7 +123,7 @@ export class Hold {
       (error) => this.#failed('a hold failed', error),
     );
     if (this.#cancelled) this.end('cancelled');
-    else this.#events.waiting();
+    else this.#events.waiting(words);
   }
 
   #release(): void {

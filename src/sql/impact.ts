@@ -13,6 +13,8 @@ export interface AskedStatement {
   readonly lock: LockMode | null;
   /** The relation that the rows of `explain` go into (CREATE TABLE AS); null: they are returned. */
   readonly into: string | null;
+  /** Most rows that it returns, as its text tells; null: it does not. */
+  readonly rows_max: number | null;
   /** Relations it has for a target, and those it reads, as the analysis names them: `schema.name`. */
   readonly targets: readonly string[];
   readonly reads: readonly string[];
@@ -36,6 +38,24 @@ export interface ImpactQuestion {
   /** The highest $n in the text, and the values that are known so far. */
   readonly parameters_named: number;
   readonly parameters: readonly { readonly type: string; readonly value: string | null }[];
+  /** Why the server must not plan it, completing "Cannot be estimated: ..."; null: nothing in the text speaks against it. */
+  readonly unplannable: string | null;
+}
+
+/** The same of a text of MySQL or MariaDB. */
+export interface MysqlImpactQuestion {
+  /** Who sent it, by the name that decides about the login upstream. */
+  readonly user: string;
+  /** The session's current one; null: none. */
+  readonly database: string | null;
+  /** What decides how the text is read. Null: not known. */
+  readonly sql_mode: string | null;
+  readonly charset: string;
+  /** The session's thread: it does not count among those that use a table. */
+  readonly server_pid: number;
+  readonly statements: readonly AskedStatement[];
+  /** What lies behind views was looked up: a view runs no function that is not known. */
+  readonly sees_views: boolean;
   /** Why the server must not plan it, completing "Cannot be estimated: ..."; null: nothing in the text speaks against it. */
   readonly unplannable: string | null;
 }
@@ -77,9 +97,9 @@ export interface Impact {
 }
 
 /** Looks, from a connection of its own. Runs nothing of the statement and none of the database's code. */
-export interface Planner {
+export interface Planner<Q> {
   /** Rejects nothing: what could not be told is in the answer. Null: the gateway ends. */
-  estimate(question: ImpactQuestion): Promise<Impact | null>;
+  estimate(question: Q): Promise<Impact | null>;
   /** Gives up what is under way. */
   close(): Promise<void>;
 }

@@ -190,6 +190,7 @@ export class ModelGate implements GateSession {
         type: 'wait',
         notice: NOTICE,
         heartbeat: () => NOTICE,
+        stage: 'held',
         wait_ms: 1_000_000,
         ended: new Promise<HoldEnded>((resolve) =>
           later(() => {

@@ -62,6 +62,7 @@ const follow = (chunks: readonly Buffer[]): string[] => {
     sessionTrack: true,
     optionalMetadata: false,
     optionalPrepared: false,
+    progress: false,
   });
   const seen: string[] = [];
   reader.expect(1);

@@ -2,7 +2,7 @@
 // no code of the database runs where it could. The server itself counts calls of functions (track_functions), whatever is rolled back.
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Impact, LOCK_MODES, type LockMode, type Planner } from '../../src/sql/impact.ts';
+import { type Impact, type ImpactQuestion, LOCK_MODES, type LockMode, type Planner } from '../../src/sql/impact.ts';
 import { analyseText } from '../../src/sql/postgres/analysis.ts';
 import { explainTexts, impactQuestion, isPlainBuiltIn } from '../../src/sql/postgres/impact.ts';
 import { Parser } from '../../src/sql/postgres/parser.ts';
@@ -231,7 +231,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
   let server: TestServer;
   let admin: pg.Client;
   let parser: Parser;
-  let planner: Planner;
+  let planner: Planner<ImpactQuestion>;
   const faults: unknown[] = [];
 
   beforeAll(async () => {

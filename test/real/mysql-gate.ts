@@ -42,6 +42,7 @@ export interface Rules {
 }
 
 const ID = 'HP-7KQ4M2XA';
+export const STAGE = `held: ${ID} waits for one of dba`;
 const IMPORT = /^\s*load\s+data\s+local/i;
 const FACTS = /^\s*(set|use|call|prepare|execute|deallocate)\b/i;
 const REASON = /^\s*set\s+@holdpoint_reason\s*=\s*'([^']*)'\s*$/i;
@@ -140,6 +141,7 @@ export class StandInGate implements MysqlGate {
       type: 'wait',
       notice: texts.held(texts.held.example),
       heartbeat: () => texts.stillHeld(texts.stillHeld.example),
+      stage: STAGE,
       wait_ms: this.rules.wait_ms ?? 20_000,
       ended,
       async end(why) {

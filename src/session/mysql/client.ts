@@ -4,17 +4,19 @@
 //
 //   received --> read: HANDLING[command] --> done: sent, or answered here
 //                                       \--> wait: put back; goOn reads it again when the phase is open
-import { ANY, BAD_SEQUENCE, NEED_MORE, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
+import { ANY, BAD_SEQUENCE, NEED_MORE, shift, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
 import { watchBacklog } from './backlog.ts';
 import { broken, finish, violation } from './end.ts';
 import { onKill, onQuery, onStatement } from './query.ts';
 import { refuse } from './refuse.ts';
-import { send } from './send.ts';
+import { send, sendPayload } from './send.ts';
 import { onBulkExecute, onClose, onExecute, onFetch, onLongData, onPrepare, onResetStatement } from './statements.ts';
 import { BUSY, IMPORTING, OPEN, type State, type Step } from './state.ts';
 import { HANDLING, type Row } from './table.ts';
-import { MALFORMED, NO_CHANGE_USER, OUT_OF_ORDER, TOO_LONG as TOO_LONG_TEXT, UNKNOWN_COMMAND } from './texts.ts';
+import { MALFORMED, OUT_OF_ORDER, TOO_LONG as TOO_LONG_TEXT, UNKNOWN_COMMAND } from './texts.ts';
 import { COM } from '../../wire/mysql/commands.ts';
+
+const RESET = Buffer.of(COM.RESET_CONNECTION);
 
 export class ClientSide {
   readonly #state: State;
@@ -76,10 +78,11 @@ const readFile = (s: State): boolean => {
   const found = packets.next();
   if (found === NEED_MORE) return false;
   if (!isSound(s, found)) return false;
+  if (packets.first && s.ahead > 0) shift(packets, -s.ahead);
   s.toServer.write(packets.buffer.subarray(packets.start, packets.end));
   if (packets.first && !packets.continues && packets.length === 0) {
     s.reply.fileSent();
-    s.out.expect(packets.sequence + 1);
+    s.out.expect((packets.sequence + 1 - s.ahead) & 0xff);
     s.phase = BUSY;
   }
   return true;
@@ -94,7 +97,7 @@ const isSound = (s: State, found: number): boolean => {
 
 const handle = (s: State, row: Row | null): Step => {
   const command = s.in.body[s.in.from] as number;
-  if (row === null) return refuse(s, command === COM.CHANGE_USER ? NO_CHANGE_USER : UNKNOWN_COMMAND);
+  if (row === null) return refuse(s, UNKNOWN_COMMAND);
   switch (row.handling) {
     case 'query':
       return onQuery(s);
@@ -121,6 +124,10 @@ const handle = (s: State, row: Row | null): Step => {
       // MYSQL_OPTION_MULTI_STATEMENTS_ON is 0.
       s.option = s.in.body.readUInt16LE(s.in.from + 1) === 0;
       return send(s, command, row.reply);
+    case 'change-user':
+      // The server's locks and what is not committed are gone when the answer is here; a connection that closes may take longer.
+      s.changing = Buffer.from(s.in.body.subarray(s.in.from, s.in.to));
+      return sendPayload(s, RESET, row.reply);
     case 'reset-connection':
     case 'pass':
       return send(s, command, row.reply);

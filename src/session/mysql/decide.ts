@@ -5,6 +5,8 @@
 //                   \--> hold, refuse --> Hold --> the command is read again --> decide finds `ready`
 import { texts } from '../../errors/catalogue.ts';
 import type { BoundParameter, Judgement, Plan, Release } from '../gate.ts';
+import { packets } from '../../wire/mysql/frame.ts';
+import { progressPacket } from '../../wire/mysql/messages.ts';
 import { Hold, NEVER_SENT } from '../hold.ts';
 import { watchHeld } from './backlog.ts';
 import { broken } from './end.ts';
@@ -12,6 +14,7 @@ import type { ParsedUnder, Prepared } from './prepared.ts';
 import { refuse } from './refuse.ts';
 import { type Judging, OPEN, type State, type Step } from './state.ts';
 import { MALFORMED } from './texts.ts';
+import { readsDiagnostics } from './facts.ts';
 import { reread } from './wait.ts';
 
 /** The parameters of the command at hand; null: malformed. */
@@ -29,9 +32,13 @@ export const decide = (
   s.ready = null;
   if (ready?.type === 'refuse') return stopped(refuse(s, ready.text));
   if (ready?.type === 'run') return released(s, text, ready);
-  if (!s.factsKnown) return stopped(reread(s));
+  if (!s.factsKnown && (s.killed || !readsDiagnostics(text))) return stopped(reread(s));
   let judgement = judge(s, text, prepared);
   if (judgement === null) return WAIT;
+  if (!s.factsKnown && judgement.type !== 'pass') {
+    s.judged.length = 0;
+    return stopped(reread(s));
+  }
   const { plan } = judgement;
   // A server may have to parse the text again, and then does so under the mode of now.
   if (judgement.type === 'pass' && prepared !== null && parsedElsewhere(s, prepared)) {
@@ -111,12 +118,17 @@ const record = (
   judgement: Exclude<Judgement, { type: 'pass' }>,
   parameters: readonly BoundParameter[],
 ): void => {
-  s.phase = new Hold(judgement, parameters, null, {
+  const progress = (stage: string): void => {
+    if (!s.clientGone) s.toClient.write(packets(s.in.sequence + 1 + s.ahead++, progressPacket(stage)));
+  };
+  s.phase = new Hold(judgement, parameters, s.progress ? s.limits.heartbeat_ms : null, {
     notice: () => {},
-    waiting: () => {
+    waiting: ({ stage }) => {
       s.pace.readClient();
+      if (s.progress) progress(stage);
       watchHeld(s);
     },
+    heartbeat: ({ stage }) => progress(stage),
     answered: (answer) => {
       s.ready = { ...answer, epoch: s.epoch };
       s.phase = OPEN;

@@ -5,7 +5,7 @@ import { type MysqlError, mysqlError } from '../../errors/mysql.ts';
 import { packets } from '../../wire/mysql/frame.ts';
 import { errPacket } from '../../wire/mysql/messages.ts';
 import { abandoned } from './outcome.ts';
-import { CLOSED, type State } from './state.ts';
+import { CLOSED, IMPORTING, type State } from './state.ts';
 import { DESYNC, INTERNAL } from './texts.ts';
 
 /** Last words to the client, in the place where it waits for some. */
@@ -14,8 +14,9 @@ export const tell = (s: State, text: WireText | MysqlError): void => {
   const { phase } = s;
   // The answer has begun: the next packet is the error. Else it answers the command at hand.
   const answering = phase.name === 'busy' && !s.reply.done && s.limiting?.name !== 'cutting';
-  const sequence = answering ? s.out.expected : s.limiting?.name === 'cutting' ? s.limiting.sequence : s.in.expected;
-  s.toClient.write(packets(Math.max(sequence, 0), errPacket(error)));
+  const ahead = s.phase === IMPORTING ? 0 : s.ahead;
+  const next = (answering ? s.out.expected : s.in.sequence + 1) + ahead;
+  s.toClient.write(packets(s.limiting?.name === 'cutting' ? s.limiting.sequence : next, errPacket(error)));
 };
 
 /** The client broke the protocol: it is told, and the session ends. */
@@ -54,14 +55,27 @@ export const finish = (s: State, why: string, left: 'upstream-gone' | 'shutdown'
   // The server would go on with what nobody reads.
   if (limiting !== null) void s.upstream.cancel();
   s.limiting = null;
+  over(s);
+  s.client.end();
+  // None: the server went away before the session began.
+  (s.gate as State['gate'] | undefined)?.close(why);
+  s.events.closed();
+};
+
+/** The client asks to be somebody else: this session ends, and its client is left to whoever lets it in anew. */
+export const handOver = (s: State, request: Buffer): void => {
+  over(s);
+  s.letGo();
+  s.client.pause();
+  s.gate.close('the client logs in anew');
+  s.events.changeUser(request, s.in.takeRest());
+};
+
+const over = (s: State): void => {
   s.phase = CLOSED;
   abandoned(s);
   s.dropReady();
   s.toServer.flush();
   s.upstream.end();
   s.toClient.flush();
-  s.client.end();
-  // None: the server went away before the session began.
-  (s.gate as State['gate'] | undefined)?.close(why);
-  s.events.closed();
 };

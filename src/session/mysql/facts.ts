@@ -8,6 +8,27 @@ import { command } from '../../wire/mysql/messages.ts';
 const TRACKED = ['sql_mode', 'character_set_client', 'session_track_system_variables'];
 const LIST = '@@session.session_track_system_variables';
 
+/**
+ * Texts that ask nothing but what the statement before left behind: its warnings, counts and ids, which a question of ours would take away.
+ * Of these very words, they mean the same whatever the session's facts are.
+ */
+export const readsDiagnostics = (text: string): boolean => text.length <= DIAGNOSTICS_MAX && DIAGNOSTICS.test(text);
+
+/** Bytes of such a text: on a long one the expression would take its time. */
+const DIAGNOSTICS_MAX = 200;
+const LEFT =
+  '(?:(?:row_count|found_rows|last_insert_id)\\(\\)|@@(?:(?:session|local)\\.)?(?:warning_count|error_count|identity|last_insert_id))';
+const NAMED = `${LEFT}(?:\\s+(?:as\\s+)?\\w+)?`;
+const DIAGNOSTICS = new RegExp(
+  `^\\s*(?:${[
+    `select\\s+${NAMED}(?:\\s*,\\s*${NAMED})*`,
+    `set\\s+@\\w+\\s*:?=\\s*${LEFT}`,
+    'show\\s+(?:count\\(\\*\\)\\s+)?(?:warnings|errors)(?:\\s+limit\\s+\\d+(?:\\s*,\\s*\\d+)?)?',
+    'get\\s+(?:current\\s+)?diagnostics\\s[\\w@=,\\s]+',
+  ].join('|')})\\s*;?\\s*$`,
+  'i',
+);
+
 /** A client, or the server's configuration, may have more on the list; MySQL takes no name twice. */
 const TRACK =
   `SET SESSION session_track_system_variables = IF(${LIST} = '*', '*', CONCAT_WS(',', NULLIF(${LIST}, ''), ` +

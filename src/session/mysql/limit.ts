@@ -33,6 +33,8 @@ export const pause = (s: State, goOn: () => void): void => {
       s.pace.readClient();
       watchPaused(s);
     },
+    // Its answer has begun.
+    heartbeat: () => {},
     answered: (answer) => {
       if (answer.type === 'run') letPass(s, meter, answer);
       else cut(s, meter, answer.text);
@@ -56,7 +58,14 @@ const letPass = (s: State, meter: Meter, { release, cancelled }: Extract<Answer,
 const cut = (s: State, meter: Meter, text: WireText): void => {
   // What has written what it returns is not ended half-way: it runs to its end, unseen.
   const cancelling = !meter.withholds;
-  const cutting: Cutting = { name: 'cutting', text, meter, sequence: s.out.expected, ended: false, cancelling };
+  const cutting: Cutting = {
+    name: 'cutting',
+    text,
+    meter,
+    sequence: s.out.expected + s.ahead,
+    ended: false,
+    cancelling,
+  };
   s.limiting = cutting;
   if (!cancelling) return;
   s.toServer.flush();
@@ -78,6 +87,7 @@ export const cutEnded = (s: State, cutting: Cutting): void => {
   ended(s, cutting.text.sqlstate);
   // The kill may have come when nothing ran: our own question takes it.
   s.factsKnown = false;
+  s.killed = true;
   s.toClient.write(packets(cutting.sequence, errPacket(error)));
   s.phase = OPEN;
 };

@@ -82,6 +82,7 @@ const nothingUnderWay = (s: State): void => {
   s.preparing = null;
   s.executing = null;
   s.command = 0;
+  s.ahead = 0;
   s.values = [];
 };
 

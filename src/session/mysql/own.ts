@@ -8,7 +8,7 @@ import type { State } from './state.ts';
 export const REASON_BYTES_MAX = 2000;
 const COLUMNS = ['id', 'state', 'approvals', 'ends', 'next'] as const;
 /** A number of ms, or with a unit, as on PostgreSQL. */
-const DURATION = /^\s*(\d{1,9})\s*(ms|s|min|h)?\s*$/;
+const DURATION = /^(\d{1,9})\s*(ms|s|min|h)?$/;
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000 };
 
 type Values = readonly (string | null)[];
@@ -34,7 +34,7 @@ export const ownProblem = ({ own }: Plan, values: Values): WireText | null => {
         message: `@holdpoint_reason is longer than ${REASON_BYTES_MAX} bytes`,
         hint: 'Say who needs it, what for and until when, in a sentence or two.',
       };
-    if (command.name === 'hold' && value.trim() !== '' && !DURATION.test(value))
+    if (command.name === 'hold' && value.trim() !== '' && !DURATION.test(value.trim()))
       return {
         severity: 'ERROR',
         sqlstate: '22023',
@@ -55,7 +55,7 @@ export const apply = (s: State, command: OwnCommand, values: Values): void => {
     s.reason_at = Date.now();
     return;
   }
-  const match = DURATION.exec(value);
+  const match = DURATION.exec(value.trim());
   s.hold_ms = match ? Number(match[1]) * (UNIT_MS[match[2] ?? 'ms'] as number) : null;
 };
 

@@ -14,6 +14,8 @@ import { MALFORMED, NOT_ALONE, tooLarge } from './texts.ts';
 
 /** A literal id and nothing else: whatever the servers could read in another way is judged. */
 const KILL = /^kill\s+(?:(query|connection)\s+)?(\d{1,10})\s*;?\s*$/i;
+/** Bytes of it: on a long one the expression would take its time. */
+const KILL_MAX = 100;
 const LETTER_K = 0x6b;
 const NO_VALUES: readonly string[] = [];
 
@@ -88,7 +90,7 @@ export const onKill = (s: State): Step => {
 
 /** KILL of a session of the same user is done here: the ids that clients know are Holdpoint's. */
 const killed = (s: State, text: string): boolean => {
-  const match = KILL.exec(text);
+  const match = text.length <= KILL_MAX ? KILL.exec(text) : null;
   if (!match) return false;
   if (s.events.kill(Number(match[2]), match[1]?.toLowerCase() !== 'query') === 'unknown') return false;
   s.settled();

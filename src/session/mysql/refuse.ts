@@ -12,7 +12,8 @@ import type { State, Step } from './state.ts';
 export const refuse = (s: State, text: WireText | MysqlError): Step => {
   const error = 'errno' in text ? text : mysqlError(text);
   s.settled();
-  s.toClient.write(packets(s.in.sequence + 1, errPacket(error)));
+  s.toClient.write(packets(s.in.sequence + 1 + s.ahead, errPacket(error)));
+  s.ahead = 0;
   return 'done';
 };
 

@@ -4,11 +4,11 @@
 //   received --> take: true --> kept in the run, one write a chunk; rows behind a row pass without a look
 //                  \--> false: kept back --> after the chunk: whoever waited for the server goes on
 import type { MysqlError } from '../../errors/mysql.ts';
-import { ANY_SEQUENCE, BAD_SEQUENCE, NEED_MORE, PACKET, ROWS, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
+import { ANY_SEQUENCE, BAD_SEQUENCE, NEED_MORE, PACKET, ROWS, shift, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
 import { HEADER } from '../../wire/mysql/messages.ts';
 import { BROKEN, END, FILE_REQUEST, PASSES, RESULT_END, ROW } from '../../wire/mysql/replies.ts';
 import { AT_ONCE_BYTES } from '../outbox.ts';
-import { broken, desync, finish, tell, violation } from './end.ts';
+import { broken, desync, finish, handOver, tell, violation } from './end.ts';
 import { cutEnded, hasRoom, pause } from './limit.ts';
 import { ended, resultEnded } from './outcome.ts';
 import { type Cutting, IMPORTING, OPEN, type State } from './state.ts';
@@ -59,6 +59,7 @@ export class ServerSide {
           this.#desync(s, found === TOO_LONG ? 'a packet that is too long' : 'packets out of order');
           break;
         }
+        const { ahead } = s;
         const passing = out.first && !out.continues ? this.#take(s) : this.#continued(s, found === PACKET);
         if (passing === 'stop') {
           out.unread_last();
@@ -67,6 +68,7 @@ export class ServerSide {
         }
         this.#passed = passing === 'pass';
         if (this.#passed) {
+          if (ahead > 0 && out.first) shift(out, ahead);
           if (this.#runStart < 0) this.#runStart = out.start;
           this.#runEnd = out.end;
           continue;
@@ -153,7 +155,7 @@ export class ServerSide {
         meter?.passed(1, bytes);
         s.rows++;
         s.bytes += out.end - out.start;
-        if (out.last && out.end - out.start === bytes) this.#passAlike(s);
+        if (s.ahead === 0 && out.last && out.end - out.start === bytes) this.#passAlike(s);
         return 'pass';
       }
       case FILE_REQUEST:
@@ -170,6 +172,10 @@ export class ServerSide {
   }
 
   #ended(s: State): Passing {
+    if (s.changing !== null) {
+      handOver(s, s.changing);
+      return 'keep';
+    }
     if (!resultEnded(s)) return this.#unreadable(s);
     ended(s);
     s.phase = OPEN;
@@ -190,7 +196,7 @@ export class ServerSide {
   #fileRequest(s: State): Passing {
     if (s.plan?.copy_in !== true || !s.localFiles)
       return this.#desync(s, 'a request for a file that nothing imports', UNASKED_FILE);
-    s.in.expect(s.out.sequence + 1);
+    s.in.expect(s.out.sequence + 1 + s.ahead);
     s.phase = IMPORTING;
     return 'pass';
   }

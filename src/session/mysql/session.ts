@@ -71,13 +71,19 @@ export class MysqlSession {
     }
     s.phase = OPEN;
     const { client } = s;
-    client.on('data', (chunk: Buffer) => this.#client.received(chunk));
-    client.on('drain', () => {
-      if (s.pace.clientDrained()) s.goOn();
-    });
-    client.on('end', () => clientLeft(s));
-    client.on('close', () => clientLeft(s));
-    client.on('error', () => clientLeft(s));
+    const hears: Readonly<Record<string, (chunk: Buffer) => void>> = {
+      data: (chunk) => this.#client.received(chunk),
+      drain: () => {
+        if (s.pace.clientDrained()) s.goOn();
+      },
+      end: () => clientLeft(s),
+      close: () => clientLeft(s),
+      error: () => clientLeft(s),
+    };
+    for (const event in hears) client.on(event, hears[event] as (chunk: Buffer) => void);
+    s.letGo = () => {
+      for (const event in hears) client.off(event, hears[event] as (chunk: Buffer) => void);
+    };
     if (early.length > 0) this.#client.received(early);
     client.resume();
   }

@@ -21,6 +21,7 @@ export interface MysqlSessionLimits {
   readonly backlog_bytes_max: number;
   readonly prepared_statements_max: number;
   readonly prepared_bytes_max: number;
+  readonly heartbeat_ms: number;
 }
 
 export interface MysqlSessionEvents {
@@ -29,6 +30,11 @@ export interface MysqlSessionEvents {
   /** KILL of a connection id that the client named: done if it is a session of the same user. */
   kill(id: number, whole: boolean): 'done' | 'unknown';
   closed(): void;
+  /**
+   * Instead of `closed`: the client asks to be somebody else (COM_CHANGE_USER, this payload), and its stream is nobody's. `early`: what came
+   * behind it.
+   */
+  changeUser(request: Buffer, early: Buffer): void;
 }
 
 /** What a session asks of its gate. */
@@ -120,10 +126,14 @@ export class State implements MysqlFacts {
   /** The client is read again: whoever waited goes on. */
   readonly goOn: () => void;
   clientGone = false;
+  /** Stops to hear the client, whose stream somebody else takes over. */
+  letGo: () => void = () => {};
   /** CLIENT_LOCAL_FILES, CLIENT_QUERY_ATTRIBUTES, CLIENT_SESSION_TRACK. */
   readonly localFiles: boolean;
   readonly attributes: boolean;
   readonly tracks: boolean;
+  /** MARIADB_CLIENT_PROGRESS: the client can be told that its statement is held. */
+  readonly progress: boolean;
   readonly mariadb: boolean;
 
   phase: Phase = BUSY;
@@ -143,6 +153,8 @@ export class State implements MysqlFacts {
   // ---- the facts
   /** As last read or told; what is not known is read before the next judgement. */
   factsKnown = false;
+  /** A KILL QUERY of ours may still hit what runs next: that is to be a question of ours. */
+  killed = false;
   /** Counts changes of the facts. */
   epoch = 0;
   now: ParsedUnder = { sql_mode: null, charset: '', database: undefined };
@@ -174,6 +186,9 @@ export class State implements MysqlFacts {
   /** What became of it while it was held, and the facts then. */
   ready: (Answer & { readonly epoch: number }) | null = null;
 
+  /** Packets that the client was told while it was held: the server's answer has its sequence ids so much later. */
+  ahead = 0;
+
   // ---- the command that the server answers
   plan: Plan | null = null;
   release: Release | null = null;
@@ -193,6 +208,8 @@ export class State implements MysqlFacts {
   values: readonly (string | null)[] = [];
   /** What COM_SET_OPTION asked for. */
   option = false;
+  /** COM_CHANGE_USER: its payload, while the server forgets what the session had there. */
+  changing: Buffer | null = null;
 
   constructor(
     client: Duplex,
@@ -213,12 +230,14 @@ export class State implements MysqlFacts {
     this.attributes = (flags & CLIENT.QUERY_ATTRIBUTES) !== 0;
     this.tracks = (flags & CLIENT.SESSION_TRACK) !== 0;
     this.multi_statements = (flags & CLIENT.MULTI_STATEMENTS) !== 0;
+    this.progress = (mariadb & MARIADB_CLIENT.PROGRESS) !== 0;
     const optional = (flags & CLIENT.OPTIONAL_RESULTSET_METADATA) !== 0;
     this.format = {
       deprecateEof: (flags & CLIENT.DEPRECATE_EOF) !== 0,
       sessionTrack: this.tracks,
       optionalMetadata: optional || (mariadb & MARIADB_CLIENT.CACHE_METADATA) !== 0,
       optionalPrepared: optional,
+      progress: this.progress,
       extendedMetadata: (mariadb & MARIADB_CLIENT.EXTENDED_METADATA) !== 0,
     };
     this.reply = new ReplyReader(this.format);

@@ -28,6 +28,8 @@ export type Handling =
   | 'as-statement'
   | 'kill'
   | 'reset-connection'
+  /** Ends the session; another one begins with a login of its own. */
+  | 'change-user'
   | 'option'
   /** Does nothing that anybody has to know of. */
   | 'pass'
@@ -57,12 +59,11 @@ export const COMMANDS: Readonly<Record<keyof typeof COM, Row | null>> = {
   SHUTDOWN: row('as-statement', STATUS_REPLY, 'SHUTDOWN'),
   PROCESS_KILL: row('kill', STATUS_REPLY, 'KILL; a session of the same user passes'),
   RESET_CONNECTION: row('reset-connection', STATUS_REPLY, '-'),
+  CHANGE_USER: row('change-user', STATUS_REPLY, '-'),
   SET_OPTION: row('option', STATUS_REPLY, '-'),
   STATISTICS: row('pass', TEXT_REPLY, '-'),
   PING: row('pass', STATUS_REPLY, '-'),
   QUIT: row('quit', NO_REPLY, '-'),
-  // Another user is another connection.
-  CHANGE_USER: null,
   // Replication and copies of the whole server.
   BINLOG_DUMP: null,
   BINLOG_DUMP_GTID: null,

@@ -3,11 +3,6 @@ import type { WireText } from '../../errors/catalogue.ts';
 import type { MysqlError } from '../../errors/mysql.ts';
 
 export const UNKNOWN_COMMAND: MysqlError = { errno: 1047, sqlstate: '08S01', message: 'Unknown command' };
-export const NO_CHANGE_USER: MysqlError = {
-  errno: 1047,
-  sqlstate: '08S01',
-  message: 'Unknown command: Holdpoint takes no change of user. Open another connection as that user.',
-};
 export const OUT_OF_ORDER: MysqlError = { errno: 1156, sqlstate: '08S01', message: 'Got packets out of order' };
 export const TOO_LONG: MysqlError = {
   errno: 1153,

@@ -73,6 +73,7 @@ const rereadEnded = (s: State, phase: Rereading): void => {
     return;
   }
   s.factsKnown = true;
+  s.killed = false;
   if (s.first) {
     s.phase = BUSY;
     return s.first();

@@ -8,7 +8,6 @@ import {
   type BindMessage,
   FAILED_BLOCK,
   FRONTEND,
-  noticeResponse,
   readBind,
   readFunctionCall,
   readParse,
@@ -19,7 +18,7 @@ import { Hold, NEVER_SENT } from '../hold.ts';
 import { watchHeld } from './backlog.ts';
 import { broken } from './end.ts';
 import { serverName } from './names.ts';
-import { type Mode, refuse } from './refuse.ts';
+import { type Mode, notice, refuse } from './refuse.ts';
 import { type Judging, OPEN, type State, type Step } from './state.ts';
 import { FAILED_TRANSACTION } from './texts.ts';
 import { reread, settle } from './wait.ts';
@@ -134,9 +133,8 @@ const record = (
   parameters: readonly BoundParameter[],
 ): void => {
   s.phase = new Hold(judgement, parameters, s.limits.heartbeat_ms, {
-    notice: (text) => {
-      if (!s.clientGone) s.toClient.write(noticeResponse(text));
-    },
+    notice: (text) => notice(s, text),
+    heartbeat: ({ heartbeat }) => notice(s, heartbeat()),
     waiting: () => {
       s.pace.readClient();
       watchHeld(s);

@@ -5,15 +5,7 @@
 //   passing --> paused: Hold --> run: the rest passes, under its release
 //                            \-> refuse: cutting (what has written is not cancelled) --> the server failed it: our text in place of the server's
 //                                                \-> it completed: outside a block our error is told, in one the server is made to fail too
-import {
-  errorResponse,
-  FLUSH,
-  IDLE,
-  noticeResponse,
-  readBind,
-  readyForQuery,
-  SYNC,
-} from '../../wire/postgres/messages.ts';
+import { errorResponse, FLUSH, IDLE, readBind, readyForQuery, SYNC } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { WireText } from '../../errors/catalogue.ts';
 import type { BoundParameter, Meter, Plan } from '../gate.ts';
@@ -22,7 +14,7 @@ import { cancel } from './decide.ts';
 import { broken } from './end.ts';
 import { type Answer, Hold } from '../hold.ts';
 import type { Portal } from './names.ts';
-import { REFUSED_PARSE } from './refuse.ts';
+import { notice, REFUSED_PARSE } from './refuse.ts';
 import { type Entry, PARSE, SYNC as SYNC_OP } from './replies.ts';
 import { type Cutting, DISCARDING, SETTLING, type State } from './state.ts';
 
@@ -83,9 +75,8 @@ export const pause = (s: State, goOn: () => void): void => {
   const meter = head.meter as Meter;
   s.pace.stopServer();
   const hold = new Hold(meter.judge(), [], s.limits.heartbeat_ms, {
-    notice: (text) => {
-      if (!s.clientGone) s.toClient.write(noticeResponse(text));
-    },
+    notice: (text) => notice(s, text),
+    heartbeat: ({ heartbeat }) => notice(s, heartbeat()),
     waiting: () => {
       s.pace.readClient();
       watchPaused(s);

@@ -8,6 +8,7 @@ import {
   FRONTEND,
   functionCall,
   IN_BLOCK,
+  noticeResponse,
   parse,
   query,
   readyForQuery,
@@ -24,6 +25,11 @@ const REFUSED_QUERY = query(REFUSED);
 /** No function has this oid. */
 const REFUSED_CALL = functionCall(0);
 export const REFUSED_PARSE = parse('_holdpoint_refused', REFUSED);
+
+/** A word to a client that waits. */
+export const notice = (s: State, text: WireText): void => {
+  if (!s.clientGone) s.toClient.write(noticeResponse(text));
+};
 
 /** The protocol of the message at hand: after an error in the extended one the server skips to a Sync. */
 export type Mode = 'simple' | 'extended';

@@ -76,7 +76,8 @@ function runs(a: Analyst, inner: Analysis, at: number, to: number): void {
       a.changes.sets_database = true;
     }
   }
-  for (const change of inner.temporary ?? []) a.found.temporary.push(change);
+  if (a.in_body && inner.temporary) a.found.forgetTemporary();
+  else for (const change of inner.temporary ?? []) a.found.temporary.push(change);
   if (inner.changes_catalog) a.redefines(null);
   a.commits ||= inner.statements.some(({ commits }) => commits === true);
   const [only] = inner.statements;

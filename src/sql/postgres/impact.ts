@@ -86,6 +86,7 @@ function asked(text: string, analysis: Analysis, facts: StatementFacts, statemen
     whole: wholeOf(facts, words),
     lock: lockOf(facts.kind, words),
     into: INTO.has(facts.kind) ? (objects((action) => action === 'ddl')[0] ?? null) : null,
+    rows_max: facts.rows_max,
     targets: objects((action) => TARGETED.has(action)),
     reads: objects((action) => action === 'read'),
   };

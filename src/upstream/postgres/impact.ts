@@ -10,6 +10,7 @@ import type {
   RowsImpact,
   TableImpact,
 } from '../../sql/impact.ts';
+import { type Fault, inTurn, nothing, unknown } from '../planner.ts';
 import { UpstreamError } from './error.ts';
 import type { UpstreamTarget } from './connect.ts';
 import { IMPLIED_OPERATORS, LOCKED, REACH, TABLES } from './reach.ts';
@@ -20,17 +21,12 @@ export const LOCK_TIMEOUT_MS = 100;
 export const STATEMENT_TIMEOUT_MS = 1000;
 /** From the login to the answer, in ms; the login has its own time before. */
 export const LOOK_TIMEOUT_MS = 5000;
-/** Requests that wait for their turn on one upstream; a further one is told that it can't be estimated now. */
-export const WAITING_MAX = 50;
 /** Statements of one message that are planned; relations that are looked at. */
 export const PLANNED_MAX = 10;
 export const TABLES_MAX = 50;
 const PARAMETERS_MAX = 1000;
 /** Nodes of one plan that are read. */
 const NODES_MAX = 10_000;
-
-/** For the operator's log; never holds the statement or a value. */
-type Fault = (what: string, error: unknown) => void;
 
 export interface PlannerOptions {
   /** The login upstream for a user; null: there is none of the gateway's own (relay). */
@@ -41,38 +37,16 @@ export interface PlannerOptions {
 }
 
 /** One connection at a time, in the order of the questions. */
-export const createPlanner = ({ target, isPlain, fault }: PlannerOptions): Planner => {
-  let waiting = 0;
-  let last: Promise<unknown> = Promise.resolve();
-  const closing = new AbortController();
-  return {
-    close: async () => {
-      closing.abort();
-      await last;
-    },
-    estimate(question) {
+export const createPlanner = ({ target, isPlain, fault }: PlannerOptions): Planner<ImpactQuestion> =>
+  inTurn(
+    async (question, closing) => {
       const to = target(question.user);
-      if (!to) return Promise.resolve(nothing('the gateway has no login of its own here (auth: relay).'));
-      if (waiting >= WAITING_MAX) return Promise.resolve(nothing('too many requests are being looked at.'));
-      waiting += 1;
-      const turn = last
-        .then(() => (closing.signal.aborted ? null : look(to, question, isPlain, closing.signal)))
-        .catch((error: unknown) => {
-          if (closing.signal.aborted) return null;
-          fault('the impact of a held statement could not be estimated', error);
-          return nothing(`the server did not answer: ${sqlstateOf(error)}.`);
-        })
-        .finally(() => {
-          waiting -= 1;
-        });
-      last = turn;
-      return turn;
+      if (!to) return nothing('the gateway has no login of its own here (auth: relay).');
+      return look(to, question, isPlain, closing);
     },
-  };
-};
-
-const unknown = (why: string): string => `Cannot be estimated: ${why}`;
-const nothing = (why: string): Impact => ({ rows: [], tables: [], notes: [unknown(why)] });
+    sqlstateOf,
+    fault,
+  );
 
 const sqlstateOf = (error: unknown): string =>
   error instanceof Refused || error instanceof UpstreamError ? `SQLSTATE ${error.sqlstate}` : 'a fault of Holdpoint';

@@ -52,8 +52,8 @@ export interface Capabilities {
 type How = 'both' | 'client';
 
 /**
- * Left out on purpose: compression (COMPRESS, ZSTD), NO_SCHEMA, CAN_HANDLE_EXPIRED_PASSWORDS, several factors, and MariaDB's PROGRESS,
- * CACHE_METADATA and BULK_UNIT_RESULTS. SSL is each line's own.
+ * Left out on purpose: compression (COMPRESS, ZSTD), NO_SCHEMA, CAN_HANDLE_EXPIRED_PASSWORDS, several factors, and MariaDB's CACHE_METADATA
+ * and BULK_UNIT_RESULTS. SSL is each line's own.
  */
 const SPOKEN: Readonly<Partial<Record<keyof typeof CLIENT, How>>> = {
   FOUND_ROWS: 'client',
@@ -78,7 +78,7 @@ const SPOKEN: Readonly<Partial<Record<keyof typeof CLIENT, How>>> = {
   OPTIONAL_RESULTSET_METADATA: 'client',
   QUERY_ATTRIBUTES: 'client',
 };
-const SPOKEN_MARIADB = MARIADB_CLIENT.STMT_BULK_OPERATIONS | MARIADB_CLIENT.EXTENDED_METADATA;
+const SPOKEN_MARIADB = MARIADB_CLIENT.PROGRESS | MARIADB_CLIENT.STMT_BULK_OPERATIONS | MARIADB_CLIENT.EXTENDED_METADATA;
 
 const maskOf = (how: How): number =>
   Object.entries(SPOKEN).reduce(

@@ -80,6 +80,18 @@ export const charsetOf = (collation: number, engine: 'mysql' | 'mariadb'): strin
   return wide.find(([from, to]) => collation >= from && collation <= to)?.[2];
 };
 
+/** Of the sets with ids over 255 that a client may speak in: the default of their ids up to 255. */
+const NARROW: Readonly<Record<string, number>> = { utf8mb3: 33, utf8mb4: 45 };
+
+/** The id for a handshake, which has one byte for it: where that is too little, another collation of the same set. */
+export const narrowCollation = (collation: number, engine: 'mysql' | 'mariadb'): number => {
+  if (collation <= 255) return collation;
+  const charset = charsetOf(collation, engine);
+  return charset === undefined ? NO_COLLATION : (NARROW[charset] ?? collation - NOPAD);
+};
+/** No server has it. */
+const NO_COLLATION = 0;
+
 /** Sets a client may speak in: each byte below 0x80 is that of ASCII and never part of a longer character. By the servers' names. */
 const READABLE: ReadonlySet<string> = new Set(
   [

@@ -253,6 +253,11 @@ export class PacketReader {
   }
 }
 
+/** The packet found last, header included, goes on with a sequence id that is so much later. */
+export const shift = ({ buffer, start, sequence }: PacketReader, by: number): void => {
+  buffer[start + 3] = (sequence + by) & 0xff;
+};
+
 const lengthAt = (buffer: Buffer, at: number): number =>
   (buffer[at] as number) | ((buffer[at + 1] as number) << 8) | ((buffer[at + 2] as number) << 16);
 

@@ -146,6 +146,25 @@ export const readClientHello = (payload: Buffer, offer: Capabilities): ClientHel
   return { type: 'response', ...start, user, proof, database, plugin, attributes };
 };
 
+/** COM_CHANGE_USER: who the client says it is from now on. */
+export interface ChangeUser extends Pick<HandshakeResponse, 'user' | 'proof' | 'database' | 'plugin' | 'attributes'> {
+  /** Two bytes here; null: left out. */
+  readonly collation: number | null;
+}
+
+/** `capabilities`: in force with the client. */
+export const readChangeUser = (payload: Buffer, { flags }: Capabilities): ChangeUser => {
+  const bytes = new Bytes(payload, 1);
+  const user = utf8(bytes.nul());
+  const proof = bytes.take(bytes.int(1));
+  const database = utf8(bytes.nul());
+  const collation = bytes.left > 0 ? bytes.int(2) : null;
+  const plugin = bytes.left > 0 ? bytes.nul().toString('latin1') : '';
+  const attributed = (flags & CLIENT.CONNECT_ATTRS) !== 0 && bytes.left > 0;
+  const attributes = attributed ? readAttributes(bytes) : new Map<string, string>();
+  return { user, proof, database, collation, plugin, attributes };
+};
+
 /** Names that differ in bytes must not become the same name. */
 const utf8 = (name: Buffer): string => {
   if (!isUtf8(name)) throw new Malformed('a name that is not UTF-8');

@@ -2,7 +2,7 @@
 // Source: MySQL Server Doxygen, "Generic Response Packets".
 import { Bytes, int, lenenc, lenencString, Malformed } from './bytes.ts';
 import { CLIENT, type Capabilities } from './capabilities.ts';
-import { STATUS_FLAGS } from './replies.ts';
+import { PROGRESS_ERRNO, STATUS_FLAGS } from './replies.ts';
 
 export const HEADER = { OK: 0x00, MORE_DATA: 0x01, EOF: 0xfe, ERR: 0xff } as const;
 
@@ -38,6 +38,10 @@ export const errPacket = ({ errno, sqlstate, message }: ErrorPacket): Buffer =>
     Buffer.from(sqlstate === '' ? '' : `#${sqlstate}`),
     Buffer.from(message),
   ]);
+
+/** A report of progress, for a client with MARIADB_CLIENT_PROGRESS: one stage of one, of which nothing is done. */
+export const progressPacket = (stage: string): Buffer =>
+  Buffer.concat([Buffer.of(HEADER.ERR), int(2, PROGRESS_ERRNO), Buffer.of(1, 1, 1), int(3, 0), lenencString(stage)]);
 
 /** Throws Malformed. */
 export const readErr = (payload: Buffer): ErrorPacket => {

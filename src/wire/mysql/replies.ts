@@ -50,6 +50,8 @@ export interface ReplyFormat {
   readonly optionalMetadata: boolean;
   /** The first of the two: the reply to a prepare tells it, too. */
   readonly optionalPrepared: boolean;
+  /** MARIADB_CLIENT_PROGRESS: reports of progress may stand before any packet of a reply. */
+  readonly progress: boolean;
 }
 
 /** Most columns and parameters that the protocol can count. */
@@ -61,8 +63,8 @@ const HEAD_ERR = 0xff;
 /** A row that begins with 0xFE is of the greatest length. */
 const EOF_BYTES = 5;
 const PAYLOAD_BYTES_MAX = 0xff_ffff;
-/** MariaDB's progress report, which nobody has asked for. */
-const PROGRESS_ERRNO = 0xffff;
+/** MariaDB's progress report comes as an error of this number. */
+export const PROGRESS_ERRNO = 0xffff;
 
 type State = 'first' | 'definitions' | 'definitions-eof' | 'rows' | 'fields' | 'file' | 'done';
 
@@ -298,7 +300,7 @@ export class ReplyReader {
   #error(body: Buffer, from: number, to: number): number {
     if (to - from < 3) return BROKEN;
     this.errno = body.readUInt16LE(from + 1);
-    if (this.errno === PROGRESS_ERRNO) return BROKEN;
+    if (this.errno === PROGRESS_ERRNO) return this.#format.progress ? PASSES : BROKEN;
     this.sqlstateAt = to - from >= 9 && body[from + 3] === 0x23 ? from + 4 : -1;
     this.failed = true;
     this.changesFrom = this.changesTo = 0;

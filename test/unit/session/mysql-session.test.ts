@@ -2,16 +2,18 @@
 // of them breaks the protocol.
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Plan } from '../../../src/session/gate.ts';
+import { ownProblem } from '../../../src/session/mysql/own.ts';
 import { MysqlSession } from '../../../src/session/mysql/session.ts';
 import { COMMANDS, HANDLING } from '../../../src/session/mysql/table.ts';
 import type { MysqlUpstream, UpstreamEvents } from '../../../src/session/upstream.ts';
-import { CLIENT } from '../../../src/wire/mysql/capabilities.ts';
+import { CLIENT, MARIADB_CLIENT } from '../../../src/wire/mysql/capabilities.ts';
 import { COM } from '../../../src/wire/mysql/commands.ts';
 import { NEED_MORE, PACKET, PacketReader, packets } from '../../../src/wire/mysql/frame.ts';
-import { readErr } from '../../../src/wire/mysql/messages.ts';
+import { progressPacket, readErr } from '../../../src/wire/mysql/messages.ts';
 import { resultSet } from '../../../src/wire/mysql/results.ts';
-import { type Rules, StandInGate } from '../../real/mysql-gate.ts';
+import { type Held, type Rules, STAGE, StandInGate } from '../../real/mysql-gate.ts';
 import { bytes } from '../wire/bytes.ts';
 
 const LIMITS = {
@@ -21,6 +23,7 @@ const LIMITS = {
   backlog_bytes_max: 1000,
   prepared_statements_max: 3,
   prepared_bytes_max: 1000,
+  heartbeat_ms: 15_000,
 };
 const OK = bytes('00 00 00 0200 0000');
 const PREPARED = bytes('00 07000000 0000 0100 00 0000');
@@ -32,12 +35,14 @@ const FLAGS = CLIENT.PROTOCOL_41 | CLIENT.MULTI_STATEMENTS | CLIENT.LOCAL_FILES;
 class Heard {
   readonly #reader = new PacketReader(2 ** 25);
   readonly payloads: Buffer[] = [];
+  readonly sequences: number[] = [];
 
   chunk(chunk: Buffer): void {
     this.#reader.append(Buffer.from(chunk));
     for (;;) {
       const next = this.#reader.buffer.length === 0 ? NEED_MORE : this.#any();
       if (next !== PACKET) return;
+      this.sequences.push(this.#reader.sequence);
       this.payloads.push(Buffer.from(this.#reader.body.subarray(this.#reader.from, this.#reader.to)));
     }
   }
@@ -65,8 +70,8 @@ class FakeUpstream implements MysqlUpstream {
   #events: UpstreamEvents | null = null;
   facts = ['ANSI', 'utf8mb4', 'app', '', '28800', 'sql_mode'];
 
-  constructor(engine: 'mysql' | 'mariadb', flags: number) {
-    this.capabilities = { flags, mariadb: 0 };
+  constructor(engine: 'mysql' | 'mariadb', flags: number, mariadb: number) {
+    this.capabilities = { flags, mariadb };
     this.server = { engine, version: 90700, version_text: '', capabilities: this.capabilities, collation: 45 };
   }
 
@@ -147,6 +152,8 @@ interface Scene {
   readonly gate: StandInGate;
   readonly session: MysqlSession;
   readonly faults: string[];
+  /** COM_CHANGE_USER as it was handed over, and what came behind it. */
+  readonly handed: string[];
   /** What the client heard since it was asked last: numbers of errors, or hex. */
   readonly told: () => Promise<(number | string)[]>;
   /** What reached the server since it was asked last: texts of queries, or hex. */
@@ -155,14 +162,21 @@ interface Scene {
 
 const scenes: Scene[] = [];
 
-const scene = async (rules: Rules = {}, engine: 'mysql' | 'mariadb' = 'mysql', flags = FLAGS): Promise<Scene> => {
+const scene = async (
+  rules: Rules = {},
+  engine: 'mysql' | 'mariadb' = 'mysql',
+  flags = FLAGS,
+  mariadb = 0,
+): Promise<Scene> => {
   const client = new FakeClient();
-  const upstream = new FakeUpstream(engine, flags);
+  const upstream = new FakeUpstream(engine, flags, mariadb);
   const faults: string[] = [];
+  const handed: string[] = [];
   const session = new MysqlSession(client, upstream, LIMITS, {
     fault: (what) => void faults.push(what),
     kill: (id) => (id === 5 ? 'done' : 'unknown'),
     closed: () => {},
+    changeUser: (request, early) => void handed.push(request.toString('hex'), early.toString('hex')),
   });
   await session.ready();
   const gate = new StandInGate(rules, session.facts);
@@ -173,6 +187,7 @@ const scene = async (rules: Rules = {}, engine: 'mysql' | 'mariadb' = 'mysql', f
     gate,
     session,
     faults,
+    handed,
     told: async () => {
       for (let turns = 0; turns < 8; turns++) await turn();
       return client.heard.payloads
@@ -227,15 +242,37 @@ describe('commands', () => {
   });
 
   test('KILL of a session of the same user is done here', async () => {
-    const { client, gate, told, sent } = await scene();
+    const { client, upstream, gate, told, sent } = await scene();
     client.say(0, 'KILL QUERY 5');
     client.say(0, bytes('0c 05000000'));
     client.say(0, 'kill 5 ; ');
     expect(await told()).toHaveLength(3);
     expect([await sent(), gate.asked]).toEqual([[], []]);
+    // A long text is judged: an expression would take hours for some.
+    const long = `KILL 5${' '.repeat(200)}`;
+    client.say(0, long);
+    expect(await sent()).toEqual([long]);
+    upstream.send(1, OK);
+    await told();
+    gate.asked.splice(0);
     client.say(0, 'KILL 5 + 0');
     expect(await sent()).toEqual(['KILL 5 + 0']);
     expect(gate.asked).toEqual(['KILL 5 + 0']);
+  });
+
+  test('COM_CHANGE_USER ends the session when the server has forgotten it, and hands its client over', async () => {
+    const { client, upstream, gate, handed, told, sent } = await scene();
+    client.say(0, bytes('11 "a" 00 00 00'));
+    client.say(0, 'select 1');
+    expect(await sent()).toEqual(['1f']);
+    expect([handed, gate.closed]).toEqual([[], '']);
+    upstream.send(1, OK);
+    expect(await told()).toEqual([]);
+    expect(handed).toEqual(['1161000000', packets(0, Buffer.from('\x03select 1')).toString('hex')]);
+    expect(gate.closed).toBe('the client logs in anew');
+    expect([upstream.ended, client.ended, client.isPaused()]).toEqual([true, false, true]);
+    expect(client.listenerCount('data')).toBe(0);
+    expect(await sent()).toEqual([]);
   });
 
   test('one at a time: the next is judged when the one before is answered', async () => {
@@ -458,6 +495,106 @@ describe('prepared statements', () => {
     s.upstream.send(1, OK);
     s.client.say(0, bytes('17 02000000 00 01000000'));
     expect((await s.told()).at(-1)).toBe(1243);
+  });
+});
+
+test('a time that is none is told at once, however long it is', () => {
+  const plan = (value: string): Plan =>
+    ({ own: [{ op: 'set', name: 'hold', value, statement: 0 }] }) as unknown as Plan;
+  expect(ownProblem(plan(' 5 min '), [])).toBeNull();
+  expect(ownProblem(plan(`5${' '.repeat(1_000_000)}x`), [])).toMatchObject({ sqlstate: '22023' });
+});
+
+describe('progress, while held', () => {
+  /** As `told` shows it. */
+  const HELD = 0xffff;
+  const told = (rules: Rules): Promise<Scene> => scene(rules, 'mariadb', FLAGS, MARIADB_CLIENT.PROGRESS);
+  const held = async (text = 'delete from t'): Promise<[Scene, Held]> => {
+    const s = await told({ hold: /delete|load/ });
+    s.client.say(0, text);
+    const waiting = await s.gate.held();
+    await s.sent();
+    expect(s.client.heard.payloads).toEqual([progressPacket(STAGE)]);
+    expect(await s.told()).toEqual([HELD]);
+    return [s, waiting];
+  };
+
+  test('what follows has later sequence ids, whatever it is', async () => {
+    const [s, waiting] = await held();
+    waiting.approve();
+    expect(await s.sent()).toEqual(['delete from t']);
+    s.upstream.send(1, bytes('01'), COLUMN, EOF);
+    s.upstream.send(4, bytes('01 "5"'), bytes('01 "6"'), EOF);
+    expect(await s.told()).toHaveLength(6);
+    expect(s.client.heard.sequences).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    s.client.say(0, 'select 1');
+    await s.sent();
+    s.upstream.send(1, OK);
+    await s.told();
+    expect(s.client.heard.sequences.at(-1)).toBe(1);
+  });
+
+  test('so has an error of ours', async () => {
+    const [s, waiting] = await held();
+    waiting.deny();
+    expect(await s.told()).toEqual([1227]);
+    const [other, second] = await held();
+    other.upstream.close();
+    expect(await second.left).toBe('upstream-gone');
+    expect(await other.told()).toEqual([1159]);
+    expect([s, other].map(({ client }) => client.heard.sequences)).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+  });
+
+  test('and a file that is asked for comes with earlier ones', async () => {
+    const [s, waiting] = await held('load data local infile "f" into table t');
+    waiting.approve();
+    await s.sent();
+    s.upstream.heard.sequences.splice(0);
+    s.upstream.send(1, bytes('fb "f"'));
+    await s.told();
+    s.client.say(3, bytes('"1"'));
+    s.client.say(4, Buffer.alloc(0));
+    expect(await s.sent()).toEqual(['31', '']);
+    expect(s.upstream.heard.sequences).toEqual([2, 3]);
+    s.upstream.send(4, OK);
+    expect(await s.told()).toEqual([OK.toString('hex')]);
+    expect(s.client.heard.sequences).toEqual([1, 2, 5]);
+  });
+
+  test('the server reports its own', async () => {
+    const s = await told({});
+    s.client.say(0, 'alter table t');
+    await s.sent();
+    s.upstream.send(1, progressPacket('copy to tmp table'));
+    s.upstream.send(2, OK);
+    expect(await s.told()).toHaveLength(2);
+    expect(s.faults).toEqual([]);
+  });
+
+  test('again and again, until it is decided', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] });
+    try {
+      const [s, waiting] = await held();
+      vi.advanceTimersByTime(LIMITS.heartbeat_ms);
+      expect(await s.told()).toEqual([HELD]);
+      waiting.deny();
+      expect(await s.told()).toEqual([1227]);
+      vi.advanceTimersByTime(3 * LIMITS.heartbeat_ms);
+      expect(await s.told()).toEqual([]);
+      expect(s.client.heard.sequences).toEqual([1, 2, 3]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('not to a client that did not ask for it', async () => {
+    const s = await scene({ hold: /delete/ }, 'mariadb');
+    s.client.say(0, 'delete from t');
+    await s.gate.held();
+    expect(await s.told()).toEqual([]);
   });
 });
 

@@ -154,7 +154,8 @@ describe('capabilities', () => {
   test("MariaDB's own are offered in front of MariaDB alone, and only those that are spoken", () => {
     expect(offered(mysql, false)).toMatchObject({ mariadb: 0 });
     const { mariadb: own } = offered(mariadb, false);
-    expect(own).toBe(MARIADB_CLIENT.STMT_BULK_OPERATIONS | MARIADB_CLIENT.EXTENDED_METADATA);
+    const { PROGRESS, STMT_BULK_OPERATIONS, EXTENDED_METADATA } = MARIADB_CLIENT;
+    expect(own).toBe(PROGRESS | STMT_BULK_OPERATIONS | EXTENDED_METADATA);
   });
 
   test('both sides of a session have the same formats', () => {

@@ -21,7 +21,13 @@ import {
 } from '../../../src/wire/mysql/replies.ts';
 import { bytes } from './bytes.ts';
 
-const OLD: ReplyFormat = { deprecateEof: false, sessionTrack: false, optionalMetadata: false, optionalPrepared: false };
+const OLD: ReplyFormat = {
+  deprecateEof: false,
+  sessionTrack: false,
+  optionalMetadata: false,
+  optionalPrepared: false,
+  progress: false,
+};
 const NEW: ReplyFormat = { ...OLD, deprecateEof: true, sessionTrack: true };
 const OPTIONAL: ReplyFormat = { ...OLD, optionalMetadata: true, optionalPrepared: true };
 const OPTIONAL_NEW: ReplyFormat = { ...NEW, optionalMetadata: true, optionalPrepared: true };
@@ -51,6 +57,8 @@ const follow = (format: ReplyFormat, kind: number, payloads: readonly Buffer[]):
   });
   return [what, reader];
 };
+
+const PROGRESS = hex('ff ffff 01 01 02 010000 04 "copy"');
 
 describe('replies of real servers', () => {
   test.each<[string, ReplyFormat, number, Buffer[], number[]]>([
@@ -99,6 +107,13 @@ describe('replies of real servers', () => {
     ['COM_SET_OPTION', OLD, STATUS_REPLY, [EOF], [END]],
     ['COM_SET_OPTION without EOF', NEW, STATUS_REPLY, [OK_EOF], [END]],
     ['a request for a file', OLD, RESULT_REPLY, [hex('fb "numbers"')], [FILE_REQUEST]],
+    [
+      'reports of progress',
+      { ...OLD, progress: true },
+      RESULT_REPLY,
+      [PROGRESS, ONE, COLUMN, PROGRESS, EOF, ROW_1, PROGRESS, EOF],
+      [PASSES, PASSES, PASSES, PASSES, PASSES, ROW, PASSES, END],
+    ],
     ['the greatest number of rows', OLD, RESULT_REPLY, [hex('00 feffffffffffffffff 00 0200 0000')], [END]],
   ])('%s', (_, format, kind, payloads, expected) => {
     const [what, reader] = follow(format, kind, payloads);
