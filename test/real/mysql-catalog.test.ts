@@ -4,6 +4,7 @@ import mysql2, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CatalogSnapshot } from '../../src/sql/catalog.ts';
+import type { Catalog } from '../../src/sql/mysql/catalog/catalog.ts';
 import { READING, SEPARATORS } from '../../src/sql/mysql/catalog/reading.ts';
 import { MysqlCatalog } from '../../src/upstream/mysql/catalog.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
@@ -213,6 +214,25 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     await admin.query('DROP TRIGGER app.move');
   });
 
+  test('a definition that had to wait is seen once it is there', async () => {
+    const reader = await direct();
+    const definer = await direct();
+    open.push(reader, definer);
+    await reader.query('BEGIN');
+    await reader.query('SELECT * FROM app.moved');
+    const defining = definer.query(
+      'CREATE TRIGGER app.late AFTER INSERT ON app.moved FOR EACH ROW DELETE FROM hr.secrets WHERE id = 99',
+    );
+    // Long enough for several looks.
+    await delay(2 * READING.fresh_ms);
+    expect(await said('SELECT * FROM plain')).toBe('ran');
+    await reader.query('COMMIT');
+    await defining;
+    await delay(READING.fresh_ms);
+    expect(await said('INSERT INTO moved VALUES (51)')).toContain('held by secrets');
+    await admin.query('DROP TRIGGER app.late');
+  });
+
   test('approved, and another meaning since: it does not run', async () => {
     await admin.query('CREATE PROCEDURE app.turns() SELECT count(*) FROM hr.secrets');
     const waiting = await connect();
@@ -229,6 +249,28 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     expect(await refused).toContain('what its names stand for is something else now');
     const [rows] = await admin.query<RowDataPacket[]>('SELECT count(*) AS n FROM hr.secrets');
     expect(rows).toEqual([{ n: 1 }]);
+  });
+
+  test('while the catalog can not be read, whatever names a table is held', async () => {
+    const blind = await startGateway({
+      upstream: `mysql://root:${server.password}@127.0.0.1:${server.port}/app`,
+      policy: POLICY,
+      listener: { catalog: { user: 'nobody', password: 'wrong' } },
+    });
+    const agent = await mysql2.createConnection(`mysql://bot:${AGENT_PASSWORD}@127.0.0.1:${blind.port}/app`);
+    try {
+      expect(blind.lines.join('\n')).toContain('the catalog of app can not be read as nobody');
+      await agent.query('SET @holdpoint_hold = 0');
+      await agent.query('SELECT 1');
+      await agent.query('SHOW TABLES');
+      await expect(agent.query('SELECT * FROM customers')).rejects.toMatchObject({ errno: 1644 });
+      expect((await blind.opened()).findings).toContainEqual(
+        expect.objectContaining({ action: 'code', object: 'app.customers' }),
+      );
+    } finally {
+      await agent.end();
+      await blind.stop();
+    }
   });
 
   describe("a session's temporary tables", () => {
@@ -312,8 +354,16 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       await admin.query("CREATE USER enough@127.0.0.1 IDENTIFIED BY 'enough'");
       const routines = engine === 'mysql' ? ', SHOW_ROUTINE' : '';
       await admin.query(`GRANT SELECT, SHOW VIEW, TRIGGER, PROCESS${routines} ON *.* TO enough@127.0.0.1`);
-      const { told } = await read('enough', 'enough');
+      const { catalog, told } = await read('enough', 'enough');
       expect(told).toEqual([expect.stringMatching(/in 2 databases$/)]);
+      const seen = (await read('root', server.password)).catalog.last as Catalog;
+      const { rights: _, loadable: __, ...rows } = (catalog.last as Catalog).rows;
+      expect(rows.foreign_keys).toHaveLength(2);
+      expect({ ...seen.rows, rights: undefined, loadable: undefined }).toEqual({
+        ...rows,
+        rights: undefined,
+        loadable: undefined,
+      });
     });
 
     test('nobody is waited for', async () => {

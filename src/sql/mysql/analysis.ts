@@ -21,8 +21,10 @@ export function analyseText(text: string, context: MysqlContext): Analysis {
 /** The text of a literal that a statement prepares or runs. Null: too deep to be looked at. */
 export function analyseInner(a: Analyst, text: string, database = a.database): Analysis | null {
   if (a.depth >= DEPTH_MAX) return null;
+  // It may run when the session has other temporary tables.
+  const { temporaries: _, ...outer } = a.context;
   const context: MysqlContext = {
-    ...a.context,
+    ...outer,
     database,
     sql_mode: a.lexer.rules.mode,
     multi_statements: false,
@@ -33,7 +35,7 @@ export function analyseInner(a: Analyst, text: string, database = a.database): A
 
 function analyse(text: string, context: MysqlContext, depth: number): Analysis {
   if (text.length > STATEMENT_BYTES_MAX) return refused('', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
-  const found = new Found();
+  const found = new Found(context.temporaries);
   let message: Message;
   try {
     message = judgeStatements(text, context, found, depth);
@@ -60,7 +62,7 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
     ...(found.user_code ? { user_code: true as const } : {}),
     ...(found.missing ? { missing: true as const } : {}),
     ...(found.changes_catalog ? { changes_catalog: 'any' as const } : {}),
-    ...(found.temporary.length > 0 ? { temporary: found.temporary } : {}),
+    ...(found.temporaries.changes.length > 0 ? { temporary: found.temporaries.changes } : {}),
     ...(context.catalog ? { catalog: context.catalog.id } : {}),
   };
 }

@@ -5,6 +5,7 @@ import type { Analyst } from './analyst.ts';
 import { Kind, type Lexer } from './lexer.ts';
 import { MODE } from './modes.ts';
 import { walk } from './relations.ts';
+import { lookInto } from './resolve.ts';
 import { isHead, judge } from './statements.ts';
 
 /** A part of a body: a statement, or an expression of a control statement. */
@@ -350,7 +351,7 @@ function expression(a: Analyst, { type, from, to }: Part, loose: boolean): void 
   const name = a.name(from, to);
   if (!name || (name.to !== to && !a.isChar(name.to, '.') && !a.isChar(name.to, '('))) return;
   const last = a.isChar(name.to, '.') && a.isName(name.to + 1) ? a.textOf(name.to + 1) : null;
-  if (!a.runs(name, last, 'PROCEDURE', a.place(from, to)))
+  if (!lookInto(a, name, last, 'PROCEDURE', a.place(from, to)))
     a.opaque(a.object(name), 'Runs a stored procedure.', a.place(from, to));
 }
 

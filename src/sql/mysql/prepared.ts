@@ -77,7 +77,10 @@ function runs(a: Analyst, inner: Analysis, at: number, to: number): void {
     }
   }
   if (a.in_body && inner.temporary) a.found.forgetTemporary();
-  else for (const change of inner.temporary ?? []) a.found.temporary.push(change);
+  else
+    for (const { op, table } of inner.temporary ?? [])
+      if (table === null) a.found.forgetTemporary();
+      else a.found.temporaries.change(op, table);
   if (inner.changes_catalog) a.redefines(null);
   a.commits ||= inner.statements.some(({ commits }) => commits === true);
   const [only] = inner.statements;
