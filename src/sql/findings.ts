@@ -66,8 +66,18 @@ export function changesRole(effect: Effect): boolean {
 
 /** May names mean something else after this, or the role be another? */
 export function changesFacts(effect: Effect): boolean {
-  return changesRole(effect) || effect.type === 'reset-all' || (effect.type === 'set' && effect.name === 'search_path');
+  return changesRole(effect) || effect.type === 'reset-all' || (effect.type === 'set' && FACTS.has(effect.name));
 }
+
+/** Settings that decide how texts and names are read: PostgreSQL's; MySQL's and MariaDB's, and what the server tells of them unasked. */
+const FACTS: ReadonlySet<string> = new Set([
+  'search_path',
+  'database',
+  'sql_mode',
+  'character_set_client',
+  'session_track_system_variables',
+  'session_track_schema',
+]);
 
 export function setsRole(effect: Effect): boolean {
   return effect.type === 'set' && (effect.name === 'role' || effect.name === 'session_authorization');
@@ -77,7 +87,7 @@ export function setsRole(effect: Effect): boolean {
 export type OwnStatement =
   | { readonly op: 'set'; readonly name: 'reason' | 'hold'; readonly value: string; readonly statement: number }
   | { readonly op: 'reset'; readonly name: 'reason' | 'hold'; readonly statement: number }
-  /** SELECT set_config('holdpoint.reason', <literal or $n>, ...): value is the literal, or the 1-based parameter number. */
+  /** SELECT set_config('holdpoint.reason', <literal or $n>, ...), SET @holdpoint_reason = ?: the literal, or the 1-based parameter number. */
   | {
       readonly op: 'set_config';
       readonly name: 'reason' | 'hold';
@@ -161,6 +171,8 @@ export interface Analysis {
   readonly elsewhere?: true;
   /** Of a prepared statement: AnalysisContext.planned_before. */
   readonly planned_before?: readonly string[];
+  /** Of a text in a literal, MySQL: the rules that it was read under; under others it may be another text. Absent: it was read under all. */
+  readonly read_under?: string;
   /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */
   readonly error: AnalysisError | null;
 }

@@ -21,30 +21,33 @@ export function analyseText(text: string, context: MysqlContext): Analysis {
 /** The text of a literal that a statement prepares or runs. Null: too deep to be looked at. */
 export function analyseInner(a: Analyst, text: string, database = a.database): Analysis | null {
   if (a.depth >= DEPTH_MAX) return null;
-  // It may run when the session has other temporary tables.
-  const { temporaries: _, ...outer } = a.context;
+  const { rules_of_texts } = a;
+  // A temporary table of today may be gone when it runs.
+  const { temporaries: _, ...now } = a.context;
   const context: MysqlContext = {
-    ...outer,
+    ...now,
     database,
-    sql_mode: a.lexer.rules.mode,
+    sql_mode: rules_of_texts === null ? null : a.lexer.rules.mode,
     multi_statements: false,
     prepared: (name) => (a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name)),
   };
-  return analyse(text, context, a.depth + 1);
+  const analysis = analyse(text, context, a.depth + 1);
+  return rules_of_texts === null ? analysis : { ...analysis, read_under: rules_of_texts };
 }
 
 function analyse(text: string, context: MysqlContext, depth: number): Analysis {
-  if (text.length > STATEMENT_BYTES_MAX) return refused('', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
+  if (text.length > STATEMENT_BYTES_MAX)
+    return refused(TOO_COMPLEX, '', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
   const found = new Found(context.temporaries);
   let message: Message;
   try {
     message = judgeStatements(text, context, found, depth);
   } catch (error) {
     if (!(error instanceof TooMuch)) throw error;
-    return refused('', `more than ${FINDINGS_MAX} findings in one message`, null);
+    return refused(TOO_COMPLEX, '', `more than ${FINDINGS_MAX} findings in one message`, null);
   }
   const reason = reasonIn(text, message);
-  if (message.broken && !message.ambiguous) return refused(message.shape, message.broken[0], reason);
+  if (message.broken && !message.ambiguous) return refused(SYNTAX_ERROR, message.shape, message.broken[0], reason);
   return {
     statements: found.statements,
     findings: inOrder(found.findings),
@@ -53,7 +56,7 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
     functions: sorted(found.functions),
     effects: message.effects,
     own: message.own,
-    forward: forward(text, message),
+    forward: found.statements.length > 0 ? forward(text, message) : withComment(text, message),
     position_shift: [],
     shape: message.shape,
     reason,
@@ -97,8 +100,20 @@ function forward(text: string, { comments, answered, ambiguous }: Message): stri
   return out + text.slice(copied);
 }
 
-function refused(shape: string, message: string, reason: string | null): Analysis {
-  const error: AnalysisError = { sqlstate: '42000', message, position: 0 };
+/** Comments alone are answered with OK, blanks alone with an error: the sign that begins the first of them stays. */
+function withComment(text: string, message: Message): string | null {
+  const blanked = forward(text, message);
+  const [start] = message.comments[0] ?? [];
+  if (blanked === null || start === undefined || message.answered.length > 0) return blanked;
+  const sign = text.startsWith('/*', start) ? '/**/' : (/^(?:#|--[^\n\r]?)/.exec(text.slice(start))?.[0] ?? '');
+  return blanked.slice(0, start) + sign + blanked.slice(start + sign.length);
+}
+
+const SYNTAX_ERROR = '42601';
+const TOO_COMPLEX = '54000';
+
+function refused(sqlstate: string, shape: string, message: string, reason: string | null): Analysis {
+  const error: AnalysisError = { sqlstate, message, position: 0 };
   return {
     statements: [],
     findings: [],

@@ -46,6 +46,8 @@ export class Analyst {
   changes: Changes = {};
   /** Inside of a body, where names may be variables and NEW or OLD a row. */
   in_body = false;
+  /** A statement under way sets sql_mode for itself alone: texts in literals are read under another one than it is. */
+  own_mode = false;
   /** Inside of EXPLAIN: what writes is only planned. */
   planned = false;
   /** How many texts inside of literals this one is in. */
@@ -80,6 +82,12 @@ export class Analyst {
 
   get escapes(): boolean {
     return !(this.lexer.rules.mode & MODE.no_backslash_escapes);
+  }
+
+  /** What texts in literals are read under when they run: sql_mode and character set. Null: it can't be told, for loops and handlers. */
+  get rules_of_texts(): string | null {
+    const { mode, reading } = this.lexer.rules;
+    return this.in_body || this.own_mode ? null : `${mode} ${reading}`;
   }
 
   // Looking at tokens.

@@ -37,13 +37,16 @@ function byHead(a: Analyst, from: number, to: number): string {
 
 /** What counts wherever it stands. */
 function everywhere(a: Analyst, from: number, to: number): void {
-  const { words } = a.lexer;
+  const { words, kinds } = a.lexer;
   for (let at = from; at < to; at += 1) {
     const word = words[at]!;
-    if (word === '') continue;
-    if ((word === 'OUTFILE' || word === 'DUMPFILE') && words[at - 1] === 'INTO') exports(a, at);
-    else if (word === 'LOAD_FILE' && a.isChar(at + 1, '('))
-      a.add('admin', 'file', 'Reads a file of the server.', a.place(at, at + 1));
+    if (word === 'OUTFILE' || word === 'DUMPFILE') {
+      // OUTFILE can be no name; DUMPFILE can.
+      if (word === 'OUTFILE' || words[at - 1] === 'INTO' || kinds[at + 1] === Kind.string) exports(a, at);
+    } else if (word === 'LOAD_FILE' || kinds[at] === Kind.quoted) {
+      if (a.isChar(at + 1, '(') && a.textOf(at).toUpperCase() === 'LOAD_FILE')
+        a.add('admin', 'file', 'Reads a file of the server.', a.place(at, at + 1));
+    }
   }
 }
 
@@ -246,7 +249,10 @@ function assignedQualifiers(a: Analyst, from: number, to: number): string[] | nu
 
 function remove(a: Analyst, at: number, to: number, from = at): string {
   let start = afterModifiers(a, at + 1);
-  if (a.is(start, 'HISTORY')) start += 1;
+  if (a.is(start, 'HISTORY', 'FROM')) {
+    a.add('admin', '', 'Removes what a table was, which nothing brings back.', a.place(at, start + 1));
+    start += 1;
+  }
   const ctes = walkWith(a, from, at);
   const using = outside(a, start, to, 'USING');
   const leading = a.is(start, 'FROM');
@@ -369,6 +375,8 @@ function explain(a: Analyst, at: number, to: number): string {
     readsNothing(a);
     return runs ? `${kind} ANALYZE` : kind;
   }
+  const name = a.name(end, to);
+  if (!name || to > name.to + 1) return notUnderstood(a, at, to, 'DESCRIBE');
   a.add('read', '', 'Shows the columns of a table.');
   a.rows_max = null;
   return 'DESCRIBE';
@@ -620,7 +628,7 @@ function show(a: Analyst, at: number, to: number): string {
   // Names of objects stand before LIKE and WHERE.
   const filter = Math.min(outside(a, word, to, 'LIKE'), outside(a, word, to, 'WHERE'));
   walk(a, filter, to, { start: 'expression' });
-  if (SHOWS_CHANGES.has(pair)) {
+  if (SHOWS_CHANGES.has(what) && outside(a, word, filter, 'EVENTS') < filter) {
     a.add('admin', '', 'Shows the log of changes.');
     a.add('export', '', 'Shows rows out of the log of changes.');
   } else if (SHOWN.has(what) || SHOWN_PAIRS.has(pair))
@@ -629,7 +637,8 @@ function show(a: Analyst, at: number, to: number): string {
   return `SHOW ${kind}`;
 }
 const SHOW_MODIFIERS: ReadonlySet<string> = new Set('FULL EXTENDED GLOBAL SESSION LOCAL STORAGE ALL'.split(' '));
-const SHOWS_CHANGES: ReadonlySet<string> = new Set(['BINLOG EVENTS', 'RELAYLOG EVENTS']);
+/** With EVENTS; MariaDB may say in between which connection's. */
+const SHOWS_CHANGES: ReadonlySet<string> = new Set(['BINLOG', 'RELAYLOG']);
 const SHOWN: ReadonlySet<string> = new Set(
   (
     'TABLES TABLE COLUMNS FIELDS INDEX INDEXES KEYS DATABASES SCHEMAS VARIABLES STATUS WARNINGS ERRORS COUNT ENGINES ENGINE COLLATION ' +
