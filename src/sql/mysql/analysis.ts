@@ -43,6 +43,8 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
   }
   const reason = reasonIn(text, message);
   if (message.broken && !message.ambiguous) return refused(message.shape, message.broken[0], reason);
+  const { hiding_charset } = message;
+  if (hiding_charset !== '' && depth === 0) return refused(message.shape, hiding(hiding_charset), reason, '0A000');
   return {
     statements: found.statements,
     findings: inOrder(found.findings),
@@ -91,8 +93,11 @@ function forward(text: string, { comments, answered, ambiguous }: Message): stri
   return out + text.slice(copied);
 }
 
-function refused(shape: string, message: string, reason: string | null): Analysis {
-  const error: AnalysisError = { sqlstate: '42000', message, position: 0 };
+const hiding = (charset: string): string =>
+  `Holdpoint reads no statements in ${charset}: bytes of its characters can be quotes. Use utf8mb4`;
+
+function refused(shape: string, message: string, reason: string | null, sqlstate = '42000'): Analysis {
+  const error: AnalysisError = { sqlstate, message, position: 0 };
   return {
     statements: [],
     findings: [],
