@@ -2,7 +2,7 @@
 // MariaDB's SET STATEMENT. It says what the statement does and what holds for those that follow it.
 // A value that is not surely a constant must never be carried forward as one.
 import type { Analyst } from './analyst.ts';
-import { readingOf } from './charsets.ts';
+import { hidesQuotes, readingOf } from './charsets.ts';
 import { Kind } from './lexer.ts';
 import { modeOf, modeOfNumber } from './modes.ts';
 import { walk } from './relations.ts';
@@ -172,6 +172,7 @@ function charset(a: Analyst, value: string | null | undefined, place: readonly [
   a.changes.charset = null;
   a.add('admin', 'character_set_client', 'Sets a character set in which Holdpoint can not read texts.', place);
   a.refuses_charset = true;
+  if (hidesQuotes(value)) a.hiding_charset = value.toLowerCase();
 }
 
 /** The text of a constant: a literal, a word, a number. Null: DEFAULT or NULL. Undefined: no constant. */
