@@ -4,7 +4,7 @@
 import type { Analyst } from './analyst.ts';
 import { hidesQuotes, readingOf } from './charsets.ts';
 import { Kind } from './lexer.ts';
-import { modeOf, modeOfNumber } from './modes.ts';
+import { modeOf, modeOfNumber, modeText } from './modes.ts';
 import { walk } from './relations.ts';
 import { ENGINE_SETTINGS, judgeSetting, keepsHere, type VariableScope } from './settings.ts';
 import { judge } from './statements.ts';
@@ -115,9 +115,13 @@ function systemVariable(
   a.add(judged.action, name, judged.why, place);
   if (scope !== 'session') return;
   const value = constant(a, from, to);
+  if (name === 'sql_mode') {
+    const mode = (a.changes.mode = sqlMode(a, from, to, value));
+    a.set(name, mode === null ? undefined : modeText(mode));
+    return;
+  }
   a.set(name, value);
-  if (name === 'sql_mode') a.changes.mode = sqlMode(a, from, to, value);
-  else if (name === 'character_set_client') charset(a, value, place);
+  if (name === 'character_set_client') charset(a, value, place);
   else if (ENGINE_SETTINGS.has(name) && value !== null && !keepsHere(value ?? ''))
     a.add('admin', name, 'New tables may keep their rows elsewhere.', place);
   else if (name === 'autocommit' && value !== undefined && /^(1|on|true)$/i.test(value ?? '')) a.commits = true;
