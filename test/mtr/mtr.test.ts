@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
+import type { Identity } from '../../src/identity/identity.ts';
 import type { Policy } from '../../src/policy/types.ts';
 import { mtrPage } from './page.ts';
 import { compareAll, expectListed, type Outcome, unusedExceptions } from './proof.ts';
@@ -33,15 +34,24 @@ const allowing = (policy: Policy): Policy => ({
   judge: (question) => ({ ...policy.judge(question), verdict: 'allow', ask: null }),
 });
 
-// The suites' root has no password, which nobody may have behind Holdpoint.
+// The suites' root, and the users that they make, have no password, which nobody may have behind Holdpoint: each is who it says, there and upstream.
 vi.mock('../../src/identity/identity.ts', async (importOriginal) => {
   const original = await importOriginal<typeof import('../../src/identity/identity.ts')>();
   return {
     ...original,
-    createIdentity: (...args: Parameters<typeof original.createIdentity>) => {
-      const identity = original.createIdentity(...args);
-      return { ...identity, judgeLogin: (user: string) => user === 'root' };
-    },
+    createIdentity: (...args: Parameters<typeof original.createIdentity>): Identity => ({
+      ...original.createIdentity(...args),
+      judgeLogin: () => true,
+      principal: (id, authentication, address) => ({
+        id,
+        kind: 'agent',
+        groups: [],
+        sponsor: 'ada',
+        authentication,
+        address,
+      }),
+      upstream: (user) => ({ user, password: '' }),
+    }),
   };
 });
 

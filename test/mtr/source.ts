@@ -26,7 +26,6 @@ export const SUITES = [
   'suite/jp/t',
   'suite/json/t',
   'suite/maria',
-  'suite/parts/t',
   'suite/period/t',
   'suite/roles',
   'suite/sql_sequence',
@@ -52,7 +51,8 @@ export const CRITERIA = {
   servers: 'wants further servers, a binary log, or another build of the server',
   restarts: 'stops, kills or starts the server',
   programs: 'runs programs of its own, which connect past the gateway',
-  users: 'connects as another user than root, to another port, or changes the user',
+  users:
+    'connects with a password, to another host, or as nobody: Holdpoint knows no passwords of users that a file makes',
   big: 'says itself that it takes long, or takes all of a machine',
 } as const;
 
@@ -70,7 +70,7 @@ const IN_TEXT: readonly (readonly [Criterion, RegExp])[] = [
   ['programs', /^\s*(?:--\s*)?(?:exec|exec_in_background|execw|system|error_log)\b/im],
   [
     'users',
-    /^\s*(?:--\s*)?(?:connect\b\s*\(?[^,\n]+,(?!\s*"?(?:localhost|127\.0\.0\.1)"?\s*,\s*["']?root["']?\s*(?:(?:,\s*)?[,);]|$))|change_user\b(?!\s*root\s*,))/im,
+    /^\s*(?:--\s*)?(?:connect\b\s*\(?[^,\n]+,(?!\s*"?(?:localhost|127\.0\.0\.1)"?\s*,\s*["']?[\w$]+["']?\s*(?:,\s*(?:[,);]|$)|[);]|$))|change_user\b(?!\s*["']?[\w$]+["']?\s*,\s*(?:,|;|$)))/im,
   ],
 ];
 

@@ -247,7 +247,12 @@ async function runFile(
     ending === 'passed'
       ? await readFile(result, 'latin1').catch(() => '')
       : wordsOf(Buffer.concat(said).toString('latin1'));
-  return { file, ending, output: output.replaceAll(folder, 'MYSQLTEST_VARDIR'), seconds };
+  return { file, ending, output: inPlaceOf(output, server.dir, folder), seconds };
+}
+
+/** Folders have other names in each run. */
+function inPlaceOf(output: string, server: string, folder: string): string {
+  return output.replaceAll(server, 'MYSQLTEST_VARDIR/mysqld.1').replaceAll(folder, 'MYSQLTEST_VARDIR');
 }
 
 /** From the file's name on; what it recorded before is left out. */
