@@ -33,13 +33,13 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
   }
   // MySQL reads its text again where a table has changed since, and then under the mode of now.
   const elsewhere = known?.read_under !== undefined && known.read_under !== a.rules_of_texts;
-  const now = known === undefined || elsewhere ? undefined : anew(a, known);
-  if (!now || now.error) {
+  const now = known && !elsewhere ? anew(a, known) : undefined;
+  if (known === undefined || now === undefined || now.error) {
     a.opaque(name, 'Runs a prepared statement that was not judged.', a.place(at, at + 2));
     a.changes.mode = null;
     return 'EXECUTE';
   }
-  if (known !== undefined && now !== known) a.found.merge(known, a.place(at, to));
+  if (now !== known) a.found.merge(known, a.place(at, to));
   runs(a, now, at, to);
   return 'EXECUTE';
 }
@@ -59,7 +59,11 @@ export function judgeImmediate(a: Analyst, at: number, to: number): string {
   const inner = literal(a, at + 2, to);
   a.rows_max = null;
   if (inner) runs(a, inner, at, to);
-  else a.changes.mode = null;
+  else {
+    a.changes.mode = null;
+    a.redefines(null);
+    a.found.forgetTemporary();
+  }
   return 'EXECUTE IMMEDIATE';
 }
 
@@ -108,10 +112,12 @@ function literal(a: Analyst, from: number, to: number): Analysis | null {
       a.found.merge(inner, a.place(from, end));
       return { ...inner, prepared_by: text };
     }
-    a.opaque('', 'Runs a text that can not be read here.', a.place(from, end));
+    a.add('code', '', 'Runs a text that can not be read here.', a.place(from, end));
+    a.forget();
     return null;
   }
   walk(a, from, to, { start: 'expression' });
-  a.opaque('', 'Runs a text that is made when it runs.', a.place(from, to));
+  a.unresolved('code', '', 'Runs a text that is made when it runs.', a.place(from, to));
+  a.forget();
   return null;
 }
