@@ -66,8 +66,12 @@ export function changesRole(effect: Effect): boolean {
 
 /** May names mean something else after this, or the role be another? */
 export function changesFacts(effect: Effect): boolean {
-  return changesRole(effect) || effect.type === 'reset-all' || (effect.type === 'set' && effect.name === 'search_path');
+  return changesRole(effect) || effect.type === 'reset-all' || (effect.type === 'set' && FACTS.has(effect.name));
 }
+/** PostgreSQL's search_path; MySQL's and MariaDB's current database, what texts are lexed under, and what the server tells of these. */
+const FACTS: ReadonlySet<string> = new Set(
+  'search_path database sql_mode character_set_client session_track_system_variables session_track_schema'.split(' '),
+);
 
 export function setsRole(effect: Effect): boolean {
   return effect.type === 'set' && (effect.name === 'role' || effect.name === 'session_authorization');
