@@ -11,8 +11,8 @@ export default defineConfig({
       project('unit', ['test/*.test.ts', 'test/unit/**/*.test.ts', 'test/fuzz/**/*.test.ts'], 20_000),
       project('transcripts', ['test/transcripts/**/*.test.ts'], 30_000),
       project('real', ['test/real/**/*.test.ts'], 60_000),
-      // PostgreSQL's own suite; its source is fetched.
-      project('regress', ['test/regress/**/*.test.ts'], 120_000),
+      // PostgreSQL's own suite, whose source is fetched, and MariaDB's.
+      project('regress', ['test/regress/**/*.test.ts', 'test/mtr/**/*.test.ts'], 120_000),
       // Needs data that the repository does not hold (HOLDPOINT_CORPUS): only `npm run prove` runs it.
       project('corpus', ['test/corpus/**/*.test.ts'], 120_000),
       project('browser', ['test/browser/**/*.test.ts'], 120_000),

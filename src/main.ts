@@ -33,17 +33,23 @@ import { texts } from './errors/catalogue.ts';
 import type { Gate } from './session/gate.ts';
 import { MysqlSession } from './session/mysql/session.ts';
 import { MysqlAnalyser } from './sql/mysql/analyser.ts';
+import { READING as MYSQL_READING, SEPARATORS } from './sql/mysql/catalog/reading.ts';
 import { defaultContext } from './sql/mysql/context.ts';
+import type { CatalogReading } from './sql/catalog.ts';
 import { explainTexts as mysqlExplainTexts, impactQuestion as mysqlImpactQuestion } from './sql/mysql/impact.ts';
 import { modeOf } from './sql/mysql/modes.ts';
 import type { AnalysisContext } from './sql/findings.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
-import { READING } from './sql/postgres/catalog/reading.ts';
+import { READING as POSTGRES_READING } from './sql/postgres/catalog/reading.ts';
 import { explainTexts, impactQuestion, isPlainBuiltIn } from './sql/postgres/impact.ts';
 import type { Log, RequestLine } from './telemetry/log.ts';
+import type { CatalogOptions, KeptCatalog } from './upstream/catalog.ts';
+import { MysqlCatalog } from './upstream/mysql/catalog.ts';
 import { connectMysql } from './upstream/mysql/connect.ts';
 import { createPlanner as createMysqlPlanner } from './upstream/mysql/impact.ts';
 import { PLAIN } from './upstream/mysql/kill.ts';
+import { nameOf, untested } from './upstream/mysql/login.ts';
+import { lookAtMysql } from './upstream/mysql/look.ts';
 import { PostgresCatalog } from './upstream/postgres/catalog.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
 import { createPlanner } from './upstream/postgres/impact.ts';
@@ -147,7 +153,7 @@ const build = async (
 
   const catalogs = new Catalogs(config, log);
   closers.push(() => catalogs.close());
-  await catalogs.introduce();
+  await Promise.all([catalogs.introduce(), ...config.mysql.map((upstream) => introduceMysql(upstream, config, log))]);
   const gates = new Map<string, Gate>();
   closers.push(async () => {
     for (const gate of gates.values()) await gate.close();
@@ -159,7 +165,6 @@ const build = async (
     audit,
     allowed: config.audit.allowed,
     who: (user: string, authentication: string, address: string) => identity.principal(user, authentication, address),
-    reading: READING,
     console: () => reviewUrl,
     held_bytes_max: config.limits.held_bytes_max,
     analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,
@@ -170,7 +175,7 @@ const build = async (
       upstream.name,
       createGate({
         ...shared,
-        engine: postgresEngine(analyser),
+        engine: postgresEngine(analyser, POSTGRES_READING),
         role: (user) => target(upstream, identity, user, config).user,
         where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
         catalog: (database) => catalogs.of(upstream, database),
@@ -185,7 +190,7 @@ const build = async (
         engine: mysqlEngine(mysqlAnalyser),
         role: (user) => mysqlTarget(upstream, identity, user, config).user,
         where: ({ database, engine }) => ({ engine, upstream: upstream.name, database, tags: upstream.tags }),
-        catalog: () => null,
+        catalog: () => catalogs.ofServer(upstream),
         impact: mysqlImpactOf(upstream, identity, config, fault, closers),
       }),
     );
@@ -301,7 +306,30 @@ const target = (upstream: PostgresConfig, identity: Identity, user: string, conf
 /** `user` null: for what the server says of itself before anybody logs in. */
 const mysqlTarget = (upstream: MysqlConfig, identity: Identity, user: string | null, config: Config) => {
   const login = (user === null ? null : identity.upstream(user)) ?? upstream.upstream;
-  return { ...server(upstream, config), user: login.user, password: login.password ?? '' };
+  return { ...mysqlServer(upstream, config), user: login.user, password: login.password ?? '' };
+};
+
+const mysqlServer = (upstream: MysqlConfig, config: Config) => ({
+  ...server(upstream, config),
+  allow_untested_version: upstream.allow_untested_version,
+});
+
+/** Says which server it is, or that there is none: that keeps nothing from starting, each login tries again. */
+const introduceMysql = async (upstream: MysqlConfig, config: Config, log: Log): Promise<void> => {
+  const { name, upstream: to } = upstream;
+  try {
+    const line = await connectMysql(
+      { ...mysqlServer(upstream, config), user: to.user, password: to.password ?? '' },
+      PLAIN,
+    );
+    line.end();
+    const beyond = untested(line.server);
+    const found = `${name}: the server is ${nameOf(line.server)}`;
+    if (beyond === null) log.info(found);
+    else log.warn(`${found}, which is not ${beyond}: its SQL may mean what nobody has tried (allow_untested_version)`);
+  } catch (error) {
+    log.error({ err: error }, `${name} can not be used yet; each login tries again`);
+  }
 };
 
 /** A session of a client that was let in: judged from its first command on. */
@@ -357,60 +385,97 @@ const server = (upstream: PostgresConfig | MysqlConfig, config: Config) => {
   };
 };
 
-/** Of each database that is configured or that somebody connected to. */
+/** Of each PostgreSQL database that is configured or that somebody connected to, and of each MySQL and MariaDB server. */
 class Catalogs {
   readonly #config: Config;
   readonly #log: Log;
-  readonly #known = new Map<string, PostgresCatalog>();
+  readonly #known = new Map<string, KeptCatalog>();
 
   constructor(config: Config, log: Log) {
     this.#config = config;
     this.#log = log;
   }
 
-  /** Says what is seen of each database that is configured, and what not. A server that does not answer yet keeps nothing from starting. */
+  /** Says what is seen of each that is configured, and what not. A server that does not answer yet keeps nothing from starting. */
   async introduce(): Promise<void> {
-    await Promise.all(
-      this.#config.postgres.map(async (upstream) => {
-        const catalog = this.of(upstream, upstream.upstream.database);
-        if (catalog) return await catalog.introduce();
-        this.#log.warn(
-          `nobody reads the catalog of ${upstream.name}: functions, operators and types that users made are unknown, and held`,
-        );
-      }),
-    );
+    const { postgres, mysql } = this.#config;
+    await Promise.all([
+      ...postgres.map((upstream) =>
+        this.#introduce(upstream, this.of(upstream, upstream.upstream.database), UNKNOWN_POSTGRES),
+      ),
+      ...mysql.map((upstream) => this.#introduce(upstream, this.ofServer(upstream), UNKNOWN_MYSQL)),
+    ]);
+  }
+
+  async #introduce(
+    { name }: PostgresConfig | MysqlConfig,
+    catalog: KeptCatalog | null,
+    unknown: string,
+  ): Promise<void> {
+    if (catalog) await catalog.introduce();
+    else this.#log.warn(`nobody reads the catalog of ${name}: ${unknown}`);
   }
 
   /** Null: Holdpoint has no login of its own there. */
-  of(upstream: PostgresConfig, database: string): PostgresCatalog | null {
-    const login = upstream.catalog ?? upstream.upstream;
-    if (login === 'none' || login.user === '') return null;
-    const key = JSON.stringify([upstream.name, database]);
-    const known = this.#known.get(key);
-    if (known) return known;
-    const about = `the catalog of ${upstream.name}/${database}`;
-    const made = new PostgresCatalog({
-      database,
-      target: { ...server(upstream, this.#config), user: login.user, password: login.password },
-      reading: READING,
+  of(upstream: PostgresConfig, database: string): KeptCatalog | null {
+    const login = catalogLogin(upstream);
+    if (login === null) return null;
+    return this.#one(JSON.stringify([upstream.name, database]), () => {
+      const told = this.#told(`${upstream.name}/${database}`, login.user, POSTGRES_READING);
+      return new PostgresCatalog({ ...told, database, target: { ...server(upstream, this.#config), ...login } });
+    });
+  }
+
+  /** The same. */
+  ofServer(upstream: MysqlConfig): KeptCatalog | null {
+    const login = catalogLogin(upstream);
+    if (login === null) return null;
+    return this.#one(JSON.stringify([upstream.name]), () => {
+      const { user, password } = login;
+      const to = { ...mysqlServer(upstream, this.#config), user, password: password ?? '' };
+      return new MysqlCatalog({
+        ...this.#told(upstream.name, user, MYSQL_READING),
+        separators: SEPARATORS,
+        target: to,
+      });
+    });
+  }
+
+  #one(key: string, make: () => KeptCatalog): KeptCatalog {
+    const made = this.#known.get(key) ?? make();
+    this.#known.set(key, made);
+    return made;
+  }
+
+  #told(name: string, user: string, reading: CatalogReading): CatalogOptions {
+    const about = `the catalog of ${name}`;
+    return {
+      reading,
       found: (what, ms) =>
         this.#log.info(
-          `${about} was read as ${login.user} in ${Math.round(ms)} ms: ${what}. Changes are seen within ${READING.fresh_ms / 1000} s`,
+          `${about} was read as ${user} in ${Math.round(ms)} ms: ${what}. Changes are seen within ${reading.fresh_ms / 1000} s`,
         ),
       lost: (error) =>
         this.#log.error(
           { err: error },
-          `${about} can not be read as ${login.user}: what hangs on its tables is unknown, so whatever names one is held. Tried again until it can be read`,
+          `${about} can not be read as ${user}: what hangs on its tables is unknown, so whatever names one is held. Tried again until it can be read`,
         ),
-    });
-    this.#known.set(key, made);
-    return made;
+    };
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#known.values()].map((catalog) => catalog.end()));
   }
 }
+
+const UNKNOWN_POSTGRES = 'functions, operators and types that users made are unknown, and held';
+const UNKNOWN_MYSQL =
+  'functions and procedures that users made are unknown, and held, and what views, triggers and foreign keys do is not seen';
+
+const catalogLogin = ({ catalog, upstream }: PostgresConfig | MysqlConfig) => {
+  const login = catalog ?? upstream;
+  return login === 'none' || login.user === '' ? null : { user: login.user, password: login.password };
+};
 
 /** Asks the upstream what a held statement would touch. */
 const impactOf = (
@@ -560,7 +625,28 @@ const operatorLine = (event: ApprovalEvent, request: Request): RequestLine | nul
   }
 };
 
-const deps: Deps = { serve };
+export const deps: Deps = {
+  serve,
+  lookAtMysql: (upstream, { user, password }, config) =>
+    lookAtMysql({ ...mysqlServer(upstream, config), user, password: password ?? '' }, upstream.upstream.database),
+  async readMysqlCatalog(upstream, config) {
+    const login = catalogLogin(upstream);
+    if (login === null) return null;
+    const { user, password } = login;
+    const { fresh_ms } = MYSQL_READING;
+    const told: { seen: string | null; why: string } = { seen: null, why: '' };
+    const catalog = new MysqlCatalog({
+      reading: MYSQL_READING,
+      separators: SEPARATORS,
+      target: { ...mysqlServer(upstream, config), user, password: password ?? '' },
+      found: (what) => void (told.seen = what),
+      lost: (error) => void (told.why = error instanceof Error ? error.message : String(error)),
+    });
+    await catalog.introduce();
+    await catalog.end();
+    return { user, fresh_ms, ...told };
+  },
+};
 
 // Tests import `serve` from here; only as the program itself does it run a command.
 if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === (await realpath(process.argv[1])))

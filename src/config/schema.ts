@@ -57,6 +57,12 @@ export function configSchema(sources: Sources) {
     tags: z.record(z.string(), text).default({}).describe('facts that rules may ask for, such as env: prod'),
   };
 
+  const catalog = (what: string) =>
+    z
+      .union([z.literal('none'), z.strictObject({ user: text, password: text })])
+      .optional()
+      .describe(what);
+
   const postgres = z.strictObject({
     ...guarded,
     upstream: z
@@ -67,12 +73,9 @@ export function configSchema(sources: Sources) {
       .enum(['terminate', 'relay'])
       .default('terminate')
       .describe('terminate: Holdpoint logs agents in itself; relay: for demos, the server does, through Holdpoint'),
-    catalog: z
-      .union([z.literal('none'), z.strictObject({ user: text, password: text })])
-      .optional()
-      .describe(
-        "login that reads the database's catalog, with no rights but CONNECT; default: that of upstream. none: nobody does, and what users made there (functions, operators, types) is unknown and held",
-      ),
+    catalog: catalog(
+      "login that reads the database's catalog, with no rights but CONNECT; default: that of upstream. none: nobody does, and what users made there (functions, operators, types) is unknown and held",
+    ),
   });
 
   const mysql = z.strictObject({
@@ -81,6 +84,15 @@ export function configSchema(sources: Sources) {
       .string()
       .transform(using((value) => upstreamAddress(value, sources, MYSQL)))
       .describe('mysql://user:${PASSWORD}@host:port/database, the MySQL or MariaDB server that is guarded'),
+    allow_untested_version: z
+      .boolean()
+      .default(false)
+      .describe(
+        'take servers other than MySQL 8.0 to 9.x and MariaDB 10.6 to 11.8, whose SQL may mean what nobody has tried',
+      ),
+    catalog: catalog(
+      "login that reads the server's catalog, with SELECT, SHOW VIEW, TRIGGER and PROCESS on *.*, and SHOW_ROUTINE on MySQL; default: that of upstream. What it may not see is told at the start. none: nobody does, and functions and procedures that users made are unknown and held",
+    ),
   });
 
   return z.strictObject({

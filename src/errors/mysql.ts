@@ -59,7 +59,7 @@ export function mysqlError(text: WireText): MysqlError {
     string,
     string,
   ];
-  const head = detail === '' && hint === '' ? message : `${message}.`;
+  const head = (detail === '' && hint === '') || message.endsWith('.') ? message : `${message}.`;
   const room = ERROR_BYTES_MAX - bytesOf(head) - bytesOf(hint) - 2;
   const facts = cutBytes(detail, Math.max(room, Math.min(DETAIL_BYTES_MIN, bytesOf(detail))));
   return { errno, sqlstate, message: cutBytes([head, facts, hint].filter(Boolean).join(' '), ERROR_BYTES_MAX) };

@@ -25,20 +25,25 @@ export const lookAtCatalog = async (s: State): Promise<boolean> => {
 
 /** GateSession.catalogQuery: only of temporary objects, where all else is in the catalog that all share. */
 export const ownCatalogQuery = ({ catalog, catalogSeen, facts, options }: State): string | null => {
-  if (catalog === null) return null;
-  const { rows, temporary_rows } = options.reading;
+  const { reading } = options.engine;
+  if (catalog === null || !reading) return null;
+  const { rows, temporary_rows } = reading;
   const shared = catalog.current !== null && !facts.has_uncommitted && catalogSeen >= facts.committed_changes;
   return shared ? temporary_rows : rows;
 };
 
 /** Takes what the session's own connection sees (GateSession.ownCatalog). */
 export const takeOwnCatalog = (s: State, query: string, rows: string | null): ReturnType<GateSession['ownCatalog']> => {
-  const { make, over, temporary_rows, hasTemporary, isWhole } = s.options.reading;
-  const shared = query === temporary_rows ? (s.catalog?.last ?? null) : null;
+  const { reading } = s.options.engine;
+  if (!reading) throw new Error('sessions of this engine have no catalog of their own');
+  const shared = query === reading.temporary_rows ? (s.catalog?.last ?? null) : null;
   const same = shared !== null && shared === s.ownCatalogOf.shared && rows === s.ownCatalogOf.rows;
   // One that came late to see what this session has committed need not do so again.
   if (shared === null && !s.facts.has_uncommitted) void lookAtCatalog(s);
-  const whole = query === temporary_rows ? shared && ((text: string) => over(text, shared)) : make;
+  const whole =
+    query === reading.temporary_rows
+      ? shared && ((text: string) => reading.over(text, shared))
+      : (text: string) => reading.make(text);
   const own = same ? s.ownCatalog : rows === null || whole === null ? null : whole(rows);
   s.ownCatalog = own;
   s.ownCatalogOf = { rows: shared && rows, shared };
@@ -46,7 +51,7 @@ export const takeOwnCatalog = (s: State, query: string, rows: string | null): Re
   const alone = shared === null;
   return own === null
     ? { temporary: true, alone, whole: false }
-    : { temporary: hasTemporary(own), alone, whole: isWhole(own) };
+    : { temporary: reading.hasTemporary(own), alone, whole: reading.isWhole(own) };
 };
 
 /** What a statement does to what, as far as its names were looked up. */

@@ -16,14 +16,14 @@ export const WAIT_DEFAULT_MS = 20_000;
 
 type Kept = Pick<
   MysqlFacts,
-  'engine' | 'version' | 'sql_mode' | 'charset' | 'database' | 'multi_statements' | 'autocommit'
+  'engine' | 'version' | 'sql_mode' | 'charset' | 'database' | 'multi_statements' | 'autocommit' | 'temporaries'
 >;
 
 export const mysqlEngine = (analyser: MysqlAnalyser): Engine => ({
   wait_ms: WAIT_DEFAULT_MS,
   keep(facts): Kept {
-    const { engine, version, sql_mode, charset, database, multi_statements, autocommit } = mysql(facts);
-    return { engine, version, sql_mode, charset, database, multi_statements, autocommit };
+    const { engine, version, sql_mode, charset, database, multi_statements, autocommit, temporaries } = mysql(facts);
+    return { engine, version, sql_mode, charset, database, multi_statements, autocommit, temporaries };
   },
   still(kept, facts) {
     const was = kept as Kept;
@@ -33,12 +33,13 @@ export const mysqlEngine = (analyser: MysqlAnalyser): Engine => ({
       was.database === is.database &&
       was.charset === is.charset &&
       was.multi_statements === is.multi_statements &&
-      was.autocommit === is.autocommit
+      was.autocommit === is.autocommit &&
+      was.temporaries === is.temporaries
     );
   },
   analysis(s, catalog) {
-    const { role, in_transaction, catalog_is_own } = s.facts;
-    const { sql_mode, ...kept } = this.keep(s.facts) as Kept;
+    const { role, in_transaction } = s.facts;
+    const { sql_mode, temporaries, ...kept } = this.keep(s.facts) as Kept;
     return analyser.session({
       ...kept,
       role,
@@ -46,8 +47,8 @@ export const mysqlEngine = (analyser: MysqlAnalyser): Engine => ({
       // A mode that is not known here is as one that is not known at all.
       sql_mode: sql_mode === null ? null : modeOf(sql_mode),
       catalog,
+      ...(temporaries.length === 0 ? {} : { temporaries: new Set(temporaries) }),
       blind: s.catalog !== null && catalog === null,
-      catalog_is_own,
       prepared: (name) => preparedAs(s, name) as Analysis | null | undefined,
     });
   },

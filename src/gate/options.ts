@@ -3,7 +3,7 @@ import type { Desk, Held } from '../approval/types.ts';
 import type { AuditLog } from '../audit/types.ts';
 import type { Policy, Where, Who } from '../policy/types.ts';
 import type { SessionFacts, SessionOpening } from '../session/gate.ts';
-import type { CatalogReading, CatalogSnapshot, LiveCatalog } from '../sql/catalog.ts';
+import type { CatalogSnapshot, LiveCatalog, OwnCatalogReading } from '../sql/catalog.ts';
 import type { Analysis } from '../sql/findings.ts';
 import type { Impact } from '../sql/impact.ts';
 import type { State } from './state.ts';
@@ -22,11 +22,6 @@ export interface GateOptions {
   readonly where: (opening: SessionOpening) => Where;
   /** The catalog of a database. Null: there is none to look into. */
   readonly catalog: (database: string) => LiveCatalog | null;
-  /** How an engine's catalog is read. */
-  readonly reading: Pick<
-    CatalogReading,
-    'rows' | 'temporary_rows' | 'make' | 'over' | 'hasTemporary' | 'isWhole' | 'temporary'
-  >;
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
   readonly held_bytes_max: number;
@@ -54,6 +49,8 @@ export interface ImpactText {
 export interface Engine {
   /** Default wait of a connection, in ms. */
   readonly wait_ms: number;
+  /** How a session's own catalog is read. Absent: whatever a session makes is in the catalog that all share, or is followed otherwise. */
+  readonly reading?: OwnCatalogReading;
   /** The facts that an analysis depends on beside the role, as a context keeps them. */
   keep(facts: SessionFacts): object;
   /** Are they still these? Asked for every statement: it must cost nothing. */

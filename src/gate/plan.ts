@@ -39,6 +39,7 @@ export const planOf = (
     changes_facts: effects.some(changesFacts),
     queries: statements.some(({ kind }) => !WITHOUT_SNAPSHOT.test(kind)),
     changes_catalog: analysis.changes_catalog ?? null,
+    temporary: analysis.temporary ?? NO_CHANGES,
     changes_role: effects.some(changesRole),
     opaque: effects.some((effect) => effect.type === 'unknown'),
     resets: effects.some((effect) => effect.type === 'reset-all'),
@@ -56,6 +57,8 @@ export const planOf = (
     gate: { analysis, text: analysis.forward ?? text, rule, limits, again } satisfies Remembered,
   };
 };
+
+const NO_CHANGES: Plan['temporary'] = [];
 
 const BLOCK = {
   begin: 'open',

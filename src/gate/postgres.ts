@@ -1,6 +1,7 @@
 // What a gate must know of PostgreSQL: the facts under which names resolve there, and its analyser. A fact that is left out of `keep` would
 // let a verdict answer for other circumstances.
 import type { PostgresFacts, SessionFacts } from '../session/gate.ts';
+import type { OwnCatalogReading } from '../sql/catalog.ts';
 import type { AnalysisContext } from '../sql/findings.ts';
 import type { AnalysisHandle, Engine } from './options.ts';
 import { preparedAs } from './prepared.ts';
@@ -18,8 +19,9 @@ type Kept = Pick<
   'search_path' | 'search_path_start' | 'search_path_is_local' | 'portals' | 'user_schema' | 'role_start' | 'role_none'
 >;
 
-export const postgresEngine = (analyser: PostgresAnalyser): Engine => ({
+export const postgresEngine = (analyser: PostgresAnalyser, reading: OwnCatalogReading): Engine => ({
   wait_ms: WAIT_DEFAULT_MS,
+  reading,
   keep(facts): Kept {
     const { search_path, search_path_start, search_path_is_local, portals, user_schema, role_start, role_none } =
       postgres(facts);

@@ -13,7 +13,7 @@ export const youngerThan = ({ temporarySince }: State, planned: number | null): 
 /** The session's own catalog was read: what is new in it came up just now, and what it had before is as old as it was. */
 export const noteTemporary = (s: State): void => {
   const { ownCatalog, temporarySince, options, facts } = s;
-  const relations = ownCatalog === null ? [] : options.reading.temporary(ownCatalog);
+  const relations = ownCatalog === null ? [] : (options.engine.reading?.temporary(ownCatalog) ?? []);
   s.temporarySince = new Map(
     relations.map(({ name, id }) => {
       const key = `${id} ${name}`;

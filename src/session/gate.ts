@@ -77,6 +77,8 @@ export interface MysqlFacts extends CommonFacts {
   /** What follows a `;` in a message is run, too. */
   readonly multi_statements: boolean;
   readonly autocommit: boolean;
+  /** Tables that are certain to be temporary ones of the session: database, NUL, name. Another array whenever they are others. */
+  readonly temporaries: readonly string[];
 }
 
 export interface EarlierText {
@@ -108,6 +110,8 @@ export interface Plan {
   readonly queries: boolean;
   /** Afterwards names may mean other objects: temporary ones of the session, or any; null: they do not. */
   readonly changes_catalog: 'temporary' | 'temporary-gone' | 'any' | null;
+  /** MySQL: what becomes of the session's temporary tables if it succeeds, in order; a `table` of null: any that there are. */
+  readonly temporary: readonly { readonly op: 'made' | 'gone'; readonly table: string | null }[];
   /** Of these, role or session_authorization. */
   readonly changes_role: boolean;
   /** Code whose doings can't be told: it may have prepared and deallocated names. */

@@ -6,7 +6,7 @@ export interface CatalogSnapshot {
   readonly id: number;
 }
 
-/** The catalog of one database, kept as the server has it. */
+/** The catalog of one database, or of one server, kept as the server has it. */
 export interface LiveCatalog {
   /** As it was at most `fresh_ms` ago. Null: it can't be read, or not in time. */
   readonly current: CatalogSnapshot | null;
@@ -20,32 +20,40 @@ export interface LiveCatalog {
   close(): void;
 }
 
-/** How an engine's catalog is read. */
+/** How an engine's catalog is read. What a question is, and how it is answered, is the affair of the engine's connection. */
 export interface CatalogReading {
   /** What was looked at longer ago is not used: a change is seen within this time, in ms. */
   readonly fresh_ms: number;
   /** How long an older one is used where the server does not answer, in ms. */
   readonly last_ms: number;
-  /** Its answer is another one whenever any transaction ended since. Cheap. */
+  /** Its answer is another one whenever the catalog may be about to change, or may have changed. Cheap. */
   readonly snapshot: string;
+  /** Of an earlier answer to that and one of now: null: nothing has changed in between; else what to keep as the earlier one. */
+  changed(before: string, now: string): string | null;
   /** Its answer is another one whenever the catalog is. */
   readonly fingerprint: string;
-  /** Answers with one text, for `make`. */
+  /** Answers with one text, for `steps`. */
   readonly rows: string;
-  /** The same of what only the session has that asks, for `over`. */
+  /** A further question that follows from that answer, for what it does not have word for word; '': none. Absent: never. */
+  more?(rows: string): string;
+  /** Is nothing left out of it that could not be read just then? */
+  isWhole(catalog: CatalogSnapshot): boolean;
+  /** Makes it of these answers, in steps: between two of them others may have their turn. Throws on what is no answer. */
+  steps(rows: string, more: string): Generator<void, CatalogSnapshot>;
+  /** What was read and what stays unseen, in words for the operator. */
+  describe(catalog: CatalogSnapshot): string;
+}
+
+/** How a session's own connection reads what only that session has, for engines where a shared catalog can lack something of it. */
+export interface OwnCatalogReading extends Pick<CatalogReading, 'rows' | 'isWhole'> {
+  /** As `rows`, of what only the session has that asks, for `over`. */
   readonly temporary_rows: string;
   /** Throws on what is no answer. Takes some 50 ms for a text of 5 MB. */
   make(rows: string): CatalogSnapshot;
   /** What all see, and what only one session has on top of it. Throws on what is no answer. */
   over(rows: string, shared: CatalogSnapshot): CatalogSnapshot;
-  /** Is nothing left out of it that could not be read just then? */
-  isWhole(catalog: CatalogSnapshot): boolean;
-  /** As `make`, in steps: between two of them others may have their turn. */
-  steps(rows: string): Generator<void, CatalogSnapshot>;
   /** Are there objects in it that only one session has? */
   hasTemporary(catalog: CatalogSnapshot): boolean;
   /** Relations that only one session has: their names, and what tells each from another of its name. */
   temporary(catalog: CatalogSnapshot): readonly { readonly name: string; readonly id: number }[];
-  /** What was read and what stays unseen, in words for the operator. */
-  describe(catalog: CatalogSnapshot): string;
 }

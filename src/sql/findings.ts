@@ -68,10 +68,16 @@ export function changesRole(effect: Effect): boolean {
 export function changesFacts(effect: Effect): boolean {
   return changesRole(effect) || effect.type === 'reset-all' || (effect.type === 'set' && FACTS.has(effect.name));
 }
-/** PostgreSQL's search_path; MySQL's and MariaDB's current database, what texts are lexed under, and what the server tells of these. */
-const FACTS: ReadonlySet<string> = new Set(
-  'search_path database sql_mode character_set_client session_track_system_variables session_track_schema'.split(' '),
-);
+
+/** Settings that decide how texts and names are read: PostgreSQL's; MySQL's and MariaDB's, and what the server tells of them unasked. */
+const FACTS: ReadonlySet<string> = new Set([
+  'search_path',
+  'database',
+  'sql_mode',
+  'character_set_client',
+  'session_track_system_variables',
+  'session_track_schema',
+]);
 
 export function setsRole(effect: Effect): boolean {
   return effect.type === 'set' && (effect.name === 'role' || effect.name === 'session_authorization');
@@ -81,7 +87,7 @@ export function setsRole(effect: Effect): boolean {
 export type OwnStatement =
   | { readonly op: 'set'; readonly name: 'reason' | 'hold'; readonly value: string; readonly statement: number }
   | { readonly op: 'reset'; readonly name: 'reason' | 'hold'; readonly statement: number }
-  /** SELECT set_config('holdpoint.reason', <literal or $n>, ...): value is the literal, or the 1-based parameter number. */
+  /** SELECT set_config('holdpoint.reason', <literal or $n>, ...), SET @holdpoint_reason = ?: the literal, or the 1-based parameter number. */
   | {
       readonly op: 'set_config';
       readonly name: 'reason' | 'hold';
@@ -153,6 +159,8 @@ export interface Analysis {
   readonly user_code?: true;
   /** For the statements that follow, names may mean other objects: temporary ones of this session (or what they hid, if there were any), or any. Absent: they do not. */
   readonly changes_catalog?: 'temporary' | 'temporary-gone' | 'any';
+  /** MySQL: what becomes of the session's temporary tables if it succeeds, in the order of the text. Absent: nothing. */
+  readonly temporary?: readonly TemporaryChange[];
   /** The catalog that names were looked up in. Absent: none. */
   readonly catalog?: number;
   /** A name is not in that catalog: it does not exist, or not yet. Absent: each is. */
@@ -163,8 +171,16 @@ export interface Analysis {
   readonly elsewhere?: true;
   /** Of a prepared statement: AnalysisContext.planned_before. */
   readonly planned_before?: readonly string[];
+  /** Of a text in a literal, MySQL: the rules that it was read under; under others it may be another text. Absent: it was read under all. */
+  readonly read_under?: string;
   /** Set when the text does not parse (or is refused before parsing); then `statements` is empty. */
   readonly error: AnalysisError | null;
+}
+
+/** `table`: its database, NUL, its name; null: any that there are. */
+export interface TemporaryChange {
+  readonly op: 'made' | 'gone';
+  readonly table: string | null;
 }
 
 export interface AnalysisError {

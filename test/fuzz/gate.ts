@@ -254,6 +254,7 @@ const planOf = (text: string, statements: readonly Statement[], opaque: boolean)
     // What EXEC runs may be a SET.
     queries: true,
     changes_catalog: null,
+    temporary: [],
     changes_facts: opaque || executed || statements.some(({ verb }) => verb === 'SET' || verb === 'SETL'),
     changes_role: opaque || executed,
     opaque,

@@ -100,6 +100,7 @@ export class StandInGate implements MysqlGate {
       changes_facts: FACTS.test(text),
       queries: true,
       changes_catalog: null,
+      temporary: [],
       changes_role: /^\s*set\s+role/i.test(text),
       opaque: /^\s*call\b/i.test(text),
       resets: false,

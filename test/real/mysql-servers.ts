@@ -94,14 +94,18 @@ export const clientArgs = (port: number, user: string, ...more: readonly string[
   ...more,
 ];
 
-/** A fresh server of its own for the caller; about a second after the first of its kind on a machine. */
-export async function startMysql(engine: Engine, settings: readonly string[] = []): Promise<TestMysql> {
+/** A fresh server of its own for the caller, in a folder of `parent`; about a second after the first of its kind on a machine. */
+export async function startMysql(
+  engine: Engine,
+  settings: readonly string[] = [],
+  place: { readonly parent?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<TestMysql> {
   const made = await template(engine);
-  const dir = await mkdtemp(join(tmpdir(), `holdpoint-${engine}-`));
+  const dir = await mkdtemp(join(place.parent ?? tmpdir(), `holdpoint-${engine}-`));
   const socket = join(dir, 'socket');
   try {
     await run('cp', ['-a', '--reflink=auto', made, join(dir, 'data')]);
-    const [port, server] = await startOnFreePort(engine, dir, [`--socket=${socket}`, ...settings]);
+    const [port, server] = await startOnFreePort(engine, dir, [`--socket=${socket}`, ...settings], place.env);
     return {
       engine,
       port,
@@ -133,13 +137,14 @@ async function startOnFreePort(
   engine: Engine,
   dir: string,
   settings: readonly string[],
+  env: NodeJS.ProcessEnv | undefined,
 ): Promise<[number, ChildProcess]> {
   for (let attempt = 1; ; attempt++) {
     const port = await freePort(0);
     try {
       return [
         port,
-        await start(engine, join(dir, 'data'), ['--bind-address=127.0.0.1', `--port=${port}`, ...settings]),
+        await start(engine, join(dir, 'data'), ['--bind-address=127.0.0.1', `--port=${port}`, ...settings], env),
       ];
     } catch (error) {
       if (attempt === 3 || !/address already in use|bind on TCP/i.test(String(error))) throw error;
@@ -192,12 +197,17 @@ async function template(engine: Engine): Promise<string> {
 }
 
 /** Resolves when it takes connections; rejects with its last words when it ends instead. */
-async function start(engine: Engine, data: string, settings: readonly string[]): Promise<ChildProcess> {
+async function start(
+  engine: Engine,
+  data: string,
+  settings: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ChildProcess> {
   const [program, ...args] = programOf(engine);
   const child = spawn(
     program,
     [...args, `--datadir=${data}`, `--pid-file=${data}.pid`, '--secure-file-priv=', ...SETTINGS[engine], ...settings],
-    { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+    { stdio: ['ignore', 'ignore', 'pipe'], detached: true, env },
   );
   const lastResort = (): void => void child.kill('SIGKILL');
   process.once('exit', lastResort);

@@ -79,6 +79,6 @@ export const EXCEPTIONS: readonly Exception[] = [
   ),
 ];
 
-function row(file: string, reason: string, ...parts: readonly string[]): Exception {
+export function row(file: string, reason: string, ...parts: readonly string[]): Exception {
   return { file, hunk: new RegExp(`^${parts.join('')}$`), reason };
 }

@@ -47,6 +47,8 @@ const COLUMNS = [
   '@@session.wait_timeout',
   LIST,
 ] as const;
+/** MariaDB alone: the trace of the optimizer stays that of the client's statement. A number, which no character set changes. */
+const UNTRACED = 'SET STATEMENT optimizer_trace = 0 FOR';
 /** MariaDB alone: seconds that a transaction may be idle, 0 for any. */
 const IDLE_IN_TRANSACTION = [
   '@@session.idle_transaction_timeout',
@@ -70,7 +72,7 @@ const query = (text: string): Buffer => packets(0, command(COM.QUERY, text));
 
 const QUESTIONS = {
   mysql: { track: query(TRACK_MYSQL), read: query(asked(COLUMNS)) },
-  mariadb: { track: query(TRACK), read: query(asked([...COLUMNS, ...IDLE_IN_TRANSACTION])) },
+  mariadb: { track: query(TRACK), read: query(`${UNTRACED} ${asked([...COLUMNS, ...IDLE_IN_TRANSACTION])}`) },
 } as const;
 
 /** The commands, each of which is answered by one reply; the row that tells is the last one's. With query attributes they have none. */

@@ -8,11 +8,13 @@ import type { Plan } from '../gate.ts';
 import { TRACKED } from './facts.ts';
 import { apply, reset } from './own.ts';
 import { Prepared } from './prepared.ts';
-import type { State } from './state.ts';
+import { NO_TABLES, type State } from './state.ts';
 
 /** Statements of an open transaction that a reviewer is shown, and bytes of their texts. */
 const EARLIER_MAX = 100;
 const EARLIER_BYTES_MAX = 1024 * 1024;
+/** Temporary tables that are kept in mind; of more, the others count as any table. */
+const TEMPORARIES_MAX = 100;
 const OK_TAG = 'OK';
 /** The tag of a statement whose client or server went away before its end. */
 const UNKNOWN_TAG = 'unknown';
@@ -58,7 +60,7 @@ export const ended = (s: State, cut: string | null = null): void => {
         duration_ms: now - s.sent,
       });
     else s.gate.ran(plan, started, sqlstate ?? OK_TAG, s.rows, s.bytes, (now - s.sent) * 1000);
-    follow(s, plan);
+    follow(s, plan, sqlstate !== null);
     if ((s.status & STATUS_FLAGS.IN_TRANS) === 0) {
       if (s.earlier.length > 0) s.earlier = [];
     } else if (earlierFits(s, plan.text)) s.earlier.push({ sql: plan.text, at: started, outcome: sqlstate ?? OK_TAG });
@@ -83,16 +85,19 @@ const nothingUnderWay = (s: State): void => {
   s.executing = null;
   s.command = 0;
   s.ahead = 0;
-  s.values = [];
+  s.values = NO_VALUES;
 };
 
+const NO_VALUES: readonly (string | null)[] = [];
+
 /** What the statement's text changes of the session. */
-const follow = (s: State, plan: Plan): void => {
+const follow = (s: State, plan: Plan, failed: boolean): void => {
   const { reply } = s;
   if (plan.opaque || plan.changes_role || (plan.changes_facts && !isTold(s, plan))) s.factsKnown = false;
-  if (((s.status & STATUS_FLAGS.NO_BACKSLASH_ESCAPES) !== 0) !== NO_ESCAPES.test(s.now.sql_mode ?? ''))
-    s.factsKnown = false;
+  if (((s.status & STATUS_FLAGS.NO_BACKSLASH_ESCAPES) !== 0) !== s.noEscapes) s.factsKnown = false;
   followNames(s, plan);
+  if (plan.changes_catalog !== null) s.catalog_changes++;
+  if (plan.temporary.length > 0 || plan.opaque) followTemporary(s, plan, failed);
   if (reply.failed) return;
   for (const command of plan.own) apply(s, command, s.values);
   if (plan.resets) reset(s);
@@ -121,6 +126,22 @@ const followNames = (s: State, plan: Plan): void => {
   }
 };
 
+/**
+ * Temporary tables. One is certain only after the word that all of its text succeeded; of several statements with an error among them nobody
+ * tells which have run. A name that goes takes along those that differ in case alone, which some servers do not tell apart.
+ */
+const followTemporary = (s: State, { temporary, opaque }: Plan, failed: boolean): void => {
+  let tables = opaque ? NO_TABLES : s.temporaries;
+  for (const { op, table } of temporary) {
+    if (table === null) tables = NO_TABLES;
+    else {
+      tables = tables.filter((other) => other.toLowerCase() !== table.toLowerCase());
+      if (op === 'made' && !failed && tables.length < TEMPORARIES_MAX) tables = [...tables, table];
+    }
+  }
+  s.temporaries = tables;
+};
+
 /** What the command itself does. */
 const followCommand = (s: State): void => {
   const { reply } = s;
@@ -143,6 +164,7 @@ const followCommand = (s: State): void => {
       s.names.clear();
       s.namesSure = true;
       s.earlier = [];
+      s.temporaries = NO_TABLES;
       reset(s);
       return;
     case COM.STMT_EXECUTE: {
@@ -156,8 +178,6 @@ const followCommand = (s: State): void => {
     }
   }
 };
-
-const NO_ESCAPES = /(^|,)NO_BACKSLASH_ESCAPES(,|$)/;
 
 const sqlstateOf = ({ reply, out }: State): string =>
   reply.sqlstateAt < 0 ? 'HY000' : out.body.toString('latin1', reply.sqlstateAt, reply.sqlstateAt + 5);

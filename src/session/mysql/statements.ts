@@ -1,7 +1,14 @@
 // Prepared statements: COM_STMT_PREPARE and what is done with what it made. A statement is judged when it is prepared and at each execution, with
 // its parameters; nothing of an execution that is refused has reached the server.
 import { Buffer } from 'node:buffer';
-import { CLOSE_BYTES, COM, LAST_STATEMENT, LONG_DATA_HEAD_BYTES, statementId } from '../../wire/mysql/commands.ts';
+import {
+  asksForCursor,
+  CLOSE_BYTES,
+  COM,
+  LAST_STATEMENT,
+  LONG_DATA_HEAD_BYTES,
+  statementId,
+} from '../../wire/mysql/commands.ts';
 import {
   decodeBulk,
   decodeExecution,
@@ -11,7 +18,14 @@ import {
   withBulkTypes,
   withTypes,
 } from '../../wire/mysql/parameters.ts';
-import { NO_REPLY, PREPARE_REPLY, RESULT_REPLY, ROWS_REPLY, STATUS_REPLY } from '../../wire/mysql/replies.ts';
+import {
+  CURSOR_REPLY,
+  NO_REPLY,
+  PREPARE_REPLY,
+  RESULT_REPLY,
+  ROWS_REPLY,
+  STATUS_REPLY,
+} from '../../wire/mysql/replies.ts';
 import type { WireText } from '../../errors/catalogue.ts';
 import type { MysqlError } from '../../errors/mysql.ts';
 import type { BoundParameter, Release } from '../gate.ts';
@@ -102,16 +116,17 @@ const execute = (s: State, prepared: Prepared, { typed, count }: Execution, bulk
   // The id of the last one prepared is said in full: there is nothing to mistake then.
   body.writeUInt32LE(prepared.id, from + 1);
   const command = bulk ? COM.STMT_BULK_EXECUTE : COM.STMT_EXECUTE;
+  const reply = !bulk && asksForCursor(body, from) ? CURSOR_REPLY : RESULT_REPLY;
   if (typed || count === 0 || prepared.typesSent) {
     if (typed) prepared.typesSent = true;
-    if (body === s.in.buffer) return send(s, command, RESULT_REPLY);
-    return sendPayload(s, body.subarray(from, to), RESULT_REPLY);
+    if (body === s.in.buffer) return send(s, command, reply);
+    return sendPayload(s, body.subarray(from, to), reply);
   }
   // The execution that told the types was refused, and the client does not tell them again.
   const again = reading(s, prepared, bulk) as Execution;
   prepared.typesSent = true;
   const payload = bulk ? withBulkTypes(body, from, to, again) : withTypes(body, from, to, again, s.attributes);
-  return sendPayload(s, payload, RESULT_REPLY);
+  return sendPayload(s, payload, reply);
 };
 
 const dropped = (s: State, prepared: Prepared, release: Release | null, text: WireText | MysqlError): Step => {
@@ -139,16 +154,16 @@ const bulkParameters = (s: State): readonly BoundParameter[] | null => {
 
 /** The same for when the command is not at hand any more. */
 const parametersLater = (s: State, prepared: Prepared, bulk: boolean): (() => readonly BoundParameter[]) => {
-  const body = s.in.body.subarray(s.in.from, s.in.to);
+  const { body, from, to } = s.in;
   const { parameters: count, types, long } = prepared;
   const { attributes } = s;
   return () => {
     const execution = bulk
-      ? readBulk(body, 0, body.length, count, types)
-      : readExecution(body, 0, body.length, count, attributes, types);
+      ? readBulk(body, from, to, count, types)
+      : readExecution(body, from, to, count, attributes, types);
     if (execution === null) return [];
-    if (bulk) return decodeBulk(body, body.length, execution) ?? [];
-    return decodeExecution(body, body.length, execution, (index) => longOf(long, index)) ?? [];
+    if (bulk) return decodeBulk(body, to, execution) ?? [];
+    return decodeExecution(body, to, execution, (index) => longOf(long, index)) ?? [];
   };
 };
 

@@ -19,32 +19,37 @@ export function analyseText(text: string, context: MysqlContext): Analysis {
 }
 
 /** The text of a literal that a statement prepares or runs. Null: too deep to be looked at. */
-export function analyseInner(a: Analyst, text: string): Analysis | null {
+export function analyseInner(a: Analyst, text: string, database = a.database): Analysis | null {
   if (a.depth >= DEPTH_MAX) return null;
+  const { rules_of_texts } = a;
+  // A temporary table of today may be gone when it runs.
+  const { temporaries: _, ...outer } = a.context;
   const context: MysqlContext = {
-    ...a.context,
-    database: a.database,
-    sql_mode: a.lexer.rules.mode,
+    ...outer,
+    database,
+    sql_mode: rules_of_texts === null ? null : a.lexer.rules.mode,
     multi_statements: false,
     prepared: (name) => (a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name)),
   };
-  return analyse(text, context, a.depth + 1);
+  const analysis = analyse(text, context, a.depth + 1);
+  return rules_of_texts === null ? analysis : { ...analysis, read_under: rules_of_texts };
 }
 
 function analyse(text: string, context: MysqlContext, depth: number): Analysis {
-  if (text.length > STATEMENT_BYTES_MAX) return refused('', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
-  const found = new Found();
+  if (text.length > STATEMENT_BYTES_MAX)
+    return refused(TOO_COMPLEX, '', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
+  const found = new Found(context.temporaries);
   let message: Message;
   try {
     message = judgeStatements(text, context, found, depth);
   } catch (error) {
     if (!(error instanceof TooMuch)) throw error;
-    return refused('', `more than ${FINDINGS_MAX} findings in one message`, null);
+    return refused(TOO_COMPLEX, '', `more than ${FINDINGS_MAX} findings in one message`, null);
   }
   const reason = reasonIn(text, message);
-  if (message.broken && !message.ambiguous) return refused(message.shape, message.broken[0], reason);
+  if (message.broken && !message.ambiguous) return refused(SYNTAX_ERROR, message.shape, message.broken[0], reason);
   const { hiding_charset } = message;
-  if (hiding_charset !== '' && depth === 0) return refused(message.shape, hiding(hiding_charset), reason, '0A000');
+  if (hiding_charset !== '' && depth === 0) return refused(UNREADABLE, message.shape, hiding(hiding_charset), reason);
   return {
     statements: found.statements,
     findings: inOrder(found.findings),
@@ -53,13 +58,17 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
     functions: sorted(found.functions),
     effects: message.effects,
     own: message.own,
-    forward: forward(text, message),
+    forward: found.statements.length > 0 ? forward(text, message) : withComment(text, message),
     position_shift: [],
     shape: message.shape,
     reason,
     session_bound: found.session_bound,
     error: null,
     ...(found.user_code ? { user_code: true as const } : {}),
+    ...(found.missing ? { missing: true as const } : {}),
+    ...(found.changes_catalog ? { changes_catalog: 'any' as const } : {}),
+    ...(found.temporaries.changes.length > 0 ? { temporary: found.temporaries.changes } : {}),
+    ...(context.catalog ? { catalog: context.catalog.id } : {}),
   };
 }
 
@@ -93,10 +102,24 @@ function forward(text: string, { comments, answered, ambiguous }: Message): stri
   return out + text.slice(copied);
 }
 
+/** Comments alone are answered with OK, blanks alone with an error: the sign that begins the first of them stays. */
+function withComment(text: string, message: Message): string | null {
+  const blanked = forward(text, message);
+  const [start] = message.comments[0] ?? [];
+  if (blanked === null || start === undefined || message.answered.length > 0) return blanked;
+  const sign = text.startsWith('/*', start) ? '/**/' : (/^(?:#|--[^\n\r]?)/.exec(text.slice(start))?.[0] ?? '');
+  return blanked.slice(0, start) + sign + blanked.slice(start + sign.length);
+}
+
+const SYNTAX_ERROR = '42601';
+const TOO_COMPLEX = '54000';
+/** As the catalogue has it: it is not supported. */
+const UNREADABLE = '0A000';
+
 const hiding = (charset: string): string =>
   `Holdpoint reads no statements in ${charset}: bytes of its characters can be quotes. Use utf8mb4`;
 
-function refused(shape: string, message: string, reason: string | null, sqlstate = '42000'): Analysis {
+function refused(sqlstate: string, shape: string, message: string, reason: string | null): Analysis {
   const error: AnalysisError = { sqlstate, message, position: 0 };
   return {
     statements: [],

@@ -1,11 +1,13 @@
 // The analysis of one text under one set of lexical rules: its tokens, what was found of it, and the words that the tables
 // (statements.ts, set.ts, relations.ts) use to look at tokens. Tokens are named by their index; a range is half-open.
 import type { Action, Analysis, Effect, OwnStatement } from '../findings.ts';
+import type { Verb } from './behind.ts';
 import type { MysqlContext } from './context.ts';
 import type { Found } from './found.ts';
 import { classOf } from './functions.ts';
 import { Kind, type Lexer, unquote } from './lexer.ts';
 import { MODE } from './modes.ts';
+import { isLoadable, lookBehind, lookInto, SYSTEM } from './resolve.ts';
 
 /** A name of a table or another object, as written. */
 export interface Name {
@@ -16,6 +18,9 @@ export interface Name {
   readonly from: number;
   readonly to: number;
 }
+
+/** Half-open byte range; null: where the statement begins. */
+export type Place = readonly [number, number] | null;
 
 /** What a statement changes for those that follow it in the message. */
 export interface Changes {
@@ -41,6 +46,8 @@ export class Analyst {
   changes: Changes = {};
   /** Inside of a body, where names may be variables and NEW or OLD a row. */
   in_body = false;
+  /** A statement under way sets sql_mode for itself alone: texts in literals are read under another one than it is. */
+  own_mode = false;
   /** Inside of EXPLAIN: what writes is only planned. */
   planned = false;
   /** How many texts inside of literals this one is in. */
@@ -77,6 +84,12 @@ export class Analyst {
 
   get escapes(): boolean {
     return !(this.lexer.rules.mode & MODE.no_backslash_escapes);
+  }
+
+  /** What texts in literals are read under when they run: sql_mode and character set. Null: it can't be told, for loops and handlers. */
+  get rules_of_texts(): string | null {
+    const { mode, reading } = this.lexer.rules;
+    return this.in_body || this.own_mode ? null : `${mode} ${reading}`;
   }
 
   // Looking at tokens.
@@ -179,7 +192,7 @@ export class Analyst {
     return `${SYSTEM.has(lower) ? lower : of}.${SYSTEM.has(lower) ? name.toLowerCase() : name}`;
   }
 
-  reads(name: Pick<Name, 'database' | 'name'>, at: readonly [number, number] | null): void {
+  reads(name: Pick<Name, 'database' | 'name'>, at: Place): void {
     const object = this.object(name);
     this.found.reads.add(object);
     if (!object.startsWith('information_schema.') && !object.startsWith('performance_schema.'))
@@ -187,16 +200,48 @@ export class Analyst {
     const unknown = name.database === null && this.database === undefined;
     if (unknown) this.unresolved('read', object, 'Reads a table of a database that is not known here.', at);
     else this.add('read', object, ACCOUNTS.test(object) ? "Reads the server's own accounts." : 'Reads a table.', at);
+    lookBehind(this, 'read', name, READ, at);
   }
 
-  writes(name: Pick<Name, 'database' | 'name'>, why: string, at: readonly [number, number] | null): void {
+  /** verbs: what is done to its rows; none where that fires no triggers and moves no rows of others. */
+  writes(name: Pick<Name, 'database' | 'name'>, why: string, at: Place, verbs: readonly Verb[]): void {
     if (this.planned) return this.reads(name, at);
     const object = this.object(name);
     this.found.writes.add(object);
+    if (verbs.length > 0 && !this.isTemporary(name) && !this.found.made.has(object)) this.found.changes_rows = true;
     if (name.database === null && this.database === undefined)
       this.unresolved('write', object, 'Writes a table of a database that is not known here.', at);
     else this.add('write', object, why, at);
     this.guard(object, at);
+    lookBehind(this, 'write', name, verbs, at);
+  }
+
+  /** A definition changes what names mean for those who come later: this one's, or (null) any. */
+  redefines(object: string | null): void {
+    const { found } = this;
+    found.changes_catalog = true;
+    if (object === null) found.created.clear();
+    else found.created.delete(object);
+    if (this.in_body) found.doubted = true;
+  }
+
+  /** Certainly a temporary table of the session. In a body nothing is certain. */
+  isTemporary({ database, name }: Pick<Name, 'database' | 'name'>): boolean {
+    const table = this.#tableOf(database, name);
+    return table !== null && !this.in_body && this.found.temporaries.has(table);
+  }
+
+  #tableOf(database: string | null, name: string): string | null {
+    const of = database ?? this.database;
+    return of === null || of === undefined ? null : `${of}\0${name}`;
+  }
+
+  /** A temporary table is there now, or is gone: one of this name, if there was one. */
+  temporary(op: 'made' | 'gone', name: Pick<Name, 'database' | 'name'>): void {
+    const table = this.#tableOf(name.database, name.name);
+    if (this.in_body || table === null) this.found.forgetTemporary();
+    else this.found.temporaries.change(op, table);
+    if (op === 'made') this.found.made.add(this.object(name));
   }
 
   /** What a change of one of the server's own tables means besides. */
@@ -210,11 +255,11 @@ export class Analyst {
   /** A call, from its name on: findings for what it does. */
   call(name: Name, quoted: boolean, apart: boolean): void {
     const at = this.place(name.from, name.to);
-    if (name.database !== null) return this.userFunction(this.object(name), at);
+    if (name.database !== null) return this.userFunction(name, at);
     const upper = name.name.toUpperCase();
     const is = classOf(upper, quoted, apart, this.context);
     if (is === 'word') return;
-    if (is === null) return this.userFunction(this.object(name), at);
+    if (is === null) return this.userFunction(name, at);
     const bare = upper.toLowerCase();
     this.found.functions.add(bare);
     if (is === 'plain') return;
@@ -224,17 +269,29 @@ export class Analyst {
     else this.add('admin', bare, 'Changes the server.', at);
   }
 
-  userFunction(object: string, at: readonly [number, number]): void {
+  userFunction(name: Name, at: Place): void {
+    const loadable = isLoadable(this, name);
+    if (!loadable && lookInto(this, name, null, 'FUNCTION', at)) return;
+    const object = this.object(name);
     this.found.functions.add(object);
+    const why = loadable ? 'Calls a function of a shared library.' : 'Calls a function that is not built in.';
+    this.opaque(object, why, at);
+  }
+
+  /** Code of which nothing is known. */
+  opaque(object: string, why: string, at: Place): void {
     this.found.user_code = true;
-    this.unresolved('code', object, 'Calls a function that is not built in.', at);
+    this.unresolved('code', object, why, at);
+    this.found.changes_catalog = true;
+    this.found.forgetTemporary();
     this.forget();
   }
 
   // Effects.
 
   effect(effect: Effect): void {
-    if (!this.in_body && !this.planned) this.effects.push(effect);
+    if (this.in_body) this.found.changes_session = true;
+    else if (!this.planned) this.effects.push(effect);
   }
 
   set(name: string, value: string | null | undefined): void {
@@ -249,13 +306,13 @@ export class Analyst {
   }
 }
 
+const READ = ['read'] as const;
+
 const QUOTES: ReadonlySet<number> = new Set([0x27, 0x22, 0x60]);
 // oxlint-disable-next-line no-control-regex
 const NOT_ASCII = /[^\x00-\x7f]/;
 
-/** Databases whose names are read in any case. */
-const SYSTEM: ReadonlySet<string> = new Set(['information_schema', 'performance_schema', 'mysql', 'sys']);
-/** And those of them whose tables guard or steer the server. */
+/** Databases of the server whose tables guard or steer it. */
 const GUARDED: ReadonlySet<string> = new Set(['mysql', 'performance_schema', 'sys']);
 const ACCOUNTS =
   /^mysql\.(user|global_priv|db|tables_priv|columns_priv|procs_priv|proxies_priv|roles_mapping|role_edges|default_roles|global_grants|password_history|host)$/;

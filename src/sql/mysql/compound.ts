@@ -5,6 +5,7 @@ import type { Analyst } from './analyst.ts';
 import { Kind, type Lexer } from './lexer.ts';
 import { MODE } from './modes.ts';
 import { walk } from './relations.ts';
+import { lookInto } from './resolve.ts';
 import { isHead, judge } from './statements.ts';
 
 /** A part of a body: a statement, or an expression of a control statement. */
@@ -60,6 +61,15 @@ function bodyStart(lexer: Lexer, at: number): number | null {
   if (!DEFINED.has(what) || isValue(lexer, at - 1)) return null;
   for (let i = 1; i < at - 1; i += 1) if (OBJECTS.has(words[i]!) && !isValue(lexer, i)) return null;
   return bodyOf(lexer, what, at);
+}
+
+/** Where the body of a CREATE statement begins, all of whose tokens are read; null: it has none. */
+export function bodyOfDefinition(lexer: Lexer): number | null {
+  for (let at = 1; at <= HEAD_TOKENS_MAX && at <= lexer.count; at += 1) {
+    const body = bodyStart(lexer, at);
+    if (body !== null) return body;
+  }
+  return null;
 }
 
 /** Of DEFINER=name or ALGORITHM=name. */
@@ -310,7 +320,7 @@ const ENDED: ReadonlySet<string> = new Set(['IF', 'CASE', 'LOOP', 'WHILE', 'REPE
 
 /** Judges a body from its first token on; the kind that was given. */
 export function judgeBody(a: Analyst, from: number, to: number, kind: string): string {
-  const loose = isPackage(a.lexer, from);
+  const loose = kind === 'PACKAGE BODY' || isPackage(a.lexer, from);
   const { parts, closed, end, followed } = readBlocks(a.lexer, from, loose);
   const { in_body } = a;
   a.in_body = true;
@@ -320,8 +330,10 @@ export function judgeBody(a: Analyst, from: number, to: number, kind: string): s
     else expression(a, part, loose || (a.lexer.rules.mode & MODE.oracle) !== 0);
   }
   a.in_body = in_body;
+  // What runs now, and is no definition.
+  if (kind !== '' && a.found.changes_session) a.forget();
   if (!closed || end < to) a.add('unknown', '', 'A body whose blocks do not close.');
-  if (followed && !isPackage(a.lexer, from)) a.add('unknown', '', 'More follows a block than its end.');
+  if (followed && !loose) a.add('unknown', '', 'More follows a block than its end.');
   if (a.changes.mode !== undefined) a.changes.mode = null;
   a.rows_max = null;
   if (a.found.findings.at(-1)?.statement !== a.found.statement)
@@ -337,8 +349,10 @@ function expression(a: Analyst, { type, from, to }: Part, loose: boolean): void 
     return a.add('unknown', a.word(from).toLowerCase(), 'A statement in a body that Holdpoint does not know.');
   // ORACLE mode calls a procedure by its name alone.
   const name = a.name(from, to);
-  if (name && (name.to === to || a.isChar(name.to, '.') || a.isChar(name.to, '(')))
-    a.unresolved('code', a.object(name), 'Runs a stored procedure.', a.place(from, to));
+  if (!name || (name.to !== to && !a.isChar(name.to, '.') && !a.isChar(name.to, '('))) return;
+  const last = a.isChar(name.to, '.') && a.isName(name.to + 1) ? a.textOf(name.to + 1) : null;
+  if (!lookInto(a, name, last, 'PROCEDURE', a.place(from, to)))
+    a.opaque(a.object(name), 'Runs a stored procedure.', a.place(from, to));
 }
 
 /** Statements of bodies that only steer what runs. */

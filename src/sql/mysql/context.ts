@@ -22,8 +22,8 @@ export interface MysqlContext {
   readonly catalog?: CatalogSnapshot | null;
   /** There should be a catalog, and it can't be read. Absent: no. */
   readonly blind?: boolean;
-  /** The catalog is what this session alone sees. Absent: no. */
-  readonly catalog_is_own?: boolean;
+  /** Tables that are certain to be temporary ones of the session: database, NUL, name. Absent: none. */
+  readonly temporaries?: ReadonlySet<string>;
   /** Analyses of statements prepared by SQL PREPARE, for EXECUTE. Null: there is none of that name. Undefined: it can't be told. */
   readonly prepared: (name: string) => Analysis | null | undefined;
 }

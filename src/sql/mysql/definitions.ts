@@ -3,6 +3,7 @@ import type { Analyst, Name } from './analyst.ts';
 import { bodyOf, judgeBody } from './compound.ts';
 import { Kind } from './lexer.ts';
 import { walk } from './relations.ts';
+import { keepsHere } from './settings.ts';
 import { namesOf, notUnderstood } from './statements.ts';
 
 /** at: the word for what is defined; from: CREATE, ALTER or DROP. */
@@ -36,11 +37,12 @@ function afterIf(a: Analyst, at: number): number {
 }
 
 function define(a: Analyst, object: string, why: string, name: Name | null): void {
+  a.redefines(object);
   a.add('ddl', object, why, name ? a.place(name.from, name.to) : null);
   a.guard(object, null);
 }
 
-const VERBS: Readonly<Record<string, string>> = { CREATE: 'Creates', ALTER: 'Changes', DROP: 'Removes' };
+const VERBS: Readonly<Record<string, string>> = { CREATE: 'Creates', ALTER: 'Alters', DROP: 'Drops' };
 
 /** Something with one name, or a list of them. */
 function simple(words: string, noun: string): Definition {
@@ -70,24 +72,68 @@ function table(a: Analyst, from: number, at: number, to: number): string {
   const temporary = isTemporary(a, from, at);
   const kind = `${verb} TABLE`;
   const why = `${VERBS[verb]} a table.`;
-  const one = (name: Name): void => {
-    const place = a.place(name.from, name.to);
-    if (temporary) a.writes(name, `${VERBS[verb]} a table of the session's own.`, place);
-    else define(a, a.object(name), why, name);
-  };
+  const own = (name: Name): void =>
+    a.writes(name, `${VERBS[verb]} a table of the session's own.`, a.place(name.from, name.to), []);
   if (temporary) a.commits = false;
   const start = afterIf(a, at + 1);
   if (verb === 'DROP') {
-    namesOf(a, start, to, one);
+    namesOf(a, start, to, (name) => {
+      if (temporary || a.isTemporary(name)) own(name);
+      else define(a, a.object(name), why, name);
+      a.temporary('gone', name);
+    });
     return kind;
   }
   const name = a.name(start, to);
   if (!name) return notUnderstood(a, from, to, kind);
-  one(name);
-  if (verb === 'CREATE') rowsOf(a, name.to, to);
-  else alterTable(a, name.to, to);
+  if (verb === 'ALTER') {
+    if (a.isTemporary(name) && !movesTable(a, name.to, to)) {
+      own(name);
+      options(a, name.to, to, true);
+    } else {
+      define(a, a.object(name), why, name);
+      a.temporary('gone', name);
+    }
+    alterTable(a, name.to, to);
+    return kind;
+  }
+  if (temporary) {
+    a.temporary('made', name);
+    own(name);
+    options(a, name.to, to, false);
+  } else {
+    define(a, a.object(name), why, name);
+    a.found.created.add(a.object(name));
+  }
+  rowsOf(a, name.to, to);
   return kind;
 }
+
+/** ALTER TABLE that gives it another name, or changes places with another one. */
+function movesTable(a: Analyst, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1)
+    if (a.is(at, 'RENAME') || a.is(at, 'EXCHANGE') || a.is(at, 'CONVERT') || a.is(at, 'TABLESPACE')) return true;
+  return false;
+}
+
+/** Where the rows of a session's own table are kept: elsewhere, they can be anybody's. */
+function options(a: Analyst, from: number, to: number, alters: boolean): void {
+  let depth = 0;
+  for (let at = from; at < to; at += 1) {
+    if (a.isChar(at, '(')) depth += 1;
+    else if (a.isChar(at, ')')) depth -= 1;
+    if (depth > 0) continue;
+    const word = a.word(at);
+    if (!alters && (word === 'SELECT' || word === 'AS')) return;
+    if (alters && BEFORE_COLUMN.has(a.word(at - 1))) continue;
+    const value = a.isChar(at + 1, '=') ? at + 2 : at + 1;
+    const elsewhere =
+      word === 'ENGINE' ? !keepsHere(a.textOf(value)) : ELSEWHERE.has(word) && a.kind(value) === Kind.string;
+    if (elsewhere) a.add('admin', 'file', 'A table whose rows are kept elsewhere.', a.place(at, value + 1));
+  }
+}
+const ELSEWHERE: ReadonlySet<string> = new Set(['CONNECTION', 'DIRECTORY']);
+const BEFORE_COLUMN: ReadonlySet<string> = new Set('ADD COLUMN CHANGE MODIFY ALTER DROP RENAME AFTER BY TO'.split(' '));
 
 function isTemporary(a: Analyst, from: number, at: number): boolean {
   for (let i = from; i < at; i += 1) if (a.is(i, 'TEMPORARY')) return true;
@@ -130,7 +176,7 @@ function alterTable(a: Analyst, from: number, to: number): void {
 /** Another table that the statement changes. */
 function also(a: Analyst, at: number, to: number): void {
   const name = a.name(at, to);
-  if (name) define(a, a.object(name), 'Changes a table.', name);
+  if (name) define(a, a.object(name), 'Alters a table.', name);
 }
 
 function index(a: Analyst, from: number, at: number, to: number): string {
@@ -138,7 +184,9 @@ function index(a: Analyst, from: number, at: number, to: number): string {
   while (on < to && !a.is(on, 'ON')) on += 1;
   const name = a.name(on + 1, to);
   if (!name) return notUnderstood(a, from, to, `${a.word(from)} INDEX`);
-  define(a, a.object(name), `${VERBS[a.word(from)]} an index of a table.`, name);
+  const why = `${VERBS[a.word(from)]} an index of a table.`;
+  if (a.isTemporary(name)) a.writes(name, why, a.place(name.from, name.to), []);
+  else define(a, a.object(name), why, name);
   return `${a.word(from)} INDEX`;
 }
 
@@ -258,6 +306,7 @@ const DEFINITIONS: Readonly<Record<string, Definition>> = Object.assign(
 
 function database(a: Analyst, from: number, at: number, to: number): string {
   const name = a.name(afterIf(a, at + 1), to);
+  a.redefines(null);
   a.add('ddl', name?.name ?? '', `${VERBS[a.word(from)]} a database.`, name ? a.place(name.from, name.to) : null);
   return `${a.word(from)} DATABASE`;
 }

@@ -2,7 +2,7 @@
 // offer a text to be planned that may call more than built-in functions: both servers run stored functions to plan. The twin of
 // postgres/impact.ts.
 import type { Analysis, StatementFacts } from '../findings.ts';
-import type { MysqlImpactQuestion, RowsImpact } from '../impact.ts';
+import type { AskedStatement, MysqlImpactQuestion, RowsImpact } from '../impact.ts';
 import { readingOf } from './charsets.ts';
 import type { MysqlContext } from './context.ts';
 import { Kind, Lexer } from './lexer.ts';
@@ -42,8 +42,7 @@ export function impactQuestion(
       lock: null,
       into: null,
       rows_max: facts.rows_max,
-      targets: objects(analysis, statement, (action) => action !== 'read' && action !== 'role'),
-      reads: objects(analysis, statement, (action) => action === 'read'),
+      ...objects(asked, statement),
     })),
     sees_views: analysis.catalog !== undefined && plans.every(({ catalog }) => catalog !== undefined),
     unplannable: unplannable(asked, plans),
@@ -54,9 +53,19 @@ function statementsOf({ analysis }: AskedText): readonly StatementFacts[] {
   return analysis.statements.slice(0, STATEMENTS_MAX);
 }
 
-function objects({ findings }: Analysis, statement: number, wanted: (action: string) => boolean): readonly string[] {
-  const own = findings.filter((finding) => finding.statement === statement && finding.object.includes('.'));
-  return [...new Set(own.filter(({ action }) => wanted(action)).map(({ object }) => object))];
+/** Targets are those that the statement names itself: what triggers and foreign keys write besides is looked at, but is not what its plan is about. */
+function objects({ text, analysis }: AskedText, statement: number): Pick<AskedStatement, 'targets' | 'reads'> {
+  const targets = new Set<string>();
+  const reads = new Set<string>();
+  for (const finding of analysis.findings) {
+    const { action, object, start, end } = finding;
+    if (finding.statement !== statement || !object.includes('.')) continue;
+    const bare = object.slice(object.indexOf('.') + 1).toLowerCase();
+    const named = Buffer.from(text.slice(start, end), 'latin1').toString('utf8').toLowerCase().includes(bare);
+    if (named && action !== 'read' && action !== 'role') targets.add(object);
+    else reads.add(object);
+  }
+  return { targets: [...targets], reads: [...reads].filter((object) => !targets.has(object)) };
 }
 
 const WHOLE: Readonly<Record<string, RowsImpact['does']>> = {

@@ -11,14 +11,12 @@ export function judgePrepare(a: Analyst, at: number, to: number): string {
   const kind = 'PREPARE';
   const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
   a.add('settings', name, 'Prepares a statement.', a.place(at, at + 2));
-  const inner = literal(a, at + 3, to);
-  if (inner !== null && !a.in_body) {
-    a.prepared.set(name, inner);
-    a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
-  } else if (!a.in_body) {
-    a.prepared.set(name, undefined);
-    a.effect({ type: 'deallocate', name, statement: a.found.statement });
-  }
+  const judged = literal(a, at + 3, to);
+  const inner = judged === null || a.database === undefined ? judged : { ...judged, search_path: a.database };
+  // In a body it may be prepared, or not, or more than once.
+  a.prepared.set(name, a.in_body || inner === null ? undefined : inner);
+  if (inner !== null) a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
+  else a.effect({ type: 'deallocate', name, statement: a.found.statement });
   return kind;
 }
 
@@ -33,14 +31,27 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
     a.add('settings', name, 'Runs a prepared statement that is not there.');
     return 'EXECUTE';
   }
-  if (known === undefined || known.error) {
-    a.unresolved('code', name, 'Runs a prepared statement that was not judged.');
-    a.forget();
+  // MySQL reads its text again where a table has changed since, and then under the mode of now.
+  const elsewhere = known?.read_under !== undefined && known.read_under !== a.rules_of_texts;
+  const now = known && !elsewhere ? anew(a, known) : undefined;
+  if (known === undefined || now === undefined || now.error) {
+    a.opaque(name, 'Runs a prepared statement that was not judged.', a.place(at, at + 2));
     a.changes.mode = null;
     return 'EXECUTE';
   }
-  runs(a, known, at, to);
+  if (now !== known) a.found.merge(known, a.place(at, to));
+  runs(a, now, at, to);
   return 'EXECUTE';
+}
+
+/**
+ * What was found in another catalog may be something else now: the server looks names up again, in the database that was current when the
+ * statement was prepared. Undefined: it can't be told.
+ */
+function anew(a: Analyst, known: Analysis): Analysis | undefined {
+  if (known.catalog === a.context.catalog?.id && !a.found.doubted) return known;
+  if (known.prepared_by === undefined || known.search_path === undefined || a.found.doubted) return undefined;
+  return analyseInner(a, known.prepared_by, known.search_path) ?? undefined;
 }
 
 /** MariaDB: EXECUTE IMMEDIATE 'text' */
@@ -48,7 +59,11 @@ export function judgeImmediate(a: Analyst, at: number, to: number): string {
   const inner = literal(a, at + 2, to);
   a.rows_max = null;
   if (inner) runs(a, inner, at, to);
-  else a.changes.mode = null;
+  else {
+    a.changes.mode = null;
+    a.redefines(null);
+    a.found.forgetTemporary();
+  }
   return 'EXECUTE IMMEDIATE';
 }
 
@@ -64,10 +79,21 @@ function runs(a: Analyst, inner: Analysis, at: number, to: number): void {
       a.changes.sets_database = true;
     }
   }
+  if (inner.temporary !== undefined) a.found.forgetTemporary();
+  if (inner.changes_catalog) a.redefines(null);
   a.commits ||= inner.statements.some(({ commits }) => commits === true);
   const [only] = inner.statements;
   if (inner.statements.length === 1 && only) a.rows_max = only.rows_max;
 }
+
+/** Servers make UTF-8 of three bytes at most of it, and read that as text of the connection: are those the same bytes? */
+function isKept(a: Analyst, text: string): boolean {
+  if (a.lexer.rules.reading !== 'utf8' || a.in_body) return !NOT_ASCII.test(text);
+  return a.context.engine === 'mariadb' || !FOUR_BYTES.test(text);
+}
+// oxlint-disable-next-line no-control-regex
+const NOT_ASCII = /[^\x00-\x7f]/;
+const FOUR_BYTES = /[\xf0-\xff]/;
 
 /** The analysis of a literal's text, whose findings count here; null: it is no literal, or can't be read. */
 function literal(a: Analyst, from: number, to: number): Analysis | null {
@@ -81,10 +107,10 @@ function literal(a: Analyst, from: number, to: number): Analysis | null {
   const using = a.is(end, 'USING');
   if (end > from && (end === to || using)) {
     walk(a, end, to, { start: 'expression' });
-    const inner = analyseInner(a, text);
+    const inner = isKept(a, text) ? analyseInner(a, text) : null;
     if (inner && inner.error === null) {
       a.found.merge(inner, a.place(from, end));
-      return inner;
+      return { ...inner, prepared_by: text };
     }
     a.add('code', '', 'Runs a text that can not be read here.', a.place(from, end));
     a.forget();

@@ -391,7 +391,7 @@ class Walker {
     const name = a.name(at + 3, this.#to);
     if (!name) return at;
     const place = a.place(name.from, name.to);
-    if (a.is(at, 'NEXT')) a.writes(name, 'Takes a value of a sequence.', place);
+    if (a.is(at, 'NEXT')) a.writes(name, 'Takes a value of a sequence.', place, NO_ROWS);
     else a.reads(name, place);
     return name.to;
   }
@@ -456,7 +456,7 @@ class Walker {
   #sequenceArgument(open: number): void {
     const a = this.#a;
     const name = a.name(open + 1, this.#to);
-    if (name) a.writes(name, 'Takes a value of a sequence.', a.place(name.from, name.to));
+    if (name) a.writes(name, 'Takes a value of a sequence.', a.place(name.from, name.to), NO_ROWS);
   }
 
   /** a.b: a table or an alias; a.b.c: a database and a table. */
@@ -471,7 +471,7 @@ class Walker {
     if (a.lexer.rules.mode & 8 && /^(nextval|currval)$/i.test(last)) {
       const name =
         count === 2 ? { database: null, name: a.textOf(at) } : { database: a.textOf(at), name: a.textOf(at + 2) };
-      a.writes(name, 'Takes a value of a sequence.', a.place(at, at + 2 * count - 1));
+      a.writes(name, 'Takes a value of a sequence.', a.place(at, at + 2 * count - 1), NO_ROWS);
       return;
     }
     const qualifier =
@@ -608,6 +608,8 @@ function inReach(ctes: Ctes | null, name: string): boolean {
 }
 
 const NONE: readonly Reference[] = [];
+/** Of `Analyst.writes`. */
+const NO_ROWS = [] as const;
 
 function callName({ alias, name }: Reference): string {
   return alias ?? name?.name.toLowerCase() ?? '';

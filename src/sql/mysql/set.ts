@@ -4,9 +4,9 @@
 import type { Analyst } from './analyst.ts';
 import { hidesQuotes, readingOf } from './charsets.ts';
 import { Kind } from './lexer.ts';
-import { modeOf, modeOfNumber } from './modes.ts';
+import { modeOf, modeOfNumber, modeText } from './modes.ts';
 import { walk } from './relations.ts';
-import { judgeSetting, type VariableScope } from './settings.ts';
+import { ENGINE_SETTINGS, judgeSetting, keepsHere, type VariableScope } from './settings.ts';
 import { judge } from './statements.ts';
 
 const SCOPES: Readonly<Record<string, VariableScope>> = {
@@ -115,9 +115,15 @@ function systemVariable(
   a.add(judged.action, name, judged.why, place);
   if (scope !== 'session') return;
   const value = constant(a, from, to);
+  if (name === 'sql_mode') {
+    const mode = (a.changes.mode = sqlMode(a, from, to, value));
+    a.set(name, mode === null ? undefined : modeText(mode));
+    return;
+  }
   a.set(name, value);
-  if (name === 'sql_mode') a.changes.mode = sqlMode(a, from, to, value);
-  else if (name === 'character_set_client') charset(a, value, place);
+  if (name === 'character_set_client') charset(a, value, place);
+  else if (ENGINE_SETTINGS.has(name) && value !== null && !keepsHere(value ?? ''))
+    a.add('admin', name, 'New tables may keep their rows elsewhere.', place);
   else if (name === 'autocommit' && value !== undefined && /^(1|on|true)$/i.test(value ?? '')) a.commits = true;
 }
 
@@ -130,11 +136,21 @@ function userVariable(a: Analyst, from: number, to: number): null {
   const own = OWN[name];
   if (own === undefined || a.in_body || a.depth > 0) return null;
   const { statement } = a.found;
+  const parameter = to === from + 3 ? parameterAt(a, from + 2) : 0;
   const value = to === from + 3 ? constant(a, from + 2, to) : undefined;
-  if (value === null) a.own.push({ op: 'reset', name: own, statement });
+  if (parameter > 0) a.own.push({ op: 'set_config', name: own, value: parameter, statement });
+  else if (value === null) a.own.push({ op: 'reset', name: own, statement });
   else if (value !== undefined) a.own.push({ op: 'set', name: own, value, statement });
-  else a.add('unknown', `@${name}`, 'Holdpoint reads this variable from a constant only.', place);
+  else a.add('unknown', `@${name}`, 'Holdpoint reads this variable from a constant or a parameter only.', place);
   return null;
+}
+/** The number of a parameter, from 1; 0: there is none. Only statements that are prepared have any, and those stand alone. */
+function parameterAt(a: Analyst, at: number): number {
+  const isParameter = (i: number): boolean => a.kind(i) === Kind.operator && a.raw(i) === '?';
+  if (!isParameter(at)) return 0;
+  let number = 1;
+  for (let i = 0; i < at; i += 1) if (isParameter(i)) number += 1;
+  return number;
 }
 const OWN: Readonly<Record<string, 'reason' | 'hold'>> = { holdpoint_reason: 'reason', holdpoint_hold: 'hold' };
 
@@ -265,7 +281,10 @@ function setStatement(a: Analyst, at: number, to: number): string {
   const touches_mode = a.changes.mode !== undefined || a.changes.charset !== undefined;
   a.effects.length = effects;
   a.changes = changes;
+  const { own_mode } = a;
+  a.own_mode ||= touches_mode;
   const kind = end + 1 < to ? judge(a, end + 1, to) : 'SET STATEMENT';
+  a.own_mode = own_mode;
   // They are put back behind the statement, also over what it has set itself.
   if (touches_mode) a.changes.mode = null;
   return kind;

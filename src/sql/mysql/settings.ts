@@ -54,3 +54,14 @@ export function judgeSetting(written: string, scope: VariableScope): SettingJudg
   if (OF_SERVER.has(name)) return ADMIN;
   return UNKNOWN;
 }
+
+/** Storage engines that keep a table's rows in the server itself. */
+const HERE = set('innodb myisam aria memory heap csv archive blackhole rocksdb');
+
+/** Does this storage engine keep the rows of a new table here, and nowhere else? name: in any case. */
+export function keepsHere(name: string): boolean {
+  return HERE.has(name.toLowerCase());
+}
+
+/** Settings whose value is the storage engine of new tables. */
+export const ENGINE_SETTINGS = set('default_storage_engine default_tmp_storage_engine storage_engine');

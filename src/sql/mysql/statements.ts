@@ -1,11 +1,13 @@
 // The table of statement heads: what a statement does, by its first words, and which of its parts are looked at.
 // A head that the table lacks is `unknown`. Nothing behind a head may be skipped that can name a table to read, a file or a call.
 import { type Analyst, type Name } from './analyst.ts';
+import type { Verb } from './behind.ts';
 import { judgeBody } from './compound.ts';
 import { createOrAlter } from './definitions.ts';
 import { Kind } from './lexer.ts';
 import { judgePrepare, judgeExecute, judgeImmediate } from './prepared.ts';
 import { type Ctes, exports, isCalled, type Reference, walk } from './relations.ts';
+import { lookInto } from './resolve.ts';
 import { judgeSet } from './set.ts';
 
 /** at: the first word; to: behind the last token. The statement's kind, in the manual's words. */
@@ -35,13 +37,16 @@ function byHead(a: Analyst, from: number, to: number): string {
 
 /** What counts wherever it stands. */
 function everywhere(a: Analyst, from: number, to: number): void {
-  const { words } = a.lexer;
+  const { words, kinds } = a.lexer;
   for (let at = from; at < to; at += 1) {
     const word = words[at]!;
-    if (word === '') continue;
-    if ((word === 'OUTFILE' || word === 'DUMPFILE') && words[at - 1] === 'INTO') exports(a, at);
-    else if (word === 'LOAD_FILE' && a.isChar(at + 1, '('))
-      a.add('admin', 'file', 'Reads a file of the server.', a.place(at, at + 1));
+    if (word === 'OUTFILE' || word === 'DUMPFILE') {
+      // OUTFILE can be no name; DUMPFILE can.
+      if (word === 'OUTFILE' || words[at - 1] === 'INTO' || kinds[at + 1] === Kind.string) exports(a, at);
+    } else if (word === 'LOAD_FILE' || kinds[at] === Kind.quoted) {
+      if (a.isChar(at + 1, '(') && a.textOf(at).toUpperCase() === 'LOAD_FILE')
+        a.add('admin', 'file', 'Reads a file of the server.', a.place(at, at + 1));
+    }
   }
 }
 
@@ -113,7 +118,9 @@ function insert(a: Analyst, at: number, to: number, from = at): string {
   if (a.is(end, 'INTO')) end += 1;
   const target = a.name(end, to);
   if (!target) return notUnderstood(a, at, to, kind);
-  a.writes(target, kind === 'REPLACE' ? 'Adds or replaces rows.' : 'Adds rows.', a.place(target.from, target.to));
+  const place = a.place(target.from, target.to);
+  const verbs = insertVerbs(a, kind, target.to, to);
+  a.writes(target, kind === 'REPLACE' ? 'Adds or replaces rows.' : 'Adds rows.', place, verbs);
   end = target.to;
   if (a.is(end, 'PARTITION') && a.isChar(end + 1, '(')) end = a.closing(end + 1, to) + 1;
   // Its columns, unless a query stands in parentheses.
@@ -124,10 +131,18 @@ function insert(a: Analyst, at: number, to: number, from = at): string {
   if (alias !== null) known.push({ name: null, alias, local: true });
   a.rows_max = 1;
   walk(a, end, to, { start: 'query', known, ctes });
-  if (!returning(a, end, to)) a.rows_max = 0;
+  // Those that it adds are nobody's but its own; ON DUPLICATE KEY shows rows that were there.
+  const shown = outside(a, end, to, 'DUPLICATE') < to ? target : null;
+  if (!returnsRows(a, shown, end, to)) a.rows_max = 0;
   else if (outside(a, end, to, 'SELECT') === to && manyRows(a, end, to)) a.rows_max = null;
   return kind;
 }
+/** REPLACE removes what is in the way, ON DUPLICATE KEY changes it. */
+function insertVerbs(a: Analyst, kind: string, from: number, to: number): readonly Verb[] {
+  if (kind === 'REPLACE') return ['insert', 'delete'];
+  return outside(a, from, to, 'DUPLICATE') < to ? ['insert', 'update'] : ['insert'];
+}
+
 const QUERY_IN_PARENTHESES: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'TABLE', 'VALUES']);
 
 /** `VALUES (...) AS new`: its name in what follows. */
@@ -152,8 +167,13 @@ function manyRows(a: Analyst, from: number, to: number): boolean {
   return false;
 }
 
-function returning(a: Analyst, from: number, to: number): boolean {
-  for (let at = from; at < to; at += 1) if (a.is(at, 'RETURNING')) return true;
+/** RETURNING: what is written is read as well. */
+function returnsRows(a: Analyst, target: Name | null, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) {
+    if (!a.is(at, 'RETURNING')) continue;
+    if (target) a.reads(target, a.place(target.from, target.to));
+    return true;
+  }
   return false;
 }
 
@@ -170,12 +190,13 @@ function update(a: Analyst, at: number, to: number, from = at): string {
     if (!name || local) continue;
     const written = !several || assigned === null || assigned.some((one) => isCalled(reference, one));
     const place = a.place(name.from, name.to);
-    if (written) a.writes(name, 'Changes rows.', place);
+    if (written) a.writes(name, 'Changes rows.', place, ['update']);
     else a.reads(name, place);
   }
   const rest = outside(a, set, to, 'WHERE');
   walk(a, set, to, { start: 'expression', known: targets, ctes });
-  a.rows_max = returning(a, set, to) ? null : 0;
+  const [first] = targets;
+  a.rows_max = first?.name && returnsRows(a, first.name, set, to) ? null : 0;
   if (rest === to && outside(a, set, to, 'LIMIT') === to && !joins(a, start, set) && !a.planned)
     a.found.writes_all_rows = true;
   return 'UPDATE';
@@ -230,7 +251,10 @@ function assignedQualifiers(a: Analyst, from: number, to: number): string[] | nu
 
 function remove(a: Analyst, at: number, to: number, from = at): string {
   let start = afterModifiers(a, at + 1);
-  if (a.is(start, 'HISTORY')) start += 1;
+  if (a.is(start, 'HISTORY', 'FROM')) {
+    a.add('admin', '', 'Removes what a table was, which nothing brings back.', a.place(at, start + 1));
+    start += 1;
+  }
   const ctes = walkWith(a, from, at);
   const using = outside(a, start, to, 'USING');
   const leading = a.is(start, 'FROM');
@@ -253,8 +277,8 @@ function remove(a: Analyst, at: number, to: number, from = at): string {
     const bare = name.name.toLowerCase();
     const meant = targets.filter((one) => isCalled(one, bare) && one.name !== null && !one.local);
     const place = a.place(name.from, name.to);
-    for (const one of meant) a.writes(one.name!, 'Removes rows.', place);
-    if (meant.length === 0) a.writes(name, 'Removes rows.', place);
+    for (const one of meant) a.writes(one.name!, 'Removes rows.', place, ['delete']);
+    if (meant.length === 0) a.writes(name, 'Removes rows.', place, ['delete']);
   }
   for (const one of targets)
     if (one.name && !one.local && !names.some((name) => isCalled(one, name.name.toLowerCase())))
@@ -268,9 +292,10 @@ function removeFromOne(a: Analyst, at: number, to: number, wheres: number, ctes:
   const targets: Reference[] = [];
   walk(a, at, to, { start: 'tables', targets, ctes });
   for (const { name, local } of targets)
-    if (name && !local) a.writes(name, 'Removes rows.', a.place(name.from, name.to));
+    if (name && !local) a.writes(name, 'Removes rows.', a.place(name.from, name.to), ['delete']);
   if (targets.length === 0) return notUnderstood(a, at, to, 'DELETE');
-  a.rows_max = returning(a, at, to) ? null : 0;
+  const [first] = targets;
+  a.rows_max = first?.name && returnsRows(a, first.name, at, to) ? null : 0;
   if (wheres === to && outside(a, at, to, 'LIMIT') === to && !a.planned) a.found.writes_all_rows = true;
   return 'DELETE';
 }
@@ -296,7 +321,8 @@ function load(a: Analyst, at: number, to: number): string {
   const name = a.name(table, to);
   if (!name) return notUnderstood(a, at, to, kind);
   a.add('import', a.object(name), 'Loads rows in bulk.', a.place(name.from, name.to));
-  a.writes(name, 'Adds rows.', a.place(name.from, name.to));
+  const replaces = outside(a, at, into, 'REPLACE') < into;
+  a.writes(name, 'Adds rows.', a.place(name.from, name.to), replaces ? ['insert', 'delete'] : ['insert']);
   if (local) a.found.local_infile = true;
   else a.add('admin', 'file', 'Reads a file of the server.', a.place(at, table));
   walk(a, name.to, to, { start: 'expression', known: [{ name, alias: null, local: false }] });
@@ -310,12 +336,14 @@ function call(a: Analyst, at: number, to: number): string {
   if (!name) return notUnderstood(a, at, to, 'CALL');
   const last = a.isChar(name.to, '.') && a.isName(name.to + 1) ? a.textOf(name.to + 1) : null;
   const object = last === null ? a.object(name) : `${name.database ?? ''}.${name.name}.${last}`;
-  a.found.functions.add(object);
-  a.found.user_code = true;
-  a.unresolved('code', object, 'Runs a stored procedure.', a.place(name.from, name.to));
+  const place = a.place(name.from, name.to);
+  if (!lookInto(a, name, last, 'PROCEDURE', place)) {
+    a.found.functions.add(object);
+    a.opaque(object, 'Runs a stored procedure.', place);
+    a.changes.mode = null;
+  }
   walk(a, last === null ? name.to : name.to + 2, to, { start: 'expression' });
-  a.forget();
-  a.changes.mode = null;
+  if (a.found.findings.at(-1)?.statement !== a.found.statement) a.add('read', '', 'Runs nothing that reads a table.');
   a.rows_max = null;
   return 'CALL';
 }
@@ -349,6 +377,8 @@ function explain(a: Analyst, at: number, to: number): string {
     readsNothing(a);
     return runs ? `${kind} ANALYZE` : kind;
   }
+  const name = a.name(end, to);
+  if (!name || to > name.to + 1) return notUnderstood(a, at, to, 'DESCRIBE');
   a.add('read', '', 'Shows the columns of a table.');
   a.rows_max = null;
   return 'DESCRIBE';
@@ -367,7 +397,7 @@ function analyze(a: Analyst, at: number, to: number): string {
   }
   a.commits = true;
   return tables('ANALYZE TABLE', (name) =>
-    a.writes(name, 'Renews the statistics of a table.', a.place(name.from, name.to)),
+    a.writes(name, 'Renews the statistics of a table.', a.place(name.from, name.to), []),
   )(a, at, to);
 }
 
@@ -522,6 +552,8 @@ function rename(a: Analyst, at: number, to: number): string {
   }
   if (!a.is(at + 1, 'TABLE') && !a.is(at + 1, 'TABLES')) return notUnderstood(a, at, to, 'RENAME');
   a.commits = true;
+  a.redefines(null);
+  a.found.forgetTemporary();
   namesOf(a, at + 2, to, (name) => {
     a.add('ddl', a.object(name), 'Renames a table.', a.place(name.from, name.to));
     a.guard(a.object(name), null);
@@ -537,9 +569,11 @@ function truncate(a: Analyst, at: number, to: number): string {
   const name = a.name(a.is(at + 1, 'TABLE') ? at + 2 : at + 1, to);
   if (!name) return notUnderstood(a, at, to, 'TRUNCATE TABLE');
   const place = a.place(name.from, name.to);
-  a.add('ddl', a.object(name), 'Removes all rows of a table at once.', place);
-  a.writes(name, 'Removes all rows of a table.', place);
-  a.found.writes_all_rows = true;
+  const temporary = a.isTemporary(name);
+  if (!temporary) a.add('ddl', a.object(name), 'Removes all rows of a table at once.', place);
+  // It fires no triggers, and is refused where rows of others refer to the table.
+  a.writes(name, 'Removes all rows of a table.', place, []);
+  a.found.writes_all_rows = !temporary;
   a.commits = true;
   return 'TRUNCATE TABLE';
 }
@@ -596,7 +630,7 @@ function show(a: Analyst, at: number, to: number): string {
   // Names of objects stand before LIKE and WHERE.
   const filter = Math.min(outside(a, word, to, 'LIKE'), outside(a, word, to, 'WHERE'));
   walk(a, filter, to, { start: 'expression' });
-  if (SHOWS_CHANGES.has(pair)) {
+  if (SHOWS_CHANGES.has(what) && outside(a, word, filter, 'EVENTS') < filter) {
     a.add('admin', '', 'Shows the log of changes.');
     a.add('export', '', 'Shows rows out of the log of changes.');
   } else if (SHOWN.has(what) || SHOWN_PAIRS.has(pair))
@@ -605,7 +639,8 @@ function show(a: Analyst, at: number, to: number): string {
   return `SHOW ${kind}`;
 }
 const SHOW_MODIFIERS: ReadonlySet<string> = new Set('FULL EXTENDED GLOBAL SESSION LOCAL STORAGE ALL'.split(' '));
-const SHOWS_CHANGES: ReadonlySet<string> = new Set(['BINLOG EVENTS', 'RELAYLOG EVENTS']);
+/** With EVENTS; MariaDB may say in between which connection's. */
+const SHOWS_CHANGES: ReadonlySet<string> = new Set(['BINLOG', 'RELAYLOG']);
 const SHOWN: ReadonlySet<string> = new Set(
   (
     'TABLES TABLE COLUMNS FIELDS INDEX INDEXES KEYS DATABASES SCHEMAS VARIABLES STATUS WARNINGS ERRORS COUNT ENGINES ENGINE COLLATION ' +

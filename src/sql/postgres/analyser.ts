@@ -12,7 +12,7 @@ import {
   STATEMENT_BYTES_MAX,
 } from './analysis.ts';
 import { Catalog } from './catalog/catalog.ts';
-import { TooMuchBehind } from './catalog/memo.ts';
+import { TooMuchBehind } from '../memo.ts';
 import { blank, encodeTokens, Lexer, TokenKind } from './lexer.ts';
 import { Parser } from './parser.ts';
 import { WorkerPool } from './pool.ts';

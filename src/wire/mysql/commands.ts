@@ -105,3 +105,9 @@ export const queryText = (body: Buffer, from: number, to: number, attributes: bo
 /** The statement id behind the command byte at `from`; -1: malformed. */
 export const statementId = (body: Buffer, from: number, to: number): number =>
   to - from < 5 ? -1 : body.readUInt32LE(from + 1);
+
+/** CURSOR_TYPE_READ_ONLY, _FOR_UPDATE, _SCROLLABLE: flags behind the id of COM_STMT_EXECUTE. */
+const CURSOR_TYPES = 7;
+
+/** Does the COM_STMT_EXECUTE at `from` ask for a cursor? Its flags are there. */
+export const asksForCursor = (body: Buffer, from: number): boolean => ((body[from + 5] as number) & CURSOR_TYPES) !== 0;

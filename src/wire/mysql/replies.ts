@@ -18,6 +18,8 @@ export const PREPARE_REPLY = 4;
 export const ROWS_REPLY = 5;
 /** Definitions up to an EOF. */
 export const FIELDS_REPLY = 6;
+/** As RESULT_REPLY, of an execution that asks for a cursor: the rows of its result may be left for later. */
+export const CURSOR_REPLY = 7;
 
 /** What a packet is. */
 export const PASSES = 0;
@@ -63,6 +65,8 @@ const HEAD_ERR = 0xff;
 /** A row that begins with 0xFE is of the greatest length. */
 const EOF_BYTES = 5;
 const PAYLOAD_BYTES_MAX = 0xff_ffff;
+/** Bytes of a character of utf32. */
+const WIDEST_CHARACTER = 4;
 /** MariaDB's progress report comes as an error of this number. */
 export const PROGRESS_ERRNO = 0xffff;
 
@@ -240,7 +244,8 @@ export class ReplyReader {
 
   #definitionsEnd(head: number, body: Buffer, from: number, to: number): number {
     if (head !== HEAD_EOF || !this.#eof(body, from, to)) return BROKEN;
-    if (this.#kind !== PREPARE_REPLY && (this.status & STATUS_FLAGS.CURSOR_EXISTS) !== 0) return this.#ended();
+    // MariaDB tells of a cursor also where a procedure has one open, and then sends rows all the same.
+    if (this.#kind === CURSOR_REPLY && (this.status & STATUS_FLAGS.CURSOR_EXISTS) !== 0) return this.#ended();
     this.#defined(false);
     return this.done ? END : PASSES;
   }
@@ -254,7 +259,8 @@ export class ReplyReader {
   /** A result has ended well. */
   #ended(): number {
     this.results++;
-    const more = this.#kind === RESULT_REPLY && (this.status & STATUS_FLAGS.MORE_RESULTS_EXISTS) !== 0;
+    const several = this.#kind === RESULT_REPLY || this.#kind === CURSOR_REPLY;
+    const more = several && (this.status & STATUS_FLAGS.MORE_RESULTS_EXISTS) !== 0;
     this.#state = more ? 'first' : 'done';
     return more ? RESULT_END : END;
   }
@@ -290,6 +296,8 @@ export class ReplyReader {
     this.changesFrom = this.changesTo = 0;
     if (!this.tracked || (this.status & STATUS_FLAGS.SESSION_STATE_CHANGED) === 0) return true;
     at = behindString(body, at, to);
+    // In a database of ucs2, utf16 or utf32 MariaDB makes a whole character of the length's first byte; its clients read no change then.
+    for (let filled = 0; at >= 0 && filled < WIDEST_CHARACTER - 1 && body[at] === 0 && at + 1 < to; filled++) at++;
     const end = at < 0 ? -1 : behindString(body, at, to);
     if (end !== to) return false;
     this.changesFrom = at + lenencBytes(body, at);

@@ -143,6 +143,9 @@ const MODES = [
   'SET @s=@@sql_mode,sql_mode=ANSI_QUOTES; SET sql_mode=@s',
   'SET GLOBAL max_connections=@@max_connections, sql_mode=ANSI',
   'SET sql_mode=IGNORE_SPACE',
+  'SET NAMES latin1',
+  'SET character_set_client=latin1',
+  'SET NAMES utf8mb3',
 ] as const;
 const BODIES = [
   'IF 1 THEN DO 1; %; END IF',
@@ -170,6 +173,21 @@ const FILES = [
   `/*!50000 INTO OUTFILE '/x' */`,
   `FROM dual INTO DUMPFILE '/x'`,
 ] as const;
+/** With a text in a literal, which is read when it runs. */
+const IN_LITERALS = [
+  'PREPARE p FROM %',
+  'PREPARE p FROM %; EXECUTE p',
+  `PREPARE p FROM %; SET sql_mode='NO_BACKSLASH_ESCAPES'; EXECUTE p`,
+  'EXECUTE IMMEDIATE %',
+  `SET STATEMENT sql_mode='NO_BACKSLASH_ESCAPES' FOR EXECUTE IMMEDIATE %`,
+  `SET STATEMENT sql_mode='ANSI_QUOTES' FOR PREPARE p FROM %`,
+  `BEGIN NOT ATOMIC SET sql_mode='NO_BACKSLASH_ESCAPES'; EXECUTE IMMEDIATE %; END`,
+  'BEGIN NOT ATOMIC PREPARE p FROM %; END; EXECUTE p',
+  'SET NAMES latin1; PREPARE p FROM %; EXECUTE p',
+  'SET NAMES latin1; EXECUTE IMMEDIATE %',
+] as const;
+/** Names that end elsewhere in another character set. */
+const NAMES = ['x', 'é', 'xà', 'xàINTO', 'x😀', 'àFROM dual'] as const;
 const ALIASES = ['', '', 'AS x', `AS 'y'`, 'AS `z;`', 'AS "w;"'] as const;
 const PIECES = [
   `'`,
@@ -207,8 +225,20 @@ const gap: Draw = (below) => (below(3) === 0 ? pick(below, COMMENTS) : ' ');
 const select: Draw = (below) =>
   `SELECT ${Array.from({ length: 1 + below(3) }, () => gap(below) + pick(below, LITERALS) + gap(below) + pick(below, ALIASES)).join(',')}`;
 
+const quoted = (text: string, below: Random): string =>
+  below(2) === 0 ? `'${text.replaceAll(`'`, `''`)}'` : `'${text.replace(/['\\]/g, '\\$&')}'`;
+
+const inLiteral: Draw = (below) => {
+  const text =
+    below(3) === 0
+      ? pick(below, STATEMENTS)
+      : `${select(below)}, ${pick(below, LITERALS)} AS ${pick(below, NAMES)} ${pick(below, FILES)}`;
+  return pick(below, IN_LITERALS).replace('%', () => quoted(text, below));
+};
+
 const statement: Draw = (below) => {
-  const kind = below(100);
+  const kind = below(108);
+  if (kind >= 100) return inLiteral(below);
   if (kind < 50) return select(below);
   if (kind < 68)
     return gap(below) + pick(below, STATEMENTS).replace(' ', () => (below(5) === 0 ? ` ${gap(below)}` : ' '));

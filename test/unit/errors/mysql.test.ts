@@ -40,6 +40,11 @@ test.each([
   expect(mysqlError(row(row.example))).toMatchObject({ errno, sqlstate });
 });
 
+test('a message that ends is not ended again', () => {
+  const { message } = mysqlError(texts.doesNotParse({ message: 'A string is not closed.', position: 0 }));
+  expect(message).toBe('A string is not closed. Holdpoint could not read the statement. It did not run.');
+});
+
 test('pending tells what to do', () => {
   expect(mysqlError(texts.pending(texts.pending.example)).message).toBe(
     'approval pending, not denied: request HP-7KQ4M2XA has 0 of 1 approvals. The connection waited its 45 s. The statement did not run. ' +

@@ -86,7 +86,7 @@ class FakeUpstream implements MysqlUpstream {
     for (const payload of this.heard.payloads.splice(before)) {
       const text = payload.toString('latin1', 1);
       if (text.startsWith('SET SESSION session_track')) setImmediate(() => this.send(1, OK));
-      else if (text.startsWith('SELECT CAST(@@session.sql_mode'))
+      else if (text.includes('SELECT CAST(@@session.sql_mode'))
         setImmediate(() =>
           this.interrupts-- > 0 ? this.send(1, bytes('ff 2505 "#70100killed"')) : this.answerFacts(),
         );

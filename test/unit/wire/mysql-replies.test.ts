@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { NEED_MORE, PACKET, PacketReader, packets, PART, ROWS, WHOLE } from '../../../src/wire/mysql/frame.ts';
 import {
   BROKEN,
+  CURSOR_REPLY,
   END,
   FIELDS_REPLY,
   FILE_REQUEST,
@@ -78,8 +79,23 @@ describe('replies of real servers', () => {
     ],
     ['an error behind a result', OLD, RESULT_REPLY, [OK_MORE, ERR], [RESULT_END, END]],
     ['an error among rows', NEW, RESULT_REPLY, [ONE, COLUMN, ROW_1, ERR], [PASSES, PASSES, ROW, END]],
-    ['a cursor', OLD, RESULT_REPLY, [ONE, COLUMN, EOF_CURSOR], [PASSES, PASSES, END]],
-    ['a cursor without EOF', NEW, RESULT_REPLY, [ONE, COLUMN, OK_EOF_CURSOR], [PASSES, PASSES, END]],
+    ['a cursor', OLD, CURSOR_REPLY, [ONE, COLUMN, EOF_CURSOR], [PASSES, PASSES, END]],
+    ['a cursor without EOF', NEW, CURSOR_REPLY, [ONE, COLUMN, OK_EOF_CURSOR], [PASSES, PASSES, END]],
+    ['no cursor where one was asked for', OLD, CURSOR_REPLY, [ONE, COLUMN, EOF, BINARY_ROW, EOF], [0, 0, 0, ROW, END]],
+    [
+      'results of a CALL with a cursor',
+      OLD,
+      CURSOR_REPLY,
+      [ONE, COLUMN, EOF, EOF_MORE, OK],
+      [0, 0, 0, RESULT_END, END],
+    ],
+    [
+      'rows of a procedure that has a cursor open',
+      OLD,
+      RESULT_REPLY,
+      [ONE, COLUMN, EOF_CURSOR, ROW_1, hex('fe 0000 4a00'), OK],
+      [PASSES, PASSES, PASSES, ROW, RESULT_END, END],
+    ],
     ['rows of a cursor', NEW, ROWS_REPLY, [BINARY_ROW, OK_EOF], [ROW, END]],
     ['a cursor that is none', OLD, ROWS_REPLY, [ERR], [END]],
     ['a prepare of nothing', OLD, PREPARE_REPLY, [hex('00 01000000 0000 0000 00 0000')], [END]],
@@ -168,6 +184,19 @@ describe('replies of real servers', () => {
     ]);
     expect(follow({ ...NEW, sessionTrack: false }, RESULT_REPLY, [ok])[1].changesTo).toBe(0);
   });
+
+  test.each([
+    ['ucs2', hex('00 00 00 0040 0000 00 00 05 01 03 02 "d3"')],
+    ['utf32', hex('00 00 00 0040 0000 00 000000 05 01 03 02 "d3"')],
+  ])('what has changed in a database of %s', (_, ok) => {
+    const [what, reader] = follow(NEW, RESULT_REPLY, [ok]);
+    expect(what).toEqual([END]);
+    const seen: unknown[] = [];
+    readChanges(Buffer.concat([Buffer.from([9, 9, 9]), ok]), reader.changesFrom, reader.changesTo, (...change) =>
+      seen.push(change),
+    );
+    expect(seen).toEqual([[1, '', 'd3']]);
+  });
 });
 
 describe('a hostile server', () => {
@@ -182,6 +211,12 @@ describe('a hostile server', () => {
     ['an EOF of a length that is none', OLD, RESULT_REPLY, [ONE, COLUMN, EOF, OK_EOF]],
     ['an OK that is cut off', NEW, RESULT_REPLY, [hex('00 00 00 0200')]],
     ['changes that lie', NEW, RESULT_REPLY, [hex('00 00 00 0240 0000 00 ff 00')]],
+    [
+      'changes behind more than a character',
+      NEW,
+      RESULT_REPLY,
+      [hex('00 00 00 0240 0000 00 00000000 05 01 03 02 "d3"')],
+    ],
     ['a file where none can be', OLD, PREPARE_REPLY, [hex('fb 61')]],
     ['a progress report that nobody wanted', OLD, RESULT_REPLY, [hex('ff ffff 01 01 01 000000 00')]],
     ['an OK of a prepare that is cut off', OLD, PREPARE_REPLY, [OK]],

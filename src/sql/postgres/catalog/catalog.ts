@@ -1,6 +1,7 @@
 // A database's own catalog at one moment, to look names up in: what exists under a name, and what hangs on it. It judges nothing
 // (behind.ts does) and is never changed; what the analysis works out of it is remembered in `memo`, as long as it lives.
-import { Memo } from './memo.ts';
+import { Memo } from '../../memo.ts';
+import type { Behind } from '../behind.ts';
 import {
   type CatalogRows,
   FIRST_USER_OID,
@@ -18,7 +19,7 @@ export class Catalog {
   /** Another for each, in this process. */
   readonly id: number;
   readonly rows: CatalogRows;
-  readonly memo: Memo;
+  readonly memo: Memo<Behind>;
 
   readonly #relations: ReadonlyMap<string, RelationRow>;
   readonly #relation_oids: ReadonlyMap<number, RelationRow>;
@@ -50,7 +51,7 @@ export class Catalog {
   readonly #types_with_input: readonly TypeRow[];
 
   /** id: of the same catalog in another thread. */
-  constructor(rows: CatalogRows, id = (made += 1), memo = new Memo()) {
+  constructor(rows: CatalogRows, id = (made += 1), memo = new Memo<Behind>()) {
     this.id = id;
     this.rows = rows;
     this.memo = memo;

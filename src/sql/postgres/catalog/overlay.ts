@@ -2,7 +2,7 @@
 // both, and `differs` has all of them: what the analysis worked out without asking one is shared with everybody (memo.ts).
 // An object is in one of the two: the shared one is read without anybody's temporary schema.
 import { Catalog, INPUTS, TEMPORARY } from './catalog.ts';
-import { type Asked, Memo } from './memo.ts';
+import { type Asked, Memo } from '../../memo.ts';
 import type { CatalogRows, FunctionReference, FunctionRow, OperatorRow, RelationRow, TypeRow } from './rows.ts';
 
 export class Overlay extends Catalog {

@@ -1,5 +1,5 @@
 // How PostgreSQL's catalog is read and what an operator is told of it.
-import type { CatalogReading, CatalogSnapshot } from '../../catalog.ts';
+import type { CatalogReading, CatalogSnapshot, OwnCatalogReading } from '../../catalog.ts';
 import { isPrinted } from '../behind.ts';
 import { qualified } from '../names.ts';
 import { Catalog } from './catalog.ts';
@@ -16,10 +16,11 @@ import {
 /** Names of opaque functions that are listed. */
 const NAMES_MAX = 5;
 
-export const READING: CatalogReading = {
+export const READING: CatalogReading & OwnCatalogReading = {
   fresh_ms: 1000,
   last_ms: 10_000,
   snapshot: SNAPSHOT_QUERY,
+  changed: (before, now) => (before === now ? null : now),
   fingerprint: FINGERPRINT_QUERY,
   rows: CATALOG_QUERY,
   temporary_rows: TEMPORARY_QUERY,

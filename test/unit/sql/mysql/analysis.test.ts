@@ -46,7 +46,7 @@ describe('tables', () => {
   });
 
   it.each([
-    ['DELETE HISTORY FROM t', ['write app.t']],
+    ['DELETE HISTORY FROM t', ['admin', 'write app.t']],
     ["SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01', u", ['read app.t', 'read app.u']],
     ['SELECT NEXT VALUE FOR s', ['write app.s']],
     ['ANALYZE UPDATE t SET a = 1', ['write app.t']],
@@ -176,6 +176,9 @@ describe('what is told besides', () => {
   it('comments are blanked, versioned ones and hints stay', () => {
     expect(analyse('SELECT /* x */ 1 -- y').forward).toBe('SELECT         1     ');
     expect(analyse('SELECT /*+ BKA(t) */ /*!50000 1 */').forward).toBeNull();
+    expect(analyse(' /* x */ # y').forward).toBe(' /**/       ');
+    expect(analyse('-- x\n# y').forward).toBe('--  \n   ');
+    expect(analyse('# x').forward).toBe('#  ');
     expect(analyse('SELECT 1 /* reason: why é */').reason).toBe('why é');
     expect(analyse("SELECT 'secret', 7, x'41', @'v'").shape).toBe('SELECT ?, ?, ?, ?');
   });
@@ -188,6 +191,13 @@ describe('what is told besides', () => {
     expect(analyse('SHOW HOLDPOINT REQUESTS').own).toEqual([{ op: 'show-requests', statement: 0 }]);
     expect(analyse('SHOW HOLDPOINT REQUESTS').forward?.trim()).toBe('');
     expect(found(analyse('SET @holdpoint_reason = @x'))).toContain('unknown @holdpoint_reason');
+    const bound = analyse("SET @a = ?, @b = '?' /* ? */, @holdpoint_reason = ?, @holdpoint_hold = ?");
+    expect(bound.own).toEqual([
+      { op: 'set_config', name: 'reason', value: 2, statement: 0 },
+      { op: 'set_config', name: 'hold', value: 3, statement: 0 },
+    ]);
+    expect(found(bound).join()).not.toContain('unknown');
+    expect(found(analyse('SET @holdpoint_reason = ? + 1'))).toContain('unknown @holdpoint_reason');
   });
 });
 
@@ -208,4 +218,15 @@ describe('is bounded', () => {
     const { user, system } = process.cpuUsage(started);
     expect((user + system) / 1000).toBeLessThan(2_000);
   });
+});
+
+it('what RETURNING shows of rows that were there is read', () => {
+  const of = (sql: string) => found(analyse(sql, MARIADB)).filter((one) => !one.startsWith('code'));
+  expect(of('DELETE FROM t WHERE id = 1 RETURNING a')).toEqual(['read app.t', 'write app.t']);
+  expect(of('DELETE FROM t WHERE id = 1')).toEqual(['write app.t']);
+  expect(of('INSERT INTO t (a) VALUES (1) RETURNING id')).toEqual(['write app.t']);
+  expect(of('INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = a RETURNING id')).toEqual([
+    'read app.t',
+    'write app.t',
+  ]);
 });

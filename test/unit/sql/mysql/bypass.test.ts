@@ -3,10 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Analysis } from '../../../../src/sql/findings.ts';
-import { analyseText } from '../../../../src/sql/mysql/analysis.ts';
 import type { MysqlContext } from '../../../../src/sql/mysql/context.ts';
-import { modeOf } from '../../../../src/sql/mysql/modes.ts';
-import { latin1, MARIADB, MYSQL, starterPolicy, verdict } from './helpers.ts';
+import { latin1, MARIADB, MYSQL, session, starterPolicy, verdict } from './helpers.ts';
+import { TRICKS } from './tricks.ts';
 
 interface Case {
   readonly id: string;
@@ -23,6 +22,12 @@ const CASES = readFileSync(new URL('../../../../fixtures/sql/bypass-mysql.jsonl'
   .trim()
   .split('\n')
   .map((line) => JSON.parse(line) as Case);
+
+/** Of what is ordinary, what is held all the same, and why. */
+const HELD: Readonly<Record<string, string>> = {
+  'my-name-resolution-021':
+    'returns every row of the table that it removes: no limit can stop that, so it is judged before, as on PostgreSQL',
+};
 
 /** Commands without a text, which the wire's own table judges. */
 const NO_TEXT = new Set([
@@ -49,30 +54,7 @@ function play(item: Case, start: MysqlContext): Analysis[] | null {
     else if (type === 'Raw' || type === 'ChangeUser') return null;
     else expect(NO_TEXT).toContain(type);
   }
-  const prepared = new Map<string, Analysis>();
-  let context: MysqlContext = {
-    ...start,
-    charset: CHARSETS[item.connect?.charset ?? 45]!,
-    prepared: (name) => prepared.get(name) ?? null,
-  };
-  const all: Analysis[] = [];
-  for (const [text, database] of steps) {
-    if (text === null) {
-      context = { ...context, database };
-      continue;
-    }
-    const analysis = analyseText(text, context);
-    all.push(analysis);
-    for (const effect of analysis.effects) {
-      if (effect.type === 'prepare') prepared.set(effect.name, effect.inner);
-      if (effect.type !== 'set') continue;
-      const { name, value } = effect;
-      if (name === 'sql_mode') context = { ...context, sql_mode: typeof value === 'string' ? modeOf(value) : null };
-      if (name === 'database') context = { ...context, database: value };
-      if (name === 'character_set_client' && value) context = { ...context, charset: value };
-    }
-  }
-  return all;
+  return session(steps, { ...start, charset: CHARSETS[item.connect?.charset ?? 45]! });
 }
 
 test.each([MYSQL, MARIADB])('the starter policy holds what must be held: $engine', async (context) => {
@@ -89,7 +71,7 @@ test.each([MYSQL, MARIADB])('the starter policy holds what must be held: $engine
     }
     judged += 1;
     const held = all.some((analysis) => verdict(policy, analysis, context.engine) !== 'allow');
-    if (held === item.expect.must_hold) continue;
+    if (held === (item.expect.must_hold || HELD[item.id] !== undefined)) continue;
     if (item.expect.arguable) arguable.push(item.id);
     else wrong.push(`${item.id}: ${held ? 'held' : 'not held'}`);
   }
@@ -98,4 +80,22 @@ test.each([MYSQL, MARIADB])('the starter policy holds what must be held: $engine
   );
   expect(wrong).toEqual([]);
   expect(judged).toBeGreaterThan(150);
+});
+
+test.each([MYSQL, MARIADB])('tricks and what looks like one: $engine', async (context) => {
+  const policy = await starterPolicy();
+  const wrong: string[] = [];
+  let judged = 0;
+  for (const { engines, messages, must_hold, live } of TRICKS) {
+    if (live || !engines.includes(context.engine)) continue;
+    judged += 1;
+    const all = session(
+      messages.map((text) => [latin1(text)]),
+      context,
+    );
+    const held = all.some((analysis) => verdict(policy, analysis, context.engine) !== 'allow');
+    if (held !== must_hold) wrong.push(`${held ? 'held' : 'not held'}: ${messages.join(' ⏎ ')}`);
+  }
+  expect(wrong).toEqual([]);
+  expect(judged).toBeGreaterThan(500);
 });

@@ -33,6 +33,51 @@ export function analyse(sql: string, context: Partial<MysqlContext> = {}, mode?:
   return analyseText(latin1(sql), mode === undefined ? of : { ...of, sql_mode: modeOf(mode) });
 }
 
+/** Messages of one session (latin1; null: COM_INIT_DB), each under what the ones before it left. */
+export function session(
+  messages: readonly (readonly [text: string | null, database?: string])[],
+  start: MysqlContext,
+): Analysis[] {
+  const prepared = new Map<string, Analysis>();
+  // What is not known was never prepared.
+  let sure = true;
+  let context: MysqlContext = {
+    ...start,
+    prepared: (name) => prepared.get(name) ?? (sure ? null : undefined),
+  };
+  const all: Analysis[] = [];
+  for (const [text, database] of messages) {
+    if (text === null) {
+      context = { ...context, database };
+      continue;
+    }
+    const analysis = analyseText(text, context);
+    all.push(analysis);
+    const unknown = analysis.effects.some(({ type }) => type === 'unknown');
+    const temporaries = new Set(unknown ? [] : context.temporaries);
+    for (const { op, table } of analysis.temporary ?? []) {
+      if (table === null) temporaries.clear();
+      else if (op === 'made') temporaries.add(table);
+      else temporaries.delete(table);
+    }
+    context = { ...context, temporaries };
+    for (const effect of analysis.effects) {
+      if (effect.type === 'prepare') prepared.set(effect.name, effect.inner);
+      if (effect.type === 'deallocate' && effect.name !== null) prepared.delete(effect.name);
+      if (effect.type === 'unknown') {
+        prepared.clear();
+        sure = false;
+      }
+      if (effect.type !== 'set') continue;
+      const { name, value } = effect;
+      if (name === 'sql_mode') context = { ...context, sql_mode: typeof value === 'string' ? modeOf(value) : null };
+      if (name === 'database') context = { ...context, database: value };
+      if (name === 'character_set_client' && value) context = { ...context, charset: value };
+    }
+  }
+  return all;
+}
+
 /** `action object`, with a ? where it is unresolved; sorted. */
 export function found(analysis: Analysis): string[] {
   return analysis.findings

@@ -1,7 +1,6 @@
-// What the analysis has worked out of a catalog, object by object. A session's temporary objects lie over a catalog that all share
-// (overlay.ts): what was asked of the catalog on the way is kept with each result, and a result counts in another catalog only where that
-// has the same answer to all of it. It must never hand on one that a temporary object could change.
-import type { Behind } from '../behind.ts';
+// What an engine's analysis has worked out of a catalog, object by object. A session's temporary objects may lie over a catalog that all
+// share (postgres/catalog/overlay.ts): what was asked of the catalog on the way is kept with each result, and a result counts in another
+// catalog only where that has the same answer to all of it. It must never hand on one that a temporary object could change.
 
 /** Objects whose working out is kept, each for every search_path that it was met under. */
 const KNOWN_MAX = 20_000;
@@ -9,7 +8,7 @@ const KNOWN_MAX = 20_000;
 /** A name, or an oid, whatever it is of. */
 export type Asked = string | number;
 
-interface Result {
+interface Result<Behind> {
   readonly behind: Behind;
   /** Whatever temporary objects could answer otherwise. */
   readonly asked: ReadonlySet<Asked>;
@@ -22,13 +21,13 @@ interface Underway {
   readonly counted: Set<ReadonlySet<Asked>>;
 }
 
-export class Memo {
-  readonly #shared: Memo | null;
+export class Memo<Behind> {
+  readonly #shared: Memo<Behind> | null;
   /** What has another answer here than in `shared`. */
   readonly #differs: ReadonlySet<Asked>;
-  readonly #known = new Map<string, Result>();
+  readonly #known = new Map<string, Result<Behind>>();
   /** Of objects that call each other, what is known before the first of them is done: whole only together with it. */
-  readonly #partial = new Map<string, Result>();
+  readonly #partial = new Map<string, Result<Behind>>();
   readonly #underway = new Map<string, Underway>();
   /** The innermost of them. */
   #now: Underway | null = null;
@@ -36,7 +35,7 @@ export class Memo {
   #left = Number.POSITIVE_INFINITY;
 
   /** shared: of the catalog below; differs: all that has another answer here than there. */
-  constructor(shared: Memo | null = null, differs: ReadonlySet<Asked> = new Set()) {
+  constructor(shared: Memo<Behind> | null = null, differs: ReadonlySet<Asked> = new Set()) {
     this.#shared = shared;
     this.#differs = differs;
   }
@@ -51,14 +50,14 @@ export class Memo {
     return result?.behind;
   }
 
-  #fromShared(key: string): Result | undefined {
+  #fromShared(key: string): Result<Behind> | undefined {
     const result = this.#shared === null ? undefined : this.#shared.#known.get(key);
     if (!result || !this.#isShared(result)) return undefined;
     this.#keep(key, result);
     return result;
   }
 
-  #isShared({ asked }: Result): boolean {
+  #isShared({ asked }: Result<Behind>): boolean {
     for (const one of this.#differs) if (asked.has(one)) return false;
     return true;
   }
@@ -81,7 +80,7 @@ export class Memo {
 
   /** key: of the last that was entered. */
   leave(key: string, behind: Behind): Behind {
-    const result: Result = { behind, asked: this.#underway.get(key)?.asked ?? new Set() };
+    const result: Result<Behind> = { behind, asked: this.#underway.get(key)?.asked ?? new Set() };
     this.#underway.delete(key);
     const outermost = this.#underway.size === 0;
     this.#now = [...this.#underway.values()].at(-1) ?? null;
@@ -95,7 +94,7 @@ export class Memo {
     return behind;
   }
 
-  #keep(key: string, result: Result): void {
+  #keep(key: string, result: Result<Behind>): void {
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     this.#known.set(key, result);
   }

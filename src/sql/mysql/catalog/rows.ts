@@ -1,0 +1,314 @@
+// What is read of a MySQL or MariaDB server's own catalog, and the questions that read it: the whole server, since a name can have any
+// database in front. They are constant, and understood by both flavours and under every sql_mode: what differs stands in version comments.
+// Only columns for which the server opens no table are asked for, so that on MySQL nothing waits for a lock, and on MariaDB (which reads a
+// table's or view's definition under a lock that only DDL's last step excludes) nothing does either: lock_wait_timeout is 0, and what could
+// not be read in that moment is left out and read again.
+
+import type { MysqlContext } from '../context.ts';
+
+export type Kind = 'table' | 'view' | 'sequence';
+
+/** Null texts: the account may not see them, or they could not be read just then. */
+export interface CatalogRows {
+  /** 0: names of databases and tables are told apart by their case. */
+  readonly lower_case: number;
+  readonly engine: MysqlContext['engine'];
+  readonly tables: readonly TableRow[];
+  readonly views: ReadonlyMap<string, string | null>;
+  readonly triggers: readonly TriggerRow[];
+  readonly routines: readonly RoutineRow[];
+  readonly foreign_keys: readonly ForeignKeyRow[];
+  /** Names of loadable functions; null: they can't be seen. */
+  readonly loadable: readonly string[] | null;
+  /** Sources that could not be read just then. */
+  readonly torn: number;
+  /** [database, as a pattern of LIKE; % for the server as a whole, right]: what the account was given. */
+  readonly rights: readonly (readonly [database: string, right: string])[];
+}
+
+export interface TableRow {
+  readonly schema: string;
+  readonly name: string;
+  readonly kind: Kind;
+  /** '' for none; null: DDL was at work on it. */
+  readonly engine: string | null;
+}
+
+export interface TriggerRow {
+  readonly schema: string;
+  readonly table: string;
+  readonly name: string;
+  readonly event: 'INSERT' | 'UPDATE' | 'DELETE';
+  readonly source: Source | null;
+  readonly sql_mode: string;
+}
+
+/** What a routine or trigger runs. */
+export interface Source {
+  readonly text: string;
+  /** It is the whole CREATE statement; else the body alone. */
+  readonly whole: boolean;
+}
+
+export interface RoutineRow {
+  readonly schema: string;
+  readonly name: string;
+  readonly type: 'FUNCTION' | 'PROCEDURE' | 'PACKAGE' | 'PACKAGE BODY';
+  /** 'SQL', or MySQL's other languages. */
+  readonly language: string;
+  readonly source: Source | null;
+  readonly sql_mode: string;
+}
+
+export interface ForeignKeyRow {
+  /** The table that refers. */
+  readonly schema: string;
+  readonly table: string;
+  /** The table that is referred to. */
+  readonly to_schema: string;
+  readonly to_table: string;
+  readonly deleted: string;
+  readonly updated: string;
+}
+
+/** Between two questions, and between their answers; between the lines of one. No line has either: JSON writes them otherwise. */
+export const BETWEEN = '\x1e';
+export const LINE = '\n';
+/** For an answer, where the account has no right to ask. */
+export const DENIED = 'denied';
+
+const OTHERS = `NOT IN ('information_schema', 'performance_schema')`;
+const ACCOUNT = `CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')`;
+
+interface Part {
+  /** Columns, of text or NULL. */
+  readonly columns: readonly string[];
+  /** From FROM on. */
+  readonly from: string;
+  /** Not of the fingerprint: what it says hangs on nothing that can change by itself. */
+  readonly once?: true;
+}
+
+const PARTS = {
+  server: { columns: ['CAST(@@lower_case_table_names AS CHAR)', 'VERSION()'], from: '', once: true },
+  rights: {
+    columns: ['r.d', 'r.p'],
+    from: `FROM (SELECT '%' AS d, u.PRIVILEGE_TYPE AS p FROM information_schema.USER_PRIVILEGES AS u WHERE u.GRANTEE = ${ACCOUNT}
+      UNION ALL SELECT s.TABLE_SCHEMA, s.PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES AS s WHERE s.GRANTEE = ${ACCOUNT}) AS r`,
+  },
+  tables: {
+    columns: ['t.TABLE_SCHEMA', 't.TABLE_NAME', 't.TABLE_TYPE', 't.ENGINE'],
+    from: `FROM information_schema.TABLES AS t WHERE t.TABLE_SCHEMA ${OTHERS}`,
+  },
+  views: {
+    columns: ['v.TABLE_SCHEMA', 'v.TABLE_NAME', `NULLIF(v.VIEW_DEFINITION, '')`],
+    from: `FROM information_schema.VIEWS AS v WHERE v.TABLE_SCHEMA ${OTHERS}`,
+  },
+  triggers: {
+    columns: [
+      't.EVENT_OBJECT_SCHEMA',
+      't.EVENT_OBJECT_TABLE',
+      't.TRIGGER_NAME',
+      't.EVENT_MANIPULATION',
+      't.ACTION_STATEMENT',
+      'CAST(t.SQL_MODE AS CHAR)',
+      'CAST(t.CREATED AS CHAR)',
+    ],
+    from: 'FROM information_schema.TRIGGERS AS t',
+  },
+  routines: {
+    columns: [
+      'r.ROUTINE_SCHEMA',
+      'r.ROUTINE_NAME',
+      'r.ROUTINE_TYPE',
+      `COALESCE(NULLIF(r.EXTERNAL_LANGUAGE, ''), r.ROUTINE_BODY)`,
+      'r.ROUTINE_DEFINITION',
+      'CAST(r.SQL_MODE AS CHAR)',
+      'CAST(r.LAST_ALTERED AS CHAR)',
+    ],
+    from: 'FROM information_schema.ROUTINES AS r',
+  },
+  foreign_keys: {
+    columns: [
+      'k.CONSTRAINT_SCHEMA',
+      'k.TABLE_NAME',
+      'k.UNIQUE_CONSTRAINT_SCHEMA',
+      'k.REFERENCED_TABLE_NAME',
+      'k.DELETE_RULE',
+      'k.UPDATE_RULE',
+    ],
+    from: 'FROM information_schema.REFERENTIAL_CONSTRAINTS AS k',
+  },
+  loadable: {
+    columns: ['f.n'],
+    from: `FROM (SELECT /*!80000 UDF_NAME */ /*M! name */ AS n FROM /*!80000 performance_schema.user_defined_functions */ /*M! mysql.func */) AS f`,
+  },
+} as const satisfies Record<string, Part>;
+
+const parts = Object.entries(PARTS) as readonly (readonly [keyof typeof PARTS, Part])[];
+
+/**
+ * Cheap, and no other answer as long as nothing can have changed: how many statements that change a catalog have begun since the server
+ * started; which connections run one now, and since which second; whether the account sees the connections of others. And the time in
+ * steps, for what is done without a statement (a repaired file, rows of mysql.proc).
+ */
+export const SNAPSHOT_QUESTIONS = [
+  `SHOW GLOBAL STATUS WHERE Variable_name REGEXP '^Com_(create|drop|alter|rename|install|uninstall|import|grant|revoke)'`,
+  `SELECT p.ID, UNIX_TIMESTAMP() - p.TIME FROM information_schema.PROCESSLIST AS p
+    WHERE p.ID <> CONNECTION_ID() AND p.COMMAND NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID')`,
+  `SELECT FLOOR(UNIX_TIMESTAMP() / 10), (SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES AS u WHERE u.GRANTEE = ${ACCOUNT} AND u.PRIVILEGE_TYPE = 'PROCESS')`,
+].join(BETWEEN);
+
+/**
+ * CatalogReading.changed. A statement that has begun by the time of an answer is done when its connection no longer runs one that began
+ * then: until it is, the catalog may change any time.
+ */
+export function changed(before: string, now: string): string | null {
+  const [began = '', running = '', time = ''] = now.split(BETWEEN);
+  const [began_then, running_then = '', time_then] = before.split(BETWEEN);
+  if (began !== began_then || time !== time_then || !SEES_OTHERS.test(time)) return now;
+  if (running_then === '') return null;
+  const since = new Map(linesOf(running).map((line) => JSON.parse(line) as [string, string]));
+  const left = linesOf(running_then).filter((line) => {
+    const [id, second] = JSON.parse(line) as [string, string];
+    return Number(since.get(id) ?? Infinity) <= Number(second) + 1;
+  });
+  return [began, left.join(LINE), time].join(BETWEEN);
+}
+
+const SEES_OTHERS = /,"1"\]$/;
+
+function linesOf(answer: string): readonly string[] {
+  return answer === '' ? [] : answer.split(LINE);
+}
+
+/** One line of JSON for each row. */
+export const CATALOG_QUESTIONS = parts
+  .map(([, { columns, from }]) => `SELECT JSON_ARRAY(${columns.join(', ')}) ${from}`)
+  .join(BETWEEN);
+
+/** Hexadecimal digits of a digest that are summed up: 48 bits. */
+const DIGITS = 12;
+
+/**
+ * The number of rows and the sum of their digests, for each part. Contents, since the times that the servers keep are whole seconds, and not
+ * kept of everything.
+ */
+export const FINGERPRINT_QUESTIONS = parts
+  .filter(([, { once }]) => !once)
+  .map(([, { columns, from }]) => {
+    const row = `CONCAT_WS('|', ${columns.map((column) => `COALESCE(${column}, '-')`).join(', ')})`;
+    return `SELECT CONCAT_WS(' ', COUNT(*), SUM(CAST(CONV(LEFT(SHA2(${row}, 256), ${DIGITS}), 16, 10) AS UNSIGNED))) ${from}`;
+  })
+  .join(BETWEEN);
+
+/**
+ * information_schema prints a body with its literals unescaped: what one hides could be read as code, and code as a literal. Only a body
+ * without quotes and backslashes is there word for word; SHOW CREATE has all others.
+ */
+const NOT_EXACT = /['"\\]/;
+
+/** Asks for the routines and triggers of these answers whose bodies are not there word for word; '': there are none. */
+export function sourceQuestions(answer: string): string {
+  return sourcesOf(answer).join(BETWEEN);
+}
+
+function sourcesOf(answer: string): readonly string[] {
+  const answers = answer.split(BETWEEN);
+  const rows = (name: keyof typeof PARTS): Columns[] =>
+    rowsOf(answers[parts.findIndex(([other]) => other === name)] ?? '') ?? [];
+  const exact = (body: string | null | undefined): boolean => typeof body !== 'string' || !NOT_EXACT.test(body);
+  return [
+    ...rows('routines').flatMap(([schema, name, type, , body]) => (exact(body) ? [] : [show(type, schema, name)])),
+    ...rows('triggers').flatMap(([schema, , name, , body]) => (exact(body) ? [] : [show('TRIGGER', schema, name)])),
+  ];
+}
+
+type Columns = readonly (string | null)[];
+
+function show(
+  type: string | null | undefined,
+  schema: string | null | undefined,
+  name: string | null | undefined,
+): string {
+  const quoted = (text: string | null | undefined): string => `\`${(text ?? '').replaceAll('`', '``')}\``;
+  return `SHOW CREATE ${type ?? ''} ${quoted(schema)}.${quoted(name)}`;
+}
+
+function rowsOf(answer: string): Columns[] | null {
+  return answer === DENIED ? null : linesOf(answer).map((line) => JSON.parse(line) as Columns);
+}
+
+/** Reads the answers to CATALOG_QUESTIONS, one after the other, and those to the questions that followed. Throws on what is none. */
+export function* readParts(answer: string, sources: string): Generator<void, CatalogRows> {
+  const answers = answer.split(BETWEEN);
+  if (answers.length !== parts.length) throw new Error('the answer is no catalog');
+  const read = new Map<string, readonly Columns[] | null>();
+  for (const [index, [name]] of parts.entries()) {
+    read.set(name, rowsOf(answers[index]!));
+    yield;
+  }
+  const of = (name: keyof typeof PARTS): readonly Columns[] => {
+    const rows = read.get(name);
+    if (!rows) throw new Error(`the account may not ask for ${name}`);
+    return rows;
+  };
+  const text = (value: string | null | undefined): string => value ?? '';
+  const asked = sourcesOf(answer);
+  const shown = sources === '' ? [] : sources.split(BETWEEN);
+  if (asked.length !== shown.length) throw new Error('the answers are none to these questions');
+  // Its name, its sql_mode, its text.
+  const whole = new Map(asked.map((question, index) => [question, rowsOf(shown[index]!)?.[0]?.[2] ?? null]));
+  const torn = [...whole.values()].filter((created) => created === null).length;
+  yield;
+  const source = (question: string, body: string | null | undefined): Source | null => {
+    if (typeof body !== 'string') return null;
+    const created = whole.get(question);
+    if (created === undefined) return { text: body, whole: false };
+    return created === null ? null : { text: created, whole: true };
+  };
+  const [[lower_case, version] = []] = of('server');
+  return {
+    lower_case: Number(lower_case),
+    torn,
+    engine: /mariadb/i.test(text(version)) ? 'mariadb' : 'mysql',
+    rights: of('rights').map(([database, right]) => [text(database), text(right)]),
+    tables: of('tables').map(([schema, name, type, engine]) => ({
+      schema: text(schema),
+      name: text(name),
+      kind: kindOf(text(type)),
+      engine: kindOf(text(type)) === 'view' ? '' : (engine ?? null),
+    })),
+    views: new Map(of('views').map(([schema, name, query]) => [`${text(schema)}\0${text(name)}`, query ?? null])),
+    triggers: of('triggers').map(([schema, table, name, event, body, sql_mode]) => ({
+      schema: text(schema),
+      table: text(table),
+      name: text(name),
+      event: text(event) as TriggerRow['event'],
+      source: source(show('TRIGGER', schema, name), body),
+      sql_mode: text(sql_mode),
+    })),
+    routines: of('routines').map(([schema, name, type, language, body, sql_mode]) => ({
+      schema: text(schema),
+      name: text(name),
+      type: text(type) as RoutineRow['type'],
+      language: text(language).toUpperCase(),
+      source: source(show(type, schema, name), body),
+      sql_mode: text(sql_mode),
+    })),
+    foreign_keys: of('foreign_keys').map(([schema, table, to_schema, to_table, deleted, updated]) => ({
+      schema: text(schema),
+      table: text(table),
+      to_schema: text(to_schema),
+      to_table: text(to_table),
+      deleted: text(deleted),
+      updated: text(updated),
+    })),
+    loadable: read.get('loadable')?.map(([name]) => text(name)) ?? null,
+  };
+}
+
+/** MariaDB's tables with history are tables. */
+function kindOf(type: string): Kind {
+  return type.includes('VIEW') ? 'view' : type === 'SEQUENCE' ? 'sequence' : 'table';
+}

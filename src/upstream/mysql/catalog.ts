@@ -1,0 +1,85 @@
+// How the catalog of a MySQL or MariaDB server is asked for (../catalog.ts keeps it). Its questions wait for nobody's lock.
+import { type CatalogOptions, type CatalogSide, KeptCatalog } from '../catalog.ts';
+import type { MysqlTarget } from './login.ts';
+import { Refused, type Row, Side } from './side.ts';
+
+/** For one answer of the server. */
+const ANSWER_MS = 30_000;
+
+/** What the questions of a CatalogReading are made of. */
+export interface Separators {
+  readonly questions: string;
+  readonly rows: string;
+  /** Stands for an answer that is not to be had. */
+  readonly denied: string;
+}
+
+export class MysqlCatalog extends KeptCatalog {
+  constructor(options: CatalogOptions & { readonly target: MysqlTarget; readonly separators: Separators }) {
+    const { target, separators } = options;
+    super(options, async () => {
+      const side = await Side.open(target, ANSWER_MS);
+      try {
+        for (const setting of SETTINGS[side.server.engine]) await side.ask(setting);
+      } catch (error) {
+        side.destroy();
+        throw error;
+      }
+      return new Asking(side, separators);
+    });
+  }
+}
+
+/** Texts are printed as they are kept. What DDL is at work on is left out; in MySQL a second is the least. */
+const SETTINGS = {
+  mysql: [`SET SESSION sql_mode = '', transaction_read_only = 1, lock_wait_timeout = 1`],
+  mariadb: [`SET SESSION sql_mode = '', tx_read_only = 1, lock_wait_timeout = 0`],
+} as const;
+
+/**
+ * The account may not have the answer: ER_DBACCESS_DENIED, ER_TABLEACCESS_DENIED, ER_COLUMNACCESS_DENIED, ER_SPECIFIC_ACCESS_DENIED,
+ * ER_PROCACCESS_DENIED. Or what is asked about is gone, or somebody is at work on it: ER_NO_SUCH_TABLE, ER_SP_DOES_NOT_EXIST,
+ * ER_TRG_DOES_NOT_EXIST, ER_LOCK_WAIT_TIMEOUT.
+ */
+const NO_ANSWER: ReadonlySet<number> = new Set([1044, 1142, 1143, 1227, 1370, 1146, 1305, 1360, 1205]);
+
+class Asking implements CatalogSide {
+  readonly #side: Side;
+  readonly #separators: Separators;
+
+  constructor(side: Side, separators: Separators) {
+    this.#side = side;
+    this.#separators = separators;
+  }
+
+  get gone(): boolean {
+    return this.#side.gone;
+  }
+
+  /** One after the other; of several columns, JSON. */
+  async ask(question: string): Promise<string> {
+    const { questions, rows, denied } = this.#separators;
+    const answers: string[] = [];
+    for (const one of question.split(questions)) {
+      const answer = await this.#side.ask(one).catch((error: unknown) => {
+        if (error instanceof Refused && NO_ANSWER.has(error.errno)) return null;
+        throw error;
+      });
+      answers.push(answer === null ? denied : linesOf(answer).join(rows));
+    }
+    return answers.join(questions);
+  }
+
+  destroy(): void {
+    this.#side.destroy();
+  }
+
+  close(): Promise<void> {
+    return this.#side.close();
+  }
+}
+
+/** The servers promise no order. */
+function linesOf(rows: readonly Row[]): readonly string[] {
+  return rows.map((columns) => (columns.length === 1 ? (columns[0] ?? '') : JSON.stringify(columns))).toSorted();
+}
