@@ -11,7 +11,8 @@ export function judgePrepare(a: Analyst, at: number, to: number): string {
   const kind = 'PREPARE';
   const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
   a.add('settings', name, 'Prepares a statement.', a.place(at, at + 2));
-  const inner = literal(a, at + 3, to);
+  const judged = literal(a, at + 3, to);
+  const inner = judged === null || a.database === undefined ? judged : { ...judged, search_path: a.database };
   // In a body it may be prepared, or not, or more than once.
   a.prepared.set(name, a.in_body || inner === null ? undefined : inner);
   if (!PLAIN_NAME.test(name)) {
@@ -36,13 +37,14 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
   }
   // MySQL reads its text again where a table has changed since, and then under the mode of now.
   const elsewhere = known?.read_under !== undefined && known.read_under !== a.rules_of_texts;
-  if (known === undefined || known.error || elsewhere) {
-    a.unresolved('code', name, 'Runs a prepared statement that was not judged.');
-    a.forget();
+  const now = known && !elsewhere ? anew(a, known) : undefined;
+  if (known === undefined || now === undefined || now.error) {
+    a.opaque(name, 'Runs a prepared statement that was not judged.', a.place(at, at + 2));
     a.changes.mode = null;
     return 'EXECUTE';
   }
-  runs(a, known, at, to);
+  if (now !== known) a.found.merge(known, a.place(at, to));
+  runs(a, now, at, to);
   return 'EXECUTE';
 }
 
@@ -55,12 +57,26 @@ const PLAIN_NAME = /^[a-z0-9_$]+$/;
 /** Any name may be prepared. */
 const ANY = '';
 
+/**
+ * What was found in another catalog may be something else now: the server looks names up again, in the database that was current when the
+ * statement was prepared. Undefined: it can't be told.
+ */
+function anew(a: Analyst, known: Analysis): Analysis | undefined {
+  if (known.catalog === a.context.catalog?.id && !a.found.doubted) return known;
+  if (known.prepared_by === undefined || known.search_path === undefined || a.found.doubted) return undefined;
+  return analyseInner(a, known.prepared_by, known.search_path) ?? undefined;
+}
+
 /** MariaDB: EXECUTE IMMEDIATE 'text' */
 export function judgeImmediate(a: Analyst, at: number, to: number): string {
   const inner = literal(a, at + 2, to);
   a.rows_max = null;
   if (inner) runs(a, inner, at, to);
-  else a.changes.mode = null;
+  else {
+    a.changes.mode = null;
+    a.redefines(null);
+    a.found.forgetTemporary();
+  }
   return 'EXECUTE IMMEDIATE';
 }
 
@@ -77,7 +93,7 @@ function runs(a: Analyst, inner: Analysis, at: number, to: number): void {
     }
   }
   if (inner.temporary !== undefined) a.found.forgetTemporary();
-  a.found.changes_catalog ||= inner.changes_catalog !== undefined;
+  if (inner.changes_catalog) a.redefines(null);
   a.commits ||= inner.statements.some(({ commits }) => commits === true);
   const [only] = inner.statements;
   if (inner.statements.length === 1 && only) a.rows_max = only.rows_max;
@@ -107,7 +123,7 @@ function literal(a: Analyst, from: number, to: number): Analysis | null {
     const inner = isKept(a, text) ? analyseInner(a, text) : null;
     if (inner && inner.error === null) {
       a.found.merge(inner, a.place(from, end));
-      return inner;
+      return { ...inner, prepared_by: text };
     }
     a.add('code', '', 'Runs a text that can not be read here.', a.place(from, end));
     a.forget();

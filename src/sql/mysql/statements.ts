@@ -7,6 +7,7 @@ import { createOrAlter } from './definitions.ts';
 import { Kind } from './lexer.ts';
 import { judgePrepare, judgeExecute, judgeImmediate } from './prepared.ts';
 import { type Ctes, exports, isCalled, type Reference, walk } from './relations.ts';
+import { lookInto } from './resolve.ts';
 import { judgeSet } from './set.ts';
 
 /** at: the first word; to: behind the last token. The statement's kind, in the manual's words. */
@@ -130,7 +131,9 @@ function insert(a: Analyst, at: number, to: number, from = at): string {
   if (alias !== null) known.push({ name: null, alias, local: true });
   a.rows_max = 1;
   walk(a, end, to, { start: 'query', known, ctes });
-  if (!returnsRows(a, target, end, to)) a.rows_max = 0;
+  // Those that it adds are nobody's but its own; ON DUPLICATE KEY shows rows that were there.
+  const shown = outside(a, end, to, 'DUPLICATE') < to ? target : null;
+  if (!returnsRows(a, shown, end, to)) a.rows_max = 0;
   else if (outside(a, end, to, 'SELECT') === to && manyRows(a, end, to)) a.rows_max = null;
   return kind;
 }
@@ -165,10 +168,10 @@ function manyRows(a: Analyst, from: number, to: number): boolean {
 }
 
 /** RETURNING: what is written is read as well. */
-function returnsRows(a: Analyst, target: Name, from: number, to: number): boolean {
+function returnsRows(a: Analyst, target: Name | null, from: number, to: number): boolean {
   for (let at = from; at < to; at += 1) {
     if (!a.is(at, 'RETURNING')) continue;
-    a.reads(target, a.place(target.from, target.to));
+    if (target) a.reads(target, a.place(target.from, target.to));
     return true;
   }
   return false;
@@ -334,7 +337,7 @@ function call(a: Analyst, at: number, to: number): string {
   const last = a.isChar(name.to, '.') && a.isName(name.to + 1) ? a.textOf(name.to + 1) : null;
   const object = last === null ? a.object(name) : `${name.database ?? ''}.${name.name}.${last}`;
   const place = a.place(name.from, name.to);
-  if (!a.runs(name, last, 'PROCEDURE', place)) {
+  if (!lookInto(a, name, last, 'PROCEDURE', place)) {
     a.found.functions.add(object);
     a.opaque(object, 'Runs a stored procedure.', place);
     a.changes.mode = null;
