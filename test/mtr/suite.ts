@@ -10,9 +10,6 @@ import { MARIADB_TEST, TEST_DIR, type TestFile } from './source.ts';
 
 const SHARE = '/usr/share/mysql';
 const CHARSETS = join(SHARE, 'charsets');
-/** What is slow directly takes longer through the gateway, on a machine that does both at once. */
-const DIRECT_TIMEOUT_MS = 60_000;
-const GATEWAY_TIMEOUT_MS = 180_000;
 /** Characters kept of what mariadb-test says; the end tells the error, and before it stands a statement of any length. */
 const WORDS_MAX = 2000;
 /** Of mariadb-test: the file says that it does not fit here. */
@@ -77,6 +74,7 @@ export interface Between {
 export async function openBench(
   protocol: Protocol,
   before: ((server: TestMysql) => Promise<Between>) | null,
+  file_timeout_ms: number,
 ): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'holdpoint-mtr-'));
   for (const dir of ['tmp', 'log', 'run']) await mkdir(join(folder, dir));
@@ -108,14 +106,7 @@ export async function openBench(
       place ??= await fresh();
       const { server, clean, between } = place;
       const port = between?.port ?? server.port;
-      const result = await runFile(
-        file,
-        folder,
-        server,
-        port,
-        protocol,
-        before === null ? DIRECT_TIMEOUT_MS : GATEWAY_TIMEOUT_MS,
-      );
+      const result = await runFile(file, folder, server, port, protocol, file_timeout_ms);
       await rm(join(folder, 'tmp'), { recursive: true });
       await mkdir(join(folder, 'tmp'));
       const after = await stateOf(server).catch(() => null);
@@ -188,7 +179,7 @@ async function runFile(
   server: TestMysql,
   port: number,
   protocol: Protocol,
-  timeout: number,
+  timeout_ms: number,
 ): Promise<FileResult> {
   const suite = join(TEST_DIR, file.suite);
   const result = join(folder, 'run', 'result');
@@ -234,7 +225,7 @@ async function runFile(
         MASTER_MYSOCK: server.socket,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout,
+      timeout: timeout_ms,
       killSignal: 'SIGKILL',
     },
   );

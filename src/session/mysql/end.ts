@@ -72,10 +72,12 @@ export const handOver = (s: State, request: Buffer): void => {
 };
 
 const over = (s: State): void => {
+  const leftAtWork = s.clientGone && (s.phase.name === 'busy' || s.phase === IMPORTING);
   s.phase = CLOSED;
   abandoned(s);
   s.dropReady();
   s.toServer.flush();
-  s.upstream.end();
+  if (leftAtWork) s.upstream.hangUp();
+  else s.upstream.end();
   s.toClient.flush();
 };
