@@ -13,8 +13,9 @@ import { COM } from '../src/wire/mysql/commands.ts';
 import { HEADER_BYTES, packets } from '../src/wire/mysql/frame.ts';
 import { command, HEADER } from '../src/wire/mysql/messages.ts';
 import { targetOf } from '../test/real/mysql-door.ts';
-import { startMysql, type TestMysql } from '../test/real/mysql-servers.ts';
+import { startMysql } from '../test/real/mysql-servers.ts';
 import { compare, ROUNDS, type Sample, SECONDS, wanted } from './compare.ts';
+import { execution } from './point-select.ts';
 import { cpuOf, haproxy, holdpoint, PASSWORD, type Peer, relay, stop } from './peers.ts';
 
 const CLIENTS = 32;
@@ -35,7 +36,11 @@ const random = (below: number): number => Math.floor(Math.random() * below);
 const text = (sql: string): Buffer => packets(0, command(COM.QUERY, sql));
 
 const MODES: Readonly<Record<string, Mode>> = {
-  prepared: { title: `prepared, ${CLIENTS} clients`, must: 1.5, next: execution },
+  prepared: {
+    title: `prepared, ${CLIENTS} clients`,
+    must: 1.5,
+    next: (statement) => execution(statement, 1 + random(ROWS)),
+  },
   text: {
     title: `text, seen before, ${CLIENTS} clients`,
     must: 1.5,
@@ -47,19 +52,6 @@ const MODES: Readonly<Record<string, Mode>> = {
     next: () => text(`${SQL}${1 + random(ROWS)} LIMIT ${1 + random(1e9)}`),
   },
 };
-
-/** COM_STMT_EXECUTE with one integer. */
-function execution(statement: number): Buffer {
-  const packet = Buffer.alloc(HEADER_BYTES + 18);
-  packet[0] = 18;
-  packet[4] = COM.STMT_EXECUTE;
-  packet.writeUInt32LE(statement, 5);
-  packet.writeUInt32LE(1, 10);
-  packet[15] = 1;
-  packet[16] = 3;
-  packet.writeUInt32LE(1 + random(ROWS), 18);
-  return packet;
-}
 
 const main = async (): Promise<void> => {
   const names = wanted(MODES);

@@ -6,7 +6,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { DRIVERS, PYTHON } from './real/drivers/drivers.ts';
+import { DRIVERS } from './real/drivers/drivers.ts';
+import { DRIVERS as MYSQL_DRIVERS } from './real/drivers/mysql/drivers.ts';
 import { fetchMysql } from './real/mysql-servers.ts';
 import { TOOLS } from './real/ordinary/tools.ts';
 
@@ -47,14 +48,9 @@ const NEEDS: readonly Need[] = [
     packages: ['mariadb-server', 'mariadb-client'],
   },
   { what: "MariaDB's test suites", path: ['/usr/bin/mariadb-test'], packages: ['mariadb-test', 'mariadb-test-data'] },
-  {
-    what: 'PyMySQL',
-    probe: [PYTHON, '-c', 'import pymysql, cryptography'],
-    packages: ['python3-pymysql', 'python3-cryptography'],
-  },
   { what: 'bzip2', path: ['bzip2'], packages: ['bzip2'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
-  ...[...DRIVERS, ...TOOLS]
+  ...[...DRIVERS, ...MYSQL_DRIVERS, ...TOOLS]
     .filter(({ packages }) => packages.length > 0)
     .map(({ name, probe, packages }) => ({ what: name, probe, packages })),
 ];

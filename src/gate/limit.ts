@@ -4,30 +4,48 @@ import { texts, type WireText } from '../errors/catalogue.ts';
 import type { BoundParameter, HoldStart, Judgement, Meter, Plan } from '../session/gate.ts';
 import { type Context, contextOf } from './context.ts';
 import { hold } from './hold.ts';
-import { type Reached, ResultMeter } from './meter.ts';
+import { type MeterEvents, type Reached, ResultMeter } from './meter.ts';
 import { remembered } from './plan.ts';
 import { about, write } from './record.ts';
 import type { State } from './state.ts';
 import { stoppedText } from './told.ts';
 
 /** GateSession.meter */
-export const meter = (s: State, plan: Plan, parameters: () => readonly BoundParameter[]): Meter => {
-  const context = contextOf(s);
-  let request: string | null = null;
-  const opened = (id: string): void => {
-    request = id;
-  };
-  return new ResultMeter(remembered(plan).limits, s.who.id, s.totals, {
-    judge: (reached) => judgeReached(s, reached, plan, context, parameters, opened),
-    observed: (reached) => {
-      void write(s, 'an observed limit', { type: 'statement.observed', ...recordOf(s, reached, plan, context) });
-    },
-    cut: (reached, outcome) => {
-      const { clear, sealed } = recordOf(s, reached, plan, context);
-      void write(s, 'a cut', { type: 'statement.cut', clear: { ...clear, id: request, outcome }, sealed });
-    },
-  });
-};
+export const meter = (s: State, plan: Plan, parameters: () => readonly BoundParameter[]): Meter =>
+  new ResultMeter(remembered(plan).limits, s.who.id, s.totals, new Limited(s, plan, contextOf(s), parameters));
+
+/** What becomes of a result at its limit. Made for each limited one, most of which never reach it: so it is one object, and no closures. */
+class Limited implements MeterEvents {
+  readonly #s: State;
+  readonly #plan: Plan;
+  readonly #context: Context;
+  readonly #parameters: () => readonly BoundParameter[];
+  #request: string | null = null;
+
+  constructor(s: State, plan: Plan, context: Context, parameters: () => readonly BoundParameter[]) {
+    this.#s = s;
+    this.#plan = plan;
+    this.#context = context;
+    this.#parameters = parameters;
+  }
+
+  judge(reached: Reached): Exclude<Judgement, { type: 'pass' }> {
+    const opened = (id: string): void => {
+      this.#request = id;
+    };
+    return judgeReached(this.#s, reached, this.#plan, this.#context, this.#parameters, opened);
+  }
+
+  observed(reached: Reached): void {
+    const record = recordOf(this.#s, reached, this.#plan, this.#context);
+    void write(this.#s, 'an observed limit', { type: 'statement.observed', ...record });
+  }
+
+  cut(reached: Reached, outcome: string): void {
+    const { clear, sealed } = recordOf(this.#s, reached, this.#plan, this.#context);
+    void write(this.#s, 'a cut', { type: 'statement.cut', clear: { ...clear, id: this.#request, outcome }, sealed });
+  }
+}
 
 const judgeReached = (
   s: State,

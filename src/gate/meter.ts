@@ -72,7 +72,8 @@ export class ResultMeter implements Meter {
     this.rows_left = this.bytes_left = Infinity;
     for (const counted of this.#counted) {
       if (counted.limit.counts_only) continue;
-      const { rows, bytes } = this.#left(counted);
+      const rows = this.#rowsLeft(counted);
+      const bytes = this.#bytesLeft(counted);
       if (counted.limit.observe) this.#observe(counted, rows, bytes);
       else {
         this.rows_left = Math.min(this.rows_left, Math.max(0, rows));
@@ -87,25 +88,27 @@ export class ResultMeter implements Meter {
     this.#events.observed({ limit: counted.limit, rows: this.#rows, bytes: this.#bytes });
   }
 
-  #left({ limit, total }: Counted): { rows: number; bytes: number } {
-    return {
-      rows: limit.rows === null ? Infinity : limit.rows - (total ?? this.#total).rows,
-      bytes: limit.bytes === null ? Infinity : limit.bytes - (total ?? this.#total).bytes,
-    };
+  #rowsLeft({ limit, total }: Counted): number {
+    return limit.rows === null ? Infinity : limit.rows - (total === null ? this.#rows : total.rows);
   }
 
-  get #total(): { rows: number; bytes: number } {
-    return { rows: this.#rows, bytes: this.#bytes };
+  #bytesLeft({ limit, total }: Counted): number {
+    return limit.bytes === null ? Infinity : limit.bytes - (total === null ? this.#bytes : total.bytes);
   }
 
   /** The limit that stops it: the next row has no room in it. Of several the strictest, then the one with the least room. */
   #reached(): Reached {
     const stopping = this.#counted
       .filter(({ limit }) => !limit.observe && !limit.counts_only)
-      .map((counted) => ({ limit: counted.limit, ...this.#left(counted) }));
+      .map((counted) => ({
+        limit: counted.limit,
+        rows: this.#rowsLeft(counted),
+        bytes: this.#bytesLeft(counted),
+      }));
     const full = stopping.filter(({ rows }) => rows < 1);
     const tight = full.length > 0 ? full : stopping.filter(({ bytes }) => bytes <= this.bytes_left);
     const tightest = tight.find(({ limit }) => limit.verdict === 'deny') ?? tight[0];
-    return { limit: tightest?.limit ?? (this.#counted[0] as Counted).limit, ...this.#total };
+    const { limit } = tightest ?? (this.#counted[0] as Counted);
+    return { limit, rows: this.#rows, bytes: this.#bytes };
   }
 }

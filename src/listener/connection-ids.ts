@@ -1,9 +1,9 @@
 // Connection ids as greetings have them, given before anybody knows which connection to the server there will be: KILL names them, or the
 // server's own. Must never lead to a session of somebody else.
 
-/** No server gets here: it counts from 1, and wraps at 2^32. */
-const FIRST = 2 ** 31;
-const LAST = 2 ** 32 - 1;
+/** Hardly a server gets here: it counts from 1. Half of the 32 bits: clients read them with a sign, and would name a negative id. */
+const FIRST = 2 ** 30;
+const LAST = 2 ** 31 - 1;
 
 export interface Peer {
   readonly user: string;

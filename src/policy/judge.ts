@@ -1,4 +1,4 @@
-// Evaluates a policy: every rule on every statement of a message, the strictest verdict wins.
+// Evaluates a policy: every rule that may matter on every statement of a message, the strictest verdict wins.
 // Pure: no clock, no I/O, never throws; an expression that fails counts against the statement.
 import type { Expression, Views } from './cel.ts';
 import { MessageView, SessionsAt, sharedViews, StatementView, type Trace } from './facts.ts';

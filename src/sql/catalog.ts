@@ -34,10 +34,12 @@ export interface CatalogReading {
   readonly fingerprint: string;
   /** Answers with one text, for `steps`. */
   readonly rows: string;
+  /** A further question that follows from that answer, for what it does not have word for word; '': none. Absent: never. */
+  more?(rows: string): string;
   /** Is nothing left out of it that could not be read just then? */
   isWhole(catalog: CatalogSnapshot): boolean;
-  /** Makes it of the answer to `rows`, in steps: between two of them others may have their turn. Throws on what is no answer. */
-  steps(rows: string): Generator<void, CatalogSnapshot>;
+  /** Makes it of these answers, in steps: between two of them others may have their turn. Throws on what is no answer. */
+  steps(rows: string, more: string): Generator<void, CatalogSnapshot>;
   /** What was read and what stays unseen, in words for the operator. */
   describe(catalog: CatalogSnapshot): string;
 }

@@ -87,7 +87,7 @@ export function setsRole(effect: Effect): boolean {
 export type OwnStatement =
   | { readonly op: 'set'; readonly name: 'reason' | 'hold'; readonly value: string; readonly statement: number }
   | { readonly op: 'reset'; readonly name: 'reason' | 'hold'; readonly statement: number }
-  /** SELECT set_config('holdpoint.reason', <literal or $n>, ...): value is the literal, or the 1-based parameter number. */
+  /** SELECT set_config('holdpoint.reason', <literal or $n>, ...), SET @holdpoint_reason = ?: the literal, or the 1-based parameter number. */
   | {
       readonly op: 'set_config';
       readonly name: 'reason' | 'hold';

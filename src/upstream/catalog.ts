@@ -43,6 +43,7 @@ export class KeptCatalog implements LiveCatalog {
   #catalog: CatalogSnapshot | null = null;
   /** As the server answered. */
   #rows = '';
+  #more = '';
   #snapshot = '';
   #fingerprint = '';
   /** When it is read again though nothing has changed, for what it lacks. */
@@ -205,9 +206,13 @@ export class KeptCatalog implements LiveCatalog {
     const { reading } = this.#options;
     const began = performance.now();
     const rows = await side.ask(reading.rows);
+    const question = reading.more?.(rows) ?? '';
+    const more = question === '' ? '' : await side.ask(question);
     // What came and went without a trace, such as temporary tables of others, makes no other catalog.
-    if (this.#catalog === null || rows !== this.#rows) this.#catalog = await inSteps(reading.steps(rows));
+    if (this.#catalog === null || rows !== this.#rows || more !== this.#more)
+      this.#catalog = await inSteps(reading.steps(rows, more));
     this.#rows = rows;
+    this.#more = more;
     const now = performance.now();
     const whole = reading.isWhole(this.#catalog);
     this.#again_at = whole ? Number.POSITIVE_INFINITY : now + AGAIN_AFTER * (now - began);

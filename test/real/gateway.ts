@@ -71,7 +71,7 @@ export const writeGateway = async (
   const policy = join(dir, 'policy.yaml');
   await writeFile(policy, options.policy ?? (await readFile(STARTER, 'utf8')));
   const postgres = await makeScramVerifier(AGENT_PASSWORD);
-  const mysql = isMysql(options) ? await makeStored(AGENT_PASSWORD) : undefined;
+  const mysql = isMysql(options) ? { mysql: await makeStored(AGENT_PASSWORD) } : {};
   const own = password === undefined ? {} : { password: await makeScrypt(password) };
   await writeFile(
     join(dir, 'users.yaml'),
@@ -83,9 +83,9 @@ export const writeGateway = async (
           groups: ['agents'],
           sponsor: 'ada',
           postgres,
-          ...(mysql === undefined ? {} : { mysql }),
+          ...mysql,
         },
-        { id: 'orphan', kind: 'agent', postgres },
+        { id: 'orphan', kind: 'agent', postgres, ...mysql },
         { id: 'ada', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
         { id: 'grace', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
         ...Array.from({ length: options.reviewers ?? 0 }, (_, n) => ({

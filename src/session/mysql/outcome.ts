@@ -83,16 +83,17 @@ const nothingUnderWay = (s: State): void => {
   s.executing = null;
   s.command = 0;
   s.ahead = 0;
-  s.values = [];
+  s.values = NO_VALUES;
 };
+
+const NO_VALUES: readonly (string | null)[] = [];
 
 /** What the statement's text changes of the session. */
 const follow = (s: State, plan: Plan, failed: boolean): void => {
   const { reply } = s;
   const told = s.tracks && !s.untracked;
   if (plan.opaque || plan.changes_role || (plan.changes_facts && !told)) s.factsKnown = false;
-  if (((s.status & STATUS_FLAGS.NO_BACKSLASH_ESCAPES) !== 0) !== NO_ESCAPES.test(s.now.sql_mode ?? ''))
-    s.factsKnown = false;
+  if (((s.status & STATUS_FLAGS.NO_BACKSLASH_ESCAPES) !== 0) !== s.noEscapes) s.factsKnown = false;
   followNames(s, plan);
   if (plan.changes_catalog !== null) s.catalog_changes++;
   if (plan.temporary.length > 0 || plan.opaque) followTemporary(s, plan, failed);
@@ -169,8 +170,6 @@ const followCommand = (s: State): void => {
     }
   }
 };
-
-const NO_ESCAPES = /(^|,)NO_BACKSLASH_ESCAPES(,|$)/;
 
 const sqlstateOf = ({ reply, out }: State): string =>
   reply.sqlstateAt < 0 ? 'HY000' : out.body.toString('latin1', reply.sqlstateAt, reply.sqlstateAt + 5);

@@ -158,6 +158,8 @@ export class State implements MysqlFacts {
   /** Counts changes of the facts. */
   epoch = 0;
   now: ParsedUnder = { sql_mode: null, charset: '', database: undefined };
+  /** Its sql_mode has NO_BACKSLASH_ESCAPES. */
+  noEscapes = false;
   currentRole = '';
   idle_ms: number | null = null;
   idle_in_transaction_ms: number | null = null;
@@ -321,6 +323,7 @@ export class State implements MysqlFacts {
     )
       return;
     this.now = next;
+    this.noEscapes = NO_ESCAPES.test(next.sql_mode ?? '');
     this.currentRole = role;
     this.epoch++;
   }
@@ -351,6 +354,8 @@ export const NO_TABLES: readonly string[] = [];
 
 /** Plans are made anew whenever what they use is another. */
 const CURRENT = { at: null, elsewhere: false } as const;
+
+const NO_ESCAPES = /(^|,)NO_BACKSLASH_ESCAPES(,|$)/;
 
 /** A name that every collation folds alike. */
 const PLAIN_NAME = /^[\x20-\x7e]{1,64}$/;

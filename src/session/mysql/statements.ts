@@ -147,16 +147,16 @@ const bulkParameters = (s: State): readonly BoundParameter[] | null => {
 
 /** The same for when the command is not at hand any more. */
 const parametersLater = (s: State, prepared: Prepared, bulk: boolean): (() => readonly BoundParameter[]) => {
-  const body = s.in.body.subarray(s.in.from, s.in.to);
+  const { body, from, to } = s.in;
   const { parameters: count, types, long } = prepared;
   const { attributes } = s;
   return () => {
     const execution = bulk
-      ? readBulk(body, 0, body.length, count, types)
-      : readExecution(body, 0, body.length, count, attributes, types);
+      ? readBulk(body, from, to, count, types)
+      : readExecution(body, from, to, count, attributes, types);
     if (execution === null) return [];
-    if (bulk) return decodeBulk(body, body.length, execution) ?? [];
-    return decodeExecution(body, body.length, execution, (index) => longOf(long, index)) ?? [];
+    if (bulk) return decodeBulk(body, to, execution) ?? [];
+    return decodeExecution(body, to, execution, (index) => longOf(long, index)) ?? [];
   };
 };
 

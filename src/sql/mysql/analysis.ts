@@ -19,12 +19,14 @@ export function analyseText(text: string, context: MysqlContext): Analysis {
 }
 
 /** The text of a literal that a statement prepares or runs. Null: too deep to be looked at. */
-export function analyseInner(a: Analyst, text: string): Analysis | null {
+export function analyseInner(a: Analyst, text: string, database = a.database): Analysis | null {
   if (a.depth >= DEPTH_MAX) return null;
   const { rules_of_texts } = a;
+  // A temporary table of today may be gone when it runs.
+  const { temporaries: _, ...outer } = a.context;
   const context: MysqlContext = {
-    ...a.context,
-    database: a.database,
+    ...outer,
+    database,
     sql_mode: rules_of_texts === null ? null : a.lexer.rules.mode,
     multi_statements: false,
     prepared: (name) => (a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name)),
@@ -36,7 +38,7 @@ export function analyseInner(a: Analyst, text: string): Analysis | null {
 function analyse(text: string, context: MysqlContext, depth: number): Analysis {
   if (text.length > STATEMENT_BYTES_MAX)
     return refused(TOO_COMPLEX, '', `statement longer than ${STATEMENT_BYTES_MAX} bytes`, null);
-  const found = new Found();
+  const found = new Found(context.temporaries);
   let message: Message;
   try {
     message = judgeStatements(text, context, found, depth);
@@ -63,7 +65,7 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
     ...(found.user_code ? { user_code: true as const } : {}),
     ...(found.missing ? { missing: true as const } : {}),
     ...(found.changes_catalog ? { changes_catalog: 'any' as const } : {}),
-    ...(found.temporary.length > 0 ? { temporary: found.temporary } : {}),
+    ...(found.temporaries.changes.length > 0 ? { temporary: found.temporaries.changes } : {}),
     ...(context.catalog ? { catalog: context.catalog.id } : {}),
   };
 }

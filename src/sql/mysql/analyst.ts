@@ -1,14 +1,13 @@
 // The analysis of one text under one set of lexical rules: its tokens, what was found of it, and the words that the tables
 // (statements.ts, set.ts, relations.ts) use to look at tokens. Tokens are named by their index; a range is half-open.
 import type { Action, Analysis, Effect, OwnStatement } from '../findings.ts';
-import { type Behind, behindRoutine, behindTable, type Verb } from './behind.ts';
-import { Catalog } from './catalog/catalog.ts';
-import type { RoutineRow } from './catalog/rows.ts';
+import type { Verb } from './behind.ts';
 import type { MysqlContext } from './context.ts';
 import type { Found } from './found.ts';
 import { classOf } from './functions.ts';
 import { Kind, type Lexer, unquote } from './lexer.ts';
 import { MODE } from './modes.ts';
+import { isLoadable, lookBehind, lookInto, SYSTEM } from './resolve.ts';
 
 /** A name of a table or another object, as written. */
 export interface Name {
@@ -19,6 +18,9 @@ export interface Name {
   readonly from: number;
   readonly to: number;
 }
+
+/** Half-open byte range; null: where the statement begins. */
+export type Place = readonly [number, number] | null;
 
 /** What a statement changes for those that follow it in the message. */
 export interface Changes {
@@ -196,7 +198,7 @@ export class Analyst {
     const unknown = name.database === null && this.database === undefined;
     if (unknown) this.unresolved('read', object, 'Reads a table of a database that is not known here.', at);
     else this.add('read', object, ACCOUNTS.test(object) ? "Reads the server's own accounts." : 'Reads a table.', at);
-    this.#behind('read', name, ['read'], at);
+    lookBehind(this, 'read', name, READ, at);
   }
 
   /** verbs: what is done to its rows; none where that fires no triggers and moves no rows of others. */
@@ -204,42 +206,12 @@ export class Analyst {
     if (this.planned) return this.reads(name, at);
     const object = this.object(name);
     this.found.writes.add(object);
-    if (verbs.length > 0 && !this.isTemporary(name) && !this.#made.has(object)) this.found.changes_rows = true;
+    if (verbs.length > 0 && !this.isTemporary(name) && !this.found.made.has(object)) this.found.changes_rows = true;
     if (name.database === null && this.database === undefined)
       this.unresolved('write', object, 'Writes a table of a database that is not known here.', at);
     else this.add('write', object, why, at);
     this.guard(object, at);
-    this.#behind('write', name, verbs, at);
-  }
-
-  get #catalog(): Catalog | null {
-    return this.context.catalog instanceof Catalog ? this.context.catalog : null;
-  }
-
-  /** What lies behind a table or view. */
-  #behind(action: 'read' | 'write', name: Pick<Name, 'database' | 'name'>, verbs: readonly Verb[], at: Place): void {
-    const database = name.database ?? this.database;
-    if (database === null || database === undefined) return;
-    const system = SYSTEM.has(database.toLowerCase());
-    const object = this.object(name);
-    const catalog = this.#catalog;
-    if (catalog === null) {
-      if (this.context.blind && !system && !this.isTemporary(name)) this.unresolved('code', object, BLIND, at);
-      return;
-    }
-    if (this.isTemporary(name)) return;
-    if (this.found.doubted && !system && !this.found.created.has(object)) this.unresolved(action, object, DOUBTED, at);
-    const row = catalog.table(system ? database.toLowerCase() : database, name.name);
-    if (row)
-      for (const verb of verbs) this.#include(behindTable(this, catalog, row, verb), object, at, action === 'write');
-    else if (!system && !this.#made.has(object) && catalog.seesTables(database)) this.found.missing = true;
-  }
-
-  #include(behind: Behind, object: string, at: Place, machinery: boolean): void {
-    this.found.include(behind, object, at, machinery);
-    if (!behind.changes_session) return;
-    this.changes.mode = null;
-    this.forget();
+    lookBehind(this, 'write', name, verbs, at);
   }
 
   /** A definition changes what names mean for those who come later: this one's, or (null) any. */
@@ -251,21 +223,10 @@ export class Analyst {
     if (this.in_body) found.doubted = true;
   }
 
-  // Temporary tables.
-
-  /** Certainly one of the session's own. In a body nothing is: what is called may run in another session, or not at all. */
+  /** Certainly a temporary table of the session. In a body nothing is certain. */
   isTemporary({ database, name }: Pick<Name, 'database' | 'name'>): boolean {
     const table = this.#tableOf(database, name);
-    if (table === null || this.in_body) return false;
-    const { temporary } = this.found;
-    for (let i = temporary.length - 1; i >= 0; i -= 1) {
-      const change = temporary[i]!;
-      if (change.table === null) return false;
-      if (change.table === table) return change.op === 'made';
-      // Names that differ in case alone are the same on some servers.
-      if (change.op === 'gone' && change.table.toLowerCase() === table.toLowerCase()) return false;
-    }
-    return this.context.temporaries?.has(table) === true;
+    return table !== null && !this.in_body && this.found.temporaries.has(table);
   }
 
   #tableOf(database: string | null, name: string): string | null {
@@ -277,12 +238,9 @@ export class Analyst {
   temporary(op: 'made' | 'gone', name: Pick<Name, 'database' | 'name'>): void {
     const table = this.#tableOf(name.database, name.name);
     if (this.in_body || table === null) this.found.forgetTemporary();
-    else this.found.temporary.push({ op, table });
-    if (op === 'made') this.#made.add(this.object(name));
+    else this.found.temporaries.change(op, table);
+    if (op === 'made') this.found.made.add(this.object(name));
   }
-
-  /** Tables that this text makes temporary ones of, perhaps. */
-  readonly #made = new Set<string>();
 
   /** What a change of one of the server's own tables means besides. */
   guard(object: string, at: readonly [number, number] | null): void {
@@ -310,16 +268,12 @@ export class Analyst {
   }
 
   userFunction(name: Name, at: Place): void {
-    const loadable = name.database === null && this.#catalog?.isLoadable(name.name) === true;
-    if (loadable || !this.runs(name, null, 'FUNCTION', at)) {
-      const object = this.object(name);
-      this.found.functions.add(object);
-      this.opaque(
-        object,
-        loadable ? 'Calls a function of a shared library.' : 'Calls a function that is not built in.',
-        at,
-      );
-    }
+    const loadable = isLoadable(this, name);
+    if (!loadable && lookInto(this, name, null, 'FUNCTION', at)) return;
+    const object = this.object(name);
+    this.found.functions.add(object);
+    const why = loadable ? 'Calls a function of a shared library.' : 'Calls a function that is not built in.';
+    this.opaque(object, why, at);
   }
 
   /** Code of which nothing is known. */
@@ -329,39 +283,6 @@ export class Analyst {
     this.found.changes_catalog = true;
     this.found.forgetTemporary();
     this.forget();
-  }
-
-  /**
-   * A routine runs: its body counts. `last`: the third part of a name, of a routine in a package. False: nothing is known of it. Where
-   * there is none of a name with a database, the server will say so.
-   */
-  runs(name: Pick<Name, 'database' | 'name'>, last: string | null, type: 'FUNCTION' | 'PROCEDURE', at: Place): boolean {
-    const catalog = this.#catalog;
-    if (catalog === null || this.found.doubted) return false;
-    const { database } = this;
-    const of = (schema: string | null | undefined, routine: string, kind: RoutineRow['type']): readonly RoutineRow[] =>
-      schema === null || schema === undefined
-        ? []
-        : catalog.routines(schema, routine).filter((row) => row.type === kind);
-    // p, d.p; k.p and d.k.p in a package k.
-    const named =
-      last === null
-        ? [
-            ...of(name.database ?? database, name.name, type),
-            ...(name.database === null ? [] : of(database, name.database, 'PACKAGE BODY')),
-          ]
-        : of(name.database, name.name, 'PACKAGE BODY');
-    for (const row of named) {
-      const object = `${row.schema}.${row.name}`;
-      this.found.functions.add(object);
-      this.found.user_code = true;
-      this.#include(behindRoutine(this, catalog, row), object, at, false);
-    }
-    if (named.length > 0) return true;
-    this.found.missing = true;
-    // A function without a database may be one of the server's that is not known here.
-    const schema = name.database ?? (type === 'PROCEDURE' ? database : null);
-    return typeof schema === 'string' && catalog.seesRoutines(schema) && !SYSTEM.has(schema.toLowerCase());
   }
 
   // Effects.
@@ -383,18 +304,13 @@ export class Analyst {
   }
 }
 
-type Place = readonly [number, number] | null;
-
-const BLIND = 'The catalog can not be read now: what lies behind is not known.';
-const DOUBTED = 'An earlier statement of the message may have made this name mean something else.';
+const READ = ['read'] as const;
 
 const QUOTES: ReadonlySet<number> = new Set([0x27, 0x22, 0x60]);
 // oxlint-disable-next-line no-control-regex
 const NOT_ASCII = /[^\x00-\x7f]/;
 
-/** Databases whose names are read in any case. */
-const SYSTEM: ReadonlySet<string> = new Set(['information_schema', 'performance_schema', 'mysql', 'sys']);
-/** And those of them whose tables guard or steer the server. */
+/** Databases of the server whose tables guard or steer it. */
 const GUARDED: ReadonlySet<string> = new Set(['mysql', 'performance_schema', 'sys']);
 const ACCOUNTS =
   /^mysql\.(user|global_priv|db|tables_priv|columns_priv|procs_priv|proxies_priv|roles_mapping|role_edges|default_roles|global_grants|password_history|host)$/;

@@ -5,7 +5,7 @@ import type { Finding } from '../findings.ts';
 import { Analyst } from './analyst.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { RoutineRow, TableRow } from './catalog/rows.ts';
-import { judgeBody } from './compound.ts';
+import { bodyOfDefinition, judgeBody } from './compound.ts';
 import { Found, TooMuch } from './found.ts';
 import { Kind, Lexer } from './lexer.ts';
 import { MODE, modeOf } from './modes.ts';
@@ -55,9 +55,7 @@ export function behindRoutine(a: Analyst, catalog: Catalog, row: RoutineRow): Be
   return worked(catalog, `call ${row.type} ${row.schema}\0${row.name}`, (found) => {
     const name = `${row.schema}.${row.name}`;
     if (row.language !== 'SQL') return unreadable(found, name, 'Is written in a language that can not be read here.');
-    if (row.body === null)
-      return unreadable(found, name, 'Its body can not be seen by the account that reads the catalog.');
-    body(a, found, name, row.body, row);
+    body(a, found, name, row, row.type);
   });
 }
 
@@ -151,18 +149,26 @@ function endOf({ lexer }: Analyst): number {
   return to;
 }
 
+/** What a routine or trigger runs. */
 function body(
   a: Analyst,
   found: Found,
   name: string,
-  text: string,
-  { schema, sql_mode, type }: Pick<RoutineRow, 'schema' | 'sql_mode'> & { readonly type?: RoutineRow['type'] },
+  { source, schema, sql_mode }: Pick<RoutineRow, 'source' | 'schema' | 'sql_mode'>,
+  type: RoutineRow['type'] | 'TRIGGER',
 ): void {
-  const inner = reader(a, found, text, schema, sql_mode);
-  if (!inner) return unreadable(found, name, 'Its body can not be read here: it may run anything.');
-  const oracle = (inner.lexer.rules.mode & MODE.oracle) !== 0 || type === 'PACKAGE BODY';
-  const from = oracle && (inner.is(0, 'AS') || inner.is(0, 'IS')) ? 1 : 0;
+  if (source === null) return unreadable(found, name, 'Its body can not be seen here: it may run anything.');
+  const inner = reader(a, found, source.text, schema, sql_mode);
+  const from = inner && (source.whole ? bodyOfDefinition(inner.lexer) : bodyStart(inner));
+  if (inner === null || from === null)
+    return unreadable(found, name, 'Its body can not be read here: it may run anything.');
   judgeBody(inner, from, endOf(inner), type === 'PACKAGE BODY' ? type : '');
+}
+
+/** ORACLE mode keeps the word before it. */
+function bodyStart(a: Analyst): number {
+  const oracle = (a.lexer.rules.mode & MODE.oracle) !== 0;
+  return oracle && (a.is(0, 'AS') || a.is(0, 'IS')) ? 1 : 0;
 }
 
 // ---- tables and views --------------------------------------------------------------------------------------------------------
@@ -201,8 +207,7 @@ function table(a: Analyst, found: Found, catalog: Catalog, row: TableRow, verb: 
   for (const trigger of catalog.triggersOf(row)) {
     if (trigger.event !== EVENTS[verb]) continue;
     const name = `${trigger.schema}.${trigger.name}`;
-    if (trigger.body === null) unreadable(found, name, 'A trigger whose body can not be seen.');
-    else body(a, found, name, trigger.body, trigger);
+    body(a, found, name, trigger, 'TRIGGER');
   }
   for (const key of catalog.referringTo(row)) {
     const done = CASCADES[verb]?.(key.deleted, key.updated);

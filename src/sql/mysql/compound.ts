@@ -5,6 +5,7 @@ import type { Analyst } from './analyst.ts';
 import { Kind, type Lexer } from './lexer.ts';
 import { MODE } from './modes.ts';
 import { walk } from './relations.ts';
+import { lookInto } from './resolve.ts';
 import { isHead, judge } from './statements.ts';
 
 /** A part of a body: a statement, or an expression of a control statement. */
@@ -60,6 +61,15 @@ function bodyStart(lexer: Lexer, at: number): number | null {
   if (!DEFINED.has(what) || isValue(lexer, at - 1)) return null;
   for (let i = 1; i < at - 1; i += 1) if (OBJECTS.has(words[i]!) && !isValue(lexer, i)) return null;
   return bodyOf(lexer, what, at);
+}
+
+/** Where the body of a CREATE statement begins, all of whose tokens are read; null: it has none. */
+export function bodyOfDefinition(lexer: Lexer): number | null {
+  for (let at = 1; at <= HEAD_TOKENS_MAX && at <= lexer.count; at += 1) {
+    const body = bodyStart(lexer, at);
+    if (body !== null) return body;
+  }
+  return null;
 }
 
 /** Of DEFINER=name or ALGORITHM=name. */
@@ -341,7 +351,7 @@ function expression(a: Analyst, { type, from, to }: Part, loose: boolean): void 
   const name = a.name(from, to);
   if (!name || (name.to !== to && !a.isChar(name.to, '.') && !a.isChar(name.to, '('))) return;
   const last = a.isChar(name.to, '.') && a.isName(name.to + 1) ? a.textOf(name.to + 1) : null;
-  if (!a.runs(name, last, 'PROCEDURE', a.place(from, to)))
+  if (!lookInto(a, name, last, 'PROCEDURE', a.place(from, to)))
     a.opaque(a.object(name), 'Runs a stored procedure.', a.place(from, to));
 }
 

@@ -87,8 +87,10 @@ function table(a: Analyst, from: number, at: number, to: number): string {
   const name = a.name(start, to);
   if (!name) return notUnderstood(a, from, to, kind);
   if (verb === 'ALTER') {
-    if (a.isTemporary(name) && !movesTable(a, name.to, to)) own(name);
-    else {
+    if (a.isTemporary(name) && !movesTable(a, name.to, to)) {
+      own(name);
+      options(a, name.to, to, true);
+    } else {
       define(a, a.object(name), why, name);
       a.temporary('gone', name);
     }
@@ -98,7 +100,7 @@ function table(a: Analyst, from: number, at: number, to: number): string {
   if (temporary) {
     a.temporary('made', name);
     own(name);
-    options(a, name.to, to);
+    options(a, name.to, to, false);
   } else {
     define(a, a.object(name), why, name);
     a.found.created.add(a.object(name));
@@ -115,14 +117,15 @@ function movesTable(a: Analyst, from: number, to: number): boolean {
 }
 
 /** Where the rows of a session's own table are kept: elsewhere, they can be anybody's. */
-function options(a: Analyst, from: number, to: number): void {
+function options(a: Analyst, from: number, to: number, alters: boolean): void {
   let depth = 0;
   for (let at = from; at < to; at += 1) {
     if (a.isChar(at, '(')) depth += 1;
     else if (a.isChar(at, ')')) depth -= 1;
     if (depth > 0) continue;
     const word = a.word(at);
-    if (word === 'SELECT' || word === 'AS') return;
+    if (!alters && (word === 'SELECT' || word === 'AS')) return;
+    if (alters && BEFORE_COLUMN.has(a.word(at - 1))) continue;
     const value = a.isChar(at + 1, '=') ? at + 2 : at + 1;
     const elsewhere =
       word === 'ENGINE' ? !keepsHere(a.textOf(value)) : ELSEWHERE.has(word) && a.kind(value) === Kind.string;
@@ -130,6 +133,7 @@ function options(a: Analyst, from: number, to: number): void {
   }
 }
 const ELSEWHERE: ReadonlySet<string> = new Set(['CONNECTION', 'DIRECTORY']);
+const BEFORE_COLUMN: ReadonlySet<string> = new Set('ADD COLUMN CHANGE MODIFY ALTER DROP RENAME AFTER BY TO'.split(' '));
 
 function isTemporary(a: Analyst, from: number, at: number): boolean {
   for (let i = from; i < at; i += 1) if (a.is(i, 'TEMPORARY')) return true;

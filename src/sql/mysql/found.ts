@@ -1,7 +1,8 @@
 // What has been found of a message: findings, each once for a statement, and the facts that are no finding. Nothing that was found is
 // ever taken back.
-import type { Action, Analysis, Finding, StatementFacts, TemporaryChange } from '../findings.ts';
+import type { Action, Analysis, Finding, StatementFacts } from '../findings.ts';
 import type { Behind } from './behind.ts';
+import { Temporaries } from './temporary.ts';
 
 /** Most findings kept of one message; beyond it the message is refused. */
 export const FINDINGS_MAX = 10_000;
@@ -33,7 +34,7 @@ export class Found {
   changes_rows = false;
   /** A body has changed what the session has: settings, transaction, prepared statements. */
   changes_session = false;
-  /** For what follows, names may mean other objects; or the session have other temporary tables, which is not told by `temporary`. */
+  /** For what follows, names may mean other objects; and the session have other temporary tables, nobody knows which. */
   changes_catalog = false;
   changes_temporary = false;
   /** And they may already: an earlier statement has changed that. */
@@ -44,11 +45,17 @@ export class Found {
   cut = false;
   /** Tables that the message has created, which are certain to be plain ones. */
   readonly created = new Set<string>();
-  /** What becomes of the session's temporary tables, in the order of the text. */
-  readonly temporary: TemporaryChange[] = [];
+  /** And those that it has made temporary ones, perhaps. */
+  readonly made = new Set<string>();
+  readonly temporaries: Temporaries;
   /** A byte range that stands for all that is found: text inside of a literal has no place of its own. */
   pinned: readonly [number, number] | null = null;
   readonly #seen = new Set<string>();
+
+  /** temporaries: tables that are certain to be temporary ones of the session. */
+  constructor(temporaries?: ReadonlySet<string>) {
+    this.temporaries = new Temporaries(temporaries);
+  }
 
   /** The next statement begins. */
   begin(start: number, end: number): void {
@@ -90,7 +97,7 @@ export class Found {
   /** No temporary table of the session is certain any more. */
   forgetTemporary(): void {
     this.changes_temporary = true;
-    this.temporary.push({ op: 'gone', table: null });
+    this.temporaries.forget();
   }
 
   /**

@@ -11,7 +11,8 @@ export function judgePrepare(a: Analyst, at: number, to: number): string {
   const kind = 'PREPARE';
   const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
   a.add('settings', name, 'Prepares a statement.', a.place(at, at + 2));
-  const inner = literal(a, at + 3, to);
+  const judged = literal(a, at + 3, to);
+  const inner = judged === null || a.database === undefined ? judged : { ...judged, search_path: a.database };
   // In a body it may be prepared, or not, or more than once.
   a.prepared.set(name, a.in_body || inner === null ? undefined : inner);
   if (inner !== null) a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
@@ -32,14 +33,25 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
   }
   // MySQL reads its text again where a table has changed since, and then under the mode of now.
   const elsewhere = known?.read_under !== undefined && known.read_under !== a.rules_of_texts;
-  if (known === undefined || known.error || elsewhere) {
-    a.unresolved('code', name, 'Runs a prepared statement that was not judged.');
-    a.forget();
+  const now = known === undefined || elsewhere ? undefined : anew(a, known);
+  if (!now || now.error) {
+    a.opaque(name, 'Runs a prepared statement that was not judged.', a.place(at, at + 2));
     a.changes.mode = null;
     return 'EXECUTE';
   }
-  runs(a, known, at, to);
+  if (known !== undefined && now !== known) a.found.merge(known, a.place(at, to));
+  runs(a, now, at, to);
   return 'EXECUTE';
+}
+
+/**
+ * What was found in another catalog may be something else now: the server looks names up again, in the database that was current when the
+ * statement was prepared. Undefined: it can't be told.
+ */
+function anew(a: Analyst, known: Analysis): Analysis | undefined {
+  if (known.catalog === a.context.catalog?.id && !a.found.doubted) return known;
+  if (known.prepared_by === undefined || known.search_path === undefined || a.found.doubted) return undefined;
+  return analyseInner(a, known.prepared_by, known.search_path) ?? undefined;
 }
 
 /** MariaDB: EXECUTE IMMEDIATE 'text' */
@@ -63,6 +75,8 @@ function runs(a: Analyst, inner: Analysis, at: number, to: number): void {
       a.changes.sets_database = true;
     }
   }
+  if (inner.temporary !== undefined) a.found.forgetTemporary();
+  if (inner.changes_catalog) a.redefines(null);
   a.commits ||= inner.statements.some(({ commits }) => commits === true);
   const [only] = inner.statements;
   if (inner.statements.length === 1 && only) a.rows_max = only.rows_max;
@@ -92,14 +106,12 @@ function literal(a: Analyst, from: number, to: number): Analysis | null {
     const inner = isKept(a, text) ? analyseInner(a, text) : null;
     if (inner && inner.error === null) {
       a.found.merge(inner, a.place(from, end));
-      return inner;
+      return { ...inner, prepared_by: text };
     }
-    a.add('code', '', 'Runs a text that can not be read here.', a.place(from, end));
-    a.forget();
+    a.opaque('', 'Runs a text that can not be read here.', a.place(from, end));
     return null;
   }
   walk(a, from, to, { start: 'expression' });
-  a.unresolved('code', '', 'Runs a text that is made when it runs.', a.place(from, to));
-  a.forget();
+  a.opaque('', 'Runs a text that is made when it runs.', a.place(from, to));
   return null;
 }

@@ -132,11 +132,21 @@ function userVariable(a: Analyst, from: number, to: number): null {
   const own = OWN[name];
   if (own === undefined || a.in_body || a.depth > 0) return null;
   const { statement } = a.found;
+  const parameter = to === from + 3 ? parameterAt(a, from + 2) : 0;
   const value = to === from + 3 ? constant(a, from + 2, to) : undefined;
-  if (value === null) a.own.push({ op: 'reset', name: own, statement });
+  if (parameter > 0) a.own.push({ op: 'set_config', name: own, value: parameter, statement });
+  else if (value === null) a.own.push({ op: 'reset', name: own, statement });
   else if (value !== undefined) a.own.push({ op: 'set', name: own, value, statement });
-  else a.add('unknown', `@${name}`, 'Holdpoint reads this variable from a constant only.', place);
+  else a.add('unknown', `@${name}`, 'Holdpoint reads this variable from a constant or a parameter only.', place);
   return null;
+}
+/** The number of a parameter, from 1; 0: there is none. Only statements that are prepared have any, and those stand alone. */
+function parameterAt(a: Analyst, at: number): number {
+  const isParameter = (i: number): boolean => a.kind(i) === Kind.operator && a.raw(i) === '?';
+  if (!isParameter(at)) return 0;
+  let number = 1;
+  for (let i = 0; i < at; i += 1) if (isParameter(i)) number += 1;
+  return number;
 }
 const OWN: Readonly<Record<string, 'reason' | 'hold'>> = { holdpoint_reason: 'reason', holdpoint_hold: 'hold' };
 

@@ -7,6 +7,7 @@ import { createOrAlter } from './definitions.ts';
 import { Kind } from './lexer.ts';
 import { judgePrepare, judgeExecute, judgeImmediate } from './prepared.ts';
 import { type Ctes, exports, isCalled, type Reference, walk } from './relations.ts';
+import { lookInto } from './resolve.ts';
 import { judgeSet } from './set.ts';
 
 /** at: the first word; to: behind the last token. The statement's kind, in the manual's words. */
@@ -334,7 +335,7 @@ function call(a: Analyst, at: number, to: number): string {
   const last = a.isChar(name.to, '.') && a.isName(name.to + 1) ? a.textOf(name.to + 1) : null;
   const object = last === null ? a.object(name) : `${name.database ?? ''}.${name.name}.${last}`;
   const place = a.place(name.from, name.to);
-  if (!a.runs(name, last, 'PROCEDURE', place)) {
+  if (!lookInto(a, name, last, 'PROCEDURE', place)) {
     a.found.functions.add(object);
     a.opaque(object, 'Runs a stored procedure.', place);
     a.changes.mode = null;

@@ -10,7 +10,7 @@ const ANSWER_MS = 30_000;
 export interface Separators {
   readonly questions: string;
   readonly rows: string;
-  /** Stands for an answer that the account may not have. */
+  /** Stands for an answer that is not to be had. */
   readonly denied: string;
 }
 
@@ -30,14 +30,18 @@ export class MysqlCatalog extends KeptCatalog {
   }
 }
 
-/** Texts are printed as they are kept; MariaDB leaves out what DDL is at work on, and MySQL takes no locks. */
+/** Texts are printed as they are kept. What DDL is at work on is left out; in MySQL a second is the least. */
 const SETTINGS = {
-  mysql: [`SET SESSION sql_mode = '', transaction_read_only = 1, information_schema_stats_expiry = 86400`],
+  mysql: [`SET SESSION sql_mode = '', transaction_read_only = 1, lock_wait_timeout = 1`],
   mariadb: [`SET SESSION sql_mode = '', tx_read_only = 1, lock_wait_timeout = 0`],
 } as const;
 
-/** ER_DBACCESS_DENIED, ER_TABLEACCESS_DENIED, ER_COLUMNACCESS_DENIED, ER_SPECIFIC_ACCESS_DENIED, ER_NO_SUCH_TABLE. */
-const NOT_OURS: ReadonlySet<number> = new Set([1044, 1142, 1143, 1227, 1146]);
+/**
+ * The account may not have the answer: ER_DBACCESS_DENIED, ER_TABLEACCESS_DENIED, ER_COLUMNACCESS_DENIED, ER_SPECIFIC_ACCESS_DENIED,
+ * ER_PROCACCESS_DENIED. Or what is asked about is gone, or somebody is at work on it: ER_NO_SUCH_TABLE, ER_SP_DOES_NOT_EXIST,
+ * ER_TRG_DOES_NOT_EXIST, ER_LOCK_WAIT_TIMEOUT.
+ */
+const NO_ANSWER: ReadonlySet<number> = new Set([1044, 1142, 1143, 1227, 1370, 1146, 1305, 1360, 1205]);
 
 class Asking implements CatalogSide {
   readonly #side: Side;
@@ -52,13 +56,13 @@ class Asking implements CatalogSide {
     return this.#side.gone;
   }
 
-  /** One after the other; columns with a space between them. */
+  /** One after the other; of several columns, JSON. */
   async ask(question: string): Promise<string> {
     const { questions, rows, denied } = this.#separators;
     const answers: string[] = [];
     for (const one of question.split(questions)) {
       const answer = await this.#side.ask(one).catch((error: unknown) => {
-        if (error instanceof Refused && NOT_OURS.has(error.errno)) return null;
+        if (error instanceof Refused && NO_ANSWER.has(error.errno)) return null;
         throw error;
       });
       answers.push(answer === null ? denied : linesOf(answer).join(rows));
@@ -77,5 +81,5 @@ class Asking implements CatalogSide {
 
 /** The servers promise no order. */
 function linesOf(rows: readonly Row[]): readonly string[] {
-  return rows.map((columns) => columns.map((column) => column ?? '').join(' ')).toSorted();
+  return rows.map((columns) => (columns.length === 1 ? (columns[0] ?? '') : JSON.stringify(columns))).toSorted();
 }

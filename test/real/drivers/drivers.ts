@@ -29,22 +29,23 @@ export interface Program {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export interface Driver extends Program {
+export interface Driver<S extends string = Scenario> extends Program {
   /** Prints its version, where the program can't tell. */
   readonly version?: readonly [string, ...string[]];
   /** Of the one parameter of a statement. */
-  readonly placeholder: '$1' | '?' | '%s' | ':v';
+  readonly placeholder: '$1' | '?' | '%s' | ':v' | '@v';
   /** What the driver itself has no call for, with the reason as it stands in the table. */
-  readonly none: Partial<Readonly<Record<Scenario, string>>>;
+  readonly none: Partial<Readonly<Record<S, string>>>;
   /** Its COPY goes in only. */
   readonly copyOut?: false;
   /** A cancel ends its connection too. */
   readonly cancelEnds?: true;
   /** How it does what it has no call of its own for, or which part of it. */
-  readonly by?: Partial<Readonly<Record<Scenario, string>>>;
+  readonly by?: Partial<Readonly<Record<S, string>>>;
 }
 
-const at = (file: string): string => resolve(import.meta.dirname, 'programs', file);
+/** A file of programs/. */
+export const at = (file: string): string => resolve(import.meta.dirname, 'programs', file);
 /** Debian's: another python3 may come first in PATH and has no drivers. */
 export const PYTHON = '/usr/bin/python3';
 const JDBC_JAR = '/usr/share/java/postgresql.jar';
@@ -52,7 +53,9 @@ const JDBC_JAR = '/usr/share/java/postgresql.jar';
 export const BUILT = join(tmpdir(), `holdpoint-test-${userInfo().uid}`, 'drivers');
 const GO = { GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(BUILT, 'go'), GOFLAGS: '' };
 
-const node = (file: string): Pick<Driver, 'program'> => ({ program: [process.execPath, '--import', 'tsx', at(file)] });
+export const node = (file: string, ...args: readonly string[]): Pick<Program, 'program'> => ({
+  program: [process.execPath, '--import', 'tsx', at(file), ...args],
+});
 const python = (module: string, file: string): Pick<Driver, 'probe' | 'packages' | 'program'> => ({
   probe: [PYTHON, '-c', `import ${module}`],
   packages: [`python3-${module}`],
@@ -114,7 +117,7 @@ export const DRIVERS: readonly Driver[] = [
     name: 'JDBC',
     probe: ['sh', '-c', `command -v javac && test -f ${JDBC_JAR}`],
     packages: ['libpostgresql-jdbc-java', 'default-jdk-headless'],
-    build: ['javac', '-cp', JDBC_JAR, '-d', join(BUILT, 'jdbc'), at('Jdbc.java')],
+    build: ['javac', '-cp', JDBC_JAR, '-sourcepath', at('.'), '-d', join(BUILT, 'jdbc'), at('Jdbc.java')],
     program: ['java', '-XX:TieredStopAtLevel=1', '-cp', `${JDBC_JAR}:${join(BUILT, 'jdbc')}`, 'Jdbc'],
     placeholder: '?',
     none: {},

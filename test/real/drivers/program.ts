@@ -7,14 +7,9 @@ import { mkdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { BUILT, type Driver } from './drivers.ts';
-import type { Answer, Row } from './programs/loop.ts';
+import type { Answer, Refusal, Row } from './programs/loop.ts';
 
 const run = promisify(execFile);
-
-export interface Refusal {
-  readonly sqlstate: string;
-  readonly message: string;
-}
 
 export class Program {
   readonly version: string;
@@ -35,8 +30,8 @@ export class Program {
   }
 
   /** Builds it where it is compiled. Rejects with what the program said. */
-  static async start(driver: Driver): Promise<Program> {
-    const own = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
+  static async start(driver: Driver<string>): Promise<Program> {
+    const own = Object.entries(process.env).filter(([name]) => !/^(PG|MYSQL|MARIADB)/.test(name));
     const env = {
       ...Object.fromEntries(own),
       LC_ALL: 'C.UTF-8',

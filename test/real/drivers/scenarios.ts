@@ -2,19 +2,13 @@
 // and a look at the server itself. Each runs on a connection of its own and leaves no request open.
 import type pg from 'pg';
 import { expect } from 'vitest';
-import type { RequestView } from '../../../src/review/client.ts';
-import { AGENT_PASSWORD, type TestGateway } from '../gateway.ts';
-import type { Driver, Scenario } from './drivers.ts';
-import type { Program } from './program.ts';
+import { AGENT_PASSWORD } from '../gateway.ts';
+import type { Scenario } from './drivers.ts';
+import { type Stage as AnyStage, opened, parameter, usable } from './stage.ts';
 
-export interface Stage {
-  readonly driver: Driver;
-  readonly program: Program;
-  readonly gateway: TestGateway;
+export interface Stage extends AnyStage<Scenario> {
   /** To the server itself. */
   readonly direct: pg.Client;
-  /** Begins every name that the scenario makes: no two drivers send an identical statement. */
-  readonly own: string;
 }
 
 export const SCHEMA = `
@@ -253,19 +247,11 @@ export const RUN: Readonly<Record<Scenario, (stage: Stage) => Promise<void>>> = 
   },
 };
 
-/** The statement with the driver's own placeholder. */
-const parameter = ({ driver }: Stage, sql: string): string => sql.replace('$1', driver.placeholder);
-
 const note = ({ own }: Stage, what: string): string => `${own}: ${what}`;
 const notes = async (stage: Stage, what: string): Promise<number | null> =>
   (await stage.direct.query('SELECT FROM notes WHERE body = $1', [note(stage, what)])).rowCount;
 const exists = async ({ direct }: Stage, table: string): Promise<boolean> =>
   (await direct.query<{ made: boolean }>('SELECT to_regclass($1) IS NOT NULL AS made', [table])).rows[0]?.made === true;
-
-/** The connection answers, and outside a transaction. */
-const usable = async ({ program }: Stage): Promise<void> => {
-  expect(await program.get('query', 'SELECT 1')).toEqual([['1']]);
-};
 
 const usableAgain = async (stage: Stage): Promise<void> => {
   if (stage.driver.cancelEnds) {
@@ -274,13 +260,6 @@ const usableAgain = async (stage: Stage): Promise<void> => {
   }
   await usable(stage);
 };
-
-/** The request that this statement opens; throws if the statement ends before there is one. */
-const opened = async (stage: Stage, statement: Promise<unknown>): Promise<RequestView> =>
-  Promise.race([
-    stage.gateway.opened(),
-    statement.then((answer) => Promise.reject(new Error(`not held: ${JSON.stringify(answer)}`))),
-  ]);
 
 const denied = (refusal: { readonly sqlstate: string; readonly message: string }, rationale: string): void => {
   expect(refusal.sqlstate).toBe('42501');

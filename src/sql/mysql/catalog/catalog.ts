@@ -82,8 +82,9 @@ export class Catalog {
     return this.#has(schema, ['SELECT']) && this.#has(schema, ['SHOW VIEW']);
   }
 
+  /** All of a database's triggers. MariaDB hides only their bodies. */
   seesTriggers(schema: string): boolean {
-    return this.#has(schema, ['TRIGGER']);
+    return this.rows.engine === 'mariadb' || this.#has(schema, ['TRIGGER']);
   }
 
   /** The names of all of its routines. */

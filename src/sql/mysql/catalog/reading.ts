@@ -10,6 +10,8 @@ import {
   LINE,
   readParts,
   SNAPSHOT_QUESTIONS,
+  sourceQuestions,
+  type TableRow,
 } from './rows.ts';
 
 /** Names that are listed. */
@@ -24,6 +26,7 @@ export const READING: CatalogReading = {
   changed,
   fingerprint: FINGERPRINT_QUESTIONS,
   rows: CATALOG_QUESTIONS,
+  more: sourceQuestions,
   isWhole: (catalog) => catalog instanceof Catalog && isWhole(catalog),
   steps,
   describe: (catalog) => (catalog instanceof Catalog ? describe(catalog) : ''),
@@ -32,15 +35,15 @@ export const READING: CatalogReading = {
 /** What questions and answers are made of. */
 export const SEPARATORS = { questions: BETWEEN, rows: LINE, denied: DENIED };
 
-function* steps(rows: string): Generator<void, Catalog> {
-  return new Catalog(yield* readParts(rows));
+function* steps(rows: string, more: string): Generator<void, Catalog> {
+  return new Catalog(yield* readParts(rows, more));
 }
 
 function isWhole(catalog: Catalog): boolean {
-  return catalog.rows.tables.every(
-    (row) =>
-      row.engine !== null && (row.kind !== 'view' || catalog.queryOf(row) !== null || !catalog.seesQueries(row.schema)),
-  );
+  const { torn, tables } = catalog.rows;
+  const isRead = (row: TableRow): boolean =>
+    row.engine !== null && (row.kind !== 'view' || catalog.queryOf(row) !== null || !catalog.seesQueries(row.schema));
+  return torn === 0 && tables.every(isRead);
 }
 
 function describe(catalog: Catalog): string {
@@ -59,10 +62,17 @@ function describe(catalog: Catalog): string {
     ),
     listed(
       users(routines)
-        .filter(({ body }) => body === null)
+        .filter(({ source }) => source === null)
         .map(named),
       'can not look into routines',
       'SHOW_ROUTINE (MySQL), SHOW CREATE ROUTINE or SELECT on mysql.proc (MariaDB)',
+    ),
+    listed(
+      users(triggers)
+        .filter(({ source }) => source === null)
+        .map(named),
+      'can not look into triggers',
+      'TRIGGER',
     ),
     listed(
       databases.filter((database) => !catalog.seesTriggers(database)),

@@ -4,12 +4,15 @@
 // table's or view's definition under a lock that only DDL's last step excludes) nothing does either: lock_wait_timeout is 0, and what could
 // not be read in that moment is left out and read again.
 
+import type { MysqlContext } from '../context.ts';
+
 export type Kind = 'table' | 'view' | 'sequence';
 
 /** Null texts: the account may not see them, or they could not be read just then. */
 export interface CatalogRows {
   /** 0: names of databases and tables are told apart by their case. */
   readonly lower_case: number;
+  readonly engine: MysqlContext['engine'];
   readonly tables: readonly TableRow[];
   readonly views: ReadonlyMap<string, string | null>;
   readonly triggers: readonly TriggerRow[];
@@ -17,6 +20,8 @@ export interface CatalogRows {
   readonly foreign_keys: readonly ForeignKeyRow[];
   /** Names of loadable functions; null: they can't be seen. */
   readonly loadable: readonly string[] | null;
+  /** Sources that could not be read just then. */
+  readonly torn: number;
   /** [database, as a pattern of LIKE; % for the server as a whole, right]: what the account was given. */
   readonly rights: readonly (readonly [database: string, right: string])[];
 }
@@ -34,9 +39,15 @@ export interface TriggerRow {
   readonly table: string;
   readonly name: string;
   readonly event: 'INSERT' | 'UPDATE' | 'DELETE';
-  /** Null: the account may not see it. */
-  readonly body: string | null;
+  readonly source: Source | null;
   readonly sql_mode: string;
+}
+
+/** What a routine or trigger runs. */
+export interface Source {
+  readonly text: string;
+  /** It is the whole CREATE statement; else the body alone. */
+  readonly whole: boolean;
 }
 
 export interface RoutineRow {
@@ -45,7 +56,7 @@ export interface RoutineRow {
   readonly type: 'FUNCTION' | 'PROCEDURE' | 'PACKAGE' | 'PACKAGE BODY';
   /** 'SQL', or MySQL's other languages. */
   readonly language: string;
-  readonly body: string | null;
+  readonly source: Source | null;
   readonly sql_mode: string;
 }
 
@@ -79,7 +90,7 @@ interface Part {
 }
 
 const PARTS = {
-  server: { columns: ['CAST(@@lower_case_table_names AS CHAR)'], from: '', once: true },
+  server: { columns: ['CAST(@@lower_case_table_names AS CHAR)', 'VERSION()'], from: '', once: true },
   rights: {
     columns: ['r.d', 'r.p'],
     from: `FROM (SELECT '%' AS d, u.PRIVILEGE_TYPE AS p FROM information_schema.USER_PRIVILEGES AS u WHERE u.GRANTEE = ${ACCOUNT}
@@ -101,6 +112,7 @@ const PARTS = {
       't.EVENT_MANIPULATION',
       't.ACTION_STATEMENT',
       'CAST(t.SQL_MODE AS CHAR)',
+      'CAST(t.CREATED AS CHAR)',
     ],
     from: 'FROM information_schema.TRIGGERS AS t',
   },
@@ -112,6 +124,7 @@ const PARTS = {
       `COALESCE(NULLIF(r.EXTERNAL_LANGUAGE, ''), r.ROUTINE_BODY)`,
       'r.ROUTINE_DEFINITION',
       'CAST(r.SQL_MODE AS CHAR)',
+      'CAST(r.LAST_ALTERED AS CHAR)',
     ],
     from: 'FROM information_schema.ROUTINES AS r',
   },
@@ -153,15 +166,17 @@ export const SNAPSHOT_QUESTIONS = [
 export function changed(before: string, now: string): string | null {
   const [began = '', running = '', time = ''] = now.split(BETWEEN);
   const [began_then, running_then = '', time_then] = before.split(BETWEEN);
-  if (began !== began_then || time !== time_then || !time.endsWith(' 1')) return now;
+  if (began !== began_then || time !== time_then || !SEES_OTHERS.test(time)) return now;
   if (running_then === '') return null;
-  const since = new Map(linesOf(running).map((line) => line.split(' ') as [string, string]));
+  const since = new Map(linesOf(running).map((line) => JSON.parse(line) as [string, string]));
   const left = linesOf(running_then).filter((line) => {
-    const [id = '', second] = line.split(' ');
+    const [id, second] = JSON.parse(line) as [string, string];
     return Number(since.get(id) ?? Infinity) <= Number(second) + 1;
   });
   return [began, left.join(LINE), time].join(BETWEEN);
 }
+
+const SEES_OTHERS = /,"1"\]$/;
 
 function linesOf(answer: string): readonly string[] {
   return answer === '' ? [] : answer.split(LINE);
@@ -187,25 +202,76 @@ export const FINGERPRINT_QUESTIONS = parts
   })
   .join(BETWEEN);
 
-/** Reads the answers to CATALOG_QUESTIONS, one after the other. Throws on what is none. */
-export function* readParts(answer: string): Generator<void, CatalogRows> {
+/**
+ * information_schema prints a body with its literals unescaped: what one hides could be read as code, and code as a literal. Only a body
+ * without quotes and backslashes is there word for word; SHOW CREATE has all others.
+ */
+const NOT_EXACT = /['"\\]/;
+
+/** Asks for the routines and triggers of these answers whose bodies are not there word for word; '': there are none. */
+export function sourceQuestions(answer: string): string {
+  return sourcesOf(answer).join(BETWEEN);
+}
+
+function sourcesOf(answer: string): readonly string[] {
+  const answers = answer.split(BETWEEN);
+  const rows = (name: keyof typeof PARTS): Columns[] =>
+    rowsOf(answers[parts.findIndex(([other]) => other === name)] ?? '') ?? [];
+  const exact = (body: string | null | undefined): boolean => typeof body !== 'string' || !NOT_EXACT.test(body);
+  return [
+    ...rows('routines').flatMap(([schema, name, type, , body]) => (exact(body) ? [] : [show(type, schema, name)])),
+    ...rows('triggers').flatMap(([schema, , name, , body]) => (exact(body) ? [] : [show('TRIGGER', schema, name)])),
+  ];
+}
+
+type Columns = readonly (string | null)[];
+
+function show(
+  type: string | null | undefined,
+  schema: string | null | undefined,
+  name: string | null | undefined,
+): string {
+  const quoted = (text: string | null | undefined): string => `\`${(text ?? '').replaceAll('`', '``')}\``;
+  return `SHOW CREATE ${type ?? ''} ${quoted(schema)}.${quoted(name)}`;
+}
+
+function rowsOf(answer: string): Columns[] | null {
+  return answer === DENIED ? null : linesOf(answer).map((line) => JSON.parse(line) as Columns);
+}
+
+/** Reads the answers to CATALOG_QUESTIONS, one after the other, and those to the questions that followed. Throws on what is none. */
+export function* readParts(answer: string, sources: string): Generator<void, CatalogRows> {
   const answers = answer.split(BETWEEN);
   if (answers.length !== parts.length) throw new Error('the answer is no catalog');
-  const read = new Map<string, readonly (readonly (string | null)[])[] | null>();
+  const read = new Map<string, readonly Columns[] | null>();
   for (const [index, [name]] of parts.entries()) {
-    const text = answers[index]!;
-    const rows = text === DENIED ? null : linesOf(text).map((line) => JSON.parse(line) as (string | null)[]);
-    read.set(name, rows);
+    read.set(name, rowsOf(answers[index]!));
     yield;
   }
-  const of = (name: keyof typeof PARTS): readonly (readonly (string | null)[])[] => {
+  const of = (name: keyof typeof PARTS): readonly Columns[] => {
     const rows = read.get(name);
     if (!rows) throw new Error(`the account may not ask for ${name}`);
     return rows;
   };
   const text = (value: string | null | undefined): string => value ?? '';
+  const asked = sourcesOf(answer);
+  const shown = sources === '' ? [] : sources.split(BETWEEN);
+  if (asked.length !== shown.length) throw new Error('the answers are none to these questions');
+  // Its name, its sql_mode, its text.
+  const whole = new Map(asked.map((question, index) => [question, rowsOf(shown[index]!)?.[0]?.[2] ?? null]));
+  const torn = [...whole.values()].filter((created) => created === null).length;
+  yield;
+  const source = (question: string, body: string | null | undefined): Source | null => {
+    if (typeof body !== 'string') return null;
+    const created = whole.get(question);
+    if (created === undefined) return { text: body, whole: false };
+    return created === null ? null : { text: created, whole: true };
+  };
+  const [[lower_case, version] = []] = of('server');
   return {
-    lower_case: Number(of('server')[0]?.[0]),
+    lower_case: Number(lower_case),
+    torn,
+    engine: /mariadb/i.test(text(version)) ? 'mariadb' : 'mysql',
     rights: of('rights').map(([database, right]) => [text(database), text(right)]),
     tables: of('tables').map(([schema, name, type, engine]) => ({
       schema: text(schema),
@@ -219,7 +285,7 @@ export function* readParts(answer: string): Generator<void, CatalogRows> {
       table: text(table),
       name: text(name),
       event: text(event) as TriggerRow['event'],
-      body: body ?? null,
+      source: source(show('TRIGGER', schema, name), body),
       sql_mode: text(sql_mode),
     })),
     routines: of('routines').map(([schema, name, type, language, body, sql_mode]) => ({
@@ -227,7 +293,7 @@ export function* readParts(answer: string): Generator<void, CatalogRows> {
       name: text(name),
       type: text(type) as RoutineRow['type'],
       language: text(language).toUpperCase(),
-      body: body ?? null,
+      source: source(show(type, schema, name), body),
       sql_mode: text(sql_mode),
     })),
     foreign_keys: of('foreign_keys').map(([schema, table, to_schema, to_table, deleted, updated]) => ({

@@ -3,15 +3,11 @@ use strict;
 use warnings;
 use DBD::Pg ':async';
 use DBI;
-use JSON::PP;
+use FindBin;
+use lib $FindBin::Bin;
+use Loop;
 
 my $dbh;
-
-sub fetched {
-    my ($statement) = @_;
-    return { rows => [] } unless $statement->{NUM_OF_FIELDS};
-    return { rows => [map { [map { defined $_ ? "$_" : undef } @$_] } @{ $statement->fetchall_arrayref }] };
-}
 
 sub run {
     my ($sql, @values) = @_;
@@ -80,19 +76,4 @@ my %verbs = (
     close => sub { $dbh->disconnect; return {} },
 );
 
-my $json = JSON::PP->new->ascii;
-$| = 1;
-binmode STDIN, ':encoding(UTF-8)';
-print $json->encode({ version => "$DBD::Pg::VERSION" }), "\n";
-while (my $line = <STDIN>) {
-    chomp $line;
-    my ($name, @args) = split /\t/, $line;
-    my $answer = eval { $verbs{$name}->(@args) };
-    if (!defined $answer) {
-        my $fault = "$@";
-        # The statement's handle has them too; DBI keeps those of the last call.
-        my ($sqlstate, $message) = ($DBI::state, $DBI::errstr);
-        $answer = $DBI::err ? { error => { sqlstate => $sqlstate, message => $message } } : { fault => $fault };
-    }
-    print $json->encode($answer), "\n";
-}
+serve("$DBD::Pg::VERSION", %verbs);

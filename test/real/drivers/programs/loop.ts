@@ -4,9 +4,18 @@ import { createInterface } from 'node:readline';
 
 export type Row = readonly (string | null)[];
 
+/** The server's error as the driver shows it. */
+export interface Refusal {
+  /** '' where the driver does not tell it. */
+  readonly sqlstate: string;
+  readonly message: string;
+  /** Of MySQL and MariaDB. */
+  readonly errno?: number;
+}
+
 export type Answer =
   | { readonly rows?: readonly Row[] }
-  | { readonly error: { readonly sqlstate: string; readonly message: string } }
+  | { readonly error: Refusal }
   | { readonly cancelled: string }
   | { readonly fault: string };
 
@@ -24,7 +33,7 @@ export const nextLine = async (): Promise<string | null> => {
 export const serve = async (
   version: string,
   verbs: Verbs,
-  refused: (error: unknown) => { readonly sqlstate: string; readonly message: string } | null,
+  refused: (error: unknown) => Refusal | null,
 ): Promise<void> => {
   say({ version });
   for (let line = await nextLine(); line !== null; line = await nextLine()) {

@@ -1,6 +1,6 @@
 # Ruby's pg as a program of ../program.ts.
-require 'json'
 require 'pg'
+require_relative 'loop'
 
 class Verbs
   def connect(port, user, password, database)
@@ -62,23 +62,7 @@ class Verbs
 end
 
 $PROGRAM_NAME = 'ruby_pg.rb' # goes to the server as application_name, else with the folder
-$stdout.sync = true
-puts JSON.generate(version: PG::VERSION)
-verbs = Verbs.new
-while (line = $stdin.gets)
-  name, *args = line.chomp.split("\t")
-  begin
-    answer = verbs.public_send(name, *args)
-  rescue PG::Error => e
-    fields = e.respond_to?(:result) && e.result
-    answer =
-      if fields
-        { error: { sqlstate: fields.error_field(PG::PG_DIAG_SQLSTATE), message: fields.error_field(PG::PG_DIAG_MESSAGE_PRIMARY) } }
-      else
-        { fault: "#{e.class}: #{e.message}" }
-      end
-  rescue StandardError => e
-    answer = { fault: "#{e.class}: #{e.message}" }
-  end
-  puts JSON.generate(answer)
+serve(PG::VERSION, Verbs.new) do |error|
+  fields = error.is_a?(PG::Error) && error.respond_to?(:result) && error.result
+  fields && { sqlstate: fields.error_field(PG::PG_DIAG_SQLSTATE), message: fields.error_field(PG::PG_DIAG_MESSAGE_PRIMARY) }
 end

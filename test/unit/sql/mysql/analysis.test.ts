@@ -191,6 +191,13 @@ describe('what is told besides', () => {
     expect(analyse('SHOW HOLDPOINT REQUESTS').own).toEqual([{ op: 'show-requests', statement: 0 }]);
     expect(analyse('SHOW HOLDPOINT REQUESTS').forward?.trim()).toBe('');
     expect(found(analyse('SET @holdpoint_reason = @x'))).toContain('unknown @holdpoint_reason');
+    const bound = analyse("SET @a = ?, @b = '?' /* ? */, @holdpoint_reason = ?, @holdpoint_hold = ?");
+    expect(bound.own).toEqual([
+      { op: 'set_config', name: 'reason', value: 2, statement: 0 },
+      { op: 'set_config', name: 'hold', value: 3, statement: 0 },
+    ]);
+    expect(found(bound).join()).not.toContain('unknown');
+    expect(found(analyse('SET @holdpoint_reason = ? + 1'))).toContain('unknown @holdpoint_reason');
   });
 });
 

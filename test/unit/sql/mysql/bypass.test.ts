@@ -86,8 +86,8 @@ test.each([MYSQL, MARIADB])('tricks and what looks like one: $engine', async (co
   const policy = await starterPolicy();
   const wrong: string[] = [];
   let judged = 0;
-  for (const { engines, messages, must_hold } of TRICKS) {
-    if (!engines.includes(context.engine)) continue;
+  for (const { engines, messages, must_hold, live } of TRICKS) {
+    if (live || !engines.includes(context.engine)) continue;
     judged += 1;
     const all = session(
       messages.map((text) => [latin1(text)]),

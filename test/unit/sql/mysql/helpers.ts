@@ -53,6 +53,14 @@ export function session(
     }
     const analysis = analyseText(text, context);
     all.push(analysis);
+    const unknown = analysis.effects.some(({ type }) => type === 'unknown');
+    const temporaries = new Set(unknown ? [] : context.temporaries);
+    for (const { op, table } of analysis.temporary ?? []) {
+      if (table === null) temporaries.clear();
+      else if (op === 'made') temporaries.add(table);
+      else temporaries.delete(table);
+    }
+    context = { ...context, temporaries };
     for (const effect of analysis.effects) {
       if (effect.type === 'prepare') prepared.set(effect.name, effect.inner);
       if (effect.type === 'deallocate' && effect.name !== null) prepared.delete(effect.name);

@@ -4,12 +4,14 @@ import type { MysqlContext } from '../../../../src/sql/mysql/context.ts';
 
 export interface Trick {
   readonly must_hold: boolean;
+  /** Only a server's answer tells. */
+  readonly live: boolean;
   readonly engines: readonly MysqlContext['engine'][];
   /** Of one session, in UTF-8. */
   readonly messages: readonly string[];
 }
 
-const LINE = /^(hold|pass) (both|mysql|mariadb) (.+)$/;
+const LINE = /^(hold|hold-live|pass) (both|mysql|mariadb) (.+)$/;
 
 export const TRICKS: readonly Trick[] = readFileSync(
   new URL('../../../../fixtures/sql/tricks-mysql.txt', import.meta.url),
@@ -21,7 +23,8 @@ export const TRICKS: readonly Trick[] = readFileSync(
     const [, verdict, on, text] = LINE.exec(line) ?? [];
     if (text === undefined) throw new Error(`not a trick: ${line}`);
     return {
-      must_hold: verdict === 'hold',
+      must_hold: verdict !== 'pass',
+      live: verdict === 'hold-live',
       engines: on === 'both' ? ['mysql', 'mariadb'] : [on as MysqlContext['engine']],
       messages: text.split(' ⏎ ').map((message) => message.replaceAll('␊', '\n').replaceAll('␀', '\0')),
     };
