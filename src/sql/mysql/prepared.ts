@@ -15,6 +15,10 @@ export function judgePrepare(a: Analyst, at: number, to: number): string {
   const inner = judged === null || a.database === undefined ? judged : { ...judged, search_path: a.database };
   // In a body it may be prepared, or not, or more than once.
   a.prepared.set(name, a.in_body || inner === null ? undefined : inner);
+  if (!PLAIN_NAME.test(name)) {
+    a.prepared.set(ANY, undefined);
+    a.forget();
+  }
   if (inner !== null) a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
   else a.effect({ type: 'deallocate', name, statement: a.found.statement });
   return kind;
@@ -25,7 +29,7 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
   const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
   a.found.session_bound = true;
   walk(a, at + 2, to, { start: 'expression' });
-  const known = a.in_body ? undefined : a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name);
+  const known = a.in_body || a.prepared.has(ANY) || !PLAIN_NAME.test(name) ? undefined : preparedAs(a, name);
   a.rows_max = null;
   if (known === null) {
     a.add('settings', name, 'Runs a prepared statement that is not there.');
@@ -33,16 +37,25 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
   }
   // MySQL reads its text again where a table has changed since, and then under the mode of now.
   const elsewhere = known?.read_under !== undefined && known.read_under !== a.rules_of_texts;
-  const now = known === undefined || elsewhere ? undefined : anew(a, known);
-  if (!now || now.error) {
+  const now = known && !elsewhere ? anew(a, known) : undefined;
+  if (known === undefined || now === undefined || now.error) {
     a.opaque(name, 'Runs a prepared statement that was not judged.', a.place(at, at + 2));
     a.changes.mode = null;
     return 'EXECUTE';
   }
-  if (known !== undefined && now !== known) a.found.merge(known, a.place(at, to));
+  if (now !== known) a.found.merge(known, a.place(at, to));
   runs(a, now, at, to);
   return 'EXECUTE';
 }
+
+function preparedAs(a: Analyst, name: string): Analysis | null | undefined {
+  return a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name);
+}
+
+/** MySQL takes `é` and `e ` for the name e: what else the servers take for the same name is not known here. In small letters. */
+const PLAIN_NAME = /^[a-z0-9_$]+$/;
+/** Any name may be prepared. */
+const ANY = '';
 
 /**
  * What was found in another catalog may be something else now: the server looks names up again, in the database that was current when the
@@ -59,7 +72,11 @@ export function judgeImmediate(a: Analyst, at: number, to: number): string {
   const inner = literal(a, at + 2, to);
   a.rows_max = null;
   if (inner) runs(a, inner, at, to);
-  else a.changes.mode = null;
+  else {
+    a.changes.mode = null;
+    a.redefines(null);
+    a.found.forgetTemporary();
+  }
   return 'EXECUTE IMMEDIATE';
 }
 
@@ -108,10 +125,12 @@ function literal(a: Analyst, from: number, to: number): Analysis | null {
       a.found.merge(inner, a.place(from, end));
       return { ...inner, prepared_by: text };
     }
-    a.opaque('', 'Runs a text that can not be read here.', a.place(from, end));
+    a.add('code', '', 'Runs a text that can not be read here.', a.place(from, end));
+    a.forget();
     return null;
   }
   walk(a, from, to, { start: 'expression' });
-  a.opaque('', 'Runs a text that is made when it runs.', a.place(from, to));
+  a.unresolved('code', '', 'Runs a text that is made when it runs.', a.place(from, to));
+  a.forget();
   return null;
 }
