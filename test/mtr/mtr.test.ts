@@ -67,10 +67,10 @@ const gatewayBefore = (protocol: Protocol) => (server: TestMysql) =>
 
 /** Every so many of the files in a proof; for `npm test` files of a draw, for so long. */
 const PROTOCOLS: readonly (readonly [Protocol, part: number, drawn_ms: number])[] = [
-  ['text', 1, 12_000],
-  ['ps', 4, 5_000],
-  ['cursor', 4, 5_000],
-  ['catalog', 40, 5_000],
+  ['text', 1, 10_000],
+  ['ps', 4, 4_000],
+  ['cursor', 4, 4_000],
+  ['catalog', 40, 2_000],
 ];
 /** What a file may take directly: one that takes longer is no part of the proof, or of the draw. */
 const DIRECT_TIMEOUT_MS = prove ? 60_000 : 10_000;
@@ -92,7 +92,7 @@ else {
           : await compareAll(shuffled(every, protocol), protocol, gatewayBefore(protocol), DIRECT_TIMEOUT_MS, drawn_ms);
       outcomes.push(...ran);
       expectListed(ran);
-      expect(ran.filter(({ direct }) => direct === 'passed').length).toBeGreaterThan(ran.length / 2);
+      expect(ran.filter(({ direct }) => direct === 'passed').length).toBeGreaterThan(prove ? ran.length / 2 : 0);
     },
   );
 
