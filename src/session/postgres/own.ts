@@ -14,7 +14,7 @@ const TEXT_OID = 25;
 export const REASON_BYTES_MAX = 2000;
 
 /** Time settings as PostgreSQL writes them: a number of ms, or with a unit. */
-const DURATION = /^\s*(\d{1,9})\s*(ms|s|min|h)?\s*$/;
+const DURATION = /^(\d{1,9})\s*(ms|s|min|h)?$/;
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000 };
 
 /** Columns of its result; null: it returns no rows. */
@@ -118,7 +118,7 @@ const set = (name: 'reason' | 'hold', value: string, facts: PostgresFacts): Wire
     facts.hold_ms = null;
     return null;
   }
-  const match = DURATION.exec(value);
+  const match = DURATION.exec(value.trim());
   if (!match)
     return {
       severity: 'ERROR',

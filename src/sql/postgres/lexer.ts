@@ -308,7 +308,7 @@ export interface Blanked {
 
 /** Longest reason taken from a comment, in characters. */
 export const REASON_CHARS_MAX = 1000;
-const REASON = /^\s*reason:\s*([\s\S]*?)\s*$/i;
+const REASON = /^\s*reason:/i;
 
 /** Blanks the comments of a text (UTF-8 bytes as latin1). */
 export function blank(text: string): Blanked {
@@ -332,7 +332,7 @@ export function blank(text: string): Blanked {
     if (lexer.unterminated) break;
     const comment = text.slice(lexer.start, lexer.end);
     const body = kind === TokenKind.line_comment ? comment.slice(2) : comment.slice(2, -2);
-    const said = REASON.exec(body)?.[1];
+    const said = REASON.test(body) ? body.slice(body.indexOf(':') + 1).trim() : '';
     if (said) reason = Buffer.from(said, 'latin1').toString('utf8').slice(0, REASON_CHARS_MAX);
     pieces.push(text.slice(copied, lexer.start), comment.replace(/[^\n\r]/g, ' '));
     copied = lexer.end;
