@@ -297,6 +297,17 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       expect(rows).toHaveLength(1);
     });
 
+    test('are made by what is executed, not by what is prepared', async () => {
+      const own = await connect();
+      open.push(own);
+      const prepared = await own.prepare('CREATE TEMPORARY TABLE items (id INT)');
+      expect(await said('DROP TABLE items', own)).toBe('held by ddl: ddl app.items');
+      await prepared.execute([]);
+      expect(await said('DROP TABLE items', own)).toBe('ran');
+      await prepared.close();
+      expect(await said('DROP TABLE items;', own)).toBe('held by ddl: ddl app.items');
+    });
+
     test('are not certain after code that may have dropped them, an error in the same text, or a reset', async () => {
       const own = await connect();
       open.push(own);
@@ -377,21 +388,21 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
         expect(anew.last).not.toBeNull();
         return anew.last;
       };
-      await one.query('LOCK TABLES app.customers WRITE, app.plain WRITE');
+      await one.query('LOCK TABLES app.customers WRITE, app.plain WRITE, app.noted WRITE');
       expect(READING.isWhole((await looks())!)).toBe(true);
       await one.query('UNLOCK TABLES');
       await one.query('BEGIN');
-      await one.query('SELECT * FROM app.customers');
-      const altering = other.query('ALTER TABLE app.customers ADD COLUMN more INT');
+      await one.query('SELECT * FROM app.noted');
+      const altering = other.query('ALTER TABLE app.noted ADD COLUMN more INT');
       await expect
         .poll(async () =>
           (await admin.query<RowDataPacket[]>('SHOW PROCESSLIST'))[0].some(({ State }) => /metadata lock/.test(State)),
         )
         .toBe(true);
-      await looks();
+      expect(READING.isWhole((await looks())!)).toBe(true);
       await one.query('COMMIT');
       await altering;
-      await other.query('ALTER TABLE app.customers DROP COLUMN more');
+      await other.query('ALTER TABLE app.noted DROP COLUMN more');
       // A table that is made, and as long as that takes, is nobody's to read.
       const making = other.query('CREATE TABLE app.slow AS SELECT SLEEP(2) AS a');
       await expect

@@ -20,7 +20,7 @@ export class MysqlCatalog extends KeptCatalog {
     super(options, async () => {
       const side = await Side.open(target, ANSWER_MS);
       try {
-        for (const setting of SETTINGS[side.server.engine]) await side.ask(setting);
+        await side.ask(SETTINGS[side.server.engine]);
       } catch (error) {
         side.destroy();
         throw error;
@@ -30,10 +30,14 @@ export class MysqlCatalog extends KeptCatalog {
   }
 }
 
-/** Texts are printed as they are kept. What DDL is at work on is left out; in MySQL a second is the least. */
+/**
+ * Whatever the server gives its sessions: all rows, as UTF-8, of now, with texts as they are kept. What DDL is at work on is left out; in
+ * MySQL a second is the least.
+ */
+const COMMON = `SET NAMES utf8mb4, SESSION sql_mode = '', autocommit = 1, sql_select_limit = 18446744073709551615, sql_big_selects = 1`;
 const SETTINGS = {
-  mysql: [`SET SESSION sql_mode = '', transaction_read_only = 1, lock_wait_timeout = 1`],
-  mariadb: [`SET SESSION sql_mode = '', tx_read_only = 1, lock_wait_timeout = 0`],
+  mysql: `${COMMON}, lock_wait_timeout = 1, transaction_read_only = 1`,
+  mariadb: `${COMMON}, lock_wait_timeout = 0, tx_read_only = 1`,
 } as const;
 
 /**
