@@ -101,7 +101,8 @@ const heldOf = (
   const told = ownReason(plan.own) ?? analysis.reason ?? facts.reason;
   return {
     who: s.who,
-    where: s.where,
+    // USE changes it.
+    where: facts.engine === 'postgres' ? s.where : { ...s.where, database: facts.database ?? '' },
     role,
     upstream_user: s.opening.upstream_user,
     search_path,

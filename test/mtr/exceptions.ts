@@ -18,7 +18,11 @@ const LOST = 'a connection that the server closes is told so with an error of it
 const NEAR = String.raw`ERROR 42000: You have an error in your SQL syntax; .* near '`;
 
 export const EXCEPTIONS: readonly Exception[] = [
-  row('*', CHARSET, String.raw`\+failed: mysqltest: (?:.*\n)*?.*query '(?:set names|SET NAMES) '?(?:${CHARSETS})'?' ${UNREADABLE}`),
+  row(
+    '*',
+    CHARSET,
+    String.raw`\+failed: mysqltest: (?:.*\n)*?.*query '(?:set names|SET NAMES) '?(?:${CHARSETS})'?' ${UNREADABLE}`,
+  ),
   row(
     'main/mysqltest_tracking_info',
     CHARSET,

@@ -3,7 +3,15 @@
 import { type Capabilities, CLIENT } from '../../src/wire/mysql/capabilities.ts';
 import { COM } from '../../src/wire/mysql/commands.ts';
 import { HEADER } from '../../src/wire/mysql/messages.ts';
-import { END, FILE_REQUEST, NO_REPLY, ReplyReader, RESULT_REPLY, STATUS_REPLY } from '../../src/wire/mysql/replies.ts';
+import {
+  CURSOR_REPLY,
+  END,
+  FILE_REQUEST,
+  NO_REPLY,
+  ReplyReader,
+  RESULT_REPLY,
+  STATUS_REPLY,
+} from '../../src/wire/mysql/replies.ts';
 import { HANDLING } from '../../src/session/mysql/table.ts';
 import { flags, PLAIN_FLAGS, RawMysql, response } from './mysql-raw.ts';
 
@@ -126,8 +134,7 @@ export class MysqlWire {
   /** Any command; resolves with its reply. A file that is asked for is `infile`. */
   async command(payload: Buffer, infile = ''): Promise<Reply> {
     const reader = this.#reader;
-    const kind =
-      HANDLING[payload[0] as number]?.reply ?? (payload[0] === COM.CHANGE_USER ? STATUS_REPLY : RESULT_REPLY);
+    const kind = replyTo(payload);
     const packets: Buffer[] = [];
     this.#raw.send(0, payload);
     if (kind === NO_REPLY) return { error: null, closed: false, packets };
@@ -150,6 +157,14 @@ export class MysqlWire {
     this.#raw.destroy();
   }
 }
+
+/** How the command is answered. */
+const replyTo = (payload: Buffer): number => {
+  const [code = 0] = payload;
+  if (code === COM.CHANGE_USER) return STATUS_REPLY;
+  if (code === COM.STMT_EXECUTE && payload[5] !== 0) return CURSOR_REPLY;
+  return HANDLING[code]?.reply ?? RESULT_REPLY;
+};
 
 const lenencText = (value: string): Buffer => {
   const bytes = Buffer.from(value);

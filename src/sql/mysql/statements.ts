@@ -131,7 +131,9 @@ function insert(a: Analyst, at: number, to: number, from = at): string {
   if (alias !== null) known.push({ name: null, alias, local: true });
   a.rows_max = 1;
   walk(a, end, to, { start: 'query', known, ctes });
-  if (!returnsRows(a, target, end, to)) a.rows_max = 0;
+  // Those that it adds are nobody's but its own; ON DUPLICATE KEY shows rows that were there.
+  const shown = outside(a, end, to, 'DUPLICATE') < to ? target : null;
+  if (!returnsRows(a, shown, end, to)) a.rows_max = 0;
   else if (outside(a, end, to, 'SELECT') === to && manyRows(a, end, to)) a.rows_max = null;
   return kind;
 }
@@ -166,10 +168,10 @@ function manyRows(a: Analyst, from: number, to: number): boolean {
 }
 
 /** RETURNING: what is written is read as well. */
-function returnsRows(a: Analyst, target: Name, from: number, to: number): boolean {
+function returnsRows(a: Analyst, target: Name | null, from: number, to: number): boolean {
   for (let at = from; at < to; at += 1) {
     if (!a.is(at, 'RETURNING')) continue;
-    a.reads(target, a.place(target.from, target.to));
+    if (target) a.reads(target, a.place(target.from, target.to));
     return true;
   }
   return false;

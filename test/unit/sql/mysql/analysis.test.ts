@@ -219,3 +219,14 @@ describe('is bounded', () => {
     expect((user + system) / 1000).toBeLessThan(2_000);
   });
 });
+
+it('what RETURNING shows of rows that were there is read', () => {
+  const of = (sql: string) => found(analyse(sql, MARIADB)).filter((one) => !one.startsWith('code'));
+  expect(of('DELETE FROM t WHERE id = 1 RETURNING a')).toEqual(['read app.t', 'write app.t']);
+  expect(of('DELETE FROM t WHERE id = 1')).toEqual(['write app.t']);
+  expect(of('INSERT INTO t (a) VALUES (1) RETURNING id')).toEqual(['write app.t']);
+  expect(of('INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = a RETURNING id')).toEqual([
+    'read app.t',
+    'write app.t',
+  ]);
+});
