@@ -358,7 +358,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       expect(told[0]).toContain(
         engine === 'mysql'
           ? 'can not see triggers, whose doings count for nothing, of app (right needed: TRIGGER)'
-          : 'can not look into triggers app.note, app.watch (right needed: TRIGGER)',
+          : 'can not look into triggers, whose doings count for nothing: app.note, app.watch (right needed: TRIGGER)',
       );
     });
 

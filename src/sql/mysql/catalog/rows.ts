@@ -39,6 +39,7 @@ export interface TriggerRow {
   readonly table: string;
   readonly name: string;
   readonly event: 'INSERT' | 'UPDATE' | 'DELETE';
+  /** Null: the account may not see it. */
   readonly source: Source | null;
   readonly sql_mode: string;
 }
@@ -56,6 +57,7 @@ export interface RoutineRow {
   readonly type: 'FUNCTION' | 'PROCEDURE' | 'PACKAGE' | 'PACKAGE BODY';
   /** 'SQL', or MySQL's other languages. */
   readonly language: string;
+  /** Null: the account may not see it. */
   readonly source: Source | null;
   readonly sql_mode: string;
 }
@@ -264,8 +266,8 @@ export function* readParts(answer: string, sources: string): Generator<void, Cat
   const source = (question: string, body: string | null | undefined): Source | null => {
     if (typeof body !== 'string') return null;
     const created = whole.get(question);
-    if (created === undefined) return { text: body, whole: false };
-    return created === null ? null : { text: created, whole: true };
+    // What could not be read just then is no text that anybody can read.
+    return created === undefined ? { text: body, whole: false } : { text: created ?? '', whole: true };
   };
   const [[lower_case, version] = []] = of('server');
   return {

@@ -129,6 +129,7 @@ describe('triggers and foreign keys', () => {
       trigger('t', 'DELETE', 'CALL p(OLD.id)'),
       trigger('child', 'DELETE', 'DELETE FROM secret'),
       trigger('dark', 'INSERT', null),
+      { ...trigger('torn', 'INSERT', null), source: { text: '', whole: true } },
     ],
     routines: [routine('PROCEDURE', 'p', 'UPDATE u SET id = 1')],
     foreign_keys: [
@@ -143,7 +144,7 @@ describe('triggers and foreign keys', () => {
       },
       { schema: 'app', table: 'other', to_schema: 'app', to_table: 'u', deleted: 'RESTRICT', updated: 'CASCADE' },
     ],
-    tables: ['child', 'grandchild', 'other', 'dark'].map((name) => table(name)),
+    tables: ['child', 'grandchild', 'other', 'dark', 'torn'].map((name) => table(name)),
   });
 
   test.each([
@@ -158,7 +159,8 @@ describe('triggers and foreign keys', () => {
     ['DELETE FROM u', ['write app.child', 'write app.grandchild', 'write app.u']],
     ['DELETE u FROM u JOIN t ON u.id = t.id', ['read app.t', 'write app.child', 'write app.grandchild', 'write app.u']],
     ['UPDATE u SET id = 3', ['write app.other', 'write app.u']],
-    ['INSERT INTO dark VALUES (1)', ['code app.dark_insert?', 'write app.dark']],
+    ['INSERT INTO dark VALUES (1)', ['write app.dark']],
+    ['INSERT INTO torn VALUES (1)', ['code app.torn_insert?', 'write app.torn']],
     ['SELECT * FROM t', ['read app.t']],
   ])('%s', (sql, expected) => {
     expect(found(look(sql, catalog))).toEqual(expected);
@@ -361,8 +363,9 @@ describe('temporary tables', () => {
 
 describe('RETURNING reads what is written', () => {
   test.each([
-    ['INSERT INTO t VALUES (1) RETURNING id', ['read app.t', 'write app.t']],
-    ['REPLACE INTO t VALUES (1) RETURNING *', ['read app.t', 'write app.t']],
+    // New rows are nobody's but its own.
+    ['INSERT INTO t VALUES (1) RETURNING id', ['write app.t']],
+    ['INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE id = 2 RETURNING id', ['read app.t', 'write app.t']],
     ['DELETE FROM t WHERE id = 1 RETURNING id, (SELECT max(id) FROM u)', ['read app.t', 'read app.u', 'write app.t']],
     ['DELETE FROM t WHERE id = 1', ['write app.t']],
   ])('%s', (sql, expected) => {
@@ -408,7 +411,7 @@ describe('reading', () => {
       loadable: null,
       torn: 1,
       tables: [{ kind: 'table' }, { kind: 'view', engine: '' }, { kind: 'sequence' }],
-      triggers: [{ source: null }],
+      triggers: [{ source: { text: '', whole: true } }],
       routines: [{ source: { text: 'SELECT 1', whole: false } }, { source: { whole: true } }, { source: null }],
     });
     expect(() => [...readParts('', '')]).toThrow('no catalog');
