@@ -282,14 +282,16 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       expect(await said('INSERT INTO scratch VALUES (1)', own)).toBe('ran');
       expect(await said('TRUNCATE TABLE scratch', own)).toBe('ran');
       expect(await said('DROP TABLE scratch', own)).toBe('ran');
-      expect(await said('DROP TABLE scratch', own)).toBe('held by ddl: ddl app.scratch');
+      expect(await said('DROP TABLE scratch', own)).toBe("1051 Unknown table 'app.scratch'");
+      expect(await said('DROP TABLE IF EXISTS scratch; CREATE TEMPORARY TABLE scratch (id INT)', own)).toBe('ran');
+      expect(await said('DROP TABLE IF EXISTS scratch', own)).toBe('ran');
     });
 
     test('hide real ones of their name until they are gone', async () => {
       const own = await connect();
       open.push(own);
       await own.query('CREATE TEMPORARY TABLE log (what INT)');
-      expect(await said('DROP TABLE LOG', own)).toBe('held by ddl: ddl app.LOG');
+      expect(await said('DROP TABLE customers', own)).toBe('held by ddl: ddl app.customers');
       expect(await said('DROP TABLE log; DROP TABLE log', own)).toBe('held by ddl: ddl app.log, write app.log');
       expect(await said('DROP TABLE log', own)).toBe('ran');
       expect(await said('DROP TABLE log', own)).toBe('held by ddl: ddl app.log');
@@ -311,15 +313,15 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     test('are not certain after code that may have dropped them, an error in the same text, or a reset', async () => {
       const own = await connect();
       open.push(own);
-      await own.query('CREATE TEMPORARY TABLE s (id INT)');
+      await own.query('CREATE TEMPORARY TABLE moved (id INT)');
       await own.query('CALL scratch()');
-      expect(await said('DROP TABLE s', own)).toBe('held by ddl: ddl app.s');
-      expect(await said('CREATE TEMPORARY TABLE t (id INT); SELECT * FROM nobody', own)).toContain('1146');
-      expect(await said('DROP TABLE t', own)).toBe('held by ddl: ddl app.t');
-      await own.query('CREATE TEMPORARY TABLE u (id INT)');
+      expect(await said('DROP TABLE moved', own)).toBe('held by ddl: ddl app.moved');
+      expect(await said('CREATE TEMPORARY TABLE watched (id INT); SELECT * FROM nobody', own)).toContain('1146');
+      expect(await said('DROP TABLE watched', own)).toBe('held by ddl: ddl app.watched');
+      await own.query('CREATE TEMPORARY TABLE noted (id INT)');
       await own.reset();
       await own.query('SET @holdpoint_hold = 0');
-      expect(await said('DROP TABLE u', own)).toBe('held by ddl: ddl app.u');
+      expect(await said('DROP TABLE noted', own)).toBe('held by ddl: ddl app.noted');
     });
   });
 

@@ -506,7 +506,13 @@ function lock(a: Analyst, at: number, to: number): string {
   if (a.is(at + 1, 'INSTANCE')) return admin('LOCK INSTANCE', 'Locks the server for a backup.')(a, at, to);
   a.commits = true;
   if (!a.is(at + 1, 'TABLE') && !a.is(at + 1, 'TABLES')) return notUnderstood(a, at, to, 'LOCK TABLES');
-  namesOf(a, at + 2, to, (name) => a.add('transaction', a.object(name), 'Locks a table.', a.place(name.from, name.to)));
+  namesOf(a, at + 2, to, (name) => {
+    const place = a.place(name.from, name.to);
+    a.add('transaction', a.object(name), 'Locks a table.', place);
+    let end = name.to;
+    while (end < to && !a.isChar(end, ',') && !a.is(end, 'WRITE')) end += 1;
+    if (a.is(end, 'WRITE')) a.guard(a.object(name), place);
+  });
   return 'LOCK TABLES';
 }
 

@@ -11,6 +11,16 @@ import type { Answer, Refusal, Row } from './programs/loop.ts';
 
 const run = promisify(execFile);
 
+/** Once for all that start it, also at the same time. */
+const built = new Map<string, Promise<unknown>>();
+const build = async ({ name, build: command }: Driver<string>, env: NodeJS.ProcessEnv): Promise<void> => {
+  if (!command) return;
+  const [compiler, ...args] = command;
+  const making = built.get(name) ?? mkdir(BUILT, { recursive: true }).then(() => run(compiler, args, { env }));
+  built.set(name, making);
+  await making;
+};
+
 export class Program {
   readonly version: string;
   readonly #child: ChildProcessWithoutNullStreams;
@@ -39,11 +49,7 @@ export class Program {
       PYTHONDONTWRITEBYTECODE: '1',
       ...driver.env,
     };
-    if (driver.build) {
-      const [compiler, ...args] = driver.build;
-      await mkdir(BUILT, { recursive: true });
-      await run(compiler, args, { env });
-    }
+    await build(driver, env);
     const [program, ...args] = driver.program;
     const child = spawn(program, args, { env });
     let errors = '';

@@ -102,14 +102,17 @@ it('init writes a configuration that check understands, private users, and never
     'warn users',
     'ok data',
   ]);
-  // The part for MySQL is there to be uncommented.
-  const file = join(dir, 'here/holdpoint.yaml');
-  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/^# (mysql:.*| {2}.*)$/gm, '$1'));
-  const both = holdpoint(['check', '--config', file, '--json'], { PGPASSWORD: 'x', MYSQL_PWD: 'x' });
-  expect(both.stdout).toContain('"about":"shop"');
   const again = holdpoint(['init', 'here']);
   expect(again.status).toBe(1);
   expect(again.stderr).toBe('here/holdpoint.yaml is there already; nothing was written\n');
+});
+
+it('the part for MySQL that init writes is there to be uncommented', () => {
+  expect(holdpoint(['init', 'both']).status).toBe(0);
+  const file = join(dir, 'both/holdpoint.yaml');
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/^# (mysql:.*| {2}.*)$/gm, '$1'));
+  const both = holdpoint(['check', '--config', file, '--json'], { PGPASSWORD: 'x', MYSQL_PWD: 'x' });
+  expect(both.stdout).toContain('"about":"shop"');
 });
 
 it('a configuration with an error is told with its line, and fails', () => {

@@ -8,6 +8,7 @@ describe('tables', () => {
     ['SELECT a FROM t WHERE id IN (SELECT id FROM (SELECT id FROM u) AS d)', ['read app.t', 'read app.u']],
     ['WITH c AS (SELECT * FROM t) SELECT * FROM c', ['read app.t']],
     ['WITH t AS (SELECT * FROM t) SELECT * FROM t', ['read app.t']],
+    ['WITH T AS (SELECT 1) SELECT * FROM t', ['read app.t']],
     ['WITH RECURSIVE c AS (SELECT 1 UNION ALL SELECT n FROM c) SELECT * FROM c', ['read']],
     ['(TABLE hr.s) UNION TABLE u', ['read app.u', 'read hr.s']],
     ['INSERT INTO t (a) SELECT b FROM u ON DUPLICATE KEY UPDATE a = 1, b = 2', ['read app.u', 'write app.t']],
@@ -47,6 +48,7 @@ describe('tables', () => {
 
   it.each([
     ['DELETE HISTORY FROM t', ['admin', 'write app.t']],
+    ['WITH T AS (SELECT 1) SELECT * FROM t', ['read']],
     ["SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01', u", ['read app.t', 'read app.u']],
     ['SELECT NEXT VALUE FOR s', ['write app.s']],
     ['ANALYZE UPDATE t SET a = 1', ['write app.t']],

@@ -269,12 +269,14 @@ describe('names', () => {
   const views = { V: 'select `secret`.`id` AS `id` from `app`.`secret`' };
   test('of tables are told apart by their case where the server does so', () => {
     expect(found(look('SELECT * FROM v', catalogOf({}, views)))).toEqual(['read app.v']);
+    expect(found(look('DELETE FROM APP.T', catalogOf({ lower_case: 1 })))).toEqual(['write app.t']);
+    expect(found(look('SELECT * FROM APP.Nobody', catalogOf({ lower_case: 1 })))).toEqual(['read app.nobody']);
     expect(found(look('SELECT * FROM v', catalogOf({ lower_case: 2 }, views)))).toEqual([
+      'read app.V',
       'read app.secret',
-      'read app.v',
     ]);
     expect(found(look('SELECT * FROM APP.v', catalogOf({ lower_case: 1 }, views)))).toEqual([
-      'read APP.v',
+      'read app.V',
       'read app.secret',
     ]);
   });
@@ -309,6 +311,16 @@ describe('names', () => {
     expect(found(look('SELECT * FROM merged', catalog))).toEqual(['code app.merged?', 'read app.merged']);
   });
 
+  test('of a table that nobody has: to drop it is no DDL', () => {
+    const nothing = look('DROP TABLE IF EXISTS scratch; CREATE TEMPORARY TABLE scratch (id INT)', catalogOf());
+    expect(found(nothing)).toEqual(['read', 'write app.scratch']);
+    expect(nothing.missing).toBe(true);
+    expect(found(look('DROP TABLE scratch, t', catalogOf()))).toEqual(['ddl app.t', 'read']);
+    expect(found(look('CREATE TABLE x (id INT); DROP TABLE x', catalogOf()))).toEqual(['ddl app.x', 'ddl app.x']);
+    expect(found(look('DROP TABLE other.x', catalogOf({ rights: [['app', 'SELECT']] })))).toEqual(['ddl other.x']);
+    expect(found(look('DROP TABLE x', null))).toEqual(['ddl app.x']);
+  });
+
   test('of a table that DDL is at work on', () => {
     const catalog = catalogOf({ tables: [table('busy', { engine: null })] });
     expect(look('SELECT * FROM busy', catalog)).toMatchObject({ missing: true });
@@ -335,7 +347,7 @@ describe('temporary tables', () => {
     ['DROP TABLE t', ['write app.t']],
     ['DROP TABLE t, u', ['ddl app.u', 'write app.t']],
     ['DROP TABLE t; DROP TABLE t', ['ddl app.t', 'write app.t']],
-    ['DROP TABLE T; DROP TABLE t', ['ddl app.T', 'ddl app.t']],
+    ['DROP TABLE T; DROP TABLE t', ['ddl app.t', 'read']],
     ['ALTER TABLE t ADD INDEX (id)', ['write app.t']],
     ['ALTER TABLE t RENAME TO u', ['ddl app.t', 'ddl app.u']],
     ['CREATE INDEX i ON t (id)', ['write app.t']],
@@ -361,11 +373,11 @@ describe('temporary tables', () => {
   });
 });
 
-describe('RETURNING reads what is written', () => {
+describe('RETURNING reads what was there', () => {
   test.each([
-    // New rows are nobody's but its own.
     ['INSERT INTO t VALUES (1) RETURNING id', ['write app.t']],
-    ['INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE id = 2 RETURNING id', ['read app.t', 'write app.t']],
+    ['INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1 RETURNING id', ['read app.t', 'write app.t']],
+    ['REPLACE INTO t VALUES (1) RETURNING *', ['write app.t']],
     ['DELETE FROM t WHERE id = 1 RETURNING id, (SELECT max(id) FROM u)', ['read app.t', 'read app.u', 'write app.t']],
     ['DELETE FROM t WHERE id = 1', ['write app.t']],
   ])('%s', (sql, expected) => {
