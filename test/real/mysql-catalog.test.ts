@@ -402,7 +402,10 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
           (await admin.query<RowDataPacket[]>('SHOW PROCESSLIST'))[0].some(({ State }) => /metadata lock/.test(State)),
         )
         .toBe(true);
-      expect(READING.isWhole((await looks())!)).toBe(true);
+      // MySQL has the table's triggers locked by then: they are left out, but for whom has read them before.
+      await looks();
+      expect(await catalog.refresh()).toBe(true);
+      expect(READING.isWhole(catalog.last!)).toBe(true);
       await one.query('COMMIT');
       await altering;
       await other.query('ALTER TABLE app.noted DROP COLUMN more');

@@ -17,6 +17,7 @@ export interface Separators {
 export class MysqlCatalog extends KeptCatalog {
   constructor(options: CatalogOptions & { readonly target: MysqlTarget; readonly separators: Separators }) {
     const { target, separators } = options;
+    const kept: Kept = { answers: new Map() };
     super(options, async () => {
       const side = await Side.open(target, ANSWER_MS);
       try {
@@ -25,7 +26,7 @@ export class MysqlCatalog extends KeptCatalog {
         side.destroy();
         throw error;
       }
-      return new Asking(side, separators);
+      return new Asking(side, separators, kept);
     });
   }
 }
@@ -47,13 +48,21 @@ const SETTINGS = {
  */
 const NO_ANSWER: ReadonlySet<number> = new Set([1044, 1142, 1143, 1227, 1370, 1146, 1305, 1360, 1205]);
 
+/** Answers of the last time to questions that are about one version of something: asked again, they have the same. */
+interface Kept {
+  answers: ReadonlyMap<string, string>;
+}
+const OF_ONE_VERSION = /^SHOW CREATE .* \/\* [0-9a-f]{64} \*\/$/s;
+
 class Asking implements CatalogSide {
   readonly #side: Side;
   readonly #separators: Separators;
+  readonly #kept: Kept;
 
-  constructor(side: Side, separators: Separators) {
+  constructor(side: Side, separators: Separators, kept: Kept) {
     this.#side = side;
     this.#separators = separators;
+    this.#kept = kept;
   }
 
   get gone(): boolean {
@@ -64,14 +73,24 @@ class Asking implements CatalogSide {
   async ask(question: string): Promise<string> {
     const { questions, rows, denied } = this.#separators;
     const answers: string[] = [];
+    const kept = new Map<string, string>();
     for (const one of question.split(questions)) {
-      const answer = await this.#side.ask(one).catch((error: unknown) => {
-        if (error instanceof Refused && NO_ANSWER.has(error.errno)) return null;
-        throw error;
-      });
-      answers.push(answer === null ? denied : linesOf(answer).join(rows));
+      const answer = this.#kept.answers.get(one) ?? (await this.#answer(one, rows));
+      if (answer !== null && OF_ONE_VERSION.test(one)) kept.set(one, answer);
+      answers.push(answer ?? denied);
     }
+    if (kept.size > 0) this.#kept.answers = kept;
     return answers.join(questions);
+  }
+
+  /** Null: it is not to be had. */
+  async #answer(question: string, rows: string): Promise<string | null> {
+    try {
+      return linesOf(await this.#side.ask(question)).join(rows);
+    } catch (error) {
+      if (error instanceof Refused && NO_ANSWER.has(error.errno)) return null;
+      throw error;
+    }
   }
 
   destroy(): void {
