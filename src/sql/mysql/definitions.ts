@@ -80,8 +80,9 @@ function table(a: Analyst, from: number, at: number, to: number): string {
   if (verb === 'DROP') {
     namesOf(a, start, to, (name) => {
       if (temporary || a.isTemporary(name)) own(name);
-      // If at all, it is one of the session's own.
-      else if (isNobodys(a, name)) a.add('read', '', 'Drops nothing: there is no table of that name.');
+      // IF EXISTS. If at all, it is one of the session's own.
+      else if (start > at + 1 && isNobodys(a, name))
+        a.add('read', '', 'Drops nothing: there is no table of that name.');
       else define(a, a.object(name), why, name);
       a.temporary('gone', name);
     });

@@ -315,10 +315,16 @@ describe('names', () => {
     const nothing = look('DROP TABLE IF EXISTS scratch; CREATE TEMPORARY TABLE scratch (id INT)', catalogOf());
     expect(found(nothing)).toEqual(['read', 'write app.scratch']);
     expect(nothing.missing).toBe(true);
-    expect(found(look('DROP TABLE scratch, t', catalogOf()))).toEqual(['ddl app.t', 'read']);
-    expect(found(look('CREATE TABLE x (id INT); DROP TABLE x', catalogOf()))).toEqual(['ddl app.x', 'ddl app.x']);
-    expect(found(look('DROP TABLE other.x', catalogOf({ rights: [['app', 'SELECT']] })))).toEqual(['ddl other.x']);
-    expect(found(look('DROP TABLE x', null))).toEqual(['ddl app.x']);
+    expect(found(look('DROP TABLE IF EXISTS scratch, t', catalogOf()))).toEqual(['ddl app.t', 'read']);
+    expect(found(look('DROP TABLE scratch', catalogOf()))).toEqual(['ddl app.scratch']);
+    expect(found(look('CREATE TABLE x (id INT); DROP TABLE IF EXISTS x', catalogOf()))).toEqual([
+      'ddl app.x',
+      'ddl app.x',
+    ]);
+    expect(found(look('DROP TABLE IF EXISTS other.x', catalogOf({ rights: [['app', 'SELECT']] })))).toEqual([
+      'ddl other.x',
+    ]);
+    expect(found(look('DROP TABLE IF EXISTS x', null))).toEqual(['ddl app.x']);
   });
 
   test('of a table that DDL is at work on', () => {
@@ -347,7 +353,7 @@ describe('temporary tables', () => {
     ['DROP TABLE t', ['write app.t']],
     ['DROP TABLE t, u', ['ddl app.u', 'write app.t']],
     ['DROP TABLE t; DROP TABLE t', ['ddl app.t', 'write app.t']],
-    ['DROP TABLE T; DROP TABLE t', ['ddl app.t', 'read']],
+    ['DROP TABLE T; DROP TABLE t', ['ddl app.T', 'ddl app.t']],
     ['ALTER TABLE t ADD INDEX (id)', ['write app.t']],
     ['ALTER TABLE t RENAME TO u', ['ddl app.t', 'ddl app.u']],
     ['CREATE INDEX i ON t (id)', ['write app.t']],
