@@ -63,6 +63,8 @@ export interface MysqlUpstream extends Connection {
   readonly capabilities: Capabilities;
   /** SERVER_STATUS_* flags at the end of the login. */
   readonly status: number;
+  /** Closes without a goodbye. A server at work looks whether its client is there still; a goodbye that it has not read would be a yes. */
+  hangUp(): void;
 }
 
 /** A connection as a listener knows it, which waits for its end. */

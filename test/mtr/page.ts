@@ -37,7 +37,7 @@ Printed by \`test/mtr/mtr.test.ts\` (\`UPDATE=1 npm run prove test/mtr\`); do no
 - **Not chosen** is a file by the criteria below, which read its text and what it sources. Of the chosen, those count that run to their end
   directly; what mariadb-test-run would set up for the others (a debug build, plugins, programs) is not there.
 - **text** is the text protocol, with all chosen files; **ps** prepares what can be prepared, and **cursor** fetches results from cursors
-  besides, each with every fourth file.
+  besides, each with every fourth file. **catalog** is the text protocol before a gateway that reads the server's catalog, with every fortieth.
 
 | protocol | files | skip themselves | do not run to their end directly | differ from themselves | ran | as the suite expects | equal through the gateway | differ as listed |
 |---|${'---:|'.repeat(8)}

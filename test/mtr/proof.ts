@@ -12,6 +12,9 @@ import { asExpected, type Bench, type Between, type FileResult, openBench, type 
 /** A folder for both outputs of each file that differs, to look at. */
 const kept = process.env['HOLDPOINT_MTR_OUTPUT'];
 
+/** A file through the gateway may take so many times as long as directly, on a machine that does both at once. */
+const SLOWER = 6;
+
 /** What became of a file. */
 export interface Outcome {
   readonly file: TestFile;
@@ -24,21 +27,26 @@ export interface Outcome {
   readonly found: readonly Hunk[];
 }
 
-/** Runs them all, one after another. */
+/** Runs one after another: all, or no more when `most_ms` have passed since the first and one at least ran. */
 export async function compareAll(
   files: readonly TestFile[],
   protocol: Protocol,
   gateway: (server: TestMysql) => Promise<Between>,
+  direct_timeout_ms: number,
+  most_ms = Number.POSITIVE_INFINITY,
 ): Promise<readonly Outcome[]> {
   const began = performance.now();
-  const direct = await openBench(protocol, null);
-  const through = await openBench(protocol, gateway);
+  const direct = await openBench(protocol, null, direct_timeout_ms);
+  const through = await openBench(protocol, gateway, SLOWER * direct_timeout_ms);
   const outcomes: Outcome[] = [];
   try {
+    let until = Number.POSITIVE_INFINITY;
     for (const file of files) {
       const outcome = await compare(file, protocol, direct, through);
       outcomes.push(outcome);
       if (kept !== undefined) await appendFile(join(kept, `${protocol}.log`), `${JSON.stringify(outcome)}\n`);
+      if (outcomes.length === 1) until = performance.now() + most_ms;
+      if (performance.now() > until && outcomes.some((one) => one.direct === 'passed')) break;
     }
   } finally {
     await Promise.all([direct.stop(), through.stop()]);
@@ -47,7 +55,7 @@ export async function compareAll(
   const ran = (ending: FileResult['ending']) => count((outcome) => outcome.direct === ending);
   console.log(
     [
-      `suites of MariaDB, ${protocol} protocol, ${files.length} files: ${ran('passed')} ran directly`,
+      `suites of MariaDB, ${protocol} protocol, ${outcomes.length} files: ${ran('passed')} ran directly`,
       `(${count(({ expected }) => expected)} as the suite expects), ${ran('skipped')} skip themselves, ${ran('failed')} do not run to their end here, ${ran('too long')} take too long;`,
       `of those that ran ${count((one) => one.direct === 'passed' && one.found.length === 0 && !one.unsteady)} equal through the gateway,`,
       `${count(({ found }) => found.length > 0)} differ, ${count(({ unsteady }) => unsteady)} do not agree with themselves;`,
@@ -70,7 +78,9 @@ export function expectListed(outcomes: readonly Outcome[]): void {
 /** Rows of the list that no difference is of. */
 export function unusedExceptions(outcomes: readonly Outcome[]): readonly Exception[] {
   return EXCEPTIONS.filter(
-    (row) => !outcomes.some(({ found, protocol }) => found.some((hunk) => explains(row, hunk, protocol))),
+    (row) =>
+      row.sometimes !== true &&
+      !outcomes.some(({ found, protocol }) => found.some((hunk) => explains(row, hunk, protocol))),
   );
 }
 

@@ -73,12 +73,14 @@ export const handOver = (s: State, request: Buffer): void => {
 
 const over = (s: State): void => {
   const streaming = s.reply.inRows;
+  const leftAtWork = s.clientGone && (s.phase.name === 'busy' || s.phase === IMPORTING);
   s.phase = CLOSED;
   abandoned(s);
   s.dropReady();
   s.toServer.flush();
   // A server in the middle of a result reads no good-bye before its end.
   if (streaming) s.upstream.destroy();
+  else if (leftAtWork) s.upstream.hangUp();
   else s.upstream.end();
   s.toClient.flush();
 };

@@ -66,6 +66,10 @@ class Connection implements MysqlUpstreamLine {
     this.#line.end(QUIT);
   }
 
+  hangUp(): void {
+    this.#line.end(Buffer.alloc(0));
+  }
+
   destroy(): void {
     this.#line.destroy();
   }

@@ -65,6 +65,7 @@ class FakeUpstream implements MysqlUpstream {
   /** Questions of Holdpoint that a kill hits. */
   interrupts = 0;
   ended = false;
+  hungUp = false;
   cancelled: () => void = () => {};
   paused = false;
   #events: UpstreamEvents | null = null;
@@ -115,6 +116,10 @@ class FakeUpstream implements MysqlUpstream {
 
   end(): void {
     this.ended = true;
+  }
+
+  hangUp(): void {
+    this.hungUp = true;
   }
 
   reuse(): void {}
@@ -612,6 +617,15 @@ describe('progress, while held', () => {
     await s.gate.held();
     expect(await s.told()).toEqual([]);
   });
+});
+
+test('a client that leaves while its statement runs takes leave of the server as it does itself', async () => {
+  const { client, upstream, sent } = await scene();
+  client.say(0, 'select sleep(1)');
+  expect(await sent()).toEqual(['select sleep(1)']);
+  client.push(null);
+  await sent();
+  expect([upstream.hungUp, upstream.ended]).toEqual([true, false]);
 });
 
 describe('a hold', () => {
