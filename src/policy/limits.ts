@@ -1,7 +1,7 @@
 // When a limit on results has to be judged: while the rows pass, or before the statement runs. One that writes cannot be stopped
 // half-way, as its rows come when it has all happened; nor can one behind which its message writes, or ends a transaction that was open.
 // RETURNING is mostly of a single row, which no text tells: to ask before it runs would hold an ORM's every UPDATE. So it is counted, and the rest
-// of its result withheld; only where it writes every row of a table is it judged before.
+// of its result withheld.
 // Source: design, "Result limits"; DELETE ... RETURNING had committed when its 100th row came.
 import type { Action } from '../sql/findings.ts';
 import type { PolicyQuestion } from './types.ts';
@@ -33,7 +33,7 @@ export function upFront(
   if (!writes && !endsTransaction(analysis, index, session.in_transaction)) return 'in-stream';
   const few = rows_max !== null && !folds_rows && rows_max <= (rows ?? 1);
   if (few) return 'counts-only';
-  return statement.returns_written && !statement.writes_all_rows ? 'withheld' : 'before';
+  return statement.returns_written ? 'withheld' : 'before';
 }
 
 /** Does a later statement of the message end a transaction that was open before it? What that holds must not be decided by a cut. */

@@ -369,10 +369,9 @@ Arguable:${lines(arguable)}`);
 });
 
 /** Why a case is no fault where it is held, although it need not be; null: it is. */
-const apart = ({ id, needs_catalog = false, expect: { must_hold } }: Case, held: boolean): string | null => {
+const apart = ({ needs_catalog = false, expect: { must_hold } }: Case, held: boolean): string | null => {
   if (must_hold || !held) return null;
-  if (needs_catalog) return 'the account may not read that part of the catalog';
-  return id === 'my-name-resolution-021' ? 'the starter policy holds what returns all rows that it removes' : null;
+  return needs_catalog ? 'the account may not read that part of the catalog' : null;
 };
 
 /** Messages that run what was prepared. */
