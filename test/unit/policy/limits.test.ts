@@ -104,7 +104,7 @@ describe('a limit', () => {
       limits: [{ rule: 'few', observe: true }],
       observed: [],
     });
-    expect(made.judge(question(analyse('SELECT nextval('s') FROM t')))).toMatchObject({
+    expect(made.judge(question(analyse("SELECT nextval('s') FROM t")))).toMatchObject({
       verdict: 'allow',
       limits: [],
       observed: ['few'],
