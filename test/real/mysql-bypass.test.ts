@@ -86,7 +86,7 @@ const lines = (of: readonly string[]): string => of.map((line) => `\n  ${line}`)
 describe.each(ENGINES)('%s', (engine) => {
   const all = CASES.filter(({ servers }) => servers.some((name) => name.startsWith(OF[engine])));
   const drawn = all.filter((_, index) => PROVE || (index + SEED) % 10 === 0);
-  const tricks = TRICKS.filter(({ engines }) => engines.includes(engine));
+  const tricks = TRICKS.filter(({ engines, blind }) => !blind && engines.includes(engine));
   const drawnTricks = tricks.filter((_, index) => PROVE || (index + SEED) % 50 === 0);
 
   describe.skipIf(!available(engine))('on the wire', () => {

@@ -60,7 +60,8 @@ export const ended = (s: State, cut: string | null = null): void => {
         duration_ms: now - s.sent,
       });
     else s.gate.ran(plan, started, sqlstate ?? OK_TAG, s.rows, s.bytes, (now - s.sent) * 1000);
-    follow(s, plan, sqlstate !== null);
+    // What is only prepared has done nothing.
+    follow(s, plan, sqlstate !== null || s.preparing !== null);
     if ((s.status & STATUS_FLAGS.IN_TRANS) === 0) {
       if (s.earlier.length > 0) s.earlier = [];
     } else if (earlierFits(s, plan.text)) s.earlier.push({ sql: plan.text, at: started, outcome: sqlstate ?? OK_TAG });

@@ -7,7 +7,7 @@ import type { Found } from './found.ts';
 import { classOf } from './functions.ts';
 import { Kind, type Lexer, unquote } from './lexer.ts';
 import { MODE } from './modes.ts';
-import { isLoadable, lookBehind, lookInto, SYSTEM } from './resolve.ts';
+import { isLoadable, lookBehind, lookInto, spelled, SYSTEM } from './resolve.ts';
 
 /** A name of a table or another object, as written. */
 export interface Name {
@@ -189,7 +189,7 @@ export class Analyst {
     const of = database ?? this.database;
     if (of === null || of === undefined) return name;
     const lower = of.toLowerCase();
-    return `${SYSTEM.has(lower) ? lower : of}.${SYSTEM.has(lower) ? name.toLowerCase() : name}`;
+    return SYSTEM.has(lower) ? `${lower}.${name.toLowerCase()}` : spelled(this, of, name);
   }
 
   reads(name: Pick<Name, 'database' | 'name'>, at: Place): void {

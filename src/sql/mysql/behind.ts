@@ -205,7 +205,8 @@ const ENGINES: Readonly<Record<string, (found: Found, name: string) => void>> = 
 function table(a: Analyst, found: Found, catalog: Catalog, row: TableRow, verb: Verb): void {
   ENGINES[row.engine?.toUpperCase() ?? '']?.(found, `${row.schema}.${row.name}`);
   for (const trigger of catalog.triggersOf(row)) {
-    if (trigger.event !== EVENTS[verb]) continue;
+    // Of one that the account may not see MySQL does not even tell that it is there: the operator is told, and it counts for nothing.
+    if (trigger.event !== EVENTS[verb] || trigger.source === null) continue;
     const name = `${trigger.schema}.${trigger.name}`;
     body(a, found, name, trigger, 'TRIGGER');
   }

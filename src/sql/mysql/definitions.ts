@@ -4,6 +4,7 @@ import { bodyOf, judgeBody } from './compound.ts';
 import { Kind } from './lexer.ts';
 import { walk } from './relations.ts';
 import { keepsHere } from './settings.ts';
+import { isNobodys } from './resolve.ts';
 import { namesOf, notUnderstood } from './statements.ts';
 
 /** at: the word for what is defined; from: CREATE, ALTER or DROP. */
@@ -79,6 +80,9 @@ function table(a: Analyst, from: number, at: number, to: number): string {
   if (verb === 'DROP') {
     namesOf(a, start, to, (name) => {
       if (temporary || a.isTemporary(name)) own(name);
+      // IF EXISTS. If at all, it is one of the session's own.
+      else if (start > at + 1 && isNobodys(a, name))
+        a.add('read', '', 'Drops nothing: there is no table of that name.');
       else define(a, a.object(name), why, name);
       a.temporary('gone', name);
     });

@@ -36,6 +36,25 @@ export function lookBehind(a: Analyst, action: 'read' | 'write', name: Named, ve
   else if (!system && !found.made.has(object) && catalog.seesTables(database)) found.missing = true;
 }
 
+/** `database.name` as the catalog writes it, where the server tells names apart by more than their case only in writing. */
+export function spelled(a: Analyst, database: string, name: string): string {
+  const catalog = catalogOf(a);
+  if (catalog === null || catalog.rows.lower_case === 0) return `${database}.${name}`;
+  const row = catalog.table(database, name);
+  return row ? `${row.schema}.${row.name}` : `${database}.${name}`.toLowerCase();
+}
+
+/** Has nobody a table or view of that name? It is missing then, so the catalog is as new as can be. */
+export function isNobodys(a: Analyst, { database, name }: Named): boolean {
+  const of = database ?? a.database;
+  const catalog = catalogOf(a);
+  if (catalog === null || typeof of !== 'string' || a.in_body || a.found.doubted || SYSTEM.has(of.toLowerCase()))
+    return false;
+  if (!catalog.seesTables(of) || catalog.table(of, name)) return false;
+  a.found.missing = true;
+  return true;
+}
+
 /** Is it a function out of a shared library? */
 export function isLoadable(a: Analyst, { database, name }: Named): boolean {
   return database === null && catalogOf(a)?.isLoadable(name) === true;

@@ -17,23 +17,28 @@ export interface Separators {
 export class MysqlCatalog extends KeptCatalog {
   constructor(options: CatalogOptions & { readonly target: MysqlTarget; readonly separators: Separators }) {
     const { target, separators } = options;
+    const kept: Kept = { answers: new Map() };
     super(options, async () => {
       const side = await Side.open(target, ANSWER_MS);
       try {
-        for (const setting of SETTINGS[side.server.engine]) await side.ask(setting);
+        await side.ask(SETTINGS[side.server.engine]);
       } catch (error) {
         side.destroy();
         throw error;
       }
-      return new Asking(side, separators);
+      return new Asking(side, separators, kept);
     });
   }
 }
 
-/** Texts are printed as they are kept. What DDL is at work on is left out; in MySQL a second is the least. */
+/**
+ * Whatever the server gives its sessions: all rows, as UTF-8, of now, with texts as they are kept. What DDL is at work on is left out; in
+ * MySQL a second is the least.
+ */
+const COMMON = `SET NAMES utf8mb4, SESSION sql_mode = '', autocommit = 1, sql_select_limit = 18446744073709551615, sql_big_selects = 1`;
 const SETTINGS = {
-  mysql: [`SET SESSION sql_mode = '', transaction_read_only = 1, lock_wait_timeout = 1`],
-  mariadb: [`SET SESSION sql_mode = '', tx_read_only = 1, lock_wait_timeout = 0`],
+  mysql: `${COMMON}, lock_wait_timeout = 1, transaction_read_only = 1`,
+  mariadb: `${COMMON}, lock_wait_timeout = 0, tx_read_only = 1`,
 } as const;
 
 /**
@@ -43,13 +48,21 @@ const SETTINGS = {
  */
 const NO_ANSWER: ReadonlySet<number> = new Set([1044, 1142, 1143, 1227, 1370, 1146, 1305, 1360, 1205]);
 
+/** Answers of the last time to questions that are about one version of something: asked again, they have the same. */
+interface Kept {
+  answers: ReadonlyMap<string, string>;
+}
+const OF_ONE_VERSION = /^SHOW CREATE .* \/\* [0-9a-f]{64} \*\/$/s;
+
 class Asking implements CatalogSide {
   readonly #side: Side;
   readonly #separators: Separators;
+  readonly #kept: Kept;
 
-  constructor(side: Side, separators: Separators) {
+  constructor(side: Side, separators: Separators, kept: Kept) {
     this.#side = side;
     this.#separators = separators;
+    this.#kept = kept;
   }
 
   get gone(): boolean {
@@ -60,14 +73,24 @@ class Asking implements CatalogSide {
   async ask(question: string): Promise<string> {
     const { questions, rows, denied } = this.#separators;
     const answers: string[] = [];
+    const kept = new Map<string, string>();
     for (const one of question.split(questions)) {
-      const answer = await this.#side.ask(one).catch((error: unknown) => {
-        if (error instanceof Refused && NO_ANSWER.has(error.errno)) return null;
-        throw error;
-      });
-      answers.push(answer === null ? denied : linesOf(answer).join(rows));
+      const answer = this.#kept.answers.get(one) ?? (await this.#answer(one, rows));
+      if (answer !== null && OF_ONE_VERSION.test(one)) kept.set(one, answer);
+      answers.push(answer ?? denied);
     }
+    if (kept.size > 0) this.#kept.answers = kept;
     return answers.join(questions);
+  }
+
+  /** Null: it is not to be had. */
+  async #answer(question: string, rows: string): Promise<string | null> {
+    try {
+      return linesOf(await this.#side.ask(question)).join(rows);
+    } catch (error) {
+      if (error instanceof Refused && NO_ANSWER.has(error.errno)) return null;
+      throw error;
+    }
   }
 
   destroy(): void {

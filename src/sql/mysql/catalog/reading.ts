@@ -71,7 +71,7 @@ function describe(catalog: Catalog): string {
       users(triggers)
         .filter(({ source }) => source === null)
         .map(named),
-      'can not look into triggers',
+      'can not look into triggers, whose doings count for nothing:',
       'TRIGGER',
     ),
     listed(

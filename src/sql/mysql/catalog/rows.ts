@@ -4,6 +4,7 @@
 // table's or view's definition under a lock that only DDL's last step excludes) nothing does either: lock_wait_timeout is 0, and what could
 // not be read in that moment is left out and read again.
 
+import { createHash } from 'node:crypto';
 import type { MysqlContext } from '../context.ts';
 
 export type Kind = 'table' | 'view' | 'sequence';
@@ -39,6 +40,7 @@ export interface TriggerRow {
   readonly table: string;
   readonly name: string;
   readonly event: 'INSERT' | 'UPDATE' | 'DELETE';
+  /** Null: the account may not see it. */
   readonly source: Source | null;
   readonly sql_mode: string;
 }
@@ -56,6 +58,7 @@ export interface RoutineRow {
   readonly type: 'FUNCTION' | 'PROCEDURE' | 'PACKAGE' | 'PACKAGE BODY';
   /** 'SQL', or MySQL's other languages. */
   readonly language: string;
+  /** Null: the account may not see it. */
   readonly source: Source | null;
   readonly sql_mode: string;
 }
@@ -219,20 +222,20 @@ function sourcesOf(answer: string): readonly string[] {
     rowsOf(answers[parts.findIndex(([other]) => other === name)] ?? '') ?? [];
   const exact = (body: string | null | undefined): boolean => typeof body !== 'string' || !NOT_EXACT.test(body);
   return [
-    ...rows('routines').flatMap(([schema, name, type, , body]) => (exact(body) ? [] : [show(type, schema, name)])),
-    ...rows('triggers').flatMap(([schema, , name, , body]) => (exact(body) ? [] : [show('TRIGGER', schema, name)])),
+    ...rows('routines').flatMap((row) => (exact(row[4]) ? [] : [show(row[2], row[0], row[1], row)])),
+    ...rows('triggers').flatMap((row) => (exact(row[4]) ? [] : [show('TRIGGER', row[0], row[2], row)])),
   ];
 }
 
 type Columns = readonly (string | null)[];
 
-function show(
-  type: string | null | undefined,
-  schema: string | null | undefined,
-  name: string | null | undefined,
-): string {
-  const quoted = (text: string | null | undefined): string => `\`${(text ?? '').replaceAll('`', '``')}\``;
-  return `SHOW CREATE ${type ?? ''} ${quoted(schema)}.${quoted(name)}`;
+type Text = string | null | undefined;
+
+/** The row that it is about, as a comment: another one is another question, so an answer can be kept. */
+function show(type: Text, schema: Text, name: Text, row: Columns): string {
+  const quoted = (text: Text): string => `\`${(text ?? '').replaceAll('`', '``')}\``;
+  const version = createHash('sha256').update(JSON.stringify(row)).digest('hex');
+  return `SHOW CREATE ${type ?? ''} ${quoted(schema)}.${quoted(name)} /* ${version} */`;
 }
 
 function rowsOf(answer: string): Columns[] | null {
@@ -264,8 +267,8 @@ export function* readParts(answer: string, sources: string): Generator<void, Cat
   const source = (question: string, body: string | null | undefined): Source | null => {
     if (typeof body !== 'string') return null;
     const created = whole.get(question);
-    if (created === undefined) return { text: body, whole: false };
-    return created === null ? null : { text: created, whole: true };
+    // What could not be read just then is no text that anybody can read.
+    return created === undefined ? { text: body, whole: false } : { text: created ?? '', whole: true };
   };
   const [[lower_case, version] = []] = of('server');
   return {
@@ -280,21 +283,21 @@ export function* readParts(answer: string, sources: string): Generator<void, Cat
       engine: kindOf(text(type)) === 'view' ? '' : (engine ?? null),
     })),
     views: new Map(of('views').map(([schema, name, query]) => [`${text(schema)}\0${text(name)}`, query ?? null])),
-    triggers: of('triggers').map(([schema, table, name, event, body, sql_mode]) => ({
-      schema: text(schema),
-      table: text(table),
-      name: text(name),
-      event: text(event) as TriggerRow['event'],
-      source: source(show('TRIGGER', schema, name), body),
-      sql_mode: text(sql_mode),
+    triggers: of('triggers').map((row) => ({
+      schema: text(row[0]),
+      table: text(row[1]),
+      name: text(row[2]),
+      event: text(row[3]) as TriggerRow['event'],
+      source: source(show('TRIGGER', row[0], row[2], row), row[4]),
+      sql_mode: text(row[5]),
     })),
-    routines: of('routines').map(([schema, name, type, language, body, sql_mode]) => ({
-      schema: text(schema),
-      name: text(name),
-      type: text(type) as RoutineRow['type'],
-      language: text(language).toUpperCase(),
-      source: source(show(type, schema, name), body),
-      sql_mode: text(sql_mode),
+    routines: of('routines').map((row) => ({
+      schema: text(row[0]),
+      name: text(row[1]),
+      type: text(row[2]) as RoutineRow['type'],
+      language: text(row[3]).toUpperCase(),
+      source: source(show(row[2], row[0], row[1], row), row[4]),
+      sql_mode: text(row[5]),
     })),
     foreign_keys: of('foreign_keys').map(([schema, table, to_schema, to_table, deleted, updated]) => ({
       schema: text(schema),

@@ -129,6 +129,7 @@ describe('triggers and foreign keys', () => {
       trigger('t', 'DELETE', 'CALL p(OLD.id)'),
       trigger('child', 'DELETE', 'DELETE FROM secret'),
       trigger('dark', 'INSERT', null),
+      { ...trigger('torn', 'INSERT', null), source: { text: '', whole: true } },
     ],
     routines: [routine('PROCEDURE', 'p', 'UPDATE u SET id = 1')],
     foreign_keys: [
@@ -143,7 +144,7 @@ describe('triggers and foreign keys', () => {
       },
       { schema: 'app', table: 'other', to_schema: 'app', to_table: 'u', deleted: 'RESTRICT', updated: 'CASCADE' },
     ],
-    tables: ['child', 'grandchild', 'other', 'dark'].map((name) => table(name)),
+    tables: ['child', 'grandchild', 'other', 'dark', 'torn'].map((name) => table(name)),
   });
 
   test.each([
@@ -158,7 +159,8 @@ describe('triggers and foreign keys', () => {
     ['DELETE FROM u', ['write app.child', 'write app.grandchild', 'write app.u']],
     ['DELETE u FROM u JOIN t ON u.id = t.id', ['read app.t', 'write app.child', 'write app.grandchild', 'write app.u']],
     ['UPDATE u SET id = 3', ['write app.other', 'write app.u']],
-    ['INSERT INTO dark VALUES (1)', ['code app.dark_insert?', 'write app.dark']],
+    ['INSERT INTO dark VALUES (1)', ['write app.dark']],
+    ['INSERT INTO torn VALUES (1)', ['code app.torn_insert?', 'write app.torn']],
     ['SELECT * FROM t', ['read app.t']],
   ])('%s', (sql, expected) => {
     expect(found(look(sql, catalog))).toEqual(expected);
@@ -267,12 +269,14 @@ describe('names', () => {
   const views = { V: 'select `secret`.`id` AS `id` from `app`.`secret`' };
   test('of tables are told apart by their case where the server does so', () => {
     expect(found(look('SELECT * FROM v', catalogOf({}, views)))).toEqual(['read app.v']);
+    expect(found(look('DELETE FROM APP.T', catalogOf({ lower_case: 1 })))).toEqual(['write app.t']);
+    expect(found(look('SELECT * FROM APP.Nobody', catalogOf({ lower_case: 1 })))).toEqual(['read app.nobody']);
     expect(found(look('SELECT * FROM v', catalogOf({ lower_case: 2 }, views)))).toEqual([
+      'read app.V',
       'read app.secret',
-      'read app.v',
     ]);
     expect(found(look('SELECT * FROM APP.v', catalogOf({ lower_case: 1 }, views)))).toEqual([
-      'read APP.v',
+      'read app.V',
       'read app.secret',
     ]);
   });
@@ -305,6 +309,22 @@ describe('names', () => {
     });
     expect(found(look('SELECT * FROM files', catalog))).toEqual(['admin file', 'export file', 'read app.files']);
     expect(found(look('SELECT * FROM merged', catalog))).toEqual(['code app.merged?', 'read app.merged']);
+  });
+
+  test('of a table that nobody has: to drop it is no DDL', () => {
+    const nothing = look('DROP TABLE IF EXISTS scratch; CREATE TEMPORARY TABLE scratch (id INT)', catalogOf());
+    expect(found(nothing)).toEqual(['read', 'write app.scratch']);
+    expect(nothing.missing).toBe(true);
+    expect(found(look('DROP TABLE IF EXISTS scratch, t', catalogOf()))).toEqual(['ddl app.t', 'read']);
+    expect(found(look('DROP TABLE scratch', catalogOf()))).toEqual(['ddl app.scratch']);
+    expect(found(look('CREATE TABLE x (id INT); DROP TABLE IF EXISTS x', catalogOf()))).toEqual([
+      'ddl app.x',
+      'ddl app.x',
+    ]);
+    expect(found(look('DROP TABLE IF EXISTS other.x', catalogOf({ rights: [['app', 'SELECT']] })))).toEqual([
+      'ddl other.x',
+    ]);
+    expect(found(look('DROP TABLE IF EXISTS x', null))).toEqual(['ddl app.x']);
   });
 
   test('of a table that DDL is at work on', () => {
@@ -393,10 +413,12 @@ describe('reading', () => {
   ].join(BETWEEN);
 
   test('bodies that are not printed as they are get asked for', () => {
-    expect(sourceQuestions(ANSWERS).split(BETWEEN)).toEqual([
-      'SHOW CREATE FUNCTION `app`.`q``q`',
-      'SHOW CREATE TRIGGER `app`.`g`',
+    const asked = sourceQuestions(ANSWERS);
+    expect(asked.split(BETWEEN)).toEqual([
+      expect.stringMatching(/^SHOW CREATE FUNCTION `app`.`q``q` \/\* [0-9a-f]{64} \*\/$/),
+      expect.stringMatching(/^SHOW CREATE TRIGGER `app`.`g` \/\* [0-9a-f]{64} \*\/$/),
     ]);
+    expect(sourceQuestions(ANSWERS.replace("SET @a = ''", "SET @b = ''"))).not.toBe(asked);
   });
 
   test('answers become a catalog', () => {
@@ -409,7 +431,7 @@ describe('reading', () => {
       loadable: null,
       torn: 1,
       tables: [{ kind: 'table' }, { kind: 'view', engine: '' }, { kind: 'sequence' }],
-      triggers: [{ source: null }],
+      triggers: [{ source: { text: '', whole: true } }],
       routines: [{ source: { text: 'SELECT 1', whole: false } }, { source: { whole: true } }, { source: null }],
     });
     expect(() => [...readParts('', '')]).toThrow('no catalog');
