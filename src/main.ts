@@ -48,6 +48,8 @@ import { MysqlCatalog } from './upstream/mysql/catalog.ts';
 import { connectMysql } from './upstream/mysql/connect.ts';
 import { createPlanner as createMysqlPlanner } from './upstream/mysql/impact.ts';
 import { PLAIN } from './upstream/mysql/kill.ts';
+import { nameOf, untested } from './upstream/mysql/login.ts';
+import { lookAtMysql } from './upstream/mysql/look.ts';
 import { PostgresCatalog } from './upstream/postgres/catalog.ts';
 import { connectUpstream } from './upstream/postgres/connect.ts';
 import { createPlanner } from './upstream/postgres/impact.ts';
@@ -151,7 +153,7 @@ const build = async (
 
   const catalogs = new Catalogs(config, log);
   closers.push(() => catalogs.close());
-  await catalogs.introduce();
+  await Promise.all([catalogs.introduce(), ...config.mysql.map((upstream) => introduceMysql(upstream, config, log))]);
   const gates = new Map<string, Gate>();
   closers.push(async () => {
     for (const gate of gates.values()) await gate.close();
@@ -304,7 +306,30 @@ const target = (upstream: PostgresConfig, identity: Identity, user: string, conf
 /** `user` null: for what the server says of itself before anybody logs in. */
 const mysqlTarget = (upstream: MysqlConfig, identity: Identity, user: string | null, config: Config) => {
   const login = (user === null ? null : identity.upstream(user)) ?? upstream.upstream;
-  return { ...server(upstream, config), user: login.user, password: login.password ?? '' };
+  return { ...mysqlServer(upstream, config), user: login.user, password: login.password ?? '' };
+};
+
+const mysqlServer = (upstream: MysqlConfig, config: Config) => ({
+  ...server(upstream, config),
+  allow_untested_version: upstream.allow_untested_version,
+});
+
+/** Says which server it is, or that there is none: that keeps nothing from starting, each login tries again. */
+const introduceMysql = async (upstream: MysqlConfig, config: Config, log: Log): Promise<void> => {
+  const { name, upstream: to } = upstream;
+  try {
+    const line = await connectMysql(
+      { ...mysqlServer(upstream, config), user: to.user, password: to.password ?? '' },
+      PLAIN,
+    );
+    line.end();
+    const beyond = untested(line.server);
+    const found = `${name}: the server is ${nameOf(line.server)}`;
+    if (beyond === null) log.info(found);
+    else log.warn(`${found}, which is not ${beyond}: its SQL may mean what nobody has tried (allow_untested_version)`);
+  } catch (error) {
+    log.error({ err: error }, `${name} can not be used yet; each login tries again`);
+  }
 };
 
 /** A session of a client that was let in: judged from its first command on. */
@@ -407,7 +432,7 @@ class Catalogs {
     if (login === null) return null;
     return this.#one(JSON.stringify([upstream.name]), () => {
       const { user, password } = login;
-      const to = { ...server(upstream, this.#config), user, password: password ?? '' };
+      const to = { ...mysqlServer(upstream, this.#config), user, password: password ?? '' };
       return new MysqlCatalog({
         ...this.#told(upstream.name, user, MYSQL_READING),
         separators: SEPARATORS,
@@ -600,7 +625,28 @@ const operatorLine = (event: ApprovalEvent, request: Request): RequestLine | nul
   }
 };
 
-const deps: Deps = { serve };
+export const deps: Deps = {
+  serve,
+  lookAtMysql: (upstream, { user, password }, config) =>
+    lookAtMysql({ ...mysqlServer(upstream, config), user, password: password ?? '' }, upstream.upstream.database),
+  async readMysqlCatalog(upstream, config) {
+    const login = catalogLogin(upstream);
+    if (login === null) return null;
+    const { user, password } = login;
+    const { fresh_ms } = MYSQL_READING;
+    const told: { seen: string | null; why: string } = { seen: null, why: '' };
+    const catalog = new MysqlCatalog({
+      reading: MYSQL_READING,
+      separators: SEPARATORS,
+      target: { ...mysqlServer(upstream, config), user, password: password ?? '' },
+      found: (what) => void (told.seen = what),
+      lost: (error) => void (told.why = error instanceof Error ? error.message : String(error)),
+    });
+    await catalog.introduce();
+    await catalog.end();
+    return { user, fresh_ms, ...told };
+  },
+};
 
 // Tests import `serve` from here; only as the program itself does it run a command.
 if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === (await realpath(process.argv[1])))

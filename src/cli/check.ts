@@ -5,11 +5,19 @@ import { dirname } from 'node:path';
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import { Command } from 'commander';
 import pg from 'pg';
-import { type Config, ConfigError, isLoopback, loadConfig, type PostgresConfig } from '../config/config.ts';
+import {
+  type Config,
+  ConfigError,
+  isLoopback,
+  loadConfig,
+  type MysqlConfig,
+  type PostgresConfig,
+} from '../config/config.ts';
 import { openUsers } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
 import { EXIT } from './failure.ts';
+import type { Deps, MysqlLook } from './ports.ts';
 
 export interface Finding {
   readonly level: 'ok' | 'warn' | 'fail';
@@ -53,21 +61,24 @@ interface ServerFacts {
   readonly memberships: readonly string[];
 }
 
-export function checkCommand(): Command {
+export function checkCommand(deps: LookDeps): Command {
   return new Command('check')
     .description('look for what is wrong: configuration, policy, users, folders, servers')
     .option('--config <file>', 'configuration', 'holdpoint.yaml')
     .option('--json', 'one JSON object per finding')
     .addHelpText('after', '\nExit status: 0 nothing failed (there may be warnings), 1 something failed.')
     .action(async (options: { config: string; json?: true }) => {
-      const findings = await check(options.config);
+      const findings = await check(options.config, deps);
       process.stdout.write(findings.map(options.json ? (one) => `${JSON.stringify(one)}\n` : line).join(''));
       process.exitCode = findings.some(({ level }) => level === 'fail') ? EXIT.failed : EXIT.ok;
     });
 }
 
+/** How MySQL servers are looked at. */
+type LookDeps = Pick<Deps, 'lookAtMysql' | 'readMysqlCatalog'>;
+
 /** All findings, in the order to read and mend them. Rejects never for what it looks at. */
-export async function check(path: string): Promise<Finding[]> {
+export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
   let config: Config;
   try {
     config = await loadConfig(path);
@@ -81,7 +92,12 @@ export async function check(path: string): Promise<Finding[]> {
     ...(await users(config)),
     ...(await data(config)),
     ...exposure(config),
-    ...(await Promise.all(config.postgres.map((listener) => server(listener, config.identity.users)))).flat(),
+    ...(
+      await Promise.all([
+        ...config.postgres.map((listener) => server(listener, config.identity.users)),
+        ...config.mysql.map((listener) => mysqlServer(listener, config, deps)),
+      ])
+    ).flat(),
   ];
 }
 
@@ -162,7 +178,9 @@ async function data(config: Config): Promise<Finding[]> {
 
 /** Ends of connections that others on the network could read. */
 function exposure(config: Config): Finding[] {
-  const agents = config.postgres.filter(({ listen, tls }) => !isLoopback(listen.host) && tls === null);
+  const agents = [...config.postgres, ...config.mysql].filter(
+    ({ listen, tls }) => !isLoopback(listen.host) && tls === null,
+  );
   const found = agents.map(({ name, listen }) => ({
     level: 'warn' as const,
     about: name,
@@ -257,8 +275,7 @@ async function catalog(config: PostgresConfig): Promise<Finding[]> {
     const { rows } = await client.query<Record<string, string>>(READING.rows);
     const [answer = ''] = Object.values(rows[0] ?? {});
     const seen = READING.describe(READING.make(answer));
-    const bound = `changes are seen within ${READING.fresh_ms / 1000} s, and until then a statement may be judged by what was there`;
-    return [{ level: 'ok', about, text: `${where}: ${seen}; ${bound}` }];
+    return [{ level: 'ok', about, text: `${where}: ${seen}; ${bound(READING.fresh_ms)}` }];
   } catch (error) {
     return [
       {
@@ -314,7 +331,6 @@ function judge(config: PostgresConfig, facts: ServerFacts): Finding[] {
     facts.replication && !facts.superuser ? 'REPLICATION' : '',
     ...facts.memberships,
   ].filter((power) => power !== '');
-  const skew_ms = Math.abs(Number(facts.clock_ms) - Date.now());
   const found: Finding[] = [
     { level: 'ok', about, text: `${user}@${host}:${port}/${database}, PostgreSQL ${facts.version}` },
   ];
@@ -337,28 +353,89 @@ function judge(config: PostgresConfig, facts: ServerFacts): Finding[] {
       text: `role ${user} is too powerful (${powers.join(', ')}); give the gateway a role with the agents' rights only`,
     });
   }
-  if (config.upstream_tls.mode === 'disable' && !isLoopback(host)) {
-    found.push({
+  return [...found, ...wayTo(config), ...clock(about, Number(facts.clock_ms))];
+}
+
+/** Who could listen, or pose as the server. */
+function wayTo({ name: about, upstream: { host }, upstream_tls: { mode } }: PostgresConfig | MysqlConfig): Finding[] {
+  if (mode === 'disable' && !isLoopback(host))
+    return [
+      { level: 'warn', about, text: `the connection to ${host} has no TLS; set upstream_tls: {mode: verify-full}` },
+    ];
+  if (mode === 'require')
+    return [{ level: 'warn', about, text: `any server may pose as ${host} (upstream_tls require); use verify-full` }];
+  return [];
+}
+
+function clock(about: string, clock_ms: number): Finding[] {
+  const skew_ms = Math.abs(clock_ms - Date.now());
+  if (skew_ms <= CLOCK_SKEW_MS_MAX) return [];
+  const text = `the server's clock and this one differ by ${(skew_ms / 1000).toFixed(1)} s; records and deadlines use this one`;
+  return [{ level: 'warn', about, text }];
+}
+
+/** The listener's own login, and those that agents have instead. */
+async function mysqlServer(listener: MysqlConfig, config: Config, deps: LookDeps): Promise<Finding[]> {
+  const logins = [listener.upstream, ...(await ownLogins(config.identity.users))];
+  const found = await Promise.all(
+    logins.map(async (login) => judgeMysql(listener, login.user, await deps.lookAtMysql(listener, login, config))),
+  );
+  const here = found.flat();
+  const [own] = here;
+  if (own?.level === 'ok') here.push(await mysqlCatalog(listener, config, deps));
+  return [...new Map(here.map((finding) => [finding.text, finding])).values()];
+}
+
+/** What the gateway sees of what users made on the server, and what not. */
+async function mysqlCatalog(listener: MysqlConfig, config: Config, deps: LookDeps): Promise<Finding> {
+  const about = listener.name;
+  const read = await deps.readMysqlCatalog(listener, config);
+  if (read === null)
+    return {
       level: 'warn',
       about,
-      text: `the connection to ${host} has no TLS; set upstream_tls: {mode: verify-full}`,
-    });
-  }
-  if (config.upstream_tls.mode === 'require') {
-    found.push({
-      level: 'warn',
-      about,
-      text: `any server may pose as ${host} (upstream_tls require); use verify-full`,
-    });
-  }
-  if (skew_ms > CLOCK_SKEW_MS_MAX) {
-    found.push({
-      level: 'warn',
-      about,
-      text: `the server's clock and this one differ by ${(skew_ms / 1000).toFixed(1)} s; records and deadlines use this one`,
-    });
-  }
-  return found;
+      text: 'catalog: none; functions and procedures that users made are unknown, and held',
+    };
+  const { user, seen, why, fresh_ms } = read;
+  const where = `the catalog, as ${user}`;
+  return seen === null
+    ? { level: 'warn', about, text: `${where}, can not be read: ${why}; whatever names a table there is held` }
+    : { level: 'ok', about, text: `${where}: ${seen}; ${bound(fresh_ms)}` };
+}
+
+const bound = (fresh_ms: number): string =>
+  `changes are seen within ${fresh_ms / 1000} s, and until then a statement may be judged by what was there`;
+
+function judgeMysql(listener: MysqlConfig, user: string, seen: MysqlLook): Finding[] {
+  const { name: about, upstream, allow_untested_version } = listener;
+  const { host, port, database } = upstream;
+  const who = `${user}@${host}:${port}${database === '' ? '' : `/${database}`}`;
+  if (seen.failed !== null) return [{ level: 'fail', about, text: `${who}: ${seen.failed}` }];
+  const { server: name, beyond, powers, system_tables, clock_ms } = seen;
+  const rights = `give the gateway an account with the agents' rights, in the databases that are guarded only`;
+  const found: Finding[] = [{ level: 'ok', about, text: `${who}, ${name}` }];
+  if (beyond !== null)
+    found.push(
+      allow_untested_version
+        ? { level: 'warn', about, text: `${name} is not ${beyond}: its SQL may mean what nobody has tried` }
+        : {
+            level: 'fail',
+            about,
+            text: `${name} is not ${beyond}; the gateway does not connect to it without allow_untested_version: true`,
+          },
+    );
+  if (powers.length > 0)
+    found.push({ level: 'warn', about, text: `account ${user} has rights on *.* (${listed(powers)}); ${rights}` });
+  if (system_tables)
+    found.push({ level: 'warn', about, text: `account ${user} has rights in the database mysql; ${rights}` });
+  return [...found, ...wayTo(listener), ...clock(about, clock_ms)];
+}
+
+const POWERS_NAMED_MAX = 6;
+
+function listed(powers: readonly string[]): string {
+  const more = powers.length - POWERS_NAMED_MAX;
+  return more <= 0 ? powers.join(', ') : `${powers.slice(0, POWERS_NAMED_MAX).join(', ')} and ${more} more`;
 }
 
 function tlsOptions({ upstream_tls, upstream }: PostgresConfig): false | ConnectionOptions {

@@ -21,6 +21,13 @@ postgres:
     # tls: {cert: holdpoint.pem, key: holdpoint.key}         # the agents' side: needed unless they are on this machine
     tags: {env: dev}              # facts that rules may ask for
 
+# mysql:                          # MySQL 8.0 to 9.x, MariaDB 10.6 to 11.8; with or instead of postgres
+#   - name: shop
+#     listen: 127.0.0.1:6033
+#     # An account with the agents' rights, in the databases that are guarded only.
+#     upstream: "mysql://gateway:\${MYSQL_PWD}@127.0.0.1:3306/shop"
+#     tags: {env: dev}
+
 review:
   listen: 127.0.0.1:8080          # console and API for reviewers
   # url: https://holdpoint.example

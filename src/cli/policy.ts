@@ -3,12 +3,13 @@
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
-import { runExamples } from '../policy/examples.ts';
+import { type Engine, runExamples } from '../policy/examples.ts';
 import { type LoadedPolicy, loadPolicy } from '../policy/load.ts';
 import { formatPolicyError } from '../policy/source.ts';
 import type { PolicyError, PolicyQuestion } from '../policy/types.ts';
 import { analyseWithSession, type Explained, type ExplainedSession } from '../sql/explain.ts';
 import type { Analysis } from '../sql/findings.ts';
+import { analyseMysqlWithSession } from '../sql/mysql/explain.ts';
 import { PostgresAnalyser } from '../sql/postgres/analyser.ts';
 import { refusedAnalysis } from '../sql/postgres/analysis.ts';
 import { explanationJson, explanationText } from './explanation.ts';
@@ -77,18 +78,19 @@ export function policyCommand(options: PolicyCommandOptions = {}): Command {
 
 const EXPLAIN_HELP = `
 A line of standard input: {"id": any, "sql": text | "sql_hex": bytes, "session": {...}, "as": {...}}, with
-session {server_version, database, search_path, role, in_transaction, earlier: [sql]} and as {id, kind, groups, sponsor},
-all optional. One line comes out for each, in order.
+session {server_version, database, role, in_transaction, earlier: [sql]}, of PostgreSQL also search_path, of MySQL and
+MariaDB sql_mode and charset, and as {id, kind, groups, sponsor}, all optional. One line comes out for each, in order.
 
 Exit status: 0; 1 for a fault, or a line without a statement; 2 when an input line was not JSON.
 Examples:
   holdpoint policy explain --engine postgres "COPY customers TO STDOUT"
+  holdpoint policy explain --engine mariadb "SELECT * FROM customers INTO OUTFILE '/tmp/x'"
   echo '{"id": 1, "sql": "DROP TABLE t"}' | holdpoint policy explain --engine postgres`;
 
 type Io = Required<PolicyCommandOptions>;
 
 interface ExplainOptions {
-  readonly engine: 'postgres' | 'mysql' | 'mariadb';
+  readonly engine: Engine;
   readonly policy: string;
   readonly upstream?: string;
   readonly json?: true;
@@ -112,52 +114,75 @@ async function check(io: Io, file: string, json: boolean): Promise<void> {
 
 async function test(io: Io, file: string, json: boolean): Promise<void> {
   const policy = await loadOrFail(file);
-  const results = await withPostgres(io, ({ analyse }) =>
-    runExamples(policy, async (engine, sql) =>
-      engine === 'postgres' ? (await analyse(Buffer.from(sql), {})).analysis : null,
-    ),
+  const results = await withPostgres(io, (postgres) =>
+    runExamples(policy, async (engine, sql) => {
+      const { analyse } = engine === 'postgres' ? forPostgres(postgres) : forMysql(engine);
+      return (await analyse(Buffer.from(sql), {})).analysis;
+    }),
   );
   const count = (outcome: string) => results.filter((result) => result.outcome === outcome).length;
   for (const { path, ...result } of results) {
-    const { outcome, rule, expected, sql } = result;
-    const row = `${outcome.padEnd(8)}${rule.padEnd(22)}${expected.padEnd(8)}${oneLine(sql)}`;
+    const { outcome, rule, expected, engine, sql } = result;
+    const row = `${outcome.padEnd(8)}${rule.padEnd(22)}${expected.padEnd(8)}${engine.padEnd(10)}${oneLine(sql)}`;
     await io.write(json ? `${JSON.stringify(result)}\n` : `${row}\n`);
     if (outcome === 'failed') io.complain(formatPolicyError(policy.error(path, result.detail)));
   }
-  if (count('skipped') > 0) io.complain(`${count('skipped')} skipped: this release analyses PostgreSQL only`);
   if (count('passed') === 0) io.complain(`${file} has no example that could be run`);
   if (!json) await io.write(`${count('passed')} passed, ${count('failed')} failed\n`);
   if (count('failed') > 0 || count('passed') === 0) process.exitCode = EXIT.failed;
 }
 
 async function explain(io: Io, sql: string | undefined, given: ExplainOptions): Promise<void> {
-  if (given.engine !== 'postgres')
-    throw new Failure(
-      `--engine ${given.engine}: comes with MySQL support, which is not in this release; use --engine postgres`,
-    );
   if (given.upstream !== undefined)
     throw new Failure(
       '--upstream: names are not yet resolved with a live catalog; leave it out, and a name that needs one is `unresolved`',
     );
   const policy = await loadOrFail(given.policy);
-  await withPostgres(io, (postgres) =>
+  const run = (engine: EngineAnalysis): Promise<void> =>
     sql === undefined
-      ? explainLines(io, policy, postgres)
-      : explainArgument(io, policy, postgres, sql, given.json ?? false),
-  );
+      ? explainLines(io, policy, engine)
+      : explainArgument(io, policy, engine, sql, given.json ?? false);
+  if (given.engine === 'postgres') await withPostgres(io, (postgres) => run(forPostgres(postgres)));
+  else await run(forMysql(given.engine));
 }
+
+/** An engine's analysis of texts, of a session as a line describes it. */
+interface EngineAnalysis {
+  readonly engine: Engine;
+  readonly analyse: (sql: Uint8Array, session: Described) => Promise<Explained> | Explained;
+}
+
+const forPostgres = ({ analyse }: PostgresAnalysis): EngineAnalysis => ({
+  engine: 'postgres',
+  analyse: (sql, { server_version, database, search_path, role, in_transaction, earlier }) =>
+    analyse(sql, {
+      ...given({ database, search_path, role, in_transaction, earlier }),
+      ...(server_version === undefined ? {} : { server_version: Number.parseInt(String(server_version), 10) }),
+    }),
+});
+
+const forMysql = (engine: 'mysql' | 'mariadb'): EngineAnalysis => ({
+  engine,
+  analyse: (sql, session) => analyseMysqlWithSession(engine, Buffer.from(sql).toString('latin1'), given(session)),
+});
+
+type Given<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+/** Without the keys that have no value. */
+const given = <T extends object>(all: T): Given<T> =>
+  Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Given<T>;
 
 async function explainArgument(
   io: Io,
   policy: LoadedPolicy,
-  postgres: PostgresAnalysis,
+  engine: EngineAnalysis,
   sql: string,
   json: boolean,
 ): Promise<void> {
   const bytes = Buffer.from(sql);
   const input = LINE.parse({});
-  const { analysis, ...state } = await postgres.analyse(bytes, input.session);
-  const explained = policy.explain(question(analysis, input, state));
+  const { analysis, ...state } = await engine.analyse(bytes, input.session);
+  const explained = policy.explain(question(engine.engine, analysis, input, state));
   const rules = policy.file.rules.map(({ id }) => id);
   const text = json
     ? JSON.stringify(explanationJson(null, analysis, explained))
@@ -165,7 +190,7 @@ async function explainArgument(
   await io.write(`${text}\n`);
 }
 
-async function explainLines(io: Io, policy: LoadedPolicy, postgres: PostgresAnalysis): Promise<void> {
+async function explainLines(io: Io, policy: LoadedPolicy, engine: EngineAnalysis): Promise<void> {
   if (io.stdin.isTTY) throw new Failure('give a statement as argument, or JSON lines on standard input', EXIT.usage);
   let out = '';
   for await (const { number, text } of readLines(io.stdin)) {
@@ -177,7 +202,7 @@ async function explainLines(io: Io, policy: LoadedPolicy, postgres: PostgresAnal
       process.exitCode = EXIT.usage;
       continue;
     }
-    out += `${JSON.stringify(await explainLine(io, policy, postgres, number, value))}\n`;
+    out += `${JSON.stringify(await explainLine(io, policy, engine, number, value))}\n`;
     if (out.length >= OUTPUT_CHARACTERS) {
       await io.write(out);
       out = '';
@@ -189,7 +214,7 @@ async function explainLines(io: Io, policy: LoadedPolicy, postgres: PostgresAnal
 async function explainLine(
   io: Io,
   policy: LoadedPolicy,
-  postgres: PostgresAnalysis,
+  engine: EngineAnalysis,
   number: number,
   value: unknown,
 ): Promise<unknown> {
@@ -203,18 +228,15 @@ async function explainLine(
     process.exitCode ??= EXIT.failed;
     const id = typeof value === 'object' && value !== null && 'id' in value ? value.id : null;
     const analysis = unreadable(why);
-    return explanationJson(
-      id,
-      analysis,
-      policy.explain(question(analysis, LINE.parse({}), { in_transaction: false, role: null, role_is_local: false })),
-    );
+    const state = { in_transaction: false, role: null, role_is_local: false };
+    return explanationJson(id, analysis, policy.explain(question(engine.engine, analysis, LINE.parse({}), state)));
   }
   const exact = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-  const { analysis, ...state } = await postgres.analyse(exact, input.session);
-  return explanationJson(input.id, analysis, policy.explain(question(analysis, input, state)));
+  const { analysis, ...state } = await engine.analyse(exact, input.session);
+  return explanationJson(input.id, analysis, policy.explain(question(engine.engine, analysis, input, state)));
 }
 
-// `params`, `sql_mode` and `charset` are accepted and change nothing here: no fact of PostgreSQL depends on them.
+// `params` are accepted and change nothing, nor do the keys of the other engine: search_path, sql_mode and charset.
 const LINE = z.object({
   id: z.unknown().default(null),
   sql: z.string().optional(),
@@ -227,16 +249,13 @@ const LINE = z.object({
       server_version: z.union([z.number(), z.string().regex(/^\d+/, 'not a version')]),
       database: z.string(),
       search_path: z.string(),
+      sql_mode: z.string(),
+      charset: z.string(),
       role: z.string(),
       in_transaction: z.boolean(),
       earlier: z.array(z.string()),
     })
     .partial()
-    .transform(({ server_version, ...rest }): ExplainedSession => {
-      const known = Object.entries(rest).filter(([, value]) => value !== undefined);
-      const major = Number.parseInt(String(server_version), 10);
-      return { ...Object.fromEntries(known), ...(server_version === undefined ? {} : { server_version: major }) };
-    })
     .prefault({}),
   as: z
     .object({
@@ -248,16 +267,26 @@ const LINE = z.object({
     .prefault({}),
 });
 type Input = z.output<typeof LINE>;
+type Described = Input['session'];
+
+/** What stands for a listener's login and for its database. */
+const ASSUMED = {
+  postgres: { authentication: 'scram-sha-256', database: 'postgres' },
+  mysql: { authentication: 'caching_sha2_password', database: 'app' },
+  mariadb: { authentication: 'caching_sha2_password', database: 'app' },
+} as const;
 
 function question(
+  engine: Engine,
   analysis: Analysis,
   { session, as }: Input,
   state: Pick<Explained, 'in_transaction' | 'role' | 'role_is_local'>,
 ): PolicyQuestion {
+  const { authentication, database } = ASSUMED[engine];
   return {
     analysis,
-    who: { ...as, authentication: 'scram-sha-256', address: '127.0.0.1' },
-    where: { engine: 'postgres', upstream: 'explain', database: session.database ?? 'postgres', tags: {} },
+    who: { ...as, authentication, address: '127.0.0.1' },
+    where: { engine, upstream: 'explain', database: session.database ?? database, tags: {} },
     session: { application_name: '', ...state },
     now: Date.now(),
   };

@@ -1,5 +1,5 @@
 // What commands need from the rest of the product. main.ts gives it to them, so that no command imports the gateway.
-import type { Address, Config } from '../config/config.ts';
+import type { Address, Config, MysqlConfig } from '../config/config.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** The gateway at work, as `serve` and `start` see it. */
@@ -22,6 +22,39 @@ export interface ServeOptions {
   readonly agentHint: string | null;
 }
 
+/** What a MySQL or MariaDB server says of itself and of an account. */
+export type MysqlLook =
+  | { /** Why there is nothing to tell. */ readonly failed: string }
+  | {
+      readonly failed: null;
+      /** MySQL 9.7.4 */
+      readonly server: string;
+      /** Those that Holdpoint is tested with, where it is none of them. */
+      readonly beyond: string | null;
+      /** What the account may do in every database, or as a whole. */
+      readonly powers: readonly string[];
+      /** The account has rights in the server's own database `mysql`. */
+      readonly system_tables: boolean;
+      /** The server's clock, in ms since 1970. */
+      readonly clock_ms: number;
+    };
+
 export interface Deps {
   serve(config: Config, options: ServeOptions): Promise<Running>;
+  /** Logs in as the gateway does, with this login. Rejects never. */
+  lookAtMysql(
+    server: MysqlConfig,
+    login: { readonly user: string; readonly password: string | null },
+    config: Config,
+  ): Promise<MysqlLook>;
+  /** Reads the catalog once: what is seen of it, and how old it may be later; or why it can't be read. Null: nobody is to read it. */
+  readMysqlCatalog(
+    server: MysqlConfig,
+    config: Config,
+  ): Promise<{
+    readonly user: string;
+    readonly seen: string | null;
+    readonly why: string;
+    readonly fresh_ms: number;
+  } | null>;
 }

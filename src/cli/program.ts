@@ -36,7 +36,7 @@ export function createProgram(deps: Deps): Command {
   const commands = [
     startCommand(deps),
     initCommand(),
-    checkCommand(),
+    checkCommand(deps),
     serveCommand(deps),
     userCommand(),
     loginCommand(),

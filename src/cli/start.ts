@@ -1,13 +1,15 @@
 // `holdpoint start`, what `npm start` runs: the gateway and the console on this machine, before a PostgreSQL with sample data or before a
-// server given with --upstream, with an agent, its sponsor and a reviewer. Listens on 127.0.0.1 only; for anything more there is `serve`.
+// server given with --upstream, and beside it before a MySQL or MariaDB given with --mysql-upstream; with an agent, its sponsor and a reviewer.
+// Listens on 127.0.0.1 only; for anything more there is `serve`.
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { type Config, loadConfig } from '../config/config.ts';
+import { addMysql } from '../identity/edit.ts';
 import { makeScramVerifier } from '../identity/scram.ts';
 import { createLog } from '../telemetry/log.ts';
 import { check } from './check.ts';
@@ -22,15 +24,22 @@ import { VERSION } from './version.ts';
 interface StartOptions {
   readonly data: string;
   readonly upstream?: string;
+  readonly mysqlUpstream?: string;
   readonly port: number;
+  readonly mysqlPort: number;
   readonly consolePort: number;
 }
 
-/** What stands behind the gateway, and how it is told about. */
-interface Upstream {
+/** A server that was given. */
+interface Given {
   readonly url: string;
   readonly tls: string | null;
+  /** How it is told about. */
   readonly text: string;
+}
+
+/** The PostgreSQL behind the gateway. */
+interface Upstream extends Given {
   readonly note: string;
   readonly sample: boolean;
   stop(): Promise<void>;
@@ -38,18 +47,46 @@ interface Upstream {
   readonly lost: Promise<string>;
 }
 
-const TLS_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const;
+/** How addresses of a kind say which TLS they want, as their own clients do, and what that is in the configuration; no mode that protects from nobody. */
+interface Kind {
+  readonly option: string;
+  readonly tls: string;
+  readonly modes: Readonly<Record<string, string>>;
+  /** Environment variable of a password that the address does not have. */
+  readonly password: string;
+  /** Where the configuration finds it. */
+  readonly password_file: string;
+}
+
+const POSTGRES: Kind = {
+  option: '--upstream',
+  tls: 'sslmode',
+  modes: { disable: 'disable', require: 'require', 'verify-ca': 'verify-ca', 'verify-full': 'verify-full' },
+  password: 'PGPASSWORD',
+  password_file: 'upstream.password',
+};
+const MYSQL: Kind = {
+  option: '--mysql-upstream',
+  tls: 'ssl-mode',
+  modes: { DISABLED: 'disable', REQUIRED: 'require', VERIFY_CA: 'verify-ca', VERIFY_IDENTITY: 'verify-full' },
+  password: 'MYSQL_PWD',
+  password_file: 'mysql-upstream.password',
+};
 const POLICY = fileURLToPath(new URL('../../policies/starter.yaml', import.meta.url));
-const HINT =
-  'To guard your own database: npm start -- --upstream postgres://user@host:5432/db (npm keeps flags that stand before --)';
+const EXAMPLE = {
+  postgres: 'npm start -- --upstream postgres://user@host:5432/db',
+  mysql: 'npm start -- --mysql-upstream mysql://user@host:3306/db',
+};
 
 export function startCommand(deps: Deps): Command {
   return new Command('start')
     .alias('demo')
     .description('try it: gateway, console and a PostgreSQL with sample data on this machine')
     .option('--upstream <url>', 'guard this server instead of the sample one: postgres://user:password@host:5432/db')
+    .option('--mysql-upstream <url>', 'guard this server too, MySQL or MariaDB: mysql://user:password@host:3306/db')
     .option('--data <folder>', 'where everything is kept; a second start finds it', 'data')
     .option('--port <number>', "the agent's port; the next free one if it is taken", port, 6432)
+    .option('--mysql-port <number>', 'the one before --mysql-upstream, likewise', port, 6033)
     .option('--console-port <number>', "the console's port; the next free one if it is taken", port, 8080)
     .argument('[words...]')
     .action(async (words: string[], options: StartOptions) => {
@@ -59,10 +96,14 @@ export function startCommand(deps: Deps): Command {
 }
 
 function refuseStrays(words: readonly string[]): void {
-  const swallowed = process.env['npm_config_upstream'];
-  const stray = words[0] ?? swallowed;
+  const stray = words[0] ?? process.env['npm_config_upstream'] ?? process.env['npm_config_mysql_upstream'];
   if (stray === undefined) return;
-  throw new Failure(`start takes no argument, and '${withoutPassword(stray)}' is one.\n${HINT}`, EXIT.usage);
+  const example = /^(mysql|mariadb):/.test(stray) ? EXAMPLE.mysql : EXAMPLE.postgres;
+  throw new Failure(
+    `start takes no argument, and '${withoutPassword(stray)}' is one.\n` +
+      `To guard your own database: ${example} (npm keeps flags that stand before --)`,
+    EXIT.usage,
+  );
 }
 
 async function start(deps: Deps, options: StartOptions): Promise<void> {
@@ -70,11 +111,13 @@ async function start(deps: Deps, options: StartOptions): Promise<void> {
   const data = resolve(options.data);
   const dir = join(data, 'demo');
   await mkdir(dir, { recursive: true });
+  const mysql = options.mysqlUpstream === undefined ? null : given(options.mysqlUpstream, MYSQL);
   const upstream = options.upstream === undefined ? await sampleDatabase(data) : givenDatabase(options.upstream);
   try {
     const password = await people(dir);
-    const { config, notes } = await configure({ dir, data, upstream, options });
+    const { config, notes } = await configure(deps, { dir, data, upstream, mysql, options });
     const [app] = config.postgres;
+    const [beside] = config.mysql;
     if (app === undefined) throw new Error('no listener');
     const agent = `postgres://demo:${password}@${app.listen.host}:${app.listen.port}/${encodeURIComponent(app.upstream.database)}`;
     const { write, release } = waitingLines();
@@ -91,6 +134,16 @@ async function start(deps: Deps, options: StartOptions): Promise<void> {
           policy: { ...running.policy, path: fromHere(running.policy.path).replace(/^\.\//, '') },
           log: fromHere(running.log),
           agent,
+          mysql:
+            mysql === null || beside === undefined
+              ? null
+              : {
+                  text: mysql.text,
+                  password,
+                  ...beside.listen,
+                  database: beside.upstream.database,
+                  client: mysqlClient(),
+                },
           grace: `${running.review.url}/in/${running.oneTime('grace')}`,
           ada: `${running.review.url}/in/${running.oneTime('ada')}`,
           sample: upstream.sample,
@@ -140,74 +193,83 @@ async function sampleDatabase(data: string): Promise<Upstream> {
   };
 }
 
-/** libpq's sslmode stands in many a connection string; it becomes upstream_tls. The modes that protect from nobody are refused. */
-function givenDatabase(given: string): Upstream {
-  const [url = '', query = ''] = given.split('?', 2);
+function givenDatabase(address: string): Upstream {
+  return { ...given(address, POSTGRES), note: '', sample: false, stop: async () => {}, lost: new Promise(() => {}) };
+}
+
+/** What an address says of TLS becomes upstream_tls. */
+function given(address: string, { option, tls: key, modes }: Kind): Given {
+  const [url = '', query = ''] = address.split('?', 2);
   const settings = new URLSearchParams(query);
-  const tls = settings.get('sslmode');
-  const others = [...settings.keys()].filter((name) => name !== 'sslmode');
+  const others = [...settings.keys()].filter((name) => name !== key);
   if (others.length > 0)
-    throw new Failure(`--upstream takes no ${others.join(', ')} in its address, only sslmode`, EXIT.usage);
-  if (tls !== null && !(TLS_MODES as readonly string[]).includes(tls)) {
-    throw new Failure(`sslmode=${tls} is not one of ${TLS_MODES.join(', ')}`, EXIT.usage);
-  }
-  return {
-    url,
-    tls,
-    text: `${withoutPassword(url)}, yours`,
-    note: '',
-    sample: false,
-    stop: async () => {},
-    lost: new Promise(() => {}),
-  };
+    throw new Failure(`${option} takes no ${others.join(', ')} in its address, only ${key}`, EXIT.usage);
+  const asked = settings.get(key);
+  const tls = asked === null ? null : modes[asked];
+  if (tls === undefined)
+    throw new Failure(`${key}=${asked} is not one of ${Object.keys(modes).join(', ')}`, EXIT.usage);
+  return { url, tls, text: `${withoutPassword(url)}, yours` };
+}
+
+/** The client to show: the one that is here, and MariaDB's where both are, or none. */
+function mysqlClient(): 'mysql' | 'mariadb' {
+  const here = (name: string): boolean =>
+    (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, name)));
+  return !here('mariadb') && here('mysql') ? 'mysql' : 'mariadb';
 }
 
 /** users.yaml and the agent's password, made by the first start and kept: people may add to them, and connection strings last. */
 async function people(dir: string): Promise<string> {
   const users = join(dir, 'users.yaml');
   const secret = join(dir, 'agent.password');
-  if (existsSync(users) && existsSync(secret)) return await readFile(secret, 'utf8');
-  const password = randomBytes(6).toString('hex');
-  const entries = [
-    { id: 'demo', kind: 'agent', groups: ['agents'], sponsor: 'ada', postgres: await makeScramVerifier(password) },
-    { id: 'ada', kind: 'human', groups: ['team'], roles: ['reviewer'] },
-    { id: 'grace', kind: 'human', groups: ['team'], roles: ['reviewer'] },
-  ];
-  await writeFile(users, `# Made by 'holdpoint start'.\n${stringify({ users: entries }, { lineWidth: 0 })}`, {
-    mode: 0o600,
-  });
-  await writeFile(secret, password, { mode: 0o600 });
+  const there = existsSync(users) && existsSync(secret);
+  const password = there ? await readFile(secret, 'utf8') : randomBytes(6).toString('hex');
+  if (!there) {
+    const entries = [
+      { id: 'demo', kind: 'agent', groups: ['agents'], sponsor: 'ada', postgres: await makeScramVerifier(password) },
+      { id: 'ada', kind: 'human', groups: ['team'], roles: ['reviewer'] },
+      { id: 'grace', kind: 'human', groups: ['team'], roles: ['reviewer'] },
+    ];
+    await writeFile(users, `# Made by 'holdpoint start'.\n${stringify({ users: entries }, { lineWidth: 0 })}`, {
+      mode: 0o600,
+    });
+    await writeFile(secret, password, { mode: 0o600 });
+  }
+  // One that an earlier release made has none.
+  await addMysql(users, 'demo', password);
   return password;
 }
 
 /** Writes what this start serves as a configuration file and reads it as `serve` would. */
-async function configure(at: {
-  readonly dir: string;
-  readonly data: string;
-  readonly upstream: Upstream;
-  readonly options: StartOptions;
-}): Promise<{ readonly config: Config; readonly notes: readonly string[] }> {
-  const agents = await freePort(at.options.port);
-  const reviewers = await freePort(at.options.consolePort);
-  const wanted = [
-    { wanted: at.options.port, got: agents },
-    { wanted: at.options.consolePort, got: reviewers },
-  ];
-  const { url, password } = splitPassword(at.upstream.url);
-  if (password !== null) await writeFile(join(at.dir, 'upstream.password'), password, { mode: 0o600 });
+async function configure(
+  deps: Deps,
+  at: {
+    readonly dir: string;
+    readonly data: string;
+    readonly upstream: Upstream;
+    /** Guarded beside it; null: none. */
+    readonly mysql: Given | null;
+    readonly options: StartOptions;
+  },
+): Promise<{ readonly config: Config; readonly notes: readonly string[] }> {
+  const { upstream, mysql, options } = at;
+  const wanted: { readonly wanted: number; readonly got: number }[] = [];
+  const local = async (port_wanted: number): Promise<string> => {
+    const got = await freePort(port_wanted);
+    wanted.push({ wanted: port_wanted, got });
+    return `127.0.0.1:${got}`;
+  };
   const text = stringify({
     data: at.data,
     policy: POLICY,
     postgres: [
-      {
-        name: 'app',
-        listen: `127.0.0.1:${agents}`,
-        upstream: password === null ? url : url.replace('@', ':file:upstream.password@'),
-        ...(at.upstream.tls === null ? {} : { upstream_tls: { mode: at.upstream.tls } }),
-        tags: { env: 'demo' },
-      },
+      { name: NAME.postgres, listen: await local(options.port), ...(await guarded(at.dir, upstream, POSTGRES)) },
     ],
-    review: { listen: `127.0.0.1:${reviewers}` },
+    mysql:
+      mysql === null
+        ? []
+        : [{ name: NAME.mysql, listen: await local(options.mysqlPort), ...(await guarded(at.dir, mysql, MYSQL)) }],
+    review: { listen: await local(options.consolePort) },
     identity: { users: 'users.yaml' },
   });
   const file = join(at.dir, 'holdpoint.yaml');
@@ -216,15 +278,30 @@ async function configure(at: {
     .filter((one) => one.wanted !== 0 && one.got !== one.wanted)
     .map((one) => `port ${one.wanted} is taken, ${one.got} it is`);
   const config = await loadConfig(file);
-  if (at.upstream.sample) return { config, notes: ports };
-  const found = (await check(file)).filter(({ level, about }) => level !== 'ok' && about === 'app');
+  const yours = [...(upstream.sample ? [] : [NAME.postgres]), ...(mysql === null ? [] : [NAME.mysql])];
+  if (yours.length === 0) return { config, notes: ports };
+  const found = (await check(file, deps)).filter(({ level, about }) => level !== 'ok' && yours.includes(about));
   return { config, notes: [...ports, ...found.map(({ text: what }) => what)] };
 }
 
-/** The address without its password, and the password, decoded; PGPASSWORD where the address has none. */
-function splitPassword(url: string): { readonly url: string; readonly password: string | null } {
+/** Names of the listeners. */
+const NAME = { postgres: 'app', mysql: 'mysql' };
+
+/** A listener's part about its server; the password goes into a file of its own. */
+async function guarded(dir: string, { url: address, tls }: Given, kind: Kind): Promise<object> {
+  const { url, password } = splitPassword(address, kind.password);
+  if (password !== null) await writeFile(join(dir, kind.password_file), password, { mode: 0o600 });
+  return {
+    upstream: password === null ? url : url.replace('@', `:file:${kind.password_file}@`),
+    ...(tls === null ? {} : { upstream_tls: { mode: tls } }),
+    tags: { env: 'demo' },
+  };
+}
+
+/** The address without its password, and the password, decoded; where the address has none, that of the environment. */
+function splitPassword(url: string, variable = ''): { readonly url: string; readonly password: string | null } {
   const parts = /^([^:/]+:\/\/[^:@/]*):(.*)(@[^@]*)$/s.exec(url);
-  if (parts === null) return { url, password: url.includes('@') ? (process.env['PGPASSWORD'] ?? null) : null };
+  if (parts === null) return { url, password: url.includes('@') ? (process.env[variable] ?? null) : null };
   const [, before = '', password = '', after = ''] = parts;
   try {
     return { url: before + after, password: decodeURIComponent(password) };

@@ -45,10 +45,11 @@ export interface PostgresConfig {
 }
 
 /** A MySQL or MariaDB server. */
-export type MysqlConfig = Pick<
-  PostgresConfig,
-  'name' | 'listen' | 'upstream' | 'tls' | 'upstream_tls' | 'catalog' | 'tags'
->;
+export interface MysqlConfig
+  extends Pick<PostgresConfig, 'name' | 'listen' | 'upstream' | 'tls' | 'upstream_tls' | 'catalog' | 'tags'> {
+  /** Other servers than those that this release is tested with. */
+  readonly allow_untested_version: boolean;
+}
 
 export interface Config {
   /** Absolute path of the file it came from. */
@@ -179,7 +180,7 @@ function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[];
     if (taken !== undefined && address.port !== 0) found.push({ key, what: `${at} is also ${taken}` });
     listens.set(at, keyText(key));
   };
-  const common = (kind: 'postgres' | 'mysql', server: RawConfig['mysql'][number], index: number): void => {
+  const common = (kind: 'postgres' | 'mysql', server: RawConfig['postgres' | 'mysql'][number], index: number): void => {
     const taken = names.get(server.name);
     if (taken !== undefined) found.push({ key: [kind, index, 'name'], what: `'${server.name}' is also ${taken}.name` });
     else names.set(server.name, `${kind}[${index}]`);

@@ -84,6 +84,12 @@ export function configSchema(sources: Sources) {
       .string()
       .transform(using((value) => upstreamAddress(value, sources, MYSQL)))
       .describe('mysql://user:${PASSWORD}@host:port/database, the MySQL or MariaDB server that is guarded'),
+    allow_untested_version: z
+      .boolean()
+      .default(false)
+      .describe(
+        'take servers other than MySQL 8.0 to 9.x and MariaDB 10.6 to 11.8, whose SQL may mean what nobody has tried',
+      ),
     catalog: catalog(
       "login that reads the server's catalog, with SELECT, SHOW VIEW, TRIGGER and PROCESS on *.*, and SHOW_ROUTINE on MySQL; default: that of upstream. What it may not see is told at the start. none: nobody does, and functions and procedures that users made are unknown and held",
     ),

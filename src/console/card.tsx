@@ -84,7 +84,8 @@ function Card({ request }: { readonly request: RequestView }) {
             )}
           </span>
           <span>
-            on <b class="mono">{request.where.database}</b> at <b class="mono">{request.where.upstream}</b>
+            on <b class="mono">{request.where.database || 'no database'}</b> at{' '}
+            <b class="mono">{request.where.upstream}</b>
             {request.in_transaction && ', in a transaction'}
           </span>
           <span>opened {clock(request.opened)}</span>
@@ -371,8 +372,12 @@ function transactionSentence(request: RequestView): string {
 
 const SIGNED_IN: Readonly<Record<string, string>> = {
   'scram-sha-256': 'password (SCRAM)',
+  caching_sha2_password: 'password (caching_sha2)',
+  mysql_native_password: 'password (mysql_native)',
   trust: 'without a proof',
 };
+
+const ENGINES: Readonly<Record<string, string>> = { postgres: 'PostgreSQL', mysql: 'MySQL', mariadb: 'MariaDB' };
 
 function Requester({ request }: { readonly request: RequestView }) {
   const { who, where } = request;
@@ -394,7 +399,8 @@ function Requester({ request }: { readonly request: RequestView }) {
         </dd>
         <dt>Runs as</dt>
         <dd>
-          <span class="mono">{request.role}</span> on <span class="mono">{where.database}</span>
+          <span class="mono">{request.role || request.upstream_user}</span> on{' '}
+          <span class="mono">{where.database || 'no database'}</span> <small>{ENGINES[where.engine]}</small>
         </dd>
         {tags.length > 0 && (
           <>
@@ -402,8 +408,8 @@ function Requester({ request }: { readonly request: RequestView }) {
             <dd class="mono">{tags.join(' ')}</dd>
           </>
         )}
-        <dt>Path</dt>
-        <dd class="mono">{request.search_path}</dd>
+        <dt>{where.engine === 'postgres' ? 'Path' : 'sql_mode'}</dt>
+        <dd class="mono">{request.search_path.replace(/^.*; sql_mode /s, '').replaceAll(',', ' ')}</dd>
       </dl>
     </section>
   );
@@ -429,7 +435,10 @@ function Parameters({ request }: { readonly request: RequestView }) {
           <tbody>
             {request.parameters.map((parameter, i) => (
               <tr key={i}>
-                <td class="mono">${i + 1}</td>
+                <td class="mono">
+                  {request.where.engine === 'postgres' && '$'}
+                  {i + 1}
+                </td>
                 <td class="mono">{parameter.type}</td>
                 <td class="value">
                   {parameter.value === null ? (

@@ -5,7 +5,7 @@ import type { ComponentChildren } from 'preact';
 import type { FindingView, RequestView } from '../review/schemas.ts';
 import { count } from './format.ts';
 import { Icon, LEVEL_WORDS, Shape } from './icons.tsx';
-import { highlight, type Token } from './sql.ts';
+import { type Dialect, highlight, type Token } from './sql.ts';
 import { escaped, pieces } from './words.tsx';
 
 /** The finding that is pointed at, as `request index`. */
@@ -24,7 +24,7 @@ interface Anchored extends FindingView {
 export function Statement({ request }: { readonly request: RequestView }) {
   const { text, marks } = request.statement;
   const lines = linesOf(text);
-  const tokens = highlight(text);
+  const tokens = highlight(text, dialectOf(request));
   const findings = request.findings.map((finding, i): Anchored => {
     const lineEnd = text.indexOf('\n', finding.from);
     return {
@@ -101,6 +101,11 @@ export function Statement({ request }: { readonly request: RequestView }) {
     </section>
   );
 }
+
+const dialectOf = ({ where, search_path }: RequestView): Dialect => ({
+  postgres: where.engine === 'postgres',
+  sql_mode: search_path,
+});
 
 function CopyButton({ request }: { readonly request: RequestView }) {
   const hidden = request.statement.marks.length > 0;

@@ -101,7 +101,8 @@ const heldOf = (
   const told = ownReason(plan.own) ?? analysis.reason ?? facts.reason;
   return {
     who: s.who,
-    where: s.where,
+    // USE changes it.
+    where: facts.engine === 'postgres' ? s.where : { ...s.where, database: facts.database ?? '' },
     role,
     upstream_user: s.opening.upstream_user,
     search_path,
@@ -135,9 +136,12 @@ const heldOf = (
   };
 };
 
-/** Of the open transaction: those that succeeded. */
+/** Of the open transaction: those that succeeded, and have something to commit as far as their first word tells. */
 const committedBy = ({ statements }: Analysis, earlier: readonly EarlierText[]): number =>
-  statements.some(({ commits }) => commits === true) ? earlier.filter(({ outcome }) => outcome === 'OK').length : 0;
+  statements.some(({ commits }) => commits === true)
+    ? earlier.filter(({ sql, outcome }) => outcome === 'OK' && !COMMITS_NOTHING.test(sql)).length
+    : 0;
+const COMMITS_NOTHING = /^\s*(begin|start|set|savepoint|release|rollback|select|show|use|explain|desc|describe)\b/i;
 
 const ownReason = (own: readonly OwnCommand[]): string | null => {
   let reason: string | null = null;

@@ -59,6 +59,13 @@ export async function setPassword(path: string, id: string, password: string): P
   });
 }
 
+/** Lets a user who has none of it log in over the MySQL protocol, too. Rejects as setPassword does. */
+export async function addMysql(path: string, id: string, password: string): Promise<void> {
+  if ((await readUsers(path)).get(id)?.mysql !== null) return;
+  const mysql = await makeStored(password);
+  await edit(path, (document) => find(document, id)?.set('mysql', mysql));
+}
+
 /** What may be shown of a user: no form of a password. */
 export function describeUser(user: User) {
   const { id, kind, groups, sponsor, aliases, people, roles } = user;

@@ -47,7 +47,7 @@ export const FIELDS: readonly FieldFact[] = [
     of: 'stmt',
     name: 'functions',
     type: 'list<string>',
-    doc: 'Functions called; built-in ones as `pg_catalog.name`. In a batch: those of the whole message.',
+    doc: 'Functions called; built-in ones as `pg_catalog.name`, on MySQL and MariaDB as `name` in small letters. In a batch: those of the whole message.',
   },
   {
     of: 'stmt',
@@ -72,7 +72,7 @@ export const FIELDS: readonly FieldFact[] = [
     of: 'stmt',
     name: 'folds_rows',
     type: 'bool',
-    doc: 'Packs many rows of a relation into one value (json_agg, string_agg, array_agg, xmlagg ...), so a row count says nothing.',
+    doc: 'Packs many rows of a relation into one value (json_agg, string_agg, array_agg, xmlagg, group_concat, json_arrayagg ...), so a row count says nothing.',
   },
   {
     of: 'stmt',
@@ -89,11 +89,21 @@ export const FIELDS: readonly FieldFact[] = [
     doc: 'Its groups, as users.yaml has them.',
   },
   { of: 'who', name: 'sponsor', type: 'string', doc: 'The human who answers for it; empty: nobody.' },
-  { of: 'who', name: 'authentication', type: 'string', doc: 'How it proved who it is: `scram-sha-256`, `trust` ...' },
+  {
+    of: 'who',
+    name: 'authentication',
+    type: 'string',
+    doc: 'How it proved who it is: `scram-sha-256`, `caching_sha2_password`, `trust` ...',
+  },
   { of: 'who', name: 'address', type: 'string', doc: 'Client address without port.' },
   { of: 'where', name: 'engine', type: 'string', doc: '`postgres`, `mysql` or `mariadb`.' },
   { of: 'where', name: 'upstream', type: 'string', doc: "The listener's name in the configuration." },
-  { of: 'where', name: 'database', type: 'string', doc: 'The database connected to.' },
+  {
+    of: 'where',
+    name: 'database',
+    type: 'string',
+    doc: 'The database connected to. On MySQL and MariaDB that of the login, which USE does not change: ask for relations, as `billing.*`.',
+  },
   {
     of: 'where',
     name: 'tags',
@@ -111,7 +121,7 @@ export const FIELDS: readonly FieldFact[] = [
     of: 'session',
     name: 'role',
     type: 'string',
-    doc: 'The effective role on the server. In a batch it is not known behind a statement that may change it (SET ROLE, code, the end of a transaction in which that was done): an expression that asks for it then fails.',
+    doc: 'The effective role on the server; on MySQL and MariaDB empty where none is active. In a batch it is not known behind a statement that may change it (SET ROLE, code, the end of a transaction in which that was done): an expression that asks for it then fails.',
   },
 ];
 
@@ -151,7 +161,7 @@ export const METHODS: readonly MethodFact[] = [
     name: 'calls',
     takes: ['pattern'],
     type: 'bool',
-    doc: 'It calls a function that matches: `stmt.calls("pg_catalog.pg_sleep*")`.',
+    doc: 'It calls a function that matches: `stmt.calls("pg_catalog.pg_sleep*")`; of MySQL `stmt.calls("sleep")`.',
   },
   { of: 'who', name: 'in', takes: ['group'], type: 'bool', doc: 'The principal is in this group.' },
   {

@@ -47,6 +47,7 @@ const EXACT: readonly (readonly [action: string, why: RegExp, row: Partial<Actio
   ['ddl', /^Creates\b/, { verb: 'Creates' }],
   ['ddl', /^Alters\b/, { verb: 'Alters' }],
   ['ddl', /^Renames\b/, { verb: 'Renames' }],
+  ['export', /^Writes rows into a file of the server\b/, { verb: 'Writes rows into a server' }],
   ['export', /files? of the server/, { verb: 'Reads or writes server files with' }],
   ['import', /file of the server/, { verb: 'Loads a server file with' }],
   ['role', /^Takes on another role\b/, { verb: 'Changes role' }],

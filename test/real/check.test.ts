@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { check, type Finding } from '../../src/cli/check.ts';
+import { check as checkWith, type Finding } from '../../src/cli/check.ts';
+import { deps } from '../../src/main.ts';
 import { startGateway } from './gateway.ts';
 import { pgbouncerHere, type PoolMode, startPgbouncer } from './pgbouncer.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
 
 const POLICY = resolve(import.meta.dirname, '../../policies/starter.yaml');
+
+const check = (path: string): Promise<Finding[]> => checkWith(path, deps);
 
 /** What is seen of the catalog has a test of its own. */
 const CATALOG = 'the catalog of ';

@@ -98,9 +98,8 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     (leaving as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     const gone = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE pid = ${rows[0].pid}`;
     await expect.poll(() => direct.query(gone).then(({ rows: [row] }) => row), { timeout: 9000 }).toEqual({ n: 0 });
-    const left = await gateway.grace.get(request.id);
-    expect(left.holds).toBe('ticket');
-    await gateway.deny(left);
+    await expect.poll(async () => (await gateway.grace.get(request.id)).holds, { timeout: 9000 }).toBe('ticket');
+    await gateway.deny(await gateway.grace.get(request.id));
   });
 
   test('COPY TO STDOUT in psql: denied, and approved', async () => {

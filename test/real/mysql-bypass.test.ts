@@ -168,8 +168,8 @@ describe.each(ENGINES)('%s', (engine) => {
     const restore = async (): Promise<void> => {
       if (!changed) return;
       await root.query('DROP DATABASE IF EXISTS app; DROP DATABASE IF EXISTS hr; DROP DATABASE IF EXISTS evil');
-      await root.query(await readFile(new URL('bypass-mysql.sql', FIXTURES), 'utf8'));
-      await root.query(await readFile(new URL('bypass-mysql-accounts.sql', FIXTURES), 'utf8'));
+      for (const file of ['bypass-mysql.sql', 'tricks-mysql.sql', 'bypass-mysql-accounts.sql'])
+        await root.query(await readFile(new URL(file, FIXTURES), 'utf8'));
       changed = false;
     };
 

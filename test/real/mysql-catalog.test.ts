@@ -324,6 +324,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
           tls: { mode: 'disable', ca: null },
           timeout_ms: 5000,
           keepalive_ms: 10_000,
+          allow_untested_version: false,
           user,
           password,
         },

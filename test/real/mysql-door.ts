@@ -47,6 +47,7 @@ export const targetOf = (
   user: server.user,
   password: server.password,
   tls: { mode: 'disable', ca: null },
+  allow_untested_version: false,
   timeout_ms: 10_000,
   keepalive_ms: 60_000,
   ...change,

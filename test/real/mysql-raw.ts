@@ -101,6 +101,38 @@ export class RawMysql {
     return readGreeting(packet.payload);
   }
 
+  /** Logs in; the server must know the password, so that the proof is enough. */
+  async login(user: string, password: string, change: Partial<HandshakeResponse> = {}): Promise<Greeting> {
+    const greeting = await this.greeting();
+    this.send(1, response(greeting, user, password, change));
+    for (;;) {
+      const packet = await this.next();
+      if (packet === null) throw new Error('closed while logging in');
+      if (packet.payload[0] === 0xff) throw new Error(readErr(packet.payload).message);
+      if (packet.payload[0] === 0) return greeting;
+    }
+  }
+
+  command(code: number, body: Buffer | string = ''): void {
+    this.send(0, Buffer.concat([Buffer.of(code), Buffer.from(body as string)]));
+  }
+
+  /** The first packet of the answer to a command: a number of an error, 'OK', 'rows', or 'closed'. What follows rows is read up to their end. */
+  async answer(): Promise<number | 'OK' | 'rows' | 'closed'> {
+    const first = await this.next();
+    if (first === null) return 'closed';
+    if (first.payload[0] === 0xff) return readErr(first.payload).errno;
+    if (first.payload[0] === 0) return 'OK';
+    // Definitions end with an EOF, and so do rows.
+    for (let ends = 0; ends < 2; ) {
+      const packet = await this.next();
+      if (packet === null) return 'closed';
+      if (packet.payload[0] === 0xff) return readErr(packet.payload).errno;
+      if (packet.payload[0] === 0xfe && packet.payload.length < 9) ends++;
+    }
+    return 'rows';
+  }
+
   /** The rest of the conversation: the error at its end, which the peer closes. Null: it closed without one. */
   async error(): Promise<ErrorPacket | null> {
     let error: ErrorPacket | null = null;

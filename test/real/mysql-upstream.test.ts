@@ -311,6 +311,17 @@ describe('a server that lies', () => {
     expect(Buffer.concat(heard).includes(PASSWORD)).toBe(false);
   });
 
+  test('of another version it is taken where the configuration says so, and of none never', async () => {
+    const old = await lie(greeting({ ...GREETING, version: '5.7.44-log' }), okPacket(2, PLAIN.capabilities));
+    const upstream = await connectMysql({ ...old.target, allow_untested_version: true }, PLAIN);
+    expect(upstream.server).toMatchObject({ engine: 'mysql', version: 50_744 });
+    upstream.destroy();
+    const none = await lie(greeting({ ...GREETING, version: 'x' }));
+    await expect(connectMysql({ ...none.target, allow_untested_version: true }, PLAIN)).rejects.toMatchObject({
+      message: /is not MySQL/,
+    });
+  });
+
   test('too many connections: the server may say so', async () => {
     const { target } = await lie(errPacket({ errno: 1040, sqlstate: '', message: 'Too many connections' }));
     await expect(connectMysql(target, PLAIN)).rejects.toMatchObject({ errno: 1040, sqlstate: '08004' });

@@ -3,15 +3,7 @@
 import { type Capabilities, CLIENT } from '../../src/wire/mysql/capabilities.ts';
 import { COM } from '../../src/wire/mysql/commands.ts';
 import { HEADER } from '../../src/wire/mysql/messages.ts';
-import {
-  CURSOR_REPLY,
-  END,
-  FILE_REQUEST,
-  NO_REPLY,
-  ReplyReader,
-  RESULT_REPLY,
-  STATUS_REPLY,
-} from '../../src/wire/mysql/replies.ts';
+import { CURSOR_REPLY, END, FILE_REQUEST, NO_REPLY, ReplyReader, RESULT_REPLY } from '../../src/wire/mysql/replies.ts';
 import { HANDLING } from '../../src/session/mysql/table.ts';
 import { flags, PLAIN_FLAGS, RawMysql, response } from './mysql-raw.ts';
 
@@ -144,6 +136,14 @@ export class MysqlWire {
       if (packet === null) return { error: null, closed: true, packets };
       packets.push(packet.payload);
       const { length } = packet.payload;
+      // Asked for a proof of who else it is, it has none.
+      if (
+        payload[0] === COM.CHANGE_USER &&
+        (packet.payload[0] === HEADER.EOF || packet.payload[0] === HEADER.MORE_DATA)
+      ) {
+        this.#raw.send(packet.sequence + 1, Buffer.alloc(0));
+        continue;
+      }
       const what = reader.read(packet.payload, 0, length, length);
       if (what === FILE_REQUEST) {
         if (infile !== '') this.#raw.send(packet.sequence + 1, Buffer.from(infile));
@@ -161,7 +161,6 @@ export class MysqlWire {
 /** How the command is answered. */
 const replyTo = (payload: Buffer): number => {
   const [code = 0] = payload;
-  if (code === COM.CHANGE_USER) return STATUS_REPLY;
   if (code === COM.STMT_EXECUTE && payload[5] !== 0) return CURSOR_REPLY;
   return HANDLING[code]?.reply ?? RESULT_REPLY;
 };

@@ -7,6 +7,17 @@ export interface BannerFacts {
   readonly log: string;
   /** The agent's connection string. */
   readonly agent: string;
+  /** The server guarded beside it, and how the agent gets there; null: none. */
+  readonly mysql: {
+    readonly text: string;
+    readonly host: string;
+    readonly port: number;
+    readonly password: string;
+    /** '': none. */
+    readonly database: string;
+    /** The client to show. */
+    readonly client: 'mysql' | 'mariadb';
+  } | null;
   /** One-time sign-ins. */
   readonly grace: string;
   readonly ada: string;
@@ -20,6 +31,7 @@ const COLUMN = 47;
 
 export function banner(facts: BannerFacts): string {
   const column = Math.max(COLUMN, facts.grace.length + 2, facts.ada.length + 2);
+  const { mysql } = facts;
   const row = (name: string, text: string, note = ''): string =>
     `  ${name.padEnd(9)}  ${text.padEnd(column)}${note}`.trimEnd();
   return [
@@ -27,11 +39,13 @@ export function banner(facts: BannerFacts): string {
     `  || ¦¦  Holdpoint ${facts.version}    holds risky SQL until a person approves it`,
     '',
     row('database', facts.database.text, facts.database.note),
+    ...(mysql === null ? [] : [row('', mysql.text)]),
     row('policy', `${facts.policy.path}, ${facts.policy.rules} rules`, `hash ${facts.policy.hash.slice(0, 8)}`),
     row('log', facts.log),
     ...facts.notes.map((note) => row('note', note)),
     '',
     row('Agent', facts.agent),
+    ...(mysql === null ? [] : [row('', mysqlAddress(mysql))]),
     row('Console', facts.grace, 'one-time sign-in as grace (reviewer)'),
     row('', facts.ada, "as ada (the agent's sponsor: may not decide);"),
     row('', '', 'both good for 10 minutes'),
@@ -40,8 +54,10 @@ export function banner(facts: BannerFacts): string {
     '  Try it: open the console, then in another terminal run',
     '',
     ...(facts.sample ? trySample(facts.agent) : tryOwn(facts.agent)),
+    ...(mysql === null ? [] : tryMysql(mysql)),
     '',
     ...(facts.sample ? ['  Guard your own database:  npm start -- --upstream postgres://user@host:5432/db'] : []),
+    ...(mysql === null ? ['  MySQL or MariaDB, too:    npm start -- --mysql-upstream mysql://user@host:3306/db'] : []),
     '  Ctrl-C stops it. Nothing listens outside 127.0.0.1.',
     '',
     '',
@@ -65,5 +81,26 @@ function tryOwn(agent: string): string[] {
     '',
     `    psql "${agent}" -c "CREATE TABLE holdpoint_demo ()"`,
     '      is held; deny it in the console and watch psql',
+  ];
+}
+
+type Mysql = NonNullable<BannerFacts['mysql']>;
+
+const mysqlAddress = ({ host, port, password, database }: Mysql): string =>
+  `mysql://demo:${password}@${host}:${port}/${encodeURIComponent(database)}`;
+
+/** The line is plain here, and each client takes that in its own words. */
+const PLAIN = { mariadb: '--skip-ssl', mysql: '--get-server-public-key' };
+
+function tryMysql(mysql: Mysql): string[] {
+  const { client, host, port, password, database } = mysql;
+  const to = `${client} ${PLAIN[client]} -h ${host} -P ${port} -u demo -p${password}${database === '' ? '' : ` ${database}`}`;
+  return [
+    '',
+    `    ${to} -e "SELECT 1"`,
+    '      passes at once',
+    '',
+    `    ${to} -e "CREATE ${database === '' ? 'DATABASE holdpoint_demo' : 'TABLE holdpoint_demo (id INT)'}"`,
+    '      is held for 20 s; decided later, send it again',
   ];
 }

@@ -72,10 +72,13 @@ export const handOver = (s: State, request: Buffer): void => {
 };
 
 const over = (s: State): void => {
+  const streaming = s.reply.inRows;
   s.phase = CLOSED;
   abandoned(s);
   s.dropReady();
   s.toServer.flush();
-  s.upstream.end();
+  // A server in the middle of a result reads no good-bye before its end.
+  if (streaming) s.upstream.destroy();
+  else s.upstream.end();
   s.toClient.flush();
 };

@@ -5,7 +5,7 @@ import { packets } from '../../wire/mysql/frame.ts';
 import { command } from '../../wire/mysql/messages.ts';
 
 /** System variables whose changes the server must tell, whatever it tells besides. */
-const TRACKED = ['sql_mode', 'character_set_client', 'session_track_system_variables'];
+export const TRACKED = ['sql_mode', 'character_set_client', 'session_track_system_variables'];
 const LIST = '@@session.session_track_system_variables';
 
 /**
@@ -98,7 +98,7 @@ export const readFacts = (values: readonly (string | null)[]): Read | null => {
     role: role === null || role === 'NONE' ? '' : role,
     idle_ms: least([wait ?? null]),
     idle_in_transaction_ms: least([wait ?? null, ...idle]),
-    tracks: tracked === '*' || /(^|,)sql_mode(,|$)/.test(tracked ?? ''),
+    tracks: tracked === '*' || TRACKED.every((name) => (tracked ?? '').split(',').includes(name)),
   };
 };
 

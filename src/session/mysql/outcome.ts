@@ -5,6 +5,7 @@ import { isReadable } from '../../wire/mysql/charsets.ts';
 import { COM } from '../../wire/mysql/commands.ts';
 import { readChanges, STATUS_FLAGS, TRACK } from '../../wire/mysql/replies.ts';
 import type { Plan } from '../gate.ts';
+import { TRACKED } from './facts.ts';
 import { apply, reset } from './own.ts';
 import { Prepared } from './prepared.ts';
 import { NO_TABLES, type State } from './state.ts';
@@ -29,6 +30,7 @@ export const resultEnded = (s: State): boolean => {
   const { body } = s.out;
   let sound = true;
   const read = readChanges(body, reply.changesFrom, reply.changesTo, (kind, name, value) => {
+    s.told ||= kind === TRACK.SCHEMA || TRACKED.includes(name);
     if (kind === TRACK.SCHEMA) s.change({ database: value === '' ? null : value });
     else if (name === 'sql_mode') s.change({ sql_mode: value });
     else if (name === 'character_set_client') {
@@ -91,8 +93,7 @@ const NO_VALUES: readonly (string | null)[] = [];
 /** What the statement's text changes of the session. */
 const follow = (s: State, plan: Plan, failed: boolean): void => {
   const { reply } = s;
-  const told = s.tracks && !s.untracked;
-  if (plan.opaque || plan.changes_role || (plan.changes_facts && !told)) s.factsKnown = false;
+  if (plan.opaque || plan.changes_role || (plan.changes_facts && !isTold(s, plan))) s.factsKnown = false;
   if (((s.status & STATUS_FLAGS.NO_BACKSLASH_ESCAPES) !== 0) !== s.noEscapes) s.factsKnown = false;
   followNames(s, plan);
   if (plan.changes_catalog !== null) s.catalog_changes++;
@@ -101,6 +102,13 @@ const follow = (s: State, plan: Plan, failed: boolean): void => {
   for (const command of plan.own) apply(s, command, s.values);
   if (plan.resets) reset(s);
 };
+
+/**
+ * Has the server told what became of the facts? Not of a list that it was told not to tell of any more, and what a name of SQL PREPARE says is
+ * not in the text.
+ */
+const isTold = (s: State, plan: Plan): boolean =>
+  s.tracks && !s.untracked && s.told && !plan.by_name && !/session_track/i.test(plan.text);
 
 /** Names of SQL PREPARE. Which statement of several has failed is not told: each name may mean what it meant, something else, or nothing. */
 const followNames = (s: State, plan: Plan): void => {

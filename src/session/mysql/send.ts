@@ -33,7 +33,7 @@ const sent = (s: State, command: number, reply: number, sequence: number): Step 
   s.command = command;
   s.sent = performance.now();
   s.rows = s.bytes = 0;
-  s.untracked = false;
+  s.untracked = s.told = false;
   s.reply.begin(reply);
   if (reply === NO_REPLY) return 'done';
   s.out.expect(sequence + 1);

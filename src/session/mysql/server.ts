@@ -5,7 +5,7 @@
 //                  \--> false: kept back --> after the chunk: whoever waited for the server goes on
 import type { MysqlError } from '../../errors/mysql.ts';
 import { ANY_SEQUENCE, BAD_SEQUENCE, NEED_MORE, PACKET, ROWS, shift, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
-import { HEADER } from '../../wire/mysql/messages.ts';
+import { HEADER, readErr } from '../../wire/mysql/messages.ts';
 import { BROKEN, END, FILE_REQUEST, PASSES, RESULT_END, ROW } from '../../wire/mysql/replies.ts';
 import { AT_ONCE_BYTES } from '../outbox.ts';
 import { broken, desync, finish, handOver, tell, violation } from './end.ts';
@@ -20,6 +20,9 @@ const LONG_RESULT_BYTES = 1024 * 1024;
 /** A piece of one that is worth its own read and write. */
 const GATHERED_BYTES = 32 * 1024;
 
+/** An error's head, number and SQLSTATE. */
+const ERROR_BYTES_MIN = 9;
+
 /** What becomes of a packet of the server: it passes, it is kept from the client, or it has to wait, and everything behind it. */
 type Passing = 'pass' | 'keep' | 'stop';
 
@@ -30,8 +33,6 @@ export class ServerSide {
   /** What passes of the buffer and is not yet written; -1: nothing. */
   #runStart = -1;
   #runEnd = -1;
-  /** The server has said good-bye itself. */
-  #fatal = false;
 
   constructor(state: State) {
     this.#state = state;
@@ -98,7 +99,7 @@ export class ServerSide {
     const s = this.#state;
     if (s.closed) return;
     if (s.first) return s.first();
-    if (!s.clientGone && !this.#fatal) tell(s, UPSTREAM_GONE);
+    if (!s.clientGone) tell(s, UPSTREAM_GONE);
     finish(s, 'the server closed the connection', 'upstream-gone');
   }
 
@@ -213,8 +214,12 @@ export class ServerSide {
 
   /** Nothing was asked: the server may say why it ends the connection, and no more. */
   #unasked(s: State): Passing {
-    if (s.out.body[s.out.from] !== HEADER.ERR || this.#fatal) return this.#desync(s, 'a packet that answers nothing');
-    this.#fatal = true;
-    return 'pass';
+    const { out } = s;
+    if (out.body[out.from] !== HEADER.ERR || out.to - out.from < ERROR_BYTES_MIN)
+      return this.#desync(s, 'a packet that answers nothing');
+    this.#forward(s);
+    tell(s, readErr(out.body.subarray(out.from, out.to)));
+    finish(s, 'the server ended the session', 'upstream-gone');
+    return 'keep';
   }
 }

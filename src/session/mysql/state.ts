@@ -206,6 +206,8 @@ export class State implements MysqlFacts {
   bytes = 0;
   /** One of its results ended with a packet that tells nothing of the session. */
   untracked = false;
+  /** The server has told of one of the facts that they are others now. */
+  told = false;
   /** Bound to a statement that tells Holdpoint something. */
   values: readonly (string | null)[] = [];
   /** What COM_SET_OPTION asked for. */

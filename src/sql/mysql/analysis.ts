@@ -48,6 +48,8 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
   }
   const reason = reasonIn(text, message);
   if (message.broken && !message.ambiguous) return refused(SYNTAX_ERROR, message.shape, message.broken[0], reason);
+  const { hiding_charset } = message;
+  if (hiding_charset !== '' && depth === 0) return refused(UNREADABLE, message.shape, hiding(hiding_charset), reason);
   return {
     statements: found.statements,
     findings: inOrder(found.findings),
@@ -111,6 +113,11 @@ function withComment(text: string, message: Message): string | null {
 
 const SYNTAX_ERROR = '42601';
 const TOO_COMPLEX = '54000';
+/** As the catalogue has it: it is not supported. */
+const UNREADABLE = '0A000';
+
+const hiding = (charset: string): string =>
+  `Holdpoint reads no statements in ${charset}: bytes of its characters can be quotes. Use utf8mb4`;
 
 function refused(sqlstate: string, shape: string, message: string, reason: string | null): Analysis {
   const error: AnalysisError = { sqlstate, message, position: 0 };

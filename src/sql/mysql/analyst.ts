@@ -60,6 +60,8 @@ export class Analyst {
   controls = false;
   /** It sets a character set that texts can't be read in. */
   refuses_charset = false;
+  /** And one in which no client may speak; '' for none. */
+  hiding_charset = '';
   /** Most rows that the statement under way returns. */
   rows_max: number | null = 0;
 

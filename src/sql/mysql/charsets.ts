@@ -27,6 +27,14 @@ const INTRODUCED: ReadonlySet<string> = new Set(
 );
 const REFUSED: ReadonlySet<string> = new Set('gbk sjis cp932 big5 gb18030'.split(' '));
 
+/** Client character sets that the session refuses, too: some of their bytes below 0x80 are other characters than ASCII's, or parts of longer ones. */
+const HIDING: ReadonlySet<string> = new Set([...REFUSED, ...'euckr swe7 ucs2 utf16 utf16le utf32'.split(' ')]);
+
+/** May no client speak in it? */
+export function hidesQuotes(charset: string): boolean {
+  return HIDING.has(charset.toLowerCase());
+}
+
 /** Is a word with its underscore (`_gbk`) the introducer of a literal? 'refused': its bytes can hide the end of the literal. */
 export function introducer(word: string): 'known' | 'refused' | null {
   if (word.charCodeAt(0) !== 0x5f) return null;

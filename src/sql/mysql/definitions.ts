@@ -42,7 +42,7 @@ function define(a: Analyst, object: string, why: string, name: Name | null): voi
   a.guard(object, null);
 }
 
-const VERBS: Readonly<Record<string, string>> = { CREATE: 'Creates', ALTER: 'Changes', DROP: 'Removes' };
+const VERBS: Readonly<Record<string, string>> = { CREATE: 'Creates', ALTER: 'Alters', DROP: 'Drops' };
 
 /** Something with one name, or a list of them. */
 function simple(words: string, noun: string): Definition {
@@ -176,7 +176,7 @@ function alterTable(a: Analyst, from: number, to: number): void {
 /** Another table that the statement changes. */
 function also(a: Analyst, at: number, to: number): void {
   const name = a.name(at, to);
-  if (name) define(a, a.object(name), 'Changes a table.', name);
+  if (name) define(a, a.object(name), 'Alters a table.', name);
 }
 
 function index(a: Analyst, from: number, at: number, to: number): string {

@@ -33,6 +33,8 @@ export interface Message {
   readonly ambiguous: boolean;
   /** Why the server can't read it to its end, and where; null: it can, or may be able to. */
   readonly broken: readonly [string, number] | null;
+  /** A character set that it sets and in which no client may speak; '' for none. */
+  readonly hiding_charset: string;
   /** Redacted normal form of the first reading. */
   readonly shape: string;
 }
@@ -56,6 +58,7 @@ class Reader {
   readonly #answered: (readonly [number, number])[] = [];
   #comments: (readonly [number, number])[] = [];
   #broken: readonly [string, number] | null = null;
+  #hiding = '';
   #ambiguous = false;
   /** Readings still to be made, those that are not the first. */
   readonly #others: State[] = [];
@@ -85,6 +88,7 @@ class Reader {
       answered: this.#answered,
       ambiguous: this.#ambiguous,
       broken: this.#broken,
+      hiding_charset: this.#hiding,
       shape: this.#shape.text,
     };
   }
@@ -149,6 +153,7 @@ class Reader {
     for (const [why, where] of lexer.doubts) if (where < end) a.add('unknown', '', why, [where, where + 1]);
     const own = this.#own.length;
     const kind = judge(a, 0, to);
+    if (!state.other) this.#hiding ||= a.hiding_charset;
     const answered = this.#own.length > own && this.#own.at(-1)?.op.startsWith('show-');
     if (answered) this.#answered.push([start, at]);
     if (effects !== this.#effects && effects.length > 0)

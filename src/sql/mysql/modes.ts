@@ -49,6 +49,14 @@ export function modeOf(list: string): number | null {
   return bits;
 }
 
+/** The list of names that has these bits. */
+export function modeText(bits: number): string {
+  return Object.entries(MODE)
+    .filter(([, bit]) => (bits & bit) !== 0)
+    .map(([name]) => name.toUpperCase())
+    .join(',');
+}
+
 /** Bits of sql_mode given as a number. Null: bits that are not known. */
 export function modeOfNumber(written: string): number | null {
   const value = /^\d{1,12}$/.test(written) ? BigInt(written) : null;

@@ -15,6 +15,10 @@ export function judgePrepare(a: Analyst, at: number, to: number): string {
   const inner = judged === null || a.database === undefined ? judged : { ...judged, search_path: a.database };
   // In a body it may be prepared, or not, or more than once.
   a.prepared.set(name, a.in_body || inner === null ? undefined : inner);
+  if (!PLAIN_NAME.test(name)) {
+    a.prepared.set(ANY, undefined);
+    a.forget();
+  }
   if (inner !== null) a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
   else a.effect({ type: 'deallocate', name, statement: a.found.statement });
   return kind;
@@ -25,7 +29,7 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
   const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
   a.found.session_bound = true;
   walk(a, at + 2, to, { start: 'expression' });
-  const known = a.in_body ? undefined : a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name);
+  const known = a.in_body || a.prepared.has(ANY) || !PLAIN_NAME.test(name) ? undefined : preparedAs(a, name);
   a.rows_max = null;
   if (known === null) {
     a.add('settings', name, 'Runs a prepared statement that is not there.');
@@ -43,6 +47,15 @@ export function judgeExecute(a: Analyst, at: number, to: number): string {
   runs(a, now, at, to);
   return 'EXECUTE';
 }
+
+function preparedAs(a: Analyst, name: string): Analysis | null | undefined {
+  return a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name);
+}
+
+/** MySQL takes `é` and `e ` for the name e: what else the servers take for the same name is not known here. In small letters. */
+const PLAIN_NAME = /^[a-z0-9_$]+$/;
+/** Any name may be prepared. */
+const ANY = '';
 
 /**
  * What was found in another catalog may be something else now: the server looks names up again, in the database that was current when the

@@ -5,7 +5,7 @@ import type { Analyst, Name } from './analyst.ts';
 import { isReserved } from './functions.ts';
 import { Kind } from './lexer.ts';
 
-/** Names of CTEs in reach, innermost first. */
+/** Names of CTEs in reach, innermost first, as the server compares them. */
 export interface Ctes {
   readonly name: string;
   readonly outer: Ctes | null;
@@ -228,10 +228,15 @@ class Walker {
       }
       const after = at + 1;
       if (!a.isChar(after, '(') && !a.is(after, 'AS')) return after;
-      frame.pending = a.textOf(at).toLowerCase();
+      frame.pending = this.#asCte(a.textOf(at));
       if (frame.recursive) frame.ctes = { name: frame.pending, outer: frame.ctes };
     }
     return at + 1;
+  }
+
+  /** Names of CTEs are told apart by case on MySQL, as those of tables are. */
+  #asCte(name: string): string {
+    return this.#a.context.engine === 'mysql' ? name : name.toLowerCase();
   }
 
   // Keywords. The very same place: it is a name here.
@@ -572,7 +577,7 @@ class Walker {
     const a = this.#a;
     const frame = this.#frame;
     const query = frame.type === 'query' ? frame : (frame.query ?? this.#top);
-    const local = name === null || (name.database === null && inReach(frame.ctes, name.name.toLowerCase()));
+    const local = name === null || (name.database === null && inReach(frame.ctes, this.#asCte(name.name)));
     const reference = { name, alias, local };
     if (query.depth <= QUERIES_MAX) (query.called ??= new Set()).add(callName(reference));
     const is_target = this.#targets !== null && query === this.#top && this.#top.clause === 'from';

@@ -2,9 +2,9 @@
 // MariaDB's SET STATEMENT. It says what the statement does and what holds for those that follow it.
 // A value that is not surely a constant must never be carried forward as one.
 import type { Analyst } from './analyst.ts';
-import { readingOf } from './charsets.ts';
+import { hidesQuotes, readingOf } from './charsets.ts';
 import { Kind } from './lexer.ts';
-import { modeOf, modeOfNumber } from './modes.ts';
+import { modeOf, modeOfNumber, modeText } from './modes.ts';
 import { walk } from './relations.ts';
 import { ENGINE_SETTINGS, judgeSetting, keepsHere, type VariableScope } from './settings.ts';
 import { judge } from './statements.ts';
@@ -115,9 +115,13 @@ function systemVariable(
   a.add(judged.action, name, judged.why, place);
   if (scope !== 'session') return;
   const value = constant(a, from, to);
+  if (name === 'sql_mode') {
+    const mode = (a.changes.mode = sqlMode(a, from, to, value));
+    a.set(name, mode === null ? undefined : modeText(mode));
+    return;
+  }
   a.set(name, value);
-  if (name === 'sql_mode') a.changes.mode = sqlMode(a, from, to, value);
-  else if (name === 'character_set_client') charset(a, value, place);
+  if (name === 'character_set_client') charset(a, value, place);
   else if (ENGINE_SETTINGS.has(name) && value !== null && !keepsHere(value ?? ''))
     a.add('admin', name, 'New tables may keep their rows elsewhere.', place);
   else if (name === 'autocommit' && value !== undefined && /^(1|on|true)$/i.test(value ?? '')) a.commits = true;
@@ -172,6 +176,7 @@ function charset(a: Analyst, value: string | null | undefined, place: readonly [
   a.changes.charset = null;
   a.add('admin', 'character_set_client', 'Sets a character set in which Holdpoint can not read texts.', place);
   a.refuses_charset = true;
+  if (hidesQuotes(value)) a.hiding_charset = value.toLowerCase();
 }
 
 /** The text of a constant: a literal, a word, a number. Null: DEFAULT or NULL. Undefined: no constant. */

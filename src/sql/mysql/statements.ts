@@ -131,7 +131,9 @@ function insert(a: Analyst, at: number, to: number, from = at): string {
   if (alias !== null) known.push({ name: null, alias, local: true });
   a.rows_max = 1;
   walk(a, end, to, { start: 'query', known, ctes });
-  if (!returnsRows(a, target, end, to)) a.rows_max = 0;
+  // Those that it adds are nobody's but its own; ON DUPLICATE KEY shows rows that were there.
+  const shown = outside(a, end, to, 'DUPLICATE') < to ? target : null;
+  if (!returnsRows(a, shown, end, to)) a.rows_max = 0;
   else if (outside(a, end, to, 'SELECT') === to && manyRows(a, end, to)) a.rows_max = null;
   return kind;
 }
@@ -166,10 +168,10 @@ function manyRows(a: Analyst, from: number, to: number): boolean {
 }
 
 /** RETURNING: what is written is read as well. */
-function returnsRows(a: Analyst, target: Name, from: number, to: number): boolean {
+function returnsRows(a: Analyst, target: Name | null, from: number, to: number): boolean {
   for (let at = from; at < to; at += 1) {
     if (!a.is(at, 'RETURNING')) continue;
-    a.reads(target, a.place(target.from, target.to));
+    if (target) a.reads(target, a.place(target.from, target.to));
     return true;
   }
   return false;
@@ -504,7 +506,13 @@ function lock(a: Analyst, at: number, to: number): string {
   if (a.is(at + 1, 'INSTANCE')) return admin('LOCK INSTANCE', 'Locks the server for a backup.')(a, at, to);
   a.commits = true;
   if (!a.is(at + 1, 'TABLE') && !a.is(at + 1, 'TABLES')) return notUnderstood(a, at, to, 'LOCK TABLES');
-  namesOf(a, at + 2, to, (name) => a.add('transaction', a.object(name), 'Locks a table.', a.place(name.from, name.to)));
+  namesOf(a, at + 2, to, (name) => {
+    const place = a.place(name.from, name.to);
+    a.add('transaction', a.object(name), 'Locks a table.', place);
+    let end = name.to;
+    while (end < to && !a.isChar(end, ',') && !a.is(end, 'WRITE')) end += 1;
+    if (a.is(end, 'WRITE')) a.guard(a.object(name), place);
+  });
   return 'LOCK TABLES';
 }
 

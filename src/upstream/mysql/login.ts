@@ -29,6 +29,8 @@ export interface MysqlTarget extends LineTarget {
   readonly user: string;
   /** '' for none. */
   readonly password: string;
+  /** Of a version that is none of VERSIONS: taken, all the same. */
+  readonly allow_untested_version: boolean;
   /** From dialling to the end of the login, in ms. */
   readonly timeout_ms: number;
 }
@@ -54,11 +56,24 @@ export interface LoggedIn {
 
 /** Longest packet of a login, in bytes. */
 const PACKET_BYTES_MAX = 64 * 1024;
+/** Before 11, MariaDB puts a version in front that old replicas understand. */
+const REPLICATION_PREFIX = /^5\.5\.5-/;
 /** Versions whose statements Holdpoint reads as they do: from, to (without the patch). */
 const VERSIONS = {
   mysql: { name: 'MySQL', from: 800, to: 999, text: '8.0 to 9.x' },
   mariadb: { name: 'MariaDB', from: 1006, to: 1108, text: '10.6 to 11.8' },
 } as const;
+
+/** For a person: MariaDB 10.11.19-MariaDB, without the version that old MariaDB puts in front. */
+export const nameOf = ({ engine, version_text }: MysqlServer): string =>
+  `${VERSIONS[engine].name} ${version_text.replace(REPLICATION_PREFIX, '')}`;
+
+/** Null: Holdpoint is tested with servers of this version; else those that it is tested with. */
+export const untested = ({ engine, version }: MysqlServer): string | null => {
+  const { name, from, to, text } = VERSIONS[engine];
+  const series = Math.trunc(version / 100);
+  return series < from || series > to ? `${name} ${text}` : null;
+};
 
 /** Connects and logs in; a line that nobody listens to yet. Rejects UpstreamError. */
 export const login = async (target: MysqlTarget, wanted: Wanted): Promise<LoggedIn> => {
@@ -71,6 +86,10 @@ export const login = async (target: MysqlTarget, wanted: Wanted): Promise<Logged
     await line.open(target, target.host.startsWith('/') ? target.host : null);
     const greeting = await greeted(line);
     const server = serverOf(greeting);
+    const beyond = untested(server);
+    // Of no version at all: nobody knows which versioned comments it reads.
+    if (beyond !== null && (!target.allow_untested_version || server.version === 0))
+      throw unsupported(`the database server's version ${server.version_text} is not ${beyond}`);
     const tls = target.tls.mode !== 'disable';
     const capabilities = asked(wanted.capabilities, greeting.capabilities, tls);
     if ((greeting.capabilities.flags & REQUIRED) !== REQUIRED || capabilities === null)
@@ -98,17 +117,12 @@ const greeted = async (line: MysqlLine): Promise<Greeting> => {
 
 const serverOf = ({ version: version_text, capabilities, collation }: Greeting): MysqlServer => {
   const engine = /mariadb/i.test(version_text) ? 'mariadb' : 'mysql';
-  // Before 11, MariaDB puts a version in front that old replicas understand.
-  const plain = engine === 'mariadb' ? version_text.replace(/^5\.5\.5-/, '') : version_text;
+  const plain = engine === 'mariadb' ? version_text.replace(REPLICATION_PREFIX, '') : version_text;
   const [major = 0, minor = 0, patch = 0] = (/^(\d+)\.(\d+)\.(\d+)/.exec(plain) ?? []).slice(1).map(Number);
-  const { name, from, to, text } = VERSIONS[engine];
-  const series = major * 100 + minor;
-  if (series < from || series > to)
-    throw unsupported(`the database server's version ${version_text} is not ${name} ${text}`);
   // Its packets would be read in the other's format.
   if ((engine === 'mariadb') !== isMariadb(capabilities) && engine === 'mysql')
     throw unsupported('the database server says that it is MySQL and has capabilities of MariaDB');
-  return { engine, version: series * 100 + patch, version_text, capabilities, collation };
+  return { engine, version: (major * 100 + minor) * 100 + patch, version_text, capabilities, collation };
 };
 
 const encrypt = async (line: MysqlLine, target: MysqlTarget, greeting: Greeting, wanted: Wanted): Promise<void> => {

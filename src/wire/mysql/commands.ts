@@ -54,6 +54,8 @@ export const SEND_TYPES_TO_SERVER = 128;
 /** Bytes before the values: command, statement id, flags, and the iteration count of COM_STMT_EXECUTE. */
 export const EXECUTE_HEAD_BYTES = 10;
 export const BULK_HEAD_BYTES = 7;
+/** Command and statement id. */
+export const CLOSE_BYTES = 5;
 /** Command, statement id and parameter. */
 export const LONG_DATA_HEAD_BYTES = 7;
 

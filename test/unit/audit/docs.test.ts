@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -35,7 +35,12 @@ describe('the page’s script', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it('agrees with the log', () => {
-    expect(check()).toMatch(/^22 records, chain whole, last leaf [0-9a-f]{64}\n$/);
+    // How many blocks the allowed statements make is a matter of time.
+    const lines = readdirSync(dir).flatMap((file) =>
+      file.endsWith('.jsonl') ? readFileSync(join(dir, file), 'utf8').trim().split('\n') : [],
+    );
+    expect(lines.length).toBeGreaterThan(20);
+    expect(check()).toMatch(new RegExp(`^${lines.length} records, chain whole, last leaf [0-9a-f]{64}\\n$`));
   });
 
   it.each([

@@ -8,6 +8,7 @@ const FACTS: BannerFacts = {
   policy: { path: 'policies/starter.yaml', rules: 11, hash: '9f3c1a7b00112233' },
   log: './data/audit',
   agent: 'postgres://demo:9f2c@127.0.0.1:6432/app',
+  mysql: null,
   grace: 'http://127.0.0.1:8080/in/Kd83-71mQ',
   ada: 'http://127.0.0.1:8080/in/Rw25-40xT',
   sample: true,
@@ -37,6 +38,7 @@ it('with the sample database', () => {
       is held; decide it in the console and watch psql
 
   Guard your own database:  npm start -- --upstream postgres://user@host:5432/db
+  MySQL or MariaDB, too:    npm start -- --mysql-upstream mysql://user@host:3306/db
   Ctrl-C stops it. Nothing listens outside 127.0.0.1.
 
 `);
@@ -57,4 +59,36 @@ it('before a given server, with longer links and a port that was taken', () => {
     .flatMap((line) => [...line.matchAll(/one-time sign-in|as ada|both good/g)].map(({ index }) => index));
   expect(new Set(columns).size).toBe(1);
   expect(text).not.toContain('customers');
+});
+
+it('beside it a MySQL or MariaDB server, with a client that is here', () => {
+  const mysql = {
+    text: 'mysql://gateway@db.example:3306/shop, yours',
+    host: '127.0.0.1',
+    port: 6033,
+    password: '9f2c',
+    database: 'shop',
+    client: 'mariadb',
+  } as const;
+  const text = banner({ ...FACTS, mysql });
+  expect(text).toContain(`
+  database   PostgreSQL 18, started here with sample data   ready in 3.1 s
+             mysql://gateway@db.example:3306/shop, yours
+`);
+  expect(text).toContain(`
+  Agent      postgres://demo:9f2c@127.0.0.1:6432/app
+             mysql://demo:9f2c@127.0.0.1:6033/shop
+`);
+  expect(text).toContain(`
+    mariadb --skip-ssl -h 127.0.0.1 -P 6033 -u demo -p9f2c shop -e "SELECT 1"
+      passes at once
+
+    mariadb --skip-ssl -h 127.0.0.1 -P 6033 -u demo -p9f2c shop -e "CREATE TABLE holdpoint_demo (id INT)"
+      is held for 20 s; decided later, send it again
+`);
+  expect(text).not.toContain('--mysql-upstream');
+  const other = banner({ ...FACTS, mysql: { ...mysql, client: 'mysql', database: '' } });
+  expect(other).toContain(
+    'mysql --get-server-public-key -h 127.0.0.1 -P 6033 -u demo -p9f2c -e "CREATE DATABASE holdpoint_demo"',
+  );
 });

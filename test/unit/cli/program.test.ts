@@ -1,6 +1,6 @@
 // The command line from outside, as a process: help, exit codes, what init writes, and that a stray address to `npm start` is refused.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -27,7 +27,11 @@ function holdpoint(args: readonly string[], env: Record<string, string> = {}) {
 it('--help lists every command, and every command has --help', () => {
   const { status, stdout } = holdpoint(['--help']);
   expect(status).toBe(0);
-  const { commands } = createProgram({ serve: () => Promise.reject(new Error('not served here')) });
+  const { commands } = createProgram({
+    serve: () => Promise.reject(new Error('not served here')),
+    lookAtMysql: () => Promise.reject(new Error('not looked at here')),
+    readMysqlCatalog: () => Promise.reject(new Error('not read here')),
+  });
   expect(commands.map((command) => command.name())).toEqual(
     expect.arrayContaining([
       'start',
@@ -59,13 +63,25 @@ it.each([[['nope']], [['start', '--prt', '1']], [['start', '--port', 'x']], [['p
 );
 
 it.each([
-  [['start', 'postgres://u:hunter2@h/db'], {}],
-  [['start'], { npm_config_upstream: 'postgres://u:hunter2@h/db' }],
-])('start %j refuses an address that npm left without its flag', (args, env) => {
+  [['start', 'postgres://u:hunter2@h/db'], {}, 'npm start -- --upstream postgres://'],
+  [['start'], { npm_config_upstream: 'postgres://u:hunter2@h/db' }, 'npm start -- --upstream postgres://'],
+  [['start', 'mariadb://u:hunter2@h/db'], {}, 'npm start -- --mysql-upstream mysql://'],
+  [['start'], { npm_config_mysql_upstream: 'mysql://u:hunter2@h/db' }, 'npm start -- --mysql-upstream mysql://'],
+])('start %j refuses an address that npm left without its flag', (args, env, hint) => {
   const { status, stderr } = holdpoint(args, env);
   expect(status).toBe(2);
-  expect(stderr).toContain('npm start -- --upstream postgres://');
+  expect(stderr).toContain(hint);
   expect(stderr).not.toContain('hunter2');
+});
+
+it.each([
+  [
+    'mysql://u@h/d?ssl-mode=PREFERRED',
+    'ssl-mode=PREFERRED is not one of DISABLED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY',
+  ],
+  ['mysql://u@h/d?sslmode=require', '--mysql-upstream takes no sslmode in its address, only ssl-mode'],
+])('start refuses %s', (address, what) => {
+  expect(holdpoint(['start', '--mysql-upstream', address])).toMatchObject({ status: 2, stderr: `${what}\n` });
 });
 
 it('init writes a configuration that check understands, private users, and never twice', () => {
@@ -89,6 +105,14 @@ it('init writes a configuration that check understands, private users, and never
   const again = holdpoint(['init', 'here']);
   expect(again.status).toBe(1);
   expect(again.stderr).toBe('here/holdpoint.yaml is there already; nothing was written\n');
+});
+
+it('the part for MySQL that init writes is there to be uncommented', () => {
+  expect(holdpoint(['init', 'both']).status).toBe(0);
+  const file = join(dir, 'both/holdpoint.yaml');
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/^# (mysql:.*| {2}.*)$/gm, '$1'));
+  const both = holdpoint(['check', '--config', file, '--json'], { PGPASSWORD: 'x', MYSQL_PWD: 'x' });
+  expect(both.stdout).toContain('"about":"shop"');
 });
 
 it('a configuration with an error is told with its line, and fails', () => {

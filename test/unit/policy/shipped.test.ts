@@ -1,9 +1,10 @@
 // The policies that ship, proved by their own examples and by what must pass all day, with the real analyser.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { runExamples } from '../../../src/policy/examples.ts';
+import { type Analyse, runExamples } from '../../../src/policy/examples.ts';
 import { compilePolicy, type LoadedPolicy, loadPolicy } from '../../../src/policy/load.ts';
 import { analyseWithSession } from '../../../src/sql/explain.ts';
+import { analyseMysqlWithSession } from '../../../src/sql/mysql/explain.ts';
 import { PostgresAnalyser } from '../../../src/sql/postgres/analyser.ts';
 import { question } from './made.ts';
 
@@ -13,6 +14,9 @@ afterAll(() => analyser.close());
 
 const analyse = async (sql: string) =>
   (await analyseWithSession(analyser, Buffer.from(sql).toString('latin1'))).analysis;
+
+const analyseFor: Analyse = (engine, sql) =>
+  engine === 'postgres' ? analyse(sql) : analyseMysqlWithSession(engine, Buffer.from(sql).toString('latin1')).analysis;
 
 async function load(path: string): Promise<LoadedPolicy> {
   const result = await loadPolicy(path);
@@ -24,7 +28,7 @@ async function load(path: string): Promise<LoadedPolicy> {
 describe.each(['policies/starter.yaml', 'policies/strict.yaml'])('%s', (path) => {
   it('passes its own examples, and every rule has some of both kinds', async () => {
     const policy = await load(path);
-    const results = await runExamples(policy, async (engine, sql) => (engine === 'postgres' ? analyse(sql) : null));
+    const results = await runExamples(policy, analyseFor);
     expect(results.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
     for (const { id } of policy.file.rules) {
       const own = results.filter(({ rule }) => rule === id).map(({ expected }) => expected);
@@ -123,9 +127,7 @@ test("the guide's own policies load and pass their examples", async () => {
   expect(blocks).toHaveLength(3);
   for (const block of blocks) {
     const text = `version: 1\n${block.startsWith('default') ? '' : 'default: allow\n'}${block}`;
-    const result = await compilePolicy('guide', Buffer.from(text), async (engine, sql) =>
-      engine === 'postgres' ? analyse(sql) : null,
-    );
+    const result = await compilePolicy('guide', Buffer.from(text), analyseFor);
     expect('errors' in result ? result.errors : []).toEqual([]);
   }
 });

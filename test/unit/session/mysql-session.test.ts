@@ -336,11 +336,27 @@ describe('a hostile server', () => {
     expect([client.ended, upstream.ended, faults.length]).toEqual([true, true, 1]);
   });
 
+  test('nothing is asked of one that has said something unasked: its answers would be matched with others', async () => {
+    const s = await scene();
+    s.upstream.send(1, bytes('ff 2b07 "#HY000malformed"'));
+    s.client.say(0, 'select 1');
+    expect([await s.told(), await s.sent()]).toEqual([[1835], []]);
+    expect([s.client.ended, s.upstream.ended]).toEqual([true, true]);
+  });
+
+  test('nor is it made to say something: a close that is cut off, or too long, is not sent', async () => {
+    const s = await scene();
+    for (const payload of ['19', '19 01', '19 01000000 00']) s.client.say(0, bytes(payload));
+    s.client.say(0, 'select 1');
+    expect(await s.sent()).toEqual(['select 1']);
+  });
+
   test('its good-bye passes, and a disappearance is told', async () => {
     const first = await scene();
     first.upstream.send(0, bytes('ff 0f10 "#HY000bye"'));
     first.upstream.close();
     expect(await first.told()).toEqual([4111]);
+    expect(first.client.ended).toBe(true);
     const second = await scene();
     second.client.say(0, 'select 1');
     await second.told();

@@ -8,6 +8,7 @@ describe('tables', () => {
     ['SELECT a FROM t WHERE id IN (SELECT id FROM (SELECT id FROM u) AS d)', ['read app.t', 'read app.u']],
     ['WITH c AS (SELECT * FROM t) SELECT * FROM c', ['read app.t']],
     ['WITH t AS (SELECT * FROM t) SELECT * FROM t', ['read app.t']],
+    ['WITH T AS (SELECT 1) SELECT * FROM t', ['read app.t']],
     ['WITH RECURSIVE c AS (SELECT 1 UNION ALL SELECT n FROM c) SELECT * FROM c', ['read']],
     ['(TABLE hr.s) UNION TABLE u', ['read app.u', 'read hr.s']],
     ['INSERT INTO t (a) SELECT b FROM u ON DUPLICATE KEY UPDATE a = 1, b = 2', ['read app.u', 'write app.t']],
@@ -47,6 +48,7 @@ describe('tables', () => {
 
   it.each([
     ['DELETE HISTORY FROM t', ['admin', 'write app.t']],
+    ['WITH T AS (SELECT 1) SELECT * FROM t', ['read']],
     ["SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01', u", ['read app.t', 'read app.u']],
     ['SELECT NEXT VALUE FOR s', ['write app.s']],
     ['ANALYZE UPDATE t SET a = 1', ['write app.t']],
@@ -218,4 +220,15 @@ describe('is bounded', () => {
     const { user, system } = process.cpuUsage(started);
     expect((user + system) / 1000).toBeLessThan(2_000);
   });
+});
+
+it('what RETURNING shows of rows that were there is read', () => {
+  const of = (sql: string) => found(analyse(sql, MARIADB)).filter((one) => !one.startsWith('code'));
+  expect(of('DELETE FROM t WHERE id = 1 RETURNING a')).toEqual(['read app.t', 'write app.t']);
+  expect(of('DELETE FROM t WHERE id = 1')).toEqual(['write app.t']);
+  expect(of('INSERT INTO t (a) VALUES (1) RETURNING id')).toEqual(['write app.t']);
+  expect(of('INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = a RETURNING id')).toEqual([
+    'read app.t',
+    'write app.t',
+  ]);
 });

@@ -359,10 +359,11 @@ describe('temporary tables', () => {
   });
 });
 
-describe('RETURNING reads what is written', () => {
+describe('RETURNING reads what was there', () => {
   test.each([
-    ['INSERT INTO t VALUES (1) RETURNING id', ['read app.t', 'write app.t']],
-    ['REPLACE INTO t VALUES (1) RETURNING *', ['read app.t', 'write app.t']],
+    ['INSERT INTO t VALUES (1) RETURNING id', ['write app.t']],
+    ['INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1 RETURNING id', ['read app.t', 'write app.t']],
+    ['REPLACE INTO t VALUES (1) RETURNING *', ['write app.t']],
     ['DELETE FROM t WHERE id = 1 RETURNING id, (SELECT max(id) FROM u)', ['read app.t', 'read app.u', 'write app.t']],
     ['DELETE FROM t WHERE id = 1', ['write app.t']],
   ])('%s', (sql, expected) => {

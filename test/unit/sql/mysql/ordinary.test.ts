@@ -149,6 +149,12 @@ describe('is held', () => {
       'SET character_set_client = big5',
       'SET @a = 1, NAMES gb18030',
     ])
+      for (const context of BOTH)
+        expect(analyse(sql, context).error).toMatchObject({
+          sqlstate: '0A000',
+          message: expect.stringMatching(/^Holdpoint reads no statements in (gbk|sjis|big5|gb18030): /),
+        });
+    for (const sql of ["PREPARE p FROM 'SET NAMES gbk'", 'SET NAMES koi8r', 'CREATE PROCEDURE p() SET NAMES gbk'])
       for (const context of BOTH) expect(verdict(policy, analyse(sql, context), context.engine)).not.toBe('allow');
     expect(verdict(policy, analyse('SELECT 1', { charset: 'gbk' }), 'mysql')).toBe('hold unknown');
   });
