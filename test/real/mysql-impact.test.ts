@@ -144,4 +144,19 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     await holder.end();
     expect(impact?.notes.join()).toContain('somebody holds a lock');
   });
+
+  // MariaDB crashes where the time is up while it reads information_schema.
+  test('the time of planning is limited, that of looking the tables up is not', async () => {
+    await server.sql("SET GLOBAL log_output = 'TABLE', general_log = 1");
+    await estimated('SELECT * FROM t WHERE k = 5');
+    await server.sql('SET GLOBAL general_log = 0');
+    const asked = await server.sql(
+      `SELECT l.argument FROM mysql.general_log AS l JOIN mysql.general_log AS e ON e.thread_id = l.thread_id
+       WHERE e.argument LIKE 'EXPLAIN%k = 5%' ORDER BY l.event_time`,
+    );
+    const lines = asked.split('\n');
+    const limited = lines.findIndex((line) => /SET SESSION max_(statement|execution)_time/.test(line));
+    expect(limited).toBeGreaterThan(lines.findLastIndex((line) => line.includes('information_schema')));
+    expect(lines.findIndex((line) => line.includes('information_schema'))).toBeGreaterThan(-1);
+  });
 });
