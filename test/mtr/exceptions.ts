@@ -10,7 +10,7 @@ export interface MtrException extends Exception {
 const CHARSETS = 'big5|cp932|euckr|gb2312|gbk|sjis|swe7';
 const CHARSET =
   'by design: a session whose statements are in a character set that can hide a quote, or is not known, does not go on';
-const UNREADABLE = String.raw`failed: ER_NOT_SUPPORTED_YET \(1235\): character_set_client must be one that Holdpoint can read statements in\. .*\n`;
+const UNREADABLE = String.raw`failed: ER_NOT_SUPPORTED_YET \(1235\): (?:character_set_client must be one that Holdpoint can read statements in\.|Holdpoint reads no statements in \w+:) .*\n`;
 const BLANKED =
   "by design: comments are blanks in what goes on, and a column's name or an error's text shows the statement";
 const OWN_WORDS =

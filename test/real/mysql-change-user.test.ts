@@ -115,21 +115,22 @@ describe.each(ENGINES.filter(available))('COM_CHANGE_USER, %s', (engine) => {
     else expect(door.refused.at(-1)?.sqlstate).toBe('28000');
   });
 
-  // It sends none to MySQL.
-  test.runIf(engine === 'mariadb')('mariadb (npm)', async () => {
-    const client = await mariadb.createConnection({
-      host: '127.0.0.1',
-      port: door.port,
-      user: 'agent',
-      password: PASSWORD,
-      database: 'app',
-      allowPublicKeyRetrieval: true,
+  // It sends none to MySQL, and there a test would say nothing.
+  if (engine === 'mariadb')
+    test('mariadb (npm)', async () => {
+      const client = await mariadb.createConnection({
+        host: '127.0.0.1',
+        port: door.port,
+        user: 'agent',
+        password: PASSWORD,
+        database: 'app',
+        allowPublicKeyRetrieval: true,
+      });
+      open.push(client);
+      await client.changeUser({ user: 'second', password: PASSWORD, database: 'other' });
+      expect(await client.query('SELECT DATABASE() AS d')).toEqual([{ d: 'other' }]);
+      expect(door.clients.at(-1)?.user).toBe('second');
     });
-    open.push(client);
-    await client.changeUser({ user: 'second', password: PASSWORD, database: 'other' });
-    expect(await client.query('SELECT DATABASE() AS d')).toEqual([{ d: 'other' }]);
-    expect(door.clients.at(-1)?.user).toBe('second');
-  });
 
   test.runIf(existsSync(PHP))('persistent mysqli of PHP', async () => {
     const before = door.gates.length;

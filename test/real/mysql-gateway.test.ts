@@ -98,6 +98,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     await client.query('ROLLBACK');
     const [rows] = await client.query('SELECT count(*) AS n FROM t');
     expect(rows).toEqual([{ n: 4 }]);
+    await server.sql('CREATE TABLE app.made (id INT)');
     expect(await fault(client.query('DROP TABLE IF EXISTS made'))).toMatchObject({ errno: 1644 });
     await gateway.deny(await gateway.opened());
   });

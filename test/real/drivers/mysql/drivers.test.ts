@@ -2,6 +2,7 @@
 // scenario. Prints one table.
 import { readFile } from 'node:fs/promises';
 import mysql2, { type Connection, type RowDataPacket } from 'mysql2/promise';
+import { parse, stringify } from 'yaml';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { startGateway, type TestGateway } from '../../gateway.ts';
 import { available, ENGINES, startMysql, type TestMysql } from '../../mysql-servers.ts';
@@ -38,10 +39,13 @@ describe.concurrent.each(ENGINES)('%s', (engine) => {
     direct = await mysql2.createConnection({ host: '127.0.0.1', port, user, password, database: 'app' });
     const [rows] = await direct.query<RowDataPacket[]>('SELECT VERSION() AS version');
     version = /^\d+\.\d+/.exec((rows[0] as { version: string }).version)?.[0] ?? '';
-    const starter = new URL('../../../../policies/starter.yaml', import.meta.url);
+    const starter = await readFile(new URL('../../../../policies/starter.yaml', import.meta.url), 'utf8');
+    // With further rules its examples may have another end.
+    const { rules, ...file } = parse(starter) as { rules: Record<string, unknown>[] };
+    const further = parse(FURTHER_RULES) as Record<string, unknown>[];
     gateway = await startGateway({
       upstream: `mysql://${user}:${password}@127.0.0.1:${port}/app`,
-      policy: `${await readFile(starter, 'utf8')}${FURTHER_RULES}`,
+      policy: stringify({ ...file, rules: [...rules.map((rule) => ({ ...rule, examples: undefined })), ...further] }),
       reviewers: DRIVERS.length,
     });
   });
