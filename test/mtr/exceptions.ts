@@ -33,6 +33,11 @@ export const EXCEPTIONS: readonly MtrException[] = [
     String.raw`\+failed: mysqltest: (?:.*\n)*?.*query '(?:set names|SET NAMES) '?(?:${CHARSETS})'?' ${UNREADABLE}`,
   ),
   row(
+    'main/ctype_ucs',
+    'the server refuses it, too, with an error of its own',
+    String.raw`\+failed: .*query 'set names ucs2' failed with wrong errno ER_NOT_SUPPORTED_YET .*\n`,
+  ),
+  row(
     'main/mysqltest_tracking_info',
     CHARSET,
     String.raw`\+failed: .* query 'set @save_optimizer_switch=.*' ${UNREADABLE}`,
