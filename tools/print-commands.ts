@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { COMMANDS, type Handling } from '../src/session/mysql/table.ts';
 import { COM } from '../src/wire/mysql/commands.ts';
 import {
+  EVENTS_REPLY,
   FIELDS_REPLY,
   NO_REPLY,
   PREPARE_REPLY,
@@ -26,7 +27,9 @@ const HANDLINGS: Readonly<Record<Handling, string>> = {
   'long-data': 'Kept until the statement is executed, and sent before it; dropped with an execution that is refused.',
   close: 'Passed on, and the statement is forgotten.',
   'reset-statement': 'Passed on; parameters that came before are dropped.',
-  'as-statement': 'Judged as the statement that does the same, and passed on as it came.',
+  'as-statement': 'Judged as the statement that does the same, or by its name, and passed on as it came.',
+  uncarried:
+    'Judged by its name and refused with 1235, which is on record with what was found and the rule: Holdpoint passes it on for nobody.',
   kill: 'A session of the same user is killed by Holdpoint; any other id is judged.',
   'reset-connection': 'Passed on; prepared statements are forgotten, and the facts are read anew.',
   'change-user':
@@ -43,6 +46,7 @@ const REPLIES: Readonly<Record<number, string>> = {
   [RESULT_REPLY]: 'OK, ERR, result sets, or a request for a file',
   [PREPARE_REPLY]: 'OK with definitions, or ERR',
   [ROWS_REPLY]: 'rows',
+  [EVENTS_REPLY]: 'events',
   [FIELDS_REPLY]: 'definitions',
 };
 
@@ -57,7 +61,7 @@ export function commandsPage(): string {
   return `# What Holdpoint does with each MySQL and MariaDB command
 
 Printed from \`src/session/mysql/table.ts\` by \`tools/print-commands.ts\`; do not edit.
-A command that is not listed here, and one that is refused, gets error 1047; the session goes on. One command at a time: the next is read when the
+A command that is not listed here, and one that is refused, which no server takes, gets error 1047; the session goes on. One command at a time: the next is read when the
 server has answered. A file (LOCAL INFILE) is asked of the client only for a statement that was judged to import one.
 
 | command | code | handling | judged | answered by |

@@ -18,7 +18,8 @@ export const RECORD_TYPES = {
   'statement.cut':
     'The rest of a result was withheld at its limit: rule, request, rows and bytes that passed, what the server said.',
   'statement.denied': 'A rule denied a statement; no person was asked.',
-  'statement.refused': 'A statement was refused before any rule: not parsed, or a setting that may not change.',
+  'statement.refused':
+    'A statement was refused whatever the rules: not parsed, a setting that may not change, or a command passed on for nobody.',
   'request.opened': 'A risky statement became a request: who, what, why, where.',
   'request.held': 'A client waits on the wire for a request (again).',
   'request.ticket': 'The client no longer waits; the request lives on as a ticket.',

@@ -207,6 +207,17 @@ export const texts = {
       inTransaction: false,
     },
   ),
+  uncarried: row(
+    'ERROR',
+    '0A000',
+    'a command of the protocol that is passed on for nobody',
+    (v: { readonly command: string; readonly rule: string; readonly found: string }) => ({
+      message: `${v.command} is refused: Holdpoint passes it on for nobody`,
+      detail: `Rule "${v.rule}". Found: ${v.found}. It did not run. No request was opened.`,
+      hint: 'No reviewer can approve this. Read what you need with SELECT, or ask your sponsor for a copy.',
+    }),
+    { command: 'COM_CLONE', rule: 'exports', found: 'export' },
+  ),
   reasonRequired: row(
     'ERROR',
     '42501',

@@ -1,9 +1,9 @@
-// A statement that does not run: what a rule denies, and what does not parse. On record first; only then is the client told why.
+// A statement that does not run: what a rule denies, what does not parse, and what is passed on for nobody. On record first; only then is the client told why.
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Verdict } from '../policy/types.ts';
 import type { Judgement, Plan } from '../session/gate.ts';
 import type { Analysis } from '../sql/findings.ts';
-import type { Context } from './context.ts';
+import { type Context, contextOf } from './context.ts';
 import { remembered } from './plan.ts';
 import { about, write } from './record.ts';
 import type { State } from './state.ts';
@@ -27,6 +27,18 @@ export const deny = async (s: State, plan: Plan, verdict: Verdict, context: Cont
     ruleMessage: verdict.message,
     inTransaction: s.facts.in_transaction,
   });
+};
+
+/** GateSession.uncarried */
+export const uncarried = async (s: State, plan: Plan): Promise<WireText> => {
+  const { analysis, rule } = remembered(plan);
+  const text = texts.uncarried({ command: plan.text, rule, found: found(analysis.findings) });
+  const done = await write(s, 'a refusal', {
+    type: 'statement.refused',
+    clear: { ...about(s, analysis, rule, contextOf(s)), sqlstate: text.sqlstate },
+    sealed: { sql: plan.text },
+  });
+  return done ? text : texts.noLog();
 };
 
 /** The server's own words for it, as far as the grammar has them. */

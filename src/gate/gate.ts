@@ -14,6 +14,7 @@ import type {
   OwnCommand,
   Plan,
 } from '../session/gate.ts';
+import { uncarried } from './deny.ts';
 import { judge, judgeCall } from './judge.ts';
 import { meter } from './limit.ts';
 import { ownCatalogQuery, stillMeans, takeOwnCatalog } from './meaning.ts';
@@ -70,6 +71,10 @@ class Session implements GateSession {
 
   judgeCall(oid: number): Judgement | Promise<Judgement> {
     return judgeCall(this.#state, oid);
+  }
+
+  uncarried(plan: Plan): Promise<WireText> {
+    return uncarried(this.#state, plan);
   }
 
   stillMeans(plan: Plan): boolean | Promise<boolean> {

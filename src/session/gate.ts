@@ -277,6 +277,8 @@ export interface GateSession {
   judge(text: string, types: readonly number[], planned: number | null): Judgement | Promise<Judgement>;
   /** A FunctionCall message; its plan's text is `FunctionCall <oid>`. */
   judgeCall(oid: number): Judgement | Promise<Judgement>;
+  /** Records that a command was refused which nobody may send, whatever its verdict; the text to answer with. */
+  uncarried(plan: Plan): Promise<WireText>;
   /** For a statement whose plan is limited, under the facts of now. `parameters` are asked when somebody has to see them. */
   meter(plan: Plan, parameters: () => readonly BoundParameter[]): Meter;
   /** SHOW holdpoint.requests, SHOW holdpoint.request."<id>". */

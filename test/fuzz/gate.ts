@@ -74,6 +74,10 @@ export class ModelGate implements GateSession {
     return { type: 'refuse', plan: null, refuse: () => this.#text() };
   }
 
+  uncarried(): Promise<WireText> {
+    return this.#text();
+  }
+
   #isMany({ verb, name }: Statement, depth: number): boolean {
     const inner = verb === 'EXEC' && depth < 4 ? this.#inner(name) : undefined;
     return verb === 'MANY' || (inner !== undefined && this.#isMany(inner, depth + 1));

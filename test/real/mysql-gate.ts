@@ -159,6 +159,10 @@ export class StandInGate implements MysqlGate {
     };
   }
 
+  async uncarried(plan: Plan): Promise<WireText> {
+    return texts.uncarried({ ...texts.uncarried.example, command: plan.text });
+  }
+
   meter(plan: Plan, parameters: () => readonly BoundParameter[]): Meter {
     let rows_left = this.rules.limited?.rows ?? Infinity;
     const hold = (): Promise<HoldStart> => Promise.resolve(this.#open(plan, parameters()));

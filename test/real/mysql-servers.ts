@@ -296,3 +296,14 @@ async function unstable(): Promise<string> {
 
 /** MySQL's own client: program and first arguments. */
 export const mysqlClient = (): readonly [string, ...string[]] => withLibraries(join(MYSQL, 'usr/bin/mysql'));
+
+/** The engine's own program that reads a server's log of changes: program and first arguments, without TLS. */
+export const binlogClient = (engine: Engine): readonly [string, ...string[]] =>
+  engine === 'mariadb'
+    ? ['/usr/bin/mariadb-binlog', '--no-defaults', '--skip-ssl']
+    : [
+        ...withLibraries(join(MYSQL, 'usr/bin/mysqlbinlog')),
+        '--no-defaults',
+        '--ssl-mode=DISABLED',
+        '--get-server-public-key',
+      ];

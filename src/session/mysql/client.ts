@@ -7,7 +7,7 @@
 import { ANY, BAD_SEQUENCE, NEED_MORE, shift, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
 import { watchBacklog } from './backlog.ts';
 import { broken, finish, violation } from './end.ts';
-import { onKill, onQuery, onStatement } from './query.ts';
+import { onKill, onQuery, onStatement, onUncarried } from './query.ts';
 import { refuse } from './refuse.ts';
 import { send, sendPayload } from './send.ts';
 import { onBulkExecute, onClose, onExecute, onFetch, onLongData, onPrepare, onResetStatement } from './statements.ts';
@@ -117,6 +117,8 @@ const handle = (s: State, row: Row | null): Step => {
       return onResetStatement(s);
     case 'as-statement':
       return onStatement(s);
+    case 'uncarried':
+      return onUncarried(s);
     case 'kill':
       return onKill(s);
     case 'option':

@@ -52,6 +52,19 @@ export const decide = (
   return WAIT;
 };
 
+/** It may not, whoever says so; the gate says why, once that is on record. */
+export const decideUncarried = (s: State, text: string): Step => {
+  const { ready } = s;
+  s.ready = null;
+  if (ready?.type === 'refuse') return refuse(s, ready.text);
+  if (!s.factsKnown) return reread(s);
+  const judgement = judge(s, text, null);
+  if (judgement === null) return 'wait';
+  if (judgement.type === 'refuse') record(s, judgement, []);
+  else record(s, { type: 'refuse', plan: judgement.plan, refuse: () => s.gate.uncarried(judgement.plan) }, []);
+  return 'wait';
+};
+
 /** May it be prepared? Then it waits when it is executed, with its parameters. */
 export const decidePrepare = (s: State, text: string): Passed | Stopped => {
   if (s.ready === null && s.factsKnown) {

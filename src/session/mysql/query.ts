@@ -1,9 +1,10 @@
 // Commands that are one text, or stand for one: COM_QUERY, those that a statement would do as well, and KILL.
-import { COM, queryText, statementId } from '../../wire/mysql/commands.ts';
+import { COM, queryText } from '../../wire/mysql/commands.ts';
 import { packets } from '../../wire/mysql/frame.ts';
 import { okPacket } from '../../wire/mysql/messages.ts';
 import { RESULT_REPLY } from '../../wire/mysql/replies.ts';
-import { decide } from './decide.ts';
+import { statementOf } from './as-statement.ts';
+import { decide, decideUncarried } from './decide.ts';
 import { meterOf } from './limit.ts';
 import { isShow, ownProblem, show } from './own.ts';
 import { refuse, refuseReleased } from './refuse.ts';
@@ -51,7 +52,7 @@ const NO_PARAMETERS = (): readonly never[] => [];
 /** A command that a statement would do as well is judged as that statement, and sent as it came. */
 export const onStatement = (s: State): Step => {
   const command = s.in.body[s.in.from] as number;
-  const text = statementOf(s, command);
+  const text = statementOf(s);
   if (text === null) return refuse(s, MALFORMED);
   const decided = decide(s, text);
   if ('step' in decided) return decided.step;
@@ -60,30 +61,14 @@ export const onStatement = (s: State): Step => {
   return send(s, command, HANDLING[command]?.reply ?? RESULT_REPLY);
 };
 
-const statementOf = (s: State, command: number): string | null => {
-  const { body, from, to } = s.in;
-  switch (command) {
-    case COM.INIT_DB:
-      return `USE ${quoted(body.toString('latin1', from + 1, to))}`;
-    case COM.FIELD_LIST: {
-      const end = body.indexOf(0, from + 1);
-      return end < 0 || end >= to ? null : `SHOW COLUMNS FROM ${quoted(body.toString('latin1', from + 1, end))}`;
-    }
-    case COM.PROCESS_INFO:
-      return 'SHOW PROCESSLIST';
-    case COM.SHUTDOWN:
-      return 'SHUTDOWN';
-    case COM.PROCESS_KILL: {
-      const id = statementId(body, from, to);
-      return id < 0 ? null : `KILL ${id}`;
-    }
-    default:
-      return null;
-  }
+/** One that Holdpoint passes on for nobody: what is on record of it says what it would have done. */
+export const onUncarried = (s: State): Step => {
+  const text = statementOf(s);
+  return text === null ? refuse(s, MALFORMED) : decideUncarried(s, text);
 };
 
 export const onKill = (s: State): Step => {
-  const text = statementOf(s, COM.PROCESS_KILL);
+  const text = statementOf(s);
   if (text === null) return refuse(s, MALFORMED);
   return killed(s, text) ? 'done' : onStatement(s);
 };
@@ -97,5 +82,3 @@ const killed = (s: State, text: string): boolean => {
   if (!s.closed) s.toClient.write(packets(s.in.sequence + 1, okPacket(s.status, s.upstream.capabilities)));
   return true;
 };
-
-const quoted = (name: string): string => `\`${name.replaceAll('`', '``')}\``;

@@ -38,7 +38,7 @@ export interface MysqlSessionEvents {
 }
 
 /** What a session asks of its gate. */
-export type MysqlGate = Pick<GateSession, 'judge' | 'meter' | 'show' | 'ran' | 'close' | 'stillMeans'>;
+export type MysqlGate = Pick<GateSession, 'judge' | 'uncarried' | 'meter' | 'show' | 'ran' | 'close' | 'stillMeans'>;
 
 /** The gate thinks about this text; an object for each, so that a late verdict finds nobody waiting. */
 export interface Judging {

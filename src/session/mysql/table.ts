@@ -2,6 +2,7 @@
 // refused with 1047, as a server refuses what it does not know. Printed into docs/generated/mysql-commands.md.
 import { COM } from '../../wire/mysql/commands.ts';
 import {
+  EVENTS_REPLY,
   FIELDS_REPLY,
   NO_REPLY,
   PREPARE_REPLY,
@@ -26,6 +27,8 @@ export type Handling =
   | 'reset-statement'
   /** Judged as the statement that does the same. */
   | 'as-statement'
+  /** The same, and then refused, whatever the verdict. */
+  | 'uncarried'
   | 'kill'
   | 'reset-connection'
   /** Ends the session; another one begins with a login of its own. */
@@ -57,6 +60,17 @@ export const COMMANDS: Readonly<Record<keyof typeof COM, Row | null>> = {
   FIELD_LIST: row('as-statement', FIELDS_REPLY, 'SHOW COLUMNS FROM the table'),
   PROCESS_INFO: row('as-statement', RESULT_REPLY, 'SHOW PROCESSLIST'),
   SHUTDOWN: row('as-statement', STATUS_REPLY, 'SHUTDOWN'),
+  REFRESH: row('as-statement', STATUS_REPLY, 'COM_REFRESH: administration'),
+  DEBUG: row('as-statement', STATUS_REPLY, 'COM_DEBUG: administration'),
+  CREATE_DB: row('as-statement', STATUS_REPLY, 'CREATE DATABASE'),
+  DROP_DB: row('as-statement', STATUS_REPLY, 'DROP DATABASE'),
+  BINLOG_DUMP: row('as-statement', EVENTS_REPLY, 'COM_BINLOG_DUMP: export'),
+  BINLOG_DUMP_GTID: row('as-statement', EVENTS_REPLY, 'COM_BINLOG_DUMP_GTID: export'),
+  REGISTER_SLAVE: row('as-statement', STATUS_REPLY, 'COM_REGISTER_SLAVE: export'),
+  // What follows them is no protocol of commands and replies, or there is no server that takes them.
+  CLONE: row('uncarried', STATUS_REPLY, 'COM_CLONE: export'),
+  TABLE_DUMP: row('uncarried', STATUS_REPLY, 'COM_TABLE_DUMP: export'),
+  SUBSCRIBE_GROUP_REPLICATION_STREAM: row('uncarried', STATUS_REPLY, 'COM_SUBSCRIBE_GROUP_REPLICATION_STREAM: export'),
   PROCESS_KILL: row('kill', STATUS_REPLY, 'KILL; a session of the same user passes'),
   RESET_CONNECTION: row('reset-connection', STATUS_REPLY, '-'),
   CHANGE_USER: row('change-user', STATUS_REPLY, '-'),
@@ -64,18 +78,6 @@ export const COMMANDS: Readonly<Record<keyof typeof COM, Row | null>> = {
   STATISTICS: row('pass', TEXT_REPLY, '-'),
   PING: row('pass', STATUS_REPLY, '-'),
   QUIT: row('quit', NO_REPLY, '-'),
-  // Replication and copies of the whole server.
-  BINLOG_DUMP: null,
-  BINLOG_DUMP_GTID: null,
-  REGISTER_SLAVE: null,
-  TABLE_DUMP: null,
-  CLONE: null,
-  SUBSCRIBE_GROUP_REPLICATION_STREAM: null,
-  // SQL has statements for these, which are judged.
-  REFRESH: null,
-  DEBUG: null,
-  CREATE_DB: null,
-  DROP_DB: null,
   // Servers refuse these themselves.
   SLEEP: null,
   CONNECT: null,

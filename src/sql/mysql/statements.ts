@@ -758,6 +758,22 @@ function change(a: Analyst, at: number, to: number): string {
   return admin('CHANGE REPLICATION SOURCE', 'Changes replication.')(a, at, to);
 }
 
+/** What a command of the protocol takes out of the server. */
+function streams(kind: string, why: string): Head {
+  return (a) => {
+    a.add('export', '', why);
+    a.rows_max = null;
+    return kind;
+  };
+}
+const LOG_OF_CHANGES = 'Sends the log of changes: rows of every database, those that are yet to be written, too.';
+
+function refresh(a: Analyst): string {
+  a.add('admin', '', 'Flushes caches, logs or rights of the server, or removes its logs of changes.');
+  a.commits = true;
+  return 'COM_REFRESH';
+}
+
 const HEADS: ReadonlyMap<string, Head> = new Map<string, Head>([
   ['SELECT', query],
   ['VALUES', query],
@@ -838,6 +854,15 @@ const HEADS: ReadonlyMap<string, Head> = new Map<string, Head>([
       admin('BACKUP LOCK', 'Locks a table for a backup.'),
     ),
   ],
+  // Commands of the protocol, by their names (session/mysql/as-statement.ts); as a text the server takes none of them.
+  ['COM_BINLOG_DUMP', streams('COM_BINLOG_DUMP', LOG_OF_CHANGES)],
+  ['COM_BINLOG_DUMP_GTID', streams('COM_BINLOG_DUMP_GTID', LOG_OF_CHANGES)],
+  ['COM_REGISTER_SLAVE', streams('COM_REGISTER_SLAVE', 'Announces a replica, which gets the rows of every database.')],
+  ['COM_CLONE', streams('COM_CLONE', 'Copies the data of a whole server.')],
+  ['COM_TABLE_DUMP', streams('COM_TABLE_DUMP', 'Copies a table.')],
+  ['COM_SUBSCRIBE_GROUP_REPLICATION_STREAM', streams('COM_SUBSCRIBE_GROUP_REPLICATION_STREAM', LOG_OF_CHANGES)],
+  ['COM_REFRESH', refresh],
+  ['COM_DEBUG', admin('COM_DEBUG', 'Has the server write its state to its log.')],
   // MariaDB's statements with statements in them.
   ['IF', (a, at, to) => judgeBody(a, at, to, 'IF')],
   ['CASE', (a, at, to) => judgeBody(a, at, to, 'CASE')],

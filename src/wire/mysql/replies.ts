@@ -20,6 +20,8 @@ export const ROWS_REPLY = 5;
 export const FIELDS_REPLY = 6;
 /** As RESULT_REPLY, of an execution that asks for a cursor: the rows of its result may be left for later. */
 export const CURSOR_REPLY = 7;
+/** Of COM_BINLOG_DUMP: events, as rows, up to an EOF, which stays one whatever CLIENT_DEPRECATE_EOF says. */
+export const EVENTS_REPLY = 8;
 
 /** What a packet is. */
 export const PASSES = 0;
@@ -70,6 +72,9 @@ const WIDEST_CHARACTER = 4;
 /** MariaDB's progress report comes as an error of this number. */
 export const PROGRESS_ERRNO = 0xffff;
 
+/** No definitions stand before the rows. */
+const ROWS_ALONE: ReadonlySet<number> = new Set([ROWS_REPLY, EVENTS_REPLY]);
+
 type State = 'first' | 'definitions' | 'definitions-eof' | 'rows' | 'fields' | 'file' | 'done';
 
 export class ReplyReader {
@@ -110,13 +115,13 @@ export class ReplyReader {
   begin(kind: number): void {
     this.#kind = kind;
     this.#state =
-      kind === NO_REPLY ? 'done' : kind === ROWS_REPLY ? 'rows' : kind === FIELDS_REPLY ? 'fields' : 'first';
+      kind === NO_REPLY ? 'done' : ROWS_ALONE.has(kind) ? 'rows' : kind === FIELDS_REPLY ? 'fields' : 'first';
     this.#left = this.#columns = 0;
     this.failed = false;
     this.tracked = false;
     this.changesFrom = this.changesTo = 0;
     this.results = 0;
-    this.hadRows = kind === ROWS_REPLY;
+    this.hadRows = ROWS_ALONE.has(kind);
   }
 
   /** Nothing is to come. */
@@ -252,7 +257,8 @@ export class ReplyReader {
 
   /** The EOF at the end of rows or fields, which with CLIENT_DEPRECATE_EOF is an OK with another head. */
   #resultEnd(body: Buffer, from: number, to: number): number {
-    const sound = this.#format.deprecateEof ? this.#ok(body, from, to) : this.#eof(body, from, to);
+    const ok = this.#format.deprecateEof && !(this.#kind === EVENTS_REPLY && to - from === EOF_BYTES);
+    const sound = ok ? this.#ok(body, from, to) : this.#eof(body, from, to);
     return sound ? this.#ended() : BROKEN;
   }
 

@@ -233,6 +233,14 @@ describe('commands', () => {
     ['0a', 'SHOW PROCESSLIST'],
     ['08', 'SHUTDOWN'],
     ['0c 07000000', 'KILL 7'],
+    ['05 61 6060', 'CREATE DATABASE `a`````'],
+    ['06 6170 70', 'DROP DATABASE `app`'],
+    ['07 c2', 'COM_REFRESH LOG SLAVE MASTER'],
+    ['0d', 'COM_DEBUG'],
+    ['12 04000000 0000 01000000 61', 'COM_BINLOG_DUMP `a` 4'],
+    ['12 04000000 0000 01000000', 'COM_BINLOG_DUMP 4'],
+    ['1e 0000 01000000 01000000 61 ffffffffffffffff 00000000', 'COM_BINLOG_DUMP_GTID `a` 18446744073709551615'],
+    ['15 02000000 00 00 06 736563726574', 'COM_REGISTER_SLAVE 2'],
   ])('%s is judged as %s, and goes on as it came', async (hex, text) => {
     const { client, gate, told, sent } = await scene();
     const payload = bytes(hex);
@@ -245,6 +253,31 @@ describe('commands', () => {
     expect(await denied.sent()).toEqual([]);
     expect(await told()).toEqual([]);
   });
+
+  test.each([
+    ['20', 'COM_CLONE'],
+    ['13 03 617070', 'COM_TABLE_DUMP'],
+    ['21', 'COM_SUBSCRIBE_GROUP_REPLICATION_STREAM'],
+  ])('%s is judged as %s, and goes on to nobody', async (hex, text) => {
+    for (const rules of [{}, { hold: /./ }, { deny: /./ }, { slow: /./ }]) {
+      const { client, gate, told, sent } = await scene(rules);
+      client.say(0, bytes(hex));
+      client.say(0, 'SELECT 1');
+      expect(await told()).toEqual('deny' in rules ? [1227, 1227] : [1235]);
+      expect(gate.asked[0]).toBe(text);
+      expect((await sent()).filter((one) => one !== 'SELECT 1')).toEqual([]);
+    }
+  });
+
+  test.each(['07', '07 01 01', '12 0400', '1e 0000 01000000 ffffffff 61', '15 02', '0c 01', '04 74'])(
+    '%s is malformed',
+    async (hex) => {
+      const { client, told, sent } = await scene();
+      client.say(0, bytes(hex));
+      expect(await told()).toEqual([1835]);
+      expect(await sent()).toEqual([]);
+    },
+  );
 
   test('KILL of a session of the same user is done here', async () => {
     const { client, upstream, gate, told, sent } = await scene();
