@@ -71,10 +71,10 @@ export class Hold {
     return this.#state === 'waiting';
   }
 
-  /** A CancelRequest came. While a release is on its way it reaches the server after the statement. */
+  /** A CancelRequest, or KILL QUERY, came. Where a release is on its way, or comes first, it reaches the server after the statement. */
   cancel(): void {
+    this.#cancelled = true;
     if (this.#state === 'waiting') this.end('cancelled');
-    else this.#cancelled = true;
   }
 
   /** The client stops waiting and is told so; what it is told depends on who was first. */

@@ -11,7 +11,7 @@ export const watchBacklog = (s: State): void => {
   if (phase.name === 'closed') return;
   if (phase.name === 'held' && phase.waiting) return watchHeld(s);
   if (s.limiting?.name === 'paused') return watchPaused(s);
-  const waiting = phase.name !== 'open' && phase.name !== 'importing';
+  const waiting = phase.name === 'open' ? s.interrupting > 0 : phase.name !== 'importing';
   s.pace.watch(waiting || s.limiting !== null, s.in.unread > s.limits.backlog_bytes_max);
 };
 

@@ -55,7 +55,7 @@ export class ClientSide {
 }
 
 const readable = (s: State): boolean =>
-  !s.pace.clientFull && s.limiting === null && (s.phase === OPEN || s.phase === IMPORTING);
+  !s.pace.clientFull && s.limiting === null && ((s.phase === OPEN && s.interrupting === 0) || s.phase === IMPORTING);
 
 /** The next command. False: nothing more can be read now. */
 const readCommand = (s: State): boolean => {

@@ -13,7 +13,8 @@ import { broken } from './end.ts';
 import type { ParsedUnder, Prepared } from './prepared.ts';
 import { refuse } from './refuse.ts';
 import { type Judging, OPEN, type State, type Step } from './state.ts';
-import { MALFORMED } from './texts.ts';
+import { interrupt } from './kill.ts';
+import { INTERRUPTED, MALFORMED } from './texts.ts';
 import { readsDiagnostics } from './facts.ts';
 import { reread } from './wait.ts';
 
@@ -30,6 +31,7 @@ export const decide = (
 ): Passed | Stopped => {
   const { ready } = s;
   s.ready = null;
+  if (s.cancelled) return stopped(refuse(s, INTERRUPTED));
   if (ready?.type === 'refuse') return stopped(refuse(s, ready.text));
   if (ready?.type === 'run') return released(s, text, ready);
   if (!s.factsKnown && (s.killed || !readsDiagnostics(text))) return stopped(reread(s));
@@ -67,7 +69,7 @@ export const decideUncarried = (s: State, text: string): Step => {
 
 /** May it be prepared? Then it waits when it is executed, with its parameters. */
 export const decidePrepare = (s: State, text: string): Passed | Stopped => {
-  if (s.ready === null && s.factsKnown) {
+  if (s.ready === null && s.factsKnown && !s.cancelled) {
     const judgement = judge(s, text, null);
     if (judgement === null) return WAIT;
     if (judgement.type === 'hold' && judgement.plan.parse_is_harmless) return pass(s, judgement.plan, null);
@@ -90,7 +92,7 @@ const released = (
     const why = "the session's role, database or sql_mode is another now";
     return stopped(refuse(s, texts.lapsed({ id: ready.release.request, why })));
   }
-  if (ready.cancelled) setImmediate(() => void s.upstream.cancel());
+  if (ready.cancelled) setImmediate(() => interrupt(s));
   return pass(s, ready.plan, ready.release);
 };
 

@@ -47,7 +47,7 @@ export const clientLeft = (s: State): void => {
 };
 
 /** `left`: what a request that is held is told of it. */
-export const finish = (s: State, why: string, left: 'upstream-gone' | 'shutdown' = 'shutdown'): void => {
+export const finish = (s: State, why: string, left: 'upstream-gone' | 'shutdown' | 'cancelled' = 'shutdown'): void => {
   const { phase, limiting } = s;
   if (phase.name === 'closed') return;
   if (phase.name === 'held') phase.leave(s.clientGone ? 'disconnected' : left);

@@ -12,6 +12,7 @@ import type { BoundParameter, Meter, Plan } from '../gate.ts';
 import { type Answer, Hold } from '../hold.ts';
 import { watchPaused } from './backlog.ts';
 import { broken } from './end.ts';
+import { interrupt } from './kill.ts';
 import { ended } from './outcome.ts';
 import { type Cutting, OPEN, type State } from './state.ts';
 
@@ -52,7 +53,7 @@ const letPass = (s: State, meter: Meter, { release, cancelled }: Extract<Answer,
   s.limiting = null;
   meter.lift();
   s.release = release;
-  if (cancelled) setImmediate(() => void s.upstream.cancel());
+  if (cancelled) setImmediate(() => interrupt(s));
 };
 
 const cut = (s: State, meter: Meter, text: WireText): void => {

@@ -10,9 +10,9 @@ import type { MysqlUpstream } from '../upstream.ts';
 import { watchBacklog } from './backlog.ts';
 import { ClientSide } from './client.ts';
 import { clientLeft, finish, violation } from './end.ts';
+import { kill, killQuery } from './kill.ts';
 import { ServerSide } from './server.ts';
 import { type MysqlGate, type MysqlSessionEvents, type MysqlSessionLimits, OPEN, State } from './state.ts';
-import { KILLED } from './texts.ts';
 import { reread } from './wait.ts';
 
 export type { MysqlGate, MysqlSessionEvents, MysqlSessionLimits } from './state.ts';
@@ -90,18 +90,8 @@ export class MysqlSession {
 
   /** KILL QUERY (or, `whole`, KILL) of this session: ends a hold, else it is the server's to end what runs. */
   kill(whole: boolean): void {
-    const s = this.#state;
-    const { phase, limiting } = s;
-    if (whole) {
-      if (s.closed) return;
-      if (phase.name === 'busy' || phase.name === 'importing') void s.upstream.cancel();
-      violation(s, 'killed', KILLED);
-    } else if (phase.name === 'held') phase.cancel();
-    else if (limiting?.name === 'paused') limiting.hold.cancel();
-    else if (limiting === null && phase.name === 'busy') {
-      s.toServer.flush();
-      void s.upstream.cancel();
-    }
+    if (whole) kill(this.#state);
+    else killQuery(this.#state);
   }
 
   /** Ends the session from the outside, with a word to the client. */

@@ -191,6 +191,11 @@ export class State implements MysqlFacts {
   /** Packets that the client was told while it was held: the server's answer has its sequence ids so much later. */
   ahead = 0;
 
+  /** KILL QUERY came while the command at hand was judged, or the facts were read for it: it is not sent. */
+  cancelled = false;
+  /** KILL QUERYs that are on their way to the server: no other statement may come under way. */
+  interrupting = 0;
+
   // ---- the command that the server answers
   plan: Plan | null = null;
   release: Release | null = null;
@@ -340,6 +345,7 @@ export class State implements MysqlFacts {
   /** The command at hand is done with. */
   settled(): void {
     this.under = null;
+    this.cancelled = false;
     if (this.judged.length > 0) this.judged.length = 0;
   }
 

@@ -26,6 +26,7 @@ export const UNASKED_FILE: MysqlError = {
   message:
     'the database server asked for a file although no statement imports one, so Holdpoint closed this connection',
 };
+export const INTERRUPTED: MysqlError = { errno: 1317, sqlstate: '70100', message: 'Query execution was interrupted' };
 export const KILLED: MysqlError = { errno: 1927, sqlstate: '70100', message: 'Connection was killed' };
 
 export const unknownStatement = (id: number, command: string): MysqlError => ({

@@ -728,6 +728,85 @@ describe('facts', () => {
   });
 });
 
+describe('KILL QUERY', () => {
+  test('while a statement is judged: it is not sent, whatever the verdict', async () => {
+    for (const rules of [{ slow: /./ }, { slow: /./, hold: /./ }]) {
+      const s = await scene(rules);
+      s.client.say(0, 'delete from t');
+      s.client.say(0, 'SELECT 1');
+      await new Promise((resolve) => process.nextTick(resolve));
+      s.session.kill(false);
+      expect((await s.told())[0]).toBe(1317);
+      expect(await s.sent()).toEqual('hold' in rules ? [] : ['SELECT 1']);
+      expect(s.upstream.cancels).toBe(0);
+    }
+  });
+
+  test('while the facts are read: the statement that waits for them is not sent', async () => {
+    const s = await scene();
+    s.client.say(0, bytes('1f'));
+    await s.sent();
+    s.upstream.send(1, OK);
+    s.client.say(0, 'delete from t');
+    await new Promise((resolve) => process.nextTick(resolve));
+    s.session.kill(false);
+    expect(await s.told()).toEqual([OK.toString('hex'), 1317]);
+    s.client.say(0, 'SELECT 1');
+    expect((await s.sent()).filter((text) => !text.includes('@@'))).toEqual(['SELECT 1']);
+  });
+
+  test('that loses against the approval reaches the server behind the statement', async () => {
+    const s = await scene({ hold: /^delete/ });
+    s.client.say(0, 'delete from t');
+    const held = await s.gate.held();
+    await s.told();
+    held.approve();
+    s.session.kill(false);
+    expect(await s.sent()).toEqual(['delete from t']);
+    await s.told();
+    expect(s.upstream.cancels).toBe(1);
+    s.upstream.send(1, bytes('ff 2505 "#70100killed"'));
+    expect(await s.told()).toEqual([1317]);
+    expect(await held.outcome).toMatchObject({ tag: null, sqlstate: '70100' });
+  });
+
+  test('while the client sends a file goes to the server', async () => {
+    const s = await scene();
+    s.client.say(0, "LOAD DATA LOCAL INFILE 'x' INTO TABLE t");
+    await s.sent();
+    s.upstream.send(1, bytes('fb "x"'));
+    await s.told();
+    s.session.kill(false);
+    expect(s.upstream.cancels).toBe(1);
+  });
+
+  test('that came when all was answered hits no later statement: a question of ours takes it', async () => {
+    const s = await scene();
+    s.client.say(0, 'SELECT 1');
+    await s.sent();
+    s.session.kill(false);
+    s.upstream.send(1, OK);
+    s.client.say(0, 'delete from t');
+    await s.told();
+    expect(await s.sent()).toEqual([]);
+    s.upstream.interrupts = 1;
+    s.upstream.cancelled();
+    await s.told();
+    expect((await s.sent()).filter((text) => !text.includes('@@'))).toEqual(['delete from t']);
+  });
+});
+
+test('KILL while held ends the session, and the request hears that nobody waits', async () => {
+  const s = await scene({ hold: /^delete/ });
+  s.client.say(0, 'delete from t');
+  const held = await s.gate.held();
+  await s.told();
+  s.session.kill(true);
+  expect(await s.told()).toEqual([1927]);
+  expect(await held.left).toBe('cancelled');
+  expect(s.gate.closed).toBe('killed');
+});
+
 describe('a result at its limit', () => {
   const limited = { limited: { match: /select/, rows: 2 } };
   const ROW = bytes('01 "1"');
