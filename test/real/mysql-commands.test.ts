@@ -120,8 +120,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     expect(told).toMatchObject({ errno: 1235, sqlstate: '42000' });
     for (const part of [name, 'Rule "exports"', 'did not run']) expect(told.message).toContain(part);
     const record = await newest('statement.refused');
-    expect(record?.clear['rule']).toBe('exports');
-    expect((record?.clear['findings'] as Finding[]).map(({ action }) => action)).toContain('export');
+    expect(record?.clear).toMatchObject({ rule: 'exports', findings: [{ action: 'export' }] });
     await works(client);
   });
 

@@ -1,4 +1,5 @@
 // The whole gateway before real MySQL and MariaDB servers, under the starter policy: what passes, what is held, and what each person is told.
+import { Readable } from 'node:stream';
 import mysql2, { type Connection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
@@ -101,6 +102,33 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     await server.sql('CREATE TABLE app.made (id INT)');
     expect(await fault(client.query('DROP TABLE IF EXISTS made'))).toMatchObject({ errno: 1644 });
     await gateway.deny(await gateway.opened());
+  });
+
+  test('files among several statements: each is asked for once, and what stands behind them runs', async () => {
+    const client = await connect();
+    await server.sql('CREATE TABLE IF NOT EXISTS app.filled (id INT)');
+    const files: string[] = [];
+    const load = (name: string): string => `LOAD DATA LOCAL INFILE '${name}' INTO TABLE filled`;
+    const importing = (sql: string): Promise<unknown> =>
+      client.query({
+        sql,
+        infileStreamFactory: (path: string) => {
+          files.push(path);
+          return Readable.from([Buffer.from('1\n2\n')]);
+        },
+      } as never);
+    await importing(`SELECT 1; ${load('a')}; SELECT 2; ${load('b')}; INSERT INTO filled VALUES (3)`);
+    expect(files).toEqual(['a', 'b']);
+    expect(await server.sql('SELECT COUNT(*) FROM app.filled')).toBe('5');
+    if (engine === 'mariadb') await importing(`EXECUTE IMMEDIATE "${load('c')}"`);
+    if (engine === 'mariadb') await importing(`PREPARE p FROM "${load('d')}"; EXECUTE p`);
+    if (engine === 'mariadb') expect(files).toEqual(['a', 'b', 'c', 'd']);
+    // What imports nothing is held, and nothing is asked for.
+    const held = fault(importing(`${load('e')}; DROP TABLE filled`));
+    await gateway.deny(await gateway.opened());
+    expect(await held).toMatchObject({ errno: 1227 });
+    expect(files).not.toContain('e');
+    expect((await client.query('SELECT 1 AS n'))[0]).toEqual([{ n: 1 }]);
   });
 
   test('denied, it did not run', async () => {

@@ -7,14 +7,18 @@ import mysql2, { type Connection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT } from '../../src/wire/mysql/capabilities.ts';
 import { COM } from '../../src/wire/mysql/commands.ts';
+import { pick, PROVE, random, SEED } from '../fuzz/random.ts';
 import { until } from './clients.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { flags, PLAIN_FLAGS, RawMysql } from './mysql-raw.ts';
 import { available, clientArgs, ENGINES, mysqlClient, startMysql, type TestMysql } from './mysql-servers.ts';
 
-const seed = Number(process.env['HOLDPOINT_SEED'] ?? Date.now() % 1_000_000);
-const rounds = process.env['HOLDPOINT_PROVE'] === '1' ? 400 : 40;
+const ROUNDS = PROVE ? 400 : 40;
+/** Longest until a KILL, in ms. */
+const WAIT_MAX_MS = 150;
 
+/** In SHOW FULL PROCESSLIST: the statement itself, not an estimate of it. */
+const RUNS = /\tINSERT INTO t SELECT/;
 /** Gives a program a terminal. */
 const SCRIPT = '/usr/bin/script';
 const CLIENT_PROGRAM = '/usr/bin/mariadb';
@@ -71,16 +75,19 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     open.push({ end: () => client.destroy() });
     return client;
   };
-  /** From another session of the same agent; resolves with its answer. */
-  const kill = async (how: Kill, id: number): Promise<unknown> => {
+  /** Another session of the same agent, which kills at once when it is told to; resolves with the answer. */
+  const killer = async (): Promise<(how: Kill, id: number) => Promise<unknown>> => {
     const client = await RawMysql.connect(gateway.port);
     const capabilities = flags(PLAIN_FLAGS | CLIENT.CONNECT_WITH_DB);
     await client.login('bot', AGENT_PASSWORD, { capabilities, database: 'app' });
-    client.send(0, KILLS[how](id));
-    const answer = await client.answer();
-    client.destroy();
-    return answer;
+    return async (how, id) => {
+      client.send(0, KILLS[how](id));
+      const answer = await client.answer();
+      client.destroy();
+      return answer;
+    };
   };
+  const kill = async (how: Kill, id: number): Promise<unknown> => (await killer())(how, id);
   /** 'OK', or the number of the error. */
   const outcome = (work: Promise<unknown>): Promise<string | number> =>
     work.then(
@@ -102,14 +109,14 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
   const works = async (client: Connection): Promise<void> => {
     expect((await client.query('SELECT 1 AS n'))[0]).toEqual([{ n: 1 }]);
   };
-  const running = (): Promise<void> => until(async () => /SLEEP/.test(await server.sql('SHOW FULL PROCESSLIST')));
+  const running = (): Promise<void> => until(async () => RUNS.test(await server.sql('SHOW FULL PROCESSLIST')));
 
   test('KILL QUERY while held: it does not run, and the request is a ticket that runs once', async () => {
     const client = await connect();
     const id = ++number;
     const done = outcome(client.query(insert(id)));
     const request = await gateway.opened();
-    expect(await kill('KILL QUERY', client.threadId as number)).toBe('OK');
+    expect(await kill('KILL QUERY', client.threadId)).toBe('OK');
     expect(await done).toBe(1317);
     await gateway.approve(request);
     await works(client);
@@ -125,7 +132,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     const id = ++number;
     const done = outcome(client.query(insert(id)));
     const request = await gateway.opened();
-    expect(await kill(how, client.threadId as number)).toBe('OK');
+    expect(await kill(how, client.threadId)).toBe('OK');
     expect([1927, 'PROTOCOL_CONNECTION_LOST']).toContain(await done);
     await until(async () => (await said(request.id)).includes('ticket'));
     await gateway.approve(request);
@@ -140,7 +147,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     const request = await gateway.opened();
     await gateway.approve(request);
     await running();
-    expect(await kill('KILL QUERY', client.threadId as number)).toBe('OK');
+    expect(await kill('KILL QUERY', client.threadId)).toBe('OK');
     expect(await done).toBe(1317);
     const ended = await gateway.reaches(request.id, 'failed');
     expect(ended.outcome).toMatchObject({ sqlstate: '70100' });
@@ -155,10 +162,10 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     const request = await gateway.opened();
     await gateway.approve(request);
     await running();
-    expect(await kill(how, client.threadId as number)).toBe('OK');
+    expect(await kill(how, client.threadId)).toBe('OK');
     expect([1927, 'PROTOCOL_CONNECTION_LOST']).toContain(await done);
     await gateway.reaches(request.id, 'outcome_unknown');
-    await until(async () => !/SLEEP/.test(await server.sql('SHOW FULL PROCESSLIST')));
+    await until(async () => !RUNS.test(await server.sql('SHOW FULL PROCESSLIST')));
     expect(await rows(id)).toBe(0);
   });
 
@@ -169,7 +176,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     const request = await gateway.opened();
     await gateway.approve(request);
     await done;
-    expect(await kill('KILL QUERY', client.threadId as number)).toBe('OK');
+    expect(await kill('KILL QUERY', client.threadId)).toBe('OK');
     for (let n = 0; n < 5; n++) await works(client);
     expect(await rows(id)).toBe(1);
     await gateway.reaches(request.id, 'executed');
@@ -229,24 +236,33 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     },
   );
 
-  test(`killed at ${rounds} random moments (HOLDPOINT_SEED=${seed}): each outcome is on record and true, and nothing runs twice`, async () => {
-    const random = generator(seed);
+  test(`killed at ${ROUNDS} random moments (HOLDPOINT_SEED=${SEED}): each outcome is on record and true, and nothing runs twice`, async () => {
+    const below = random();
     const kinds = Object.keys(KILLS) as Kill[];
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const client = await connect();
       const id = ++number;
-      const how = kinds[Math.floor(random() * kinds.length)] as Kill;
-      const seconds = random() < 0.5 ? 0.02 : 0;
-      const fromOpening = random() < 0.3;
-      const wait_ms = random() * 40;
-      const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, wait_ms));
+      const how = pick(below, kinds);
+      const seconds = below(2) === 0 ? 0.02 : 0;
+      const fromStart = below(3) === 0;
+      const wait_ms = below(WAIT_MAX_MS);
+      const end = await killer();
+      const endLater = async (): Promise<unknown> => {
+        await new Promise((resolve) => setTimeout(resolve, wait_ms));
+        return end(how, client.threadId);
+      };
       const done = outcome(client.query(insert(id, seconds)));
-      const early = fromOpening ? pause().then(() => kill(how, client.threadId as number)) : null;
-      const request = await gateway.opened();
+      const early = fromStart ? endLater() : null;
+      const request = await Promise.race([gateway.opened(), done.then(() => null)]);
+      if (request === null) {
+        // Ended before anybody was asked.
+        expect([await early, await rows(id)]).toEqual(['OK', 0]);
+        continue;
+      }
       const reviewer = await gateway.inTurn();
       const { digest, revision } = request;
       const approved = reviewer.decide(request.id, { decision: 'approve', digest, revision, rationale: 'go' });
-      const killed = early ?? pause().then(() => kill(how, client.threadId as number));
+      const killed = early ?? endLater();
       await approved;
       expect(await killed).toBe('OK');
       const told = await done;
@@ -257,10 +273,10 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
         return types.includes('released') ? OUTCOMES.some((type) => types.includes(type)) : types.includes('ticket');
       });
       // What went on at the server after all is over.
-      await until(async () => !/INSERT INTO/.test(await server.sql('SHOW FULL PROCESSLIST')));
+      await until(async () => !/\tINSERT INTO/.test(await server.sql('SHOW FULL PROCESSLIST')));
       const types = await said(request.id);
       const count = await rows(id);
-      const what = `${round}: ${how} after ${wait_ms.toFixed(1)} ms, told ${told}, ${types.join(' ')}, ${count} rows`;
+      const what = `${round}: ${how} after ${wait_ms} ms, told ${told}, ${types.join(' ')}, ${count} rows`;
       expect(types.filter((type) => type === 'released').length, what).toBeLessThanOrEqual(1);
       expect(OUTCOMES.filter((type) => types.includes(type)).length, what).toBe(types.includes('released') ? 1 : 0);
       if (types.includes('executed')) expect(count, what).toBe(1);
@@ -274,14 +290,6 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
 });
 
 const OUTCOMES = ['executed', 'failed', 'outcome_unknown'] as const;
-
-const generator = (from: number) => {
-  let state = from;
-  return (): number => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return state / 2 ** 31;
-  };
-};
 
 const POLICY = `
 version: 1

@@ -34,6 +34,8 @@ export const flags = (value: number): Capabilities => ({ flags: value >>> 0, mar
 export class RawMysql {
   stream: Duplex;
   readonly socket: Socket;
+  /** As its greeting had it. */
+  id = 0;
   #buffer: Buffer = Buffer.alloc(0);
   #ended = false;
   #wake: () => void = () => {};
@@ -98,7 +100,9 @@ export class RawMysql {
   async greeting(): Promise<Greeting> {
     const packet = await this.next();
     if (packet === null) throw new Error('no greeting');
-    return readGreeting(packet.payload);
+    const greeting = readGreeting(packet.payload);
+    this.id = greeting.threadId;
+    return greeting;
   }
 
   /** Logs in; the server must know the password, so that the proof is enough. */

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { makeStored } from '../../src/wire/mysql/auth.ts';
 import { CLIENT } from '../../src/wire/mysql/capabilities.ts';
 import { COM } from '../../src/wire/mysql/commands.ts';
+import { until } from './clients.ts';
 import type { Rules, StandInGate } from './mysql-gate.ts';
 import { type Guarded, openGuarded } from './mysql-guarded.ts';
 import { targetOf } from './mysql-door.ts';
@@ -23,7 +24,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
   const open: RawMysql[] = [];
 
   beforeAll(async () => {
-    server = await startMysql(engine, ['--max-allowed-packet=64M']);
+    server = await startMysql(engine, ['--max-allowed-packet=64M', '--local-infile=1']);
     const values = Array.from({ length: ROWS }, (_, n) => `(${n})`).join();
     await server.sql(`CREATE DATABASE app; USE app; CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES ${values};
 CREATE PROCEDURE quiet() SET SESSION session_track_system_variables = ''`);
@@ -228,6 +229,89 @@ CREATE PROCEDURE quiet() SET SESSION session_track_system_variables = ''`);
       }
     },
   );
+
+  test('what is sent behind a statement that is held: a reset waits for it, and forgets what came before', async () => {
+    const { client, gate } = await login({ hold: /^delete/ });
+    const id = await prepare(client, 'SELECT ?');
+    client.command(COM.STMT_SEND_LONG_DATA, Buffer.concat([id, Buffer.of(0, 0), Buffer.from('early')]));
+    client.command(COM.QUERY, 'delete from t where id = 1000');
+    client.command(COM.STMT_SEND_LONG_DATA, Buffer.concat([id, Buffer.of(0, 0), Buffer.from('late')]));
+    client.command(COM.STMT_RESET, id);
+    client.command(
+      COM.STMT_EXECUTE,
+      Buffer.concat([id, Buffer.of(0, 1, 0, 0, 0, 0, 1, 0xfd, 0), Buffer.from('\x03new')]),
+    );
+    client.command(COM.RESET_CONNECTION);
+    client.command(COM.STMT_EXECUTE, Buffer.concat([id, Buffer.of(0, 1, 0, 0, 0, 0, 0), Buffer.from('\x03new')]));
+    client.command(COM.QUERY, 'SELECT 1');
+    const held = await gate.held();
+    held.approve();
+    expect([await client.answer(), await client.answer()]).toEqual(['OK', 'OK']);
+    const values: string[] = [];
+    for (let ends = 0; ends < 2; ) {
+      const { payload } = (await client.next()) as { payload: Buffer };
+      if (payload[0] === 0xfe && payload.length < 9) ends++;
+      else if (ends === 1) values.push(payload.toString('latin1', 3));
+    }
+    expect(values).toEqual(['new']);
+    expect([await client.answer(), await client.answer(), await client.answer()]).toEqual(['OK', 1243, 'rows']);
+    expect(await held.outcome).toMatchObject({ tag: 'OK' });
+  });
+
+  test('COM_CHANGE_USER behind a statement that is held waits for it, and the next agent is not held for it', async () => {
+    const { client, gate } = await login({ hold: /^delete/ });
+    client.command(COM.QUERY, 'delete from t where id = 1000');
+    client.command(COM.CHANGE_USER, 'agent\0\0\0');
+    const held = await gate.held();
+    expect(gate.closed).toBe('');
+    held.deny();
+    expect(await client.answer()).toBe(1227);
+    // It has to prove who it is.
+    expect((await client.next())?.payload[0]).toBe(0xfe);
+    expect(gate.closed).toBe('the client logs in anew');
+  });
+
+  test.runIf(engine === 'mariadb')(
+    'long data for the statement prepared last stays with it, whatever is prepared next',
+    async () => {
+      const { client, gate } = await login({ hold: /^select 1/ });
+      const LAST = Buffer.from('ffffffff', 'hex');
+      const first = await prepare(client, 'select 1, ?');
+      client.command(COM.STMT_SEND_LONG_DATA, Buffer.concat([LAST, Buffer.of(0, 0), Buffer.from('shown')]));
+      await prepare(client, 'select 2, ?');
+      client.command(COM.STMT_EXECUTE, Buffer.concat([first, Buffer.of(0, 1, 0, 0, 0, 0, 1, 0xfd, 0)]));
+      const held = await gate.held();
+      expect(held.parameters.map(({ value }) => value)).toEqual(['shown']);
+      held.approve();
+      const rest: string[] = [];
+      for (let ends = 0; ends < 2; ) {
+        const { payload } = (await client.next()) as { payload: Buffer };
+        if (payload[0] === 0xff) throw new Error(payload.toString('latin1'));
+        if (payload[0] === 0xfe && payload.length < 9) ends++;
+        else if (ends === 1) rest.push(payload.toString('latin1', payload.length - 5));
+      }
+      expect(rest).toEqual(['shown']);
+    },
+  );
+
+  test('KILL QUERY while a file is sent: the server ends the import, and the session goes on', async () => {
+    const { client } = await login({}, CLIENT.LOCAL_FILES);
+    const killer = await login();
+    client.command(COM.QUERY, "load data local infile 'x' into table t");
+    expect((await client.next())?.payload[0]).toBe(0xfb);
+    client.send(2, Buffer.from('1000\n'));
+    killer.client.command(COM.QUERY, `KILL QUERY ${client.id}`);
+    expect(await killer.client.answer()).toBe('OK');
+    // The server has heard of it.
+    await until(async () => !/KILL QUERY/.test(await server.sql('SHOW PROCESSLIST')));
+    for (let sequence = 3; sequence < 50; sequence++) client.send(sequence, Buffer.from(`${1000 + sequence}\n`));
+    client.send(50, Buffer.alloc(0));
+    const answer = await client.answer();
+    expect(['OK', 1317]).toContain(answer);
+    expect(await query(client, 'SELECT 1')).toBe('rows');
+    expect(await server.sql('SELECT COUNT(*) FROM app.t WHERE id >= 1000')).toBe(answer === 'OK' ? '48' : '0');
+    await server.sql('DELETE FROM app.t WHERE id >= 1000');
+  });
 
   test('ids of statements are the new ones after a reset, which may be the old numbers', async () => {
     const { client, gate } = await login({ hold: /^delete/ });

@@ -26,6 +26,7 @@ import {
   ROWS_REPLY,
   STATUS_REPLY,
 } from '../../wire/mysql/replies.ts';
+import { HEADER_BYTES } from '../../wire/mysql/frame.ts';
 import type { WireText } from '../../errors/catalogue.ts';
 import type { MysqlError } from '../../errors/mysql.ts';
 import type { BoundParameter, Release } from '../gate.ts';
@@ -183,9 +184,12 @@ export const onLongData = (s: State): Step => {
     prepared.longLost = true;
     return 'done';
   }
+  const packets = Buffer.from(buffer.subarray(start, end));
+  // By then another one may be the last one prepared.
+  packets.writeUInt32LE(prepared.id, HEADER_BYTES + 1);
   s.statements.keepLong(prepared, {
     parameter: body.readUInt16LE(from + 5),
-    packets: Buffer.from(buffer.subarray(start, end)),
+    packets,
     data: Buffer.from(body.subarray(from + LONG_DATA_HEAD_BYTES, to)),
   });
   return 'done';
@@ -197,7 +201,7 @@ export const onFetch = (s: State): Step => {
   if (prepared === null) return 'done';
   s.plan = prepared.plan;
   s.meter = prepared.meter;
-  return send(s, COM.STMT_FETCH, ROWS_REPLY);
+  return sendNamed(s, prepared, ROWS_REPLY);
 };
 
 export const onResetStatement = (s: State): Step => {
@@ -205,15 +209,24 @@ export const onResetStatement = (s: State): Step => {
   if (prepared === null) return 'done';
   s.statements.dropLong(prepared);
   prepared.plan = prepared.meter = null;
-  return send(s, COM.STMT_RESET, STATUS_REPLY);
+  return sendNamed(s, prepared, STATUS_REPLY);
+};
+
+/** The id of the last one prepared is said in full: there is nothing to mistake then. */
+const sendNamed = (s: State, { id }: Prepared, reply: number): Step => {
+  const { body, from, to } = s.in;
+  body.writeUInt32LE(id, from + 1);
+  return body === s.in.buffer ? send(s, body[from] as number, reply) : sendPayload(s, body.subarray(from, to), reply);
 };
 
 export const onClose = (s: State): Step => {
-  const { body, from, to } = s.in;
+  const { from, to } = s.in;
   // MySQL answers one that is cut off, which nobody expects: everything behind it would be matched with the answer before.
   if (to - from !== CLOSE_BYTES) return 'done';
-  s.statements.close(statementId(body, from, to));
-  return send(s, COM.STMT_CLOSE, NO_REPLY);
+  const prepared = preparedAt(s);
+  if (!prepared) return send(s, COM.STMT_CLOSE, NO_REPLY);
+  s.statements.close(prepared.id);
+  return sendNamed(s, prepared, NO_REPLY);
 };
 
 const preparedAt = (s: State): Prepared | undefined =>
