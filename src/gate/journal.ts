@@ -54,8 +54,8 @@ export const fromRecord = (record: ReadRecord): ApprovalEvent | null => {
       return {
         ...clear,
         type,
-        // Records of earlier releases have neither.
-        request: { impact: null, commits: 0, ...(clear.request as object), ...(sealed.request as object) },
+        // Records of earlier releases have none of these.
+        request: { impact: null, commits: 0, grounds: [], ...(clear.request as object), ...(sealed.request as object) },
       } as ApprovalEvent;
     case 'decided':
       return {
