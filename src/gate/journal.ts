@@ -56,7 +56,7 @@ export const fromRecord = (record: ReadRecord): ApprovalEvent | null => {
         type,
         // Records of earlier releases have none of these.
         request: { impact: null, commits: 0, grounds: [], ...(clear.request as object), ...(sealed.request as object) },
-      } as ApprovalEvent;
+      } as unknown as ApprovalEvent;
     case 'decided':
       return {
         ...clear,
