@@ -27,7 +27,7 @@ import { listenPostgres } from './listener/postgres.ts';
 import { loadPolicy } from './policy/load.ts';
 import { formatPolicyError } from './policy/source.ts';
 import { watchPolicy } from './policy/watch.ts';
-import type { ReviewPorts } from './review/ports.ts';
+import type { Guard, ReviewPorts } from './review/ports.ts';
 import { createReviewServer } from './review/server.ts';
 import { texts } from './errors/catalogue.ts';
 import type { Gate } from './session/gate.ts';
@@ -61,13 +61,13 @@ const SIGN_IN_MS = 12 * 3_600_000;
 /** The built page, for the compiled program and for the sources alike. */
 const CONSOLE = fileURLToPath(new URL('../dist/console', import.meta.url));
 
-export const serve = async (config: Config, { log, agentHint }: ServeOptions): Promise<Running> => {
+export const serve = async (config: Config, { log, hints }: ServeOptions): Promise<Running> => {
   const closers: (() => Promise<void> | void)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).toReversed()) await close();
   };
   try {
-    return await build(config, log, agentHint, closers, stop);
+    return await build(config, log, hints, closers, stop);
   } catch (error) {
     await stop();
     throw error;
@@ -77,7 +77,7 @@ export const serve = async (config: Config, { log, agentHint }: ServeOptions): P
 const build = async (
   config: Config,
   log: Log,
-  agentHint: string | null,
+  hints: ServeOptions['hints'],
   closers: (() => Promise<void> | void)[],
   stop: () => Promise<void>,
 ): Promise<Running> => {
@@ -201,7 +201,7 @@ const build = async (
       requests: requestsPort(desk),
       audit,
       since: (cursor) => events.since(cursor),
-      agentHint,
+      guards: guardsOf(config, hints),
       environment: (config.postgres[0] ?? config.mysql[0])?.tags['env'] ?? 'production',
       present: (reviewers) => {
         present = reviewers;
@@ -531,6 +531,12 @@ const mysqlImpactOf = (
     });
   };
 };
+
+/** One of each engine that is guarded. */
+const guardsOf = (config: Config, hints: readonly Guard[]): readonly Guard[] =>
+  (['postgres', 'mysql'] as const)
+    .filter((engine) => config[engine].length > 0)
+    .map((engine) => hints.find((hint) => hint.engine === engine) ?? { engine, address: null, command: null });
 
 const requestsPort = (desk: Desk): ReviewPorts['requests'] => ({
   list: (filter) => desk.list(filter),

@@ -165,6 +165,23 @@ test('an empty queue teaches', async () => {
   await page.getByRole('link', { name: 'Drops public.customers' }).waitFor();
 });
 
+test('an empty queue teaches both engines where both are guarded, and no other', async () => {
+  const address = 'mysql://demo:9f2c@127.0.0.1:6033/shop';
+  const command = 'mariadb --skip-ssl -h 127.0.0.1 -P 6033 -u demo -p9f2c shop';
+  desk.guards.push({ engine: 'mysql', address, command });
+  await enter();
+  expect(await page.getByText(address).count()).toBe(1);
+  expect(await page.getByText(command).count()).toBe(1);
+  expect(await page.getByText('COPY (SELECT 1) TO STDOUT').count()).toBe(1);
+  await accessible('empty-both');
+  await page.setViewportSize(NARROW);
+  await fits();
+  desk.guards.splice(0, 2, { engine: 'mysql', address: null, command: null });
+  await page.reload();
+  await page.getByText('CREATE DATABASE holdpoint_demo', { exact: true }).waitFor();
+  expect(await page.getByText('COPY (SELECT 1)').count()).toBe(0);
+});
+
 test('the ten-second decision fits one screen', async () => {
   fill();
   await enter('grace', '/r/HP-7KQ4');
