@@ -242,6 +242,8 @@ test('what it would touch comes after the card, into its place', async () => {
 
 test('approves in two acts, by keyboard, and believes only the server', async () => {
   fill();
+  const sent: string[] = [];
+  page.on('request', (request) => request.url().endsWith('/decisions') && sent.push(request.url()));
   await enter('grace', '/r/HP-9C2D');
   expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
   await page.keyboard.press('a');
@@ -269,7 +271,9 @@ test('approves in two acts, by keyboard, and believes only the server', async ()
     outcome: { tag: 'ALTER TABLE', sqlstate: null, rows: 0, bytes: 0, duration_ms: 12 },
   });
   await bar().getByText('It ran once: ALTER TABLE.').waitFor();
+  await page.keyboard.press('Control+Enter');
   await accessible('decided');
+  expect(sent).toHaveLength(1);
 });
 
 test('denies with a rationale, by pointer', async () => {
