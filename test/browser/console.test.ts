@@ -404,6 +404,10 @@ test('a ticket says what an approval means', async () => {
     .getByText(/The agent stopped waiting\. If approved, its next identical try runs, once, until \d\d:\d\d UTC\./)
     .waitFor();
   await accessible('ticket');
+  await page.getByRole('radio', { name: 'Deny' }).check();
+  await rationale().fill('Not now.');
+  await page.keyboard.press('Control+Enter');
+  await bar().getByText('Denied by grace. Nothing ran; the agent is told if it sends it again.').waitFor();
 });
 
 test('nothing moves under the pointer', async () => {
