@@ -105,8 +105,7 @@ export class ResultMeter implements Meter {
     const full = stopping.filter(({ rows }) => rows < 1);
     const tight = full.length > 0 ? full : stopping.filter(({ bytes }) => bytes <= this.bytes_left);
     const tightest = tight.find(({ limit }) => limit.verdict === 'deny') ?? tight[0];
-    const limit = tightest?.limit ?? (this.#limits[0] as Limit);
-    return { limit, rows: this.#rows, bytes: this.#bytes };
+    return { limit: tightest?.limit ?? (this.#limits[0] as Limit), rows: this.#rows, bytes: this.#bytes };
   }
 }
 
