@@ -17,12 +17,12 @@ export const deny = async (s: State, plan: Plan, verdict: Verdict, context: Cont
     sealed: { sql: plan.text },
   });
   if (!done) return texts.noLog();
-  const findings = grounds(analysis, verdict);
+  const findings = grounds(analysis.findings, verdict.findings);
   const first = findings[0];
   return texts.deniedByPolicy({
     rule: verdict.rule,
     allowsNo: allowsNo(findings),
-    found: found(findings),
+    found: found(findings, analysis.findings),
     position: first ? characters(plan.text, first.start) + 1 : 0,
     ruleMessage: verdict.message,
     inTransaction: s.facts.in_transaction,
@@ -32,7 +32,7 @@ export const deny = async (s: State, plan: Plan, verdict: Verdict, context: Cont
 /** GateSession.uncarried */
 export const uncarried = async (s: State, plan: Plan): Promise<WireText> => {
   const { analysis, rule } = remembered(plan);
-  const text = texts.uncarried({ command: plan.text, rule, found: found(analysis.findings) });
+  const text = texts.uncarried({ command: plan.text, rule, found: found(analysis.findings, analysis.findings) });
   const done = await write(s, 'a refusal', {
     type: 'statement.refused',
     clear: { ...about(s, analysis, rule, contextOf(s)), sqlstate: text.sqlstate },
