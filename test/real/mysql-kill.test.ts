@@ -236,57 +236,61 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     },
   );
 
-  test(`killed at ${ROUNDS} random moments (HOLDPOINT_SEED=${SEED}): each outcome is on record and true, and nothing runs twice`, async () => {
-    const below = random();
-    const kinds = Object.keys(KILLS) as Kill[];
-    for (let round = 0; round < ROUNDS; round++) {
-      const client = await connect();
-      const id = ++number;
-      const how = pick(below, kinds);
-      const seconds = below(2) === 0 ? 0.02 : 0;
-      const fromStart = below(3) === 0;
-      const wait_ms = below(WAIT_MAX_MS);
-      const end = await killer();
-      const endLater = async (): Promise<unknown> => {
-        await new Promise((resolve) => setTimeout(resolve, wait_ms));
-        return end(how, client.threadId);
-      };
-      const done = outcome(client.query(insert(id, seconds)));
-      const early = fromStart ? endLater() : null;
-      const request = await Promise.race([gateway.opened(), done.then(() => null)]);
-      if (request === null) {
-        // Ended before anybody was asked.
-        expect([await early, await rows(id)]).toEqual(['OK', 0]);
-        continue;
-      }
-      const reviewer = await gateway.inTurn();
-      const { digest, revision } = request;
-      const approved = reviewer.decide(request.id, { decision: 'approve', digest, revision, rationale: 'go' });
-      const killed = early ?? endLater();
-      await approved;
-      expect(await killed).toBe('OK');
-      const told = await done;
-      client.destroy();
-      // It is a ticket, or it has ended.
-      await until(async () => {
+  test(
+    `killed at ${ROUNDS} random moments (HOLDPOINT_SEED=${SEED}): each outcome is on record and true, and nothing runs twice`,
+    async () => {
+      const below = random();
+      const kinds = Object.keys(KILLS) as Kill[];
+      for (let round = 0; round < ROUNDS; round++) {
+        const client = await connect();
+        const id = ++number;
+        const how = pick(below, kinds);
+        const seconds = below(2) === 0 ? 0.02 : 0;
+        const fromStart = below(3) === 0;
+        const wait_ms = below(WAIT_MAX_MS);
+        const end = await killer();
+        const endLater = async (): Promise<unknown> => {
+          await new Promise((resolve) => setTimeout(resolve, wait_ms));
+          return end(how, client.threadId);
+        };
+        const done = outcome(client.query(insert(id, seconds)));
+        const early = fromStart ? endLater() : null;
+        const request = await Promise.race([gateway.opened(), done.then(() => null)]);
+        if (request === null) {
+          // Ended before anybody was asked.
+          expect([await early, await rows(id)]).toEqual(['OK', 0]);
+          continue;
+        }
+        const reviewer = await gateway.inTurn();
+        const { digest, revision } = request;
+        const approved = reviewer.decide(request.id, { decision: 'approve', digest, revision, rationale: 'go' });
+        const killed = early ?? endLater();
+        await approved;
+        expect(await killed).toBe('OK');
+        const told = await done;
+        client.destroy();
+        // It is a ticket, or it has ended.
+        await until(async () => {
+          const types = await said(request.id);
+          return types.includes('released') ? OUTCOMES.some((type) => types.includes(type)) : types.includes('ticket');
+        });
+        // What went on at the server after all is over.
+        await until(async () => !/\tINSERT INTO/.test(await server.sql('SHOW FULL PROCESSLIST')));
         const types = await said(request.id);
-        return types.includes('released') ? OUTCOMES.some((type) => types.includes(type)) : types.includes('ticket');
-      });
-      // What went on at the server after all is over.
-      await until(async () => !/\tINSERT INTO/.test(await server.sql('SHOW FULL PROCESSLIST')));
-      const types = await said(request.id);
-      const count = await rows(id);
-      const what = `${round}: ${how} after ${wait_ms} ms, told ${told}, ${types.join(' ')}, ${count} rows`;
-      expect(types.filter((type) => type === 'released').length, what).toBeLessThanOrEqual(1);
-      expect(OUTCOMES.filter((type) => types.includes(type)).length, what).toBe(types.includes('released') ? 1 : 0);
-      if (types.includes('executed')) expect(count, what).toBe(1);
-      else if (types.includes('outcome_unknown')) expect(count, what).toBeLessThanOrEqual(1);
-      else expect(count, what).toBe(0);
-      if (told === 'OK') expect(types, what).toContain('executed');
-      if (told === 1317) expect(count, what).toBe(0);
-      // Left over: approved, and never sent again.
-    }
-  }, 120_000);
+        const count = await rows(id);
+        const what = `${round}: ${how} after ${wait_ms} ms, told ${told}, ${types.join(' ')}, ${count} rows`;
+        expect(types.filter((type) => type === 'released').length, what).toBeLessThanOrEqual(1);
+        expect(OUTCOMES.filter((type) => types.includes(type)).length, what).toBe(types.includes('released') ? 1 : 0);
+        if (types.includes('executed')) expect(count, what).toBe(1);
+        else if (types.includes('outcome_unknown')) expect(count, what).toBeLessThanOrEqual(1);
+        else expect(count, what).toBe(0);
+        if (told === 'OK') expect(types, what).toContain('executed');
+        if (told === 1317) expect(count, what).toBe(0);
+        // Left over: approved, and never sent again.
+      }
+    },
+    PROVE ? 900_000 : 120_000,
+  );
 });
 
 const OUTCOMES = ['executed', 'failed', 'outcome_unknown'] as const;
