@@ -185,6 +185,20 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     await expect(again).rejects.toThrow(/denied by grace/);
   });
 
+  test('a limit counts events: at it the log of changes stops, on record', async () => {
+    await gateway.setPolicy(LIMITING);
+    const client = await login();
+    client.command(COM.QUERY, CHECKSUM[engine]);
+    expect(await client.answer()).toBe('OK');
+    client.command(COM.BINLOG_DUMP, dump(log));
+    for (let left = 2; left > 0; left--) expect((await client.next())?.payload[0]).toBe(0);
+    const told = await refusal(client);
+    expect(told.message).toContain('rule "some"');
+    const cut = await newest('statement.cut');
+    expect(cut?.clear).toMatchObject({ rule: 'some', rows: 2 });
+    await gateway.setPolicy(HOLDING);
+  });
+
   test('approved, COM_REFRESH runs at the server that knows it', async () => {
     const client = await login();
     const before = await server.sql('SHOW BINARY LOGS');
@@ -228,5 +242,10 @@ rules:
   - id: nothing
     when: stmt.does("export") || stmt.does("admin")
     then: deny
+`;
+const LIMITING = `${DENYING.slice(0, DENYING.indexOf('rules:'))}rules:
+  - id: some
+    when: stmt.does("export")
+    limit: {rows: 2, then: deny}
 `;
 const HOLDING = DENYING.replace('then: deny', 'then: hold');

@@ -93,6 +93,14 @@ export const cutEnded = (s: State, cutting: Cutting): void => {
   s.phase = OPEN;
 };
 
+/** The server is gone: there is no kill to wait for any more. It ends a connection behind the log of changes, for one. */
+export const cutByGoing = (s: State): void => {
+  const { limiting } = s;
+  if (limiting?.name !== 'cutting' || !limiting.ended) return;
+  limiting.cancelling = false;
+  cutEnded(s, limiting);
+};
+
 /** What the server said is told behind our own words. */
 const withServers = (text: WireText, said: string): WireText => ({
   ...text,

@@ -56,8 +56,10 @@ export const onStatement = (s: State): Step => {
   if (text === null) return refuse(s, MALFORMED);
   const decided = decide(s, text);
   if ('step' in decided) return decided.step;
-  s.plan = decided.plan;
-  s.release = decided.release;
+  const { plan, release } = decided;
+  s.plan = plan;
+  s.release = release;
+  s.meter = plan.limited && release === null ? meterOf(s, plan, NO_PARAMETERS) : null;
   return send(s, command, HANDLING[command]?.reply ?? RESULT_REPLY);
 };
 

@@ -9,7 +9,7 @@ import { HEADER, readErr } from '../../wire/mysql/messages.ts';
 import { BROKEN, END, FILE_REQUEST, PASSES, RESULT_END, ROW } from '../../wire/mysql/replies.ts';
 import { AT_ONCE_BYTES } from '../turn.ts';
 import { broken, desync, finish, handOver, tell, violation } from './end.ts';
-import { cutEnded, hasRoom, pause } from './limit.ts';
+import { cutByGoing, cutEnded, hasRoom, pause } from './limit.ts';
 import { ended, resultEnded } from './outcome.ts';
 import { type Cutting, IMPORTING, OPEN, type State } from './state.ts';
 import { GUARDED_CHARSET, UNASKED_FILE, UPSTREAM_GONE } from './texts.ts';
@@ -99,6 +99,7 @@ export class ServerSide {
     const s = this.#state;
     if (s.closed) return;
     if (s.first) return s.first();
+    cutByGoing(s);
     if (!s.clientGone) tell(s, UPSTREAM_GONE);
     finish(s, 'the server closed the connection', 'upstream-gone');
   }

@@ -254,6 +254,27 @@ describe('commands', () => {
     expect(await told()).toEqual([]);
   });
 
+  test('what a command returns counts for a limit', async () => {
+    const s = await scene({ limited: { match: /^COM_BINLOG_DUMP/, rows: 2 } });
+    s.client.say(0, bytes('12 04000000 0000 01000000 61'));
+    await s.sent();
+    const event = bytes('00 00000000');
+    s.upstream.send(1, event, event, event, event);
+    const held = await s.gate.held();
+    expect(await s.told()).toHaveLength(2);
+    held.deny();
+    await s.told();
+    expect(s.upstream.cancels).toBe(1);
+    s.upstream.send(5, EOF);
+    // The server ends the connection behind it, and the kill may still be on its way.
+    s.upstream.close();
+    expect((await s.told())[0]).toBe(1227);
+    expect(s.gate.history).toContainEqual({ text: 'cut COM_BINLOG_DUMP `a` 4', outcome: 'OK', rows: 0 });
+    s.upstream.cancelled();
+    await s.told();
+    expect(s.client.ended).toBe(true);
+  });
+
   test.each([
     ['20', 'COM_CLONE'],
     ['13 03 617070', 'COM_TABLE_DUMP'],
