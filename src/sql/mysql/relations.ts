@@ -4,6 +4,7 @@
 import type { Analyst, Name } from './analyst.ts';
 import { isReserved } from './functions.ts';
 import { Kind } from './lexer.ts';
+import { isAscii } from './names.ts';
 
 /** Names of CTEs in reach, innermost first, as the server compares them. */
 export interface Ctes {
@@ -234,9 +235,9 @@ class Walker {
     return at + 1;
   }
 
-  /** Names of CTEs are told apart by case on MySQL, as those of tables are. */
+  /** Names of CTEs are told apart by case on MySQL, as those of tables are. A name that is taken for one by mistake would not be read. */
   #asCte(name: string): string {
-    return this.#a.context.engine === 'mysql' ? name : name.toLowerCase();
+    return this.#a.context.engine === 'mysql' || !isAscii(name) ? name : name.toLowerCase();
   }
 
   // Keywords. The very same place: it is a name here.

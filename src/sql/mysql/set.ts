@@ -5,6 +5,7 @@ import type { Analyst } from './analyst.ts';
 import { hidesQuotes, readingOf } from './charsets.ts';
 import { Kind } from './lexer.ts';
 import { modeOf, modeOfNumber, modeText } from './modes.ts';
+import { folded, isAscii } from './names.ts';
 import { walk } from './relations.ts';
 import { ENGINE_SETTINGS, judgeSetting, keepsHere, type VariableScope } from './settings.ts';
 import { judge } from './statements.ts';
@@ -91,16 +92,18 @@ function item(a: Analyst, from: number, to: number, scope: VariableScope): strin
   let equals = at;
   while (equals < to && !a.isEquals(equals)) equals += 1;
   let name = '';
-  for (let i = at; i < equals; i += 1) name += a.isName(i) ? a.textOf(i) : a.raw(i);
+  // MariaDB takes a string for a name behind @@session.
+  for (let i = at; i < equals; i += 1) name += a.isName(i) || a.kind(i) === Kind.string ? a.textOf(i) : a.raw(i);
   walk(a, equals + 1, to, { start: 'expression' });
   if (equals >= to || name === '') {
     a.add('unknown', '', 'An assignment that is not understood.', place);
     return null;
   }
-  systemVariable(a, name.toLowerCase(), of, equals + 1, to, place);
+  systemVariable(a, folded(name), of, equals + 1, to, place);
   return null;
 }
 
+/** name: folded, as MySQL finds it: an accent or a space at its end makes it no other. */
 function systemVariable(
   a: Analyst,
   name: string,
@@ -109,10 +112,14 @@ function systemVariable(
   to: number,
   place: readonly [number, number],
 ): void {
-  // In a body an assignment is of a variable of its own, or of NEW.
   const judged = judgeSetting(name, scope);
+  // In a body an assignment is of a variable of its own, or of NEW. No letter that is not folded stands for one of a system variable.
   if (a.in_body && judged.action === 'unknown') return a.add('settings', '', 'Sets a variable of its own.', place);
   a.add(judged.action, name, judged.why, place);
+  if (!isAscii(name)) {
+    a.changes.mode = a.changes.charset = null;
+    a.forget();
+  }
   if (scope !== 'session') return;
   const value = constant(a, from, to);
   if (name === 'sql_mode') {
@@ -133,7 +140,7 @@ function userVariable(a: Analyst, from: number, to: number): null {
   walk(a, from + 2, to, { start: 'expression' });
   if (!a.isEquals(from + 1)) a.add('unknown', '', 'An assignment that is not understood.', place);
   else a.add('settings', `@${name}`, 'Sets a variable of the session.', place);
-  const own = OWN[name];
+  const own = OWN.get(name);
   if (own === undefined || a.in_body || a.depth > 0) return null;
   const { statement } = a.found;
   const parameter = to === from + 3 ? parameterAt(a, from + 2) : 0;
@@ -152,7 +159,10 @@ function parameterAt(a: Analyst, at: number): number {
   for (let i = 0; i < at; i += 1) if (isParameter(i)) number += 1;
   return number;
 }
-const OWN: Readonly<Record<string, 'reason' | 'hold'>> = { holdpoint_reason: 'reason', holdpoint_hold: 'hold' };
+const OWN: ReadonlyMap<string, 'reason' | 'hold'> = new Map([
+  ['holdpoint_reason', 'reason'],
+  ['holdpoint_hold', 'hold'],
+]);
 
 /** NAMES, CHARACTER SET: from its value on. */
 function names(a: Analyst, from: number, to: number): 'SET' {
@@ -209,11 +219,11 @@ function inParentheses(a: Analyst, from: number, to: number): readonly [number, 
 function sqlMode(a: Analyst, from: number, to: number, value: string | null | undefined): number | null {
   if (value === null) return null;
   if (value !== undefined) return a.kind(from) === Kind.number ? modeOfNumber(value) : modeOf(value);
-  return folded(a, from, to);
+  return computed(a, from, to);
 }
 
 /** concat(@@sql_mode, ',X') and replace(@@sql_mode, 'X', '') of constants, perhaps inside of (SELECT ...). */
-function folded(a: Analyst, start: number, end: number): number | null {
+function computed(a: Analyst, start: number, end: number): number | null {
   const [first, to] = inParentheses(a, start, end);
   const from = a.is(first, 'SELECT') ? first + 1 : first;
   const now = a.lexer.rules.mode;

@@ -5,7 +5,7 @@ import type { Verb } from './behind.ts';
 import { judgeBody } from './compound.ts';
 import { createOrAlter } from './definitions.ts';
 import { Kind } from './lexer.ts';
-import { judgePrepare, judgeExecute, judgeImmediate } from './prepared.ts';
+import { judgeDeallocate, judgeExecute, judgeImmediate, judgePrepare } from './prepared.ts';
 import { type Ctes, exports, isCalled, type Reference, walk } from './relations.ts';
 import { lookInto } from './resolve.ts';
 import { judgeSet } from './set.ts';
@@ -802,13 +802,13 @@ const HEADS: ReadonlyMap<string, Head> = new Map<string, Head>([
   ['HANDLER', handler],
   ['PREPARE', judgePrepare],
   ['EXECUTE', by({ IMMEDIATE: judgeImmediate }, judgeExecute)],
-  ['DEALLOCATE', deallocate],
+  ['DEALLOCATE', judgeDeallocate],
   ['SIGNAL', fixed('SIGNAL', 'settings', 'Raises a condition.', true)],
   ['RESIGNAL', fixed('RESIGNAL', 'settings', 'Raises a condition.', true)],
   ['GET', fixed('GET DIAGNOSTICS', 'settings', 'Reads what the last statement said.', true)],
   ['CREATE', createOrAlter],
   ['ALTER', createOrAlter],
-  ['DROP', by({ PREPARE: deallocate }, createOrAlter)],
+  ['DROP', by({ PREPARE: judgeDeallocate }, createOrAlter)],
   ['RENAME', rename],
   ['TRUNCATE', truncate],
   ['GRANT', grant],
@@ -847,15 +847,6 @@ const HEADS: ReadonlyMap<string, Head> = new Map<string, Head>([
   ['FOR', (a, at, to) => judgeBody(a, at, to, 'FOR')],
   ['DECLARE', (a, at, to) => judgeBody(a, at, to, 'BEGIN NOT ATOMIC')],
 ]);
-
-function deallocate(a: Analyst, at: number): string {
-  const name = at + 2;
-  a.add('settings', '', 'Forgets a prepared statement.');
-  const of = a.isName(name) ? a.textOf(name).toLowerCase() : null;
-  if (of !== null && !a.in_body) a.prepared.set(of, null);
-  a.effect({ type: 'deallocate', name: of, statement: a.found.statement });
-  return 'DEALLOCATE PREPARE';
-}
 
 function rebuilds(a: Analyst, name: Name): void {
   a.add('admin', a.object(name), 'Rebuilds a table.', a.place(name.from, name.to));
