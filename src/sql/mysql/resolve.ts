@@ -45,6 +45,13 @@ export function spelled(a: Analyst, database: string, name: string): string {
   return row ? `${row.schema}.${row.name}` : lowered(`${database}.${name}`);
 }
 
+/** `database.name` of a routine as the catalog writes it: more than one name is the same to the server. */
+export function spelledRoutine(a: Analyst, { database, name }: Named): string {
+  const of = database ?? a.database;
+  const [row] = typeof of === 'string' ? (catalogOf(a)?.routines(of, name) ?? []) : [];
+  return row ? `${row.schema}.${row.name}` : a.object({ database, name });
+}
+
 /** Has nobody a table or view of that name? It is missing then, so the catalog is as new as can be. */
 export function isNobodys(a: Analyst, { database, name }: Named): boolean {
   const of = database ?? a.database;

@@ -5,6 +5,7 @@ import type { Verb } from './behind.ts';
 import { judgeBody } from './compound.ts';
 import { createOrAlter } from './definitions.ts';
 import { Kind } from './lexer.ts';
+import { lowered } from './names.ts';
 import { judgeDeallocate, judgeExecute, judgeImmediate, judgePrepare } from './prepared.ts';
 import { type Ctes, exports, isCalled, type Reference, walk } from './relations.ts';
 import { lookInto } from './resolve.ts';
@@ -151,7 +152,7 @@ function rowAlias(a: Analyst, from: number, to: number): string | null {
   for (let at = from; at < to; at += 1) {
     if (a.isChar(at, '(')) depth += 1;
     else if (a.isChar(at, ')')) depth -= 1;
-    else if (depth === 0 && a.is(at, 'AS') && a.isName(at + 1)) return a.textOf(at + 1).toLowerCase();
+    else if (depth === 0 && a.is(at, 'AS') && a.isName(at + 1)) return lowered(a.textOf(at + 1));
     else if (a.is(at, 'SELECT') || a.is(at, 'ON')) return null;
   }
   return null;
@@ -243,7 +244,7 @@ function assignedQualifiers(a: Analyst, from: number, to: number): string[] | nu
         end += 2;
       }
       if (parts.length < 2) return null;
-      found.push(parts.at(-2)!.toLowerCase());
+      found.push(lowered(parts.at(-2)!));
     }
   }
   return found;
@@ -274,14 +275,14 @@ function remove(a: Analyst, at: number, to: number, from = at): string {
   const targets: Reference[] = [];
   walk(a, list + 1, to, { start: 'tables', targets, ctes });
   for (const name of names) {
-    const bare = name.name.toLowerCase();
+    const bare = lowered(name.name);
     const meant = targets.filter((one) => isCalled(one, bare) && one.name !== null && !one.local);
     const place = a.place(name.from, name.to);
     for (const one of meant) a.writes(one.name!, 'Removes rows.', place, ['delete']);
     if (meant.length === 0) a.writes(name, 'Removes rows.', place, ['delete']);
   }
   for (const one of targets)
-    if (one.name && !one.local && !names.some((name) => isCalled(one, name.name.toLowerCase())))
+    if (one.name && !one.local && !names.some((name) => isCalled(one, lowered(name.name))))
       a.reads(one.name, a.place(one.name.from, one.name.to));
   a.rows_max = 0;
   if (wheres === to && !joins(a, list, to) && !a.planned) a.found.writes_all_rows = true;

@@ -156,6 +156,16 @@ describe('routines', () => {
       expect(found(analyse(`CALL ${name}()`, { ...context, catalog }))).toContain('write app.secret');
   });
 
+  test('what is defined goes by the name that it has', () => {
+    for (const context of BOTH)
+      for (const sql of [
+        'DROP PROCEDURE `CAFÉ`',
+        "ALTER PROCEDURE app.`çafe` COMMENT 'x'",
+        'DROP PROCEDURE IF EXISTS café',
+      ])
+        expect(found(analyse(sql, { ...context, catalog })), sql).toEqual(['ddl app.cafe']);
+  });
+
   test('a built-in function is known by the letters of ASCII alone', () => {
     for (const context of BOTH) {
       for (const call of ['ſin(0)', '`ſin`(0)', 'ﬂoor(1)', 'paßword(1)'])
@@ -211,6 +221,17 @@ describe('tables', () => {
         `app.${name}`,
       ]);
     expect(analyse('WITH A AS (SELECT 1) SELECT * FROM a', MARIADB).reads).toEqual([]);
+  });
+
+  test('a table that goes by another name where its columns are set', () => {
+    for (const [alias, qualifier] of [
+      ['`İ`', 'i'],
+      ['ΑΣ', 'ασ'],
+      ['É', 'é'],
+    ])
+      expect(found(analyse(`UPDATE t AS ${alias}, u SET ${qualifier}.a = 1 WHERE u.a = 2`)), alias).toContain(
+        'write app.t',
+      );
   });
 
   test('a temporary one that may go under another name', () => {
