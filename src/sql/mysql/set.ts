@@ -37,7 +37,7 @@ export function judgeSet(a: Analyst, at: number, to: number): string {
       SCOPES[a.word(from)] !== undefined && !a.isEquals(from + 1) && !a.isChar(from + 1, '.') ? from + 1 : from;
     if (start > from) scope = SCOPES[a.word(from)]!;
     if (a.is(start, 'TRANSACTION') && !a.isEquals(start + 1)) kind = transaction(a, scope, from, end);
-    else kind = item(a, start, end, scope) ?? kind;
+    else kind = item(a, start, end, scope, start > from) ?? kind;
   }
   return kind;
 }
@@ -63,8 +63,8 @@ function transaction(a: Analyst, scope: VariableScope, from: number, to: number)
   return 'SET TRANSACTION';
 }
 
-/** One assignment. Its kind where it is not SET. */
-function item(a: Analyst, from: number, to: number, scope: VariableScope): string | null {
+/** One assignment. Its kind where it is not SET. said: its scope was, so that it is a system variable. */
+function item(a: Analyst, from: number, to: number, scope: VariableScope, said: boolean): string | null {
   const word = a.word(from);
   const place = a.place(from, to);
   if (word === 'NAMES' && !a.isEquals(from + 1)) return names(a, from + 1, to);
@@ -99,7 +99,11 @@ function item(a: Analyst, from: number, to: number, scope: VariableScope): strin
     a.add('unknown', '', 'An assignment that is not understood.', place);
     return null;
   }
-  systemVariable(a, folded(name), of, equals + 1, to, place);
+  const variable = folded(name);
+  // In a body it is a variable of the body's own, or NEW's. No letter that is not folded stands for one of a system variable's name.
+  if (a.in_body && !said && at === from && judgeSetting(variable, of).action === 'unknown')
+    a.add('settings', '', 'Sets a variable of its own.', place);
+  else systemVariable(a, variable, of, equals + 1, to, place);
   return null;
 }
 
@@ -112,10 +116,8 @@ function systemVariable(
   to: number,
   place: readonly [number, number],
 ): void {
-  const judged = judgeSetting(name, scope);
-  // In a body an assignment is of a variable of its own, or of NEW. No letter that is not folded stands for one of a system variable.
-  if (a.in_body && judged.action === 'unknown') return a.add('settings', '', 'Sets a variable of its own.', place);
-  a.add(judged.action, name, judged.why, place);
+  const { action, why } = judgeSetting(name, scope);
+  a.add(action, name, why, place);
   if (!isAscii(name)) {
     a.changes.mode = a.changes.charset = null;
     a.forget();
@@ -287,7 +289,7 @@ function setStatement(a: Analyst, at: number, to: number): string {
   }
   const { changes } = a;
   const effects = a.effects.length;
-  for (const [from, until] of items(a, at + 2, end)) item(a, from, until, 'session');
+  for (const [from, until] of items(a, at + 2, end)) item(a, from, until, 'session', true);
   const touches_mode = a.changes.mode !== undefined || a.changes.charset !== undefined;
   a.effects.length = effects;
   a.changes = changes;

@@ -8,7 +8,7 @@ import { Kind } from './lexer.ts';
 import { lowered } from './names.ts';
 import { judgeDeallocate, judgeExecute, judgeImmediate, judgePrepare } from './prepared.ts';
 import { type Ctes, exports, isCalled, type Reference, walk } from './relations.ts';
-import { lookInto } from './resolve.ts';
+import { lookInto, spelledRoutine } from './resolve.ts';
 import { judgeSet } from './set.ts';
 
 /** at: the first word; to: behind the last token. The statement's kind, in the manual's words. */
@@ -593,7 +593,8 @@ function grant(a: Analyst, at: number, to: number): string {
   let objects = on;
   if (on < to && (a.is(on + 1, 'TABLE') || a.is(on + 1, 'FUNCTION') || a.is(on + 1, 'PROCEDURE'))) objects += 1;
   const name = on < to ? a.name(objects + 1, to) : null;
-  const object = name ? a.object(name) : '';
+  const routine = objects > on && !a.is(objects, 'TABLE');
+  const object = name === null ? '' : routine ? spelledRoutine(a, name) : a.object(name);
   if (a.is(at + 1, 'PROXY')) {
     a.add('role', object, 'Lets an account act for another one.');
     return `${kind} PROXY`;

@@ -85,6 +85,15 @@ describe('system variables', () => {
       expect(found(analyse(`CREATE PROCEDURE p() ${text}`, context)), text).toEqual([finding, 'ddl app.p'].toSorted());
   });
 
+  test('in a body with its scope, a system variable that is not known', () => {
+    for (const set of ['SET @@some_plugins = 1', 'SET SESSION some_plugins = 1', 'SET a = 1, @@local.some_plugins = 1'])
+      for (const context of BOTH)
+        expect(found(analyse(`CREATE PROCEDURE p() ${set}`, context)), set).toContain('unknown some_plugins');
+    for (const set of ['SET some_plugins = 1', 'SET NEW.some_plugins = 1', 'SET a = 1, b = 2'])
+      for (const context of BOTH)
+        expect(found(analyse(`CREATE PROCEDURE p() ${set}`, context)), set).not.toContain('unknown some_plugins');
+  });
+
   test('a name of letters that stand for none in ASCII: nothing that is known of the session counts any more', () => {
     for (const context of BOTH) {
       const set = analyse('SET 数量 = 1; SELECT "a"', context);
@@ -164,6 +173,7 @@ describe('routines', () => {
         'DROP PROCEDURE IF EXISTS café',
       ])
         expect(found(analyse(sql, { ...context, catalog })), sql).toEqual(['ddl app.cafe']);
+    expect(found(analyse('GRANT EXECUTE ON PROCEDURE `café` TO x', { catalog }))).toEqual(['grant app.cafe']);
   });
 
   test('a built-in function is known by the letters of ASCII alone', () => {
