@@ -100,15 +100,12 @@ export class ResultMeter implements Meter {
   /** The limit that stops it: the next row has no room in it. Of several the strictest, then the one with the least room. */
   #reached(): Reached {
     const stopping = this.#limits.flatMap((limit, index) =>
-      limit.observe || limit.counts_only
-        ? []
-        : [{ limit, rows: this.#rowsLeft(index), bytes: this.#bytesLeft(index) }],
+      limit.observe || limit.counts_only ? [] : [{ limit, rows: this.#rowsLeft(index), bytes: this.#bytesLeft(index) }],
     );
     const full = stopping.filter(({ rows }) => rows < 1);
     const tight = full.length > 0 ? full : stopping.filter(({ bytes }) => bytes <= this.bytes_left);
     const tightest = tight.find(({ limit }) => limit.verdict === 'deny') ?? tight[0];
-    const limit = tightest?.limit ?? (this.#limits[0] as Limit);
-    return { limit, rows: this.#rows, bytes: this.#bytes };
+    return { limit: tightest?.limit ?? (this.#limits[0] as Limit), rows: this.#rows, bytes: this.#bytes };
   }
 }
 
