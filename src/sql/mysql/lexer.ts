@@ -4,6 +4,7 @@
 import { hidingIntroducer, type Reading } from './charsets.ts';
 import type { MysqlContext } from './context.ts';
 import { MODE } from './modes.ts';
+import { isAscii } from './names.ts';
 
 export const Kind = {
   end: 0,
@@ -103,7 +104,7 @@ export class Lexer {
   readonly doubts: (readonly [string, number])[] = [];
   /** Why the server can't read the text to its end, and where; null: it can. */
   broken: readonly [string, number] | null = null;
-  /** A quoted literal is said to be in this character set, whose bytes can hide where it ends; '' for none. */
+  /** A quoted literal of more than ASCII is said to be in this character set, whose bytes can hide where it ends; '' for none. */
   introduces = '';
   readonly #classes: Uint8Array;
   #at: number;
@@ -456,16 +457,13 @@ export class Lexer {
     return this.#break('A string is not closed.', start);
   }
 
-  /** A literal's bytes may be others in the character set that it is said to be in. */
+  /** A literal's bytes may be others in the character set that it is said to be in; those of ASCII are the same to everybody. */
   #introduced(start: number, end: number): void {
     const word = this.words[this.count - 1] ?? '';
-    if (word.charCodeAt(0) !== 0x5f) return;
-    const charset = hidingIntroducer(word);
-    if (charset === '') return;
+    const charset = word.charCodeAt(0) === 0x5f ? hidingIntroducer(word) : '';
+    if (charset === '' || isAscii(this.text.slice(start, end))) return;
     this.introduces ||= charset;
-    for (let at = start; at < end; at += 1)
-      if (this.text.charCodeAt(at) >= 0x80)
-        return this.#doubt('A literal in a character set whose bytes can hide where it ends.', start);
+    this.#doubt('A literal in a character set whose bytes can hide where it ends.', start);
   }
 
   /** A quoted name; NUL is not allowed in it. */

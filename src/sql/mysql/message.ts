@@ -153,8 +153,6 @@ class Reader {
     });
     if (readingOf(state.charset) === null)
       a.add('unknown', '', 'A text in a character set in which Holdpoint can not read texts.');
-    if (lexer.introduces !== '')
-      a.add('unknown', '', 'A literal in a character set in which Holdpoint can not read texts.');
     if (lexer.versioned) a.add('unknown', '', 'A statement ends inside of a versioned comment.');
     for (const [why, where] of lexer.doubts) if (where < end) a.add('unknown', '', why, [where, where + 1]);
     const own = this.#own.length;

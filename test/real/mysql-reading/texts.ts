@@ -31,7 +31,7 @@ const LITERALS = [
   '.5',
   `_utf8mb4'a'`,
   `_latin1 'a\\''`,
-  `_koi8r'a\\'`,
+  `_gbk'a\\'`,
   '@a',
   `@'a;'`,
   '@`a;`',
