@@ -11,7 +11,6 @@ const CHARSETS = 'big5|cp932|euckr|gb2312|gbk|sjis|swe7';
 const CHARSET =
   'by design: a session whose statements are in a character set that can hide a quote, or is not known, does not go on';
 const UNREADABLE = String.raw`failed: ER_NOT_SUPPORTED_YET \(1235\): (?:character_set_client must be one that Holdpoint can read statements in\.|Holdpoint reads no statements in \w+:) .*\n`;
-const LITERALS = 'by design: a quoted literal is not read in a character set that can hide a quote';
 const BLANKED =
   "by design: comments are blanks in what goes on, and a column's name or an error's text shows the statement";
 const OWN_WORDS =
@@ -32,11 +31,6 @@ export const EXCEPTIONS: readonly MtrException[] = [
     '*',
     CHARSET,
     String.raw`\+failed: mysqltest: (?:.*\n)*?.*query '(?:set names|SET NAMES) '?(?:${CHARSETS})'?' ${UNREADABLE}`,
-  ),
-  row(
-    '*',
-    LITERALS,
-    String.raw`\+failed: mysqltest: (?:.*\n)*?.*' failed(?:: | with wrong errno )ER_NOT_SUPPORTED_YET \(1235\): '?Holdpoint reads no literals in \w+:.*\n`,
   ),
   row(
     'main/ctype_ucs',
