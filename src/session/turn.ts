@@ -12,9 +12,10 @@ interface Side {
   received(chunk: Buffer): void;
 }
 
-/** What came and was not handled yet: side by side, up to `arrivals`. */
+/** What came, side by side: from `handled` up to `arrivals` it was not handled yet. */
 const sides: (Side | null)[] = [];
 const chunks: (Buffer | null)[] = [];
+let handled = 0;
 let arrivals = 0;
 
 /** Bytes came from a peer. */
@@ -30,17 +31,27 @@ export const arrived = (side: Side, chunk: Buffer): void => {
   endTurn();
 };
 
-/** The peer has something else to tell than bytes: those that came before are handled first. */
+/** The peer has something else to tell than bytes: those that came before are handled first. Not while it is at some of them. */
 export const catchUp = (side: Side): void => {
-  for (let at = 0; at < arrivals; at++) if (sides[at] === side) handle(at);
+  if (side === busy) return;
+  for (let at = handled; at < arrivals; at++) if (sides[at] === side) handle(at);
 };
 
 const handle = (at: number): void => {
   const side = sides[at];
   const chunk = chunks[at];
   sides[at] = chunks[at] = null;
-  if (side && chunk) side.received(chunk);
+  if (!side || !chunk) return;
+  const before = busy;
+  busy = side;
+  try {
+    side.received(chunk);
+  } finally {
+    busy = before;
+  }
 };
+/** Whose bytes are being handled. */
+let busy: Side | null = null;
 
 interface Sink {
   /** False: there is a drain to come. */
@@ -103,10 +114,12 @@ const endTurn = (): void => {
 
 const handleAndFlush = (): void => {
   try {
-    for (let at = 0; at < arrivals; at++) handle(at);
+    while (handled < arrivals) handle(handled++);
   } finally {
-    arrivals = 0;
     ending = false;
+    // One has thrown: the others have their turn all the same.
+    if (handled < arrivals) endTurn();
+    else handled = arrivals = 0;
     const outboxes = waiting;
     waiting = [];
     for (const outbox of outboxes) outbox.flush();

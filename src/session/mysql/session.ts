@@ -117,7 +117,6 @@ export class MysqlSession {
   /** Ends the session from the outside, with a word to the client. */
   close(text: WireText): void {
     const s = this.#state;
-    catchUp(this.#server);
     if (s.closed) return;
     if (s.gate === undefined) return finish(s, 'closed by Holdpoint');
     violation(s, 'closed by Holdpoint', text);

@@ -101,7 +101,6 @@ export class PostgresSession {
   /** Ends the session from the outside, with a word to the client. */
   close(text: WireText): void {
     const s = this.#state;
-    catchUp(this.#server);
     if (s.closed) return;
     s.toClient.write(errorResponse(text));
     finish(s, 'closed by Holdpoint');
