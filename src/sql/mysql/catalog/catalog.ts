@@ -2,6 +2,7 @@
 // does) and is never changed; what the analysis works out of it is remembered in `memo`, as long as it lives.
 import { Memo } from '../../memo.ts';
 import type { Behind } from '../behind.ts';
+import { folded, lowered } from '../names.ts';
 import type { CatalogRows, ForeignKeyRow, RoutineRow, TableRow, TriggerRow } from './rows.ts';
 
 let made = 0;
@@ -41,7 +42,7 @@ export class Catalog {
   /** Databases and tables: as the server tells their names apart. */
   #key(schema: string, name: string): string {
     const key = `${schema}\0${name}`;
-    return this.rows.lower_case === 0 ? key : key.toLowerCase();
+    return this.rows.lower_case === 0 ? key : lowered(key);
   }
 
   table(schema: string, name: string): TableRow | undefined {
@@ -103,11 +104,6 @@ export class Catalog {
     this.#seen.set(key, has);
     return has;
   }
-}
-
-/** Names of routines, as a collation that knows neither case nor accents compares them: what is alike in more than that counts as well. */
-function folded(name: string): string {
-  return name.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
 }
 
 /** A pattern of LIKE, for names of databases in any case. */
