@@ -36,6 +36,8 @@ const SCHEMA = `
   CREATE PROCEDURE harmless() BEGIN SELECT '\\'; DELETE FROM hr.secrets; SELECT \\''; END;
   CREATE TABLE noted (id INT PRIMARY KEY);
   CREATE TRIGGER note BEFORE INSERT ON noted FOR EACH ROW BEGIN SET @a = '\\''; DELETE FROM hr.secrets WHERE id = 99; SET @a = '\\''; END;
+  CREATE EVENT tidy ON SCHEDULE EVERY 1 DAY DISABLE DO BEGIN SET @a = '\\''; DELETE FROM hr.secrets WHERE id = 99; SET @a = '\\''; END;
+  CREATE EVENT counting ON SCHEDULE EVERY 1 DAY DISABLE DO BEGIN INSERT INTO log VALUES (1); END;
   SET sql_mode = 'NO_BACKSLASH_ESCAPES';
   CREATE PROCEDURE hidden() BEGIN SELECT 'a\\'; DELETE FROM hr.secrets WHERE id = 99; SELECT '--'; END;
   SET sql_mode = DEFAULT;`;
@@ -122,7 +124,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
 
   test('the operator is told what is seen', () => {
     expect(gateway.lines.join('\n')).toMatch(
-      /the catalog of app was read as root in \d+ ms: 12 tables and views, 12 routines and 2 triggers in 2 databases\. Changes are seen within 1 s/,
+      /the catalog of app was read as root in \d+ ms: 12 tables and views, 12 routines, 2 triggers and 2 events in 2 databases\. Changes are seen within 1 s/,
     );
   });
 
@@ -152,6 +154,8 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     ['INSERT INTO watched VALUES (1)', 'held by secrets: write app.watched, write hr.secrets'],
     ['UPDATE watched SET id = 3 WHERE id = 99', 'ran'],
     ['DELETE FROM customers WHERE id = 99', 'ran'],
+    ['ALTER EVENT tidy ENABLE', 'held by secrets: ddl app.tidy, settings @a, write hr.secrets'],
+    ['ALTER EVENT counting ENABLE', 'held by ddl: ddl app.counting, write app.log'],
     ['SELECT * FROM nobody', "1146 Table 'app.nobody' doesn't exist"],
     ['CALL nobody()', '1305 PROCEDURE app.nobody does not exist'],
     ['SELECT app.nobody()', '1305 FUNCTION app.nobody does not exist'],
@@ -359,15 +363,47 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       expect(told[0]).toContain('can not look into routines app.');
       expect(told[0]).toContain(
         engine === 'mysql'
-          ? 'can not see triggers, whose doings count for nothing, of app (right needed: TRIGGER)'
-          : 'can not look into triggers, whose doings count for nothing: app.note, app.watch (right needed: TRIGGER)',
+          ? 'can not see triggers (any write is held) of tables in app (right needed: TRIGGER)'
+          : 'can not look into triggers (writes to their tables are held): app.note, app.watch (right needed: TRIGGER)',
       );
+      expect(told[0]).toContain('can not see events of app (right needed: EVENT)');
+    });
+
+    test('what triggers and events do that it cannot see is held', async () => {
+      await admin.query("CREATE USER dim@127.0.0.1 IDENTIFIED BY 'dim'");
+      await admin.query('GRANT SELECT, SHOW VIEW ON *.* TO dim@127.0.0.1');
+      const dim = await startGateway({
+        upstream: `mysql://root:${server.password}@127.0.0.1:${server.port}/app`,
+        policy: POLICY,
+        listener: { catalog: { user: 'dim', password: 'dim' } },
+      });
+      const agent = await mysql2.createConnection(`mysql://bot:${AGENT_PASSWORD}@127.0.0.1:${dim.port}/app`);
+      open.push(agent, { end: () => dim.stop() });
+      await agent.query('SET @holdpoint_hold = 0');
+      const held = async (sql: string): Promise<readonly string[]> => {
+        await expect(agent.query(sql)).rejects.toMatchObject({ errno: 1644 });
+        const request = await dim.opened();
+        await dim.deny(request);
+        return request.findings.flatMap(({ action, object }) => (action === 'code' ? object : []));
+      };
+      expect(await held('ALTER EVENT tidy ENABLE')).toEqual(['app.tidy']);
+      expect(await held('INSERT INTO watched VALUES (9)')).toEqual(['app.watched']);
+      expect(await held('DELETE FROM watched WHERE id = 99')).toEqual(['app.watched']);
+      await agent.query('SELECT * FROM watched');
+      await admin.query('GRANT UPDATE ON app.watched TO dim@127.0.0.1');
+      await delay(READING.fresh_ms);
+      // Whoever may write the table is told by MariaDB that it has triggers.
+      expect(await held('INSERT INTO watched VALUES (10)')).toEqual([engine === 'mysql' ? 'app.watched' : 'app.watch']);
+      if (engine === 'mariadb') await agent.query('DELETE FROM watched WHERE id = 99');
+      await admin.query('GRANT TRIGGER ON app.* TO dim@127.0.0.1');
+      await delay(READING.fresh_ms);
+      await agent.query('DELETE FROM watched WHERE id = 99');
     });
 
     test('and sees all with the rights that are named', async () => {
       await admin.query("CREATE USER enough@127.0.0.1 IDENTIFIED BY 'enough'");
       const routines = engine === 'mysql' ? ', SHOW_ROUTINE' : '';
-      await admin.query(`GRANT SELECT, SHOW VIEW, TRIGGER, PROCESS${routines} ON *.* TO enough@127.0.0.1`);
+      await admin.query(`GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, PROCESS${routines} ON *.* TO enough@127.0.0.1`);
       const { catalog, told } = await read('enough', 'enough');
       expect(told).toEqual([expect.stringMatching(/in 2 databases$/)]);
       const seen = (await read('root', server.password)).catalog.last as Catalog;
