@@ -97,12 +97,10 @@ interface Part {
   readonly columns: readonly string[];
   /** From FROM on. */
   readonly from: string;
-  /** Not of the fingerprint: what it says hangs on nothing that can change by itself. */
-  readonly once?: true;
 }
 
 const PARTS = {
-  server: { columns: ['CAST(@@lower_case_table_names AS CHAR)', 'VERSION()'], from: '', once: true },
+  server: { columns: ['CAST(@@lower_case_table_names AS CHAR)', 'VERSION()'], from: '' },
   rights: {
     columns: ['r.d', 'r.t', 'r.p'],
     from: `FROM (SELECT '%' AS d, NULL AS t, u.PRIVILEGE_TYPE AS p FROM information_schema.USER_PRIVILEGES AS u WHERE u.GRANTEE = ${ACCOUNT}
@@ -208,21 +206,6 @@ function linesOf(answer: string): readonly string[] {
 /** One line of JSON for each row. */
 export const CATALOG_QUESTIONS = parts
   .map(([, { columns, from }]) => `SELECT JSON_ARRAY(${columns.join(', ')}) ${from}`)
-  .join(BETWEEN);
-
-/** Hexadecimal digits of a digest that are summed up: 48 bits. */
-const DIGITS = 12;
-
-/**
- * The number of rows and the sum of their digests, for each part. Contents, since the times that the servers keep are whole seconds, and not
- * kept of everything.
- */
-export const FINGERPRINT_QUESTIONS = parts
-  .filter(([, { once }]) => !once)
-  .map(([, { columns, from }]) => {
-    const row = `CONCAT_WS('|', ${columns.map((column) => `COALESCE(${column}, '-')`).join(', ')})`;
-    return `SELECT CONCAT_WS(' ', COUNT(*), SUM(CAST(CONV(LEFT(SHA2(${row}, 256), ${DIGITS}), 16, 10) AS UNSIGNED))) ${from}`;
-  })
   .join(BETWEEN);
 
 /**
