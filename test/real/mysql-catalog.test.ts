@@ -4,7 +4,7 @@ import mysql2, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CatalogSnapshot } from '../../src/sql/catalog.ts';
-import type { Catalog } from '../../src/sql/mysql/catalog/catalog.ts';
+import { Catalog, inSmallLetters } from '../../src/sql/mysql/catalog/catalog.ts';
 import { READING, SEPARATORS } from '../../src/sql/mysql/catalog/reading.ts';
 import { MysqlCatalog } from '../../src/upstream/mysql/catalog.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
@@ -144,6 +144,11 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     ['SELECT * FROM through_function', 'held by hidden-writes: write app.log'],
     ['CALL counts()', 'ran'],
     ['CALL outer_one()', 'held by ddl: ddl app.log'],
+    // The servers know neither case nor accents in names of routines and events, and take ß for s.
+    ['CALL `ÖUTEß_one`()', '1305 PROCEDURE app.ÖUTEß_one does not exist'],
+    ['CALL app.`ÖUTER_oné`()', 'held by ddl: ddl app.log'],
+    ['CALL `dropß`()', 'held by ddl: ddl app.log'],
+    ['ALTER EVENT `tıdy` ENABLE', 'held by secrets: ddl app.tıdy, settings @a, write hr.secrets'],
     ["CALL dynamic('SELECT 1')", 'held by unresolved: code , code s, settings , settings @q, settings s'],
     ['CALL again(2)', 'held by secrets: read hr.secrets'],
     ['CALL hidden()', 'held by secrets: write hr.secrets'],
@@ -414,6 +419,30 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
         rights: undefined,
         loadable: undefined,
       });
+    });
+
+    test('names of routines that the server takes for the same are the same', async () => {
+      const depth = engine === 'mysql' ? 'cte_max_recursion_depth' : 'max_recursive_iterations';
+      await admin.query(`SET SESSION ${depth} = 70000`);
+      const [letters] = await admin.query<(RowDataPacket & { letter: string; small: string; weight: string })[]>(
+        `WITH RECURSIVE codes AS (SELECT 33 AS code UNION ALL SELECT code + 1 FROM codes WHERE code < 65535),
+         letters AS (SELECT CONVERT(CHAR(code USING ucs2) USING utf8mb3) COLLATE utf8mb3_general_ci AS letter FROM codes
+           WHERE code NOT BETWEEN 0xD800 AND 0xDFFF)
+       SELECT letter, LOWER(letter) AS small, HEX(WEIGHT_STRING(letter)) AS weight FROM letters`,
+      );
+      const { rows } = (await read('root', server.password)).catalog.last as Catalog;
+      const named = (name: string) =>
+        ({ schema: 'app', name, type: 'PROCEDURE', language: 'SQL', source: null, sql_mode: '' }) as const;
+      const catalog = new Catalog({ ...rows, routines: letters.map(({ letter }) => named(letter)) });
+      const first = new Map<string, string>();
+      for (const { letter, weight } of letters) if (!first.has(weight)) first.set(weight, letter);
+      const others = letters.filter(({ letter, weight }) =>
+        catalog.routines('app', letter).every(({ name }) => name !== first.get(weight)),
+      );
+      expect(letters.length).toBeGreaterThan(60_000);
+      expect(others).toEqual([]);
+      // And of tables, where case does not matter.
+      expect(letters.filter(({ letter, small }) => inSmallLetters(letter) !== inSmallLetters(small))).toEqual([]);
     });
 
     test('nobody is waited for', async () => {

@@ -56,7 +56,7 @@ export class Catalog {
   /** Databases and tables: as the server tells their names apart. */
   #key(schema: string, name: string): string {
     const key = `${schema}\0${name}`;
-    return this.rows.lower_case === 0 ? key : key.toLowerCase();
+    return this.rows.lower_case === 0 ? key : inSmallLetters(key);
   }
 
   table(schema: string, name: string): TableRow | undefined {
@@ -132,10 +132,21 @@ export class Catalog {
   }
 }
 
-/** Names of routines, as a collation that knows neither case nor accents compares them: what is alike in more than that counts as well. */
-function folded(name: string): string {
-  return name.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+/** A name of a table as servers write it that don't tell such names apart by case: letter by letter. */
+export function inSmallLetters(name: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return name.replace(/[^\0-\x7f]/gu, (letter) => (letter === 'İ' ? 'i' : letter.toLowerCase())).toLowerCase();
 }
+
+/**
+ * Names of routines and events, as utf8mb3_general_ci compares them, which knows neither case nor accents: all that have the same weights
+ * there are the same here, and some others.
+ */
+function folded(name: string): string {
+  const bare = name.replaceAll('\u0345', 'ι').normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+  return bare.replace(/[ßıς]/g, (letter) => ALIKE[letter]!);
+}
+const ALIKE: Readonly<Record<string, string>> = { ß: 's', ı: 'i', ς: 'σ' };
 
 /** A pattern of LIKE, for names of databases in any case. */
 function patternOf(database: string): RegExp {

@@ -343,6 +343,20 @@ describe('names', () => {
     ]);
   });
 
+  test('of more than ASCII are the same as the servers take them to be', () => {
+    const tables = [table('items'), table('ασ')];
+    for (const name of ['İTEMS', 'İtems', '`İTEMS`'])
+      expect(found(look(`SELECT * FROM ${name}`, catalogOf({ lower_case: 1, tables })))).toEqual(['read app.items']);
+    expect(found(look('SELECT * FROM ΑΣ', catalogOf({ lower_case: 1, tables })))).toEqual(['read app.ασ']);
+    expect(found(look('SELECT * FROM İtems', catalogOf({ lower_case: 1 })))).toEqual(['read app.items']);
+    expect(found(look('SELECT * FROM İtems', catalogOf({ tables })))).toEqual(['read app.İtems']);
+    const routines = ['inside', 'straße', 'Ασ', 'ᾳ'].map((name) => routine('PROCEDURE', name, 'DELETE FROM secret'));
+    for (const name of ['ınſıde', 'ÍNSİDE', 'strase', '\u017ftrase', 'stRaẞe', 'ΑΣ', 'ας', 'αϲ', 'α'])
+      expect(found(look(`CALL \`${name}\`()`, catalogOf({ routines }))), name).toEqual(['write app.secret']);
+    const events = [event('tidies', 'DELETE FROM secret')];
+    expect(found(look('ALTER EVENT tıdieß ENABLE', catalogOf({ events })))).toContain('write app.secret');
+  });
+
   test('behind a statement that changes what names mean are not certain', () => {
     const catalog = catalogOf();
     expect(found(look('DROP VIEW v; SELECT * FROM t', catalog))).toEqual(['ddl app.v', 'read app.t', 'read app.t?']);
@@ -427,6 +441,12 @@ describe('temporary tables', () => {
     ['DROP TEMPORARY TABLE t; DROP TABLE t', ['ddl app.t', 'write app.t']],
   ])('of the session: %s', (sql, expected) => {
     expect(found(look(sql, catalog, own('t')))).toEqual(expected);
+  });
+
+  test('whose names are not ASCII are never certain, and take all along as they go', () => {
+    expect(look('CREATE TEMPORARY TABLE ítems SELECT 1', catalog).temporary).toBeUndefined();
+    expect(look('DROP TEMPORARY TABLE İTEMS', catalog).temporary).toEqual([{ op: 'gone', table: null }]);
+    expect(found(look('DROP TEMPORARY TABLE İ; DROP TABLE t', catalog, own('t')))).toContain('ddl app.t');
   });
 
   test('what becomes of them is told', () => {
