@@ -173,6 +173,22 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     expect(await said(sql)).toBe(expected);
   });
 
+  if (engine === 'mariadb')
+    test('what is left of a period is inserted anew, with its triggers', async () => {
+      await admin.query('CREATE TABLE app.spans (id INT, a DATE, b DATE, PERIOD FOR p (a, b))');
+      await admin.query("INSERT INTO app.spans VALUES (1, '2000-01-01', '2020-01-01')");
+      await admin.query(
+        'CREATE TRIGGER app.span BEFORE INSERT ON app.spans FOR EACH ROW DELETE FROM hr.secrets WHERE id = 99',
+      );
+      const portion = "FOR PORTION OF p FROM '2005-01-01' TO '2006-01-01'";
+      expect(await said(`DELETE FROM spans ${portion}`)).toBe('held by secrets: write app.spans, write hr.secrets');
+      expect(await said(`UPDATE spans ${portion} SET id = 2`)).toBe(
+        'held by secrets: write app.spans, write hr.secrets',
+      );
+      expect(await said('DELETE FROM spans WHERE id = 1')).toBe('ran');
+      await admin.query('DROP TABLE app.spans');
+    });
+
   test('foreign keys go on to the tables that refer to a row, and to those that refer to them', async () => {
     const set = gateway.setPolicy(POLICY.replace('hr.secrets', 'app.items'));
     await set;

@@ -175,6 +175,12 @@ describe('triggers and foreign keys', () => {
     expect(found(look(sql, catalog))).toEqual(expected);
   });
 
+  test('what is left of a period is inserted anew', () => {
+    const portion = "FOR PORTION OF p FROM '2005-01-01' TO '2006-01-01'";
+    expect(found(look(`DELETE FROM t ${portion}`, catalog, MARIADB))).toContain('write app.log');
+    expect(found(look(`UPDATE t ${portion} SET id = 1`, catalog, MARIADB))).toContain('write app.log');
+  });
+
   test('any table may have triggers where MySQL does not tell of them', () => {
     const few = { rights: [['app', null, 'SELECT']], tables: [table('sys_config', { schema: 'sys' })] } as const;
     const code = ['code app.u?', 'write app.u'];
