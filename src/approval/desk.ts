@@ -134,6 +134,7 @@ export function createDesk(options: DeskOptions): Desk {
       shape: held.shape,
       parameters: held.parameters,
       findings: held.findings,
+      grounds: held.grounds,
       rule: held.rule,
       message: held.message,
       ask: held.ask,

@@ -55,6 +55,8 @@ export interface Held {
   readonly shape: string;
   readonly parameters: readonly Parameter[];
   readonly findings: readonly Finding[];
+  /** Indexes of those that the rule is about; none: of all. */
+  readonly grounds: readonly number[];
   readonly rule: string;
   readonly message: string;
   readonly ask: Ask;

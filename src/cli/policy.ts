@@ -77,9 +77,10 @@ export function policyCommand(options: PolicyCommandOptions = {}): Command {
 }
 
 const EXPLAIN_HELP = `
-A line of standard input: {"id": any, "sql": text | "sql_hex": bytes, "session": {...}, "as": {...}}, with
-session {server_version, database, role, in_transaction, earlier: [sql]}, of PostgreSQL also search_path, of MySQL and
-MariaDB sql_mode and charset, and as {id, kind, groups, sponsor}, all optional. One line comes out for each, in order.
+A line of standard input: {"id": any, "sql": text | "sql_hex": bytes, "params": [...], "session": {...}, "as": {...}},
+with session {server_version, database, role, in_transaction, earlier: [sql]}, of PostgreSQL also search_path, of MySQL
+and MariaDB sql_mode and charset, and as {id, kind, groups, sponsor}, all optional; params change nothing. One line comes
+out for each, in order.
 
 Exit status: 0; 1 for a fault, or a line without a statement; 2 when an input line was not JSON.
 Examples:

@@ -1,5 +1,6 @@
 // What commands need from the rest of the product. main.ts gives it to them, so that no command imports the gateway.
 import type { Address, Config, MysqlConfig } from '../config/config.ts';
+import type { Guard } from '../review/ports.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** The gateway at work, as `serve` and `start` see it. */
@@ -18,8 +19,8 @@ export interface Running {
 
 export interface ServeOptions {
   readonly log: Log;
-  /** How the first-run page tells an agent to connect; null: it does not. */
-  readonly agentHint: string | null;
+  /** How the first-run page tells an agent to connect, as far as that is known. */
+  readonly hints: readonly Guard[];
 }
 
 /** What a MySQL or MariaDB server says of itself and of an account. */

@@ -11,9 +11,10 @@ import { stringify } from 'yaml';
 import { type Config, loadConfig } from '../config/config.ts';
 import { addMysql } from '../identity/edit.ts';
 import { makeScramVerifier } from '../identity/scram.ts';
+import type { Guard } from '../review/ports.ts';
 import { createLog } from '../telemetry/log.ts';
 import { check } from './check.ts';
-import { banner } from './demo/banner.ts';
+import { banner, type Mysql, mysqlAddress, mysqlCommand } from './demo/banner.ts';
 import { freePort } from './demo/cluster.ts';
 import { DemoError, startDemoDatabase } from './demo/postgres.ts';
 import { EXIT, Failure } from './failure.ts';
@@ -122,7 +123,13 @@ async function start(deps: Deps, options: StartOptions): Promise<void> {
     const agent = `postgres://demo:${password}@${app.listen.host}:${app.listen.port}/${encodeURIComponent(app.upstream.database)}`;
     const { write, release } = waitingLines();
     const log = createLog({ format: 'short', write });
-    const running = await deps.serve(config, { log, agentHint: agent }).catch((error: unknown) => {
+    const besideIt: Mysql | null =
+      mysql === null || beside === undefined
+        ? null
+        : { text: mysql.text, password, ...beside.listen, database: beside.upstream.database, client: mysqlClient() };
+    const hints: Guard[] = [{ engine: 'postgres', address: agent, command: null }];
+    if (besideIt) hints.push({ engine: 'mysql', address: mysqlAddress(besideIt), command: mysqlCommand(besideIt) });
+    const running = await deps.serve(config, { log, hints }).catch((error: unknown) => {
       release();
       throw error;
     });
@@ -134,16 +141,7 @@ async function start(deps: Deps, options: StartOptions): Promise<void> {
           policy: { ...running.policy, path: fromHere(running.policy.path).replace(/^\.\//, '') },
           log: fromHere(running.log),
           agent,
-          mysql:
-            mysql === null || beside === undefined
-              ? null
-              : {
-                  text: mysql.text,
-                  password,
-                  ...beside.listen,
-                  database: beside.upstream.database,
-                  client: mysqlClient(),
-                },
+          mysql: besideIt,
           grace: `${running.review.url}/in/${running.oneTime('grace')}`,
           ada: `${running.review.url}/in/${running.oneTime('ada')}`,
           sample: upstream.sample,

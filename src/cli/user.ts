@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { Writable } from 'node:stream';
 import { Command, Option } from 'commander';
-import { loadConfig } from '../config/config.ts';
+import { loadUsersPath } from '../config/config.ts';
 import { addUser, describeUser, EditError, readUsers, setPassword } from '../identity/edit.ts';
 import { Failure } from './failure.ts';
 
@@ -84,7 +84,7 @@ function repeatable(flags: string, description: string): Option {
 }
 
 async function usersPath({ config, users }: FileOptions): Promise<string> {
-  return users ?? (await loadConfig(config)).identity.users;
+  return users ?? (await loadUsersPath(config));
 }
 
 async function passwordOf(

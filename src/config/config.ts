@@ -94,22 +94,45 @@ export interface LoadOptions {
 
 /** Reads and validates the file; paths in it are relative to its folder. Rejects with ConfigError. */
 export async function loadConfig(path: string, options: LoadOptions = {}): Promise<Config> {
-  const file = resolve(path);
-  let text: string;
+  return parseConfig(await textOf(path), { file: resolve(path), shown: path, ...options });
+}
+
+/** The users file that it names, absolute; nothing else of it is looked at, so passwords need not be there. Rejects with ConfigError. */
+export async function loadUsersPath(path: string, options: LoadOptions = {}): Promise<string> {
+  const source = { file: resolve(path), shown: path, ...options };
+  const { value } = checked(await textOf(path), source, ({ shape }) => z.object({ identity: shape.identity }));
+  return value.identity.users;
+}
+
+async function textOf(path: string): Promise<string> {
   try {
-    text = await readFile(file, 'utf8');
+    return await readFile(resolve(path), 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new ConfigError([`${path}: cannot be read (${code}); 'holdpoint init' writes one`]);
   }
-  return parseConfig(text, { file, shown: path, ...options });
 }
 
-/** As loadConfig, from text. `file` is absolute, `shown` is how messages name it. Throws ConfigError. */
-export function parseConfig(
+/** `file` is absolute, `shown` is how messages name it. */
+interface Source extends LoadOptions {
+  readonly file: string;
+  readonly shown?: string;
+}
+
+/** As loadConfig, from text. Throws ConfigError. */
+export function parseConfig(text: string, source: Source): Config {
+  const { value, problem } = checked(text, source, (schema) => schema);
+  const problems = contradictions(value).map(({ key, what }) => problem(key, what));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return freeze(finish(value, source.file));
+}
+
+/** What the schema, or the part of it that `part` takes, makes of the text, and how to word a problem with a key of it. */
+function checked<S extends z.ZodType>(
   text: string,
-  source: LoadOptions & { readonly file: string; readonly shown?: string },
-): Config {
+  source: Source,
+  part: (schema: ReturnType<typeof configSchema>) => S,
+) {
   const shown = source.shown ?? source.file;
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -129,15 +152,12 @@ export function parseConfig(
     throw new ConfigError(missing.map((found) => problem(found.key, `${found.what} is not in this release`)));
   }
 
-  const parsed = configSchema({ env: source.env ?? process.env, dir: dirname(source.file) }).safeParse(value, {
-    reportInput: false,
-  });
+  const schema = configSchema({ env: source.env ?? process.env, dir: dirname(source.file) });
+  const parsed = part(schema).safeParse(value, { reportInput: false });
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.flatMap((issue) => explain(issue, problem)));
   }
-  const problems = contradictions(parsed.data).map(({ key, what }) => problem(key, what));
-  if (problems.length > 0) throw new ConfigError(problems);
-  return freeze(finish(parsed.data, source.file));
+  return { value: parsed.data, problem };
 }
 
 /** JSON Schema of holdpoint.yaml, for editors; printed into docs/generated/. */

@@ -207,7 +207,8 @@ export function endSentence(request: RequestView): string {
     case 'failed':
       return `Approved, then refused by the server: ${request.outcome?.sqlstate ?? 'no code'}. Nothing changed.`;
     case 'denied':
-      return last ? `Denied by ${last.by}. The agent was told; nothing ran.` : 'Denied. Nothing ran.';
+      if (!last) return 'Denied. Nothing ran.';
+      return `Denied by ${last.by}. ${request.holds === 'held' ? 'The agent was told; nothing ran.' : 'Nothing ran; the agent is told if it sends it again.'}`;
     case 'expired':
       return `Nobody decided in ${roughly(request.deadline - request.opened)}. The agent was told; nothing ran.`;
     case 'withdrawn':

@@ -370,6 +370,7 @@ const FINAL = new Set([
 export async function confirm(request: RequestView): Promise<void> {
   const { choice, text, phase, revision: chosen } = draftOf(request.id);
   if (
+    !isOpen(request) ||
     choice === null ||
     chosen !== request.revision ||
     phase.type === 'sending' ||

@@ -1,13 +1,32 @@
 // What an empty queue says: at first how a statement gets here, later when the last decision was.
 import { signal } from '@preact/signals';
+import { Fragment } from 'preact';
 import { useEffect } from 'preact/hooks';
+import type { MeView } from '../review/schemas.ts';
 import { api } from './api.ts';
 import { roughly } from './format.ts';
 import { Icon } from './icons.tsx';
 import { me, now } from './state.ts';
 
-/** An export that every server can run and that touches nothing. */
-const COPY_ANYWHERE = 'COPY (SELECT 1) TO STDOUT';
+interface Lesson {
+  readonly name: string;
+  /** Held by the starter policy; every server can run it. */
+  readonly statement: string;
+  readonly about: string;
+}
+
+const LESSONS: Readonly<Record<MeView['guards'][number]['engine'], Lesson>> = {
+  postgres: {
+    name: 'PostgreSQL',
+    statement: 'COPY (SELECT 1) TO STDOUT',
+    about: 'A harmless export, for example: it reads no table.',
+  },
+  mysql: {
+    name: 'MySQL or MariaDB',
+    statement: 'CREATE DATABASE holdpoint_demo',
+    about: 'DDL, for example: what it makes is empty.',
+  },
+};
 
 /** undefined: not asked yet; null: none ever. */
 const last = signal<number | null | undefined>(undefined);
@@ -30,7 +49,7 @@ export function LastDecision() {
 }
 
 export function Teach() {
-  const hint = me.value?.agent_hint;
+  const guards = me.value?.guards ?? [];
   return (
     <main id="main" class="teach">
       <div>
@@ -82,12 +101,32 @@ export function Teach() {
           <li>
             <h2>1. Point an agent at Holdpoint</h2>
             <p>Same driver, same SQL. Only host, port and user change.</p>
-            {hint && <Copyable text={hint} label="Copy connection string" />}
+            <div class="copies">
+              {guards.map(({ engine, address, command }) => (
+                <Fragment key={engine}>
+                  {address && <Copyable text={address} label={`Copy connection string of ${LESSONS[engine].name}`} />}
+                  {command && <Copyable text={command} label={`Copy command line of ${LESSONS[engine].name}`} />}
+                </Fragment>
+              ))}
+            </div>
           </li>
           <li>
             <h2>2. Send something that is held</h2>
-            <p>A harmless export, for example: it reads no table. The card appears here at once.</p>
-            <Copyable text={COPY_ANYWHERE} label="Copy statement" />
+            <p>
+              {guards.length === 1
+                ? LESSONS[guards[0]!.engine].about
+                : 'A harmless export from PostgreSQL, or DDL for MySQL or MariaDB, for example.'}{' '}
+              The card appears here at once.
+            </p>
+            <div class="copies">
+              {guards.map(({ engine }) => (
+                <Copyable
+                  key={engine}
+                  text={LESSONS[engine].statement}
+                  label={`Copy statement for ${LESSONS[engine].name}`}
+                />
+              ))}
+            </div>
           </li>
           <li>
             <h2>3. Decide it</h2>

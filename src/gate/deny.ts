@@ -17,12 +17,12 @@ export const deny = async (s: State, plan: Plan, verdict: Verdict, context: Cont
     sealed: { sql: plan.text },
   });
   if (!done) return texts.noLog();
-  const findings = grounds(analysis, verdict);
+  const findings = grounds(analysis.findings, verdict.findings);
   const first = findings[0];
   return texts.deniedByPolicy({
     rule: verdict.rule,
     allowsNo: allowsNo(findings),
-    found: found(findings),
+    found: found(findings, analysis.findings),
     position: first ? characters(plan.text, first.start) + 1 : 0,
     ruleMessage: verdict.message,
     inTransaction: s.facts.in_transaction,

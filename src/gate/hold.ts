@@ -86,7 +86,7 @@ const waitOf = (s: State, ask: Ask): number => {
 const heldOf = (
   s: State,
   plan: Plan,
-  { rule, message, ask }: Grounds,
+  { rule, message, ask, findings }: Grounds,
   context: Context,
   parameters: readonly BoundParameter[],
   tokens: Uint8Array,
@@ -112,6 +112,7 @@ const heldOf = (
     shape: analysis.shape,
     parameters,
     findings: analysis.findings,
+    grounds: findings,
     rule,
     message,
     ask: ask as Ask,

@@ -54,9 +54,9 @@ export const fromRecord = (record: ReadRecord): ApprovalEvent | null => {
       return {
         ...clear,
         type,
-        // Records of earlier releases have neither.
-        request: { impact: null, commits: 0, ...(clear.request as object), ...(sealed.request as object) },
-      } as ApprovalEvent;
+        // Records of earlier releases have none of these.
+        request: { impact: null, commits: 0, grounds: [], ...(clear.request as object), ...(sealed.request as object) },
+      } as unknown as ApprovalEvent;
     case 'decided':
       return {
         ...clear,

@@ -34,6 +34,9 @@ type Looked = false | 'seen' | 'unseen';
 
 const judgeNow = (s: State, text: string, types: readonly number[], planned: number | null, looked: Looked): Judged => {
   const context = contextOf(s);
+  const { lastPass } = s;
+  const again = lastPass?.plan.text === text && types === s.lastTypes && context === s.lastContext;
+  if (again && s.temporarySince.size === 0) return passed(s, lastPass);
   const younger = youngerThan(s, planned);
   if (younger.length > 0 || types.some(isOfUsers)) {
     const of_users = types.filter(isOfUsers);
@@ -41,9 +44,16 @@ const judgeNow = (s: State, text: string, types: readonly number[], planned: num
       return judgeAside(s, context, text, types, planned, looked, of_users, younger);
   }
   const known = context.allowed.get(text);
-  if (known) return s.options.allowed === 'sync' ? forwarded(s, known) : known;
+  if (known) {
+    s.lastPass = known;
+    s.lastTypes = types;
+    s.lastContext = context;
+    return passed(s, known);
+  }
   return judgeNew(s, context, text, types, planned, looked);
 };
+
+const passed = (s: State, pass: Pass): Judged => (s.options.allowed === 'sync' ? forwarded(s, pass) : pass);
 
 const judgeAfterLook = async (
   s: State,
@@ -156,7 +166,7 @@ const rule = (s: State, context: Context, text: string, analysis: Analysis, agai
       )
         context.allowed.remember(text, pass);
       if (verdict.observed.length > 0) observed(s, plan, verdict, context);
-      return s.options.allowed === 'sync' ? forwarded(s, pass) : pass;
+      return passed(s, pass);
     }
     case 'hold':
       return { type: 'hold', plan, hold: (parameters) => hold(s, plan, verdict, context, parameters, null) };

@@ -18,13 +18,7 @@ export interface MeterEvents {
   cut(reached: Reached, outcome: string): void;
 }
 
-interface Counted {
-  readonly limit: Limit;
-  /** Null: this result alone counts. */
-  readonly total: Total | null;
-  seen: boolean;
-}
-
+/** Each execution of a limited statement makes one, most of which never reach a limit: it keeps what only limits of some kinds need apart. */
 export class ResultMeter implements Meter {
   rows_left = Infinity;
   bytes_left = Infinity;
@@ -32,17 +26,20 @@ export class ResultMeter implements Meter {
   #rows = 0;
   #bytes = 0;
   #lifted = false;
-  readonly #counted: readonly Counted[];
+  readonly #limits: readonly Limit[];
+  /** Of each limit; null: one result alone counts. */
+  readonly #totals: readonly (Total | null)[] | null;
+  /** Limits of which it is recorded alone that they were passed, and were. */
+  #seen: Set<Limit> | null = null;
   readonly #events: MeterEvents;
 
   constructor(limits: readonly Limit[], principal: string, totals: Totals, events: MeterEvents) {
     this.#events = events;
-    this.withholds = limits.some((limit) => limit.withholds);
-    this.#counted = limits.map((limit) => ({
-      limit,
-      total: limit.per_ms === null ? null : totals.of(principal, limit.rule, limit.per_ms),
-      seen: false,
-    }));
+    this.#limits = limits;
+    this.withholds = limits.some(withholds);
+    this.#totals = limits.some(hasWindow)
+      ? limits.map(({ rule, per_ms }) => (per_ms === null ? null : totals.of(principal, rule, per_ms)))
+      : null;
     this.#measure();
   }
 
@@ -51,7 +48,7 @@ export class ResultMeter implements Meter {
     this.#bytes += bytes;
     // What somebody let through is no part of a total.
     if (this.#lifted) return;
-    for (const { total } of this.#counted) total?.add(rows, bytes);
+    if (this.#totals !== null) for (const total of this.#totals) total?.add(rows, bytes);
     this.#measure();
   }
 
@@ -70,11 +67,12 @@ export class ResultMeter implements Meter {
 
   #measure(): void {
     this.rows_left = this.bytes_left = Infinity;
-    for (const counted of this.#counted) {
-      if (counted.limit.counts_only) continue;
-      const rows = this.#rowsLeft(counted);
-      const bytes = this.#bytesLeft(counted);
-      if (counted.limit.observe) this.#observe(counted, rows, bytes);
+    for (let index = 0; index < this.#limits.length; index++) {
+      const limit = this.#limits[index] as Limit;
+      if (limit.counts_only) continue;
+      const rows = this.#rowsLeft(index);
+      const bytes = this.#bytesLeft(index);
+      if (limit.observe) this.#observe(limit, rows, bytes);
       else {
         this.rows_left = Math.min(this.rows_left, Math.max(0, rows));
         this.bytes_left = Math.min(this.bytes_left, Math.max(0, bytes));
@@ -82,33 +80,34 @@ export class ResultMeter implements Meter {
     }
   }
 
-  #observe(counted: Counted, rows: number, bytes: number): void {
-    if (counted.seen || (rows >= 0 && bytes >= 0)) return;
-    counted.seen = true;
-    this.#events.observed({ limit: counted.limit, rows: this.#rows, bytes: this.#bytes });
+  #observe(limit: Limit, rows: number, bytes: number): void {
+    this.#seen ??= new Set();
+    if (this.#seen.has(limit) || (rows >= 0 && bytes >= 0)) return;
+    this.#seen.add(limit);
+    this.#events.observed({ limit, rows: this.#rows, bytes: this.#bytes });
   }
 
-  #rowsLeft({ limit, total }: Counted): number {
-    return limit.rows === null ? Infinity : limit.rows - (total === null ? this.#rows : total.rows);
+  #rowsLeft(index: number): number {
+    const { rows } = this.#limits[index] as Limit;
+    return rows === null ? Infinity : rows - (this.#totals?.[index]?.rows ?? this.#rows);
   }
 
-  #bytesLeft({ limit, total }: Counted): number {
-    return limit.bytes === null ? Infinity : limit.bytes - (total === null ? this.#bytes : total.bytes);
+  #bytesLeft(index: number): number {
+    const { bytes } = this.#limits[index] as Limit;
+    return bytes === null ? Infinity : bytes - (this.#totals?.[index]?.bytes ?? this.#bytes);
   }
 
   /** The limit that stops it: the next row has no room in it. Of several the strictest, then the one with the least room. */
   #reached(): Reached {
-    const stopping = this.#counted
-      .filter(({ limit }) => !limit.observe && !limit.counts_only)
-      .map((counted) => ({
-        limit: counted.limit,
-        rows: this.#rowsLeft(counted),
-        bytes: this.#bytesLeft(counted),
-      }));
+    const stopping = this.#limits.flatMap((limit, index) =>
+      limit.observe || limit.counts_only ? [] : [{ limit, rows: this.#rowsLeft(index), bytes: this.#bytesLeft(index) }],
+    );
     const full = stopping.filter(({ rows }) => rows < 1);
     const tight = full.length > 0 ? full : stopping.filter(({ bytes }) => bytes <= this.bytes_left);
     const tightest = tight.find(({ limit }) => limit.verdict === 'deny') ?? tight[0];
-    const { limit } = tightest ?? (this.#counted[0] as Counted);
-    return { limit, rows: this.#rows, bytes: this.#bytes };
+    return { limit: tightest?.limit ?? (this.#limits[0] as Limit), rows: this.#rows, bytes: this.#bytes };
   }
 }
+
+const withholds = (limit: Limit): boolean => limit.withholds;
+const hasWindow = ({ per_ms }: Limit): boolean => per_ms !== null;

@@ -5,7 +5,7 @@ import type { Where, Who } from '../policy/types.ts';
 import type { SessionFacts, SessionOpening } from '../session/gate.ts';
 import type { CatalogSnapshot, LiveCatalog } from '../sql/catalog.ts';
 import type { Context } from './context.ts';
-import type { Memory } from './memory.ts';
+import type { Memory, Pass } from './memory.ts';
 import type { GateOptions } from './options.ts';
 import type { Totals } from './totals.ts';
 
@@ -44,6 +44,10 @@ export class State {
   /** Analysis not yet paid off by the time that went by, in ms of CPU, at `countedAt` by performance.now(). */
   spent_ms = 0;
   countedAt = 0;
+  /** What passed last, from memory: drivers send the same again and again. */
+  lastPass: Pass | null = null;
+  lastTypes: readonly number[] | null = null;
+  lastContext: Context | null = null;
   /** The context in use, in and out of a transaction. */
   inside: Context | null = null;
   outside: Context | null = null;

@@ -1,7 +1,7 @@
 // What the client is told of a request and of its end: before a statement, and at the limit of a result that it returns. Words only.
 import type { Passed, Request } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
-import { found } from './words.ts';
+import { found, grounds } from './words.ts';
 
 export interface Words {
   held(values: Parameters<typeof texts.held>[0]): WireText;
@@ -29,7 +29,7 @@ export const BEFORE: Words = {
       by: denial?.by ?? 'a reviewer',
       rationale: denial?.rationale ?? '',
       rule: request.rule,
-      found: found(request.findings),
+      found: found(grounds(request.findings, request.grounds), request.findings),
       inTransaction,
     });
   },

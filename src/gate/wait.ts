@@ -33,6 +33,7 @@ export const waiting = (
   const until = Date.now() + wait_ms;
   const { id, ask, deadline } = request;
   const waited = Math.round(wait_ms / 1000);
+  const { findings } = remembered(plan).analysis;
   let toldOff = false;
   return {
     type: 'wait',
@@ -40,7 +41,7 @@ export const waiting = (
       id,
       rule: grounds.rule,
       ruleMessage: grounds.message,
-      found: found(groundsOf(remembered(plan).analysis, grounds)),
+      found: found(groundsOf(findings, grounds.findings), findings),
       needs: needs(ask),
       console: s.options.console(),
       waitUntil: until,

@@ -1,21 +1,25 @@
 // A verdict in the words that agents read: what was found, and who may decide. Names and kinds only, never a literal.
 import type { Ask, Verdict } from '../policy/types.ts';
-import type { Action, Analysis, Finding } from '../sql/findings.ts';
+import type { Action, Finding } from '../sql/findings.ts';
 
-/** Findings that a verdict rests on; all of them where the rule is about something else. */
-export const grounds = (analysis: Analysis, verdict: Pick<Verdict, 'findings'>): readonly Finding[] => {
-  const matched = verdict.findings.flatMap((index) => analysis.findings[index] ?? []);
-  return matched.length > 0 ? matched : analysis.findings;
+/** Findings that a verdict rests on, by their indexes; all of them where the rule is about something else. */
+export const grounds = (findings: readonly Finding[], indexes: Verdict['findings']): readonly Finding[] => {
+  const matched = indexes.flatMap((index) => findings[index] ?? []);
+  return matched.length > 0 ? matched : findings;
 };
 
-/** "export of public.customers, billing.invoices; ddl of public.t". */
-export const found = (findings: readonly Finding[]): string => {
+/** "export of public.customers, billing.invoices; ddl of public.t". `all`: what else the statement does. */
+export const found = (findings: readonly Finding[], all: readonly Finding[]): string => {
   const objects = new Map<Action, Set<string>>();
   for (const { action, object } of findings) {
     const known = objects.get(action) ?? new Set();
     if (object !== '') known.add(object);
     objects.set(action, known);
   }
+  // COPY (SELECT ...) TO STDOUT leaves with what the statement reads.
+  const leaves = objects.get('export');
+  if (leaves?.size === 0)
+    for (const { action, object } of all) if (action === 'read' && object !== '') leaves.add(object);
   const parts = [...objects].map(([action, names]) =>
     names.size === 0 ? action : `${action} of ${[...names].join(', ')}`,
   );

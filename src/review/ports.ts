@@ -139,6 +139,15 @@ export interface AuditPort {
   readonly failure: string | null;
 }
 
+/** What an agent can connect to, for the first-run page. No secret in it unless the demo made it. */
+export interface Guard {
+  readonly engine: 'postgres' | 'mysql';
+  /** A connection string; null: none to show. */
+  readonly address: string | null;
+  /** A client's command line, for engines whose clients take no connection string; null: none to show. */
+  readonly command: string | null;
+}
+
 export interface ReviewPorts {
   readonly identity: IdentityPort;
   readonly requests: RequestsPort;
@@ -147,8 +156,7 @@ export interface ReviewPorts {
   since(
     cursor: number,
   ): readonly { readonly seq: number; readonly type: string; readonly request: RequestLike }[] | null;
-  /** For the first-run page: connection strings to show, with no secret in them unless the demo made it. */
-  readonly agentHint: string | null;
+  readonly guards: readonly Guard[];
   readonly environment: string;
   /** Tells presence: how many eligible reviewers are connected is shown to agents. */
   present(reviewers: readonly string[]): void;

@@ -270,6 +270,9 @@ function fault(error: z.ZodError): string {
 }
 
 function me(desk: Desk, { session, viewer }: Caller): MeView {
+  const guards = desk.ports.guards.map((guard) =>
+    mayRead(viewer) ? guard : { ...guard, address: null, command: null },
+  );
   return {
     id: viewer.id,
     kind: viewer.kind,
@@ -278,7 +281,8 @@ function me(desk: Desk, { session, viewer }: Caller): MeView {
     csrf: session.csrf,
     expires: session.expires,
     environment: desk.ports.environment,
-    agent_hint: mayRead(viewer) ? desk.ports.agentHint : null,
+    agent_hint: guards.find(({ engine }) => engine === 'postgres')?.address ?? null,
+    guards,
   };
 }
 

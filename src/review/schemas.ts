@@ -202,7 +202,16 @@ export const meView = z.object({
   csrf: z.string().nullable().describe('Goes into X-Holdpoint-CSRF with every write; null for a bearer token.'),
   expires: at,
   environment: z.string(),
-  agent_hint: z.string().nullable().describe('A connection string for an agent.'),
+  agent_hint: z.string().nullable().describe('A connection string for an agent, of PostgreSQL.'),
+  guards: z
+    .array(
+      z.object({
+        engine: z.enum(['postgres', 'mysql']).describe('mysql: MariaDB, too.'),
+        address: z.string().nullable().describe('A connection string for an agent.'),
+        command: z.string().nullable().describe('What to type for a client that takes no connection string.'),
+      }),
+    )
+    .describe('What an agent can connect to.'),
 });
 
 export const tokenView = z.object({ token: z.string(), expires: at, user: z.string() });

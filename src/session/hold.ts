@@ -95,6 +95,14 @@ export class Hold {
     if (wait) this.#endUnheard(wait);
   }
 
+  /** None where the wait ends: it would say that nothing of it is left. */
+  #heartbeats(words: Words, wait_ms: number, every_ms: number): NodeJS.Timeout {
+    let left = Math.ceil(wait_ms / every_ms) - 1;
+    return setInterval(() => {
+      if (left-- > 0) this.#events.heartbeat(words);
+    }, every_ms);
+  }
+
   #started(start: HoldStart): void {
     if (this.#state === 'over') {
       if (start.type === 'wait') this.#endUnheard(start);
@@ -111,9 +119,7 @@ export class Hold {
     this.#state = 'waiting';
     const timer = setTimeout(() => this.end('waited-out'), start.wait_ms);
     this.#timers =
-      this.#heartbeat_ms === null
-        ? [timer]
-        : [timer, setInterval(() => this.#events.heartbeat(words), this.#heartbeat_ms)];
+      this.#heartbeat_ms === null ? [timer] : [timer, this.#heartbeats(words, start.wait_ms, this.#heartbeat_ms)];
     start.ended.then(
       (ended) => {
         if (this.#state !== 'waiting') return;

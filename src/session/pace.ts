@@ -1,7 +1,7 @@
 // Who may go on: a side that does not take what is written to it is waited for, and the other one is not read meanwhile.
 // Must never leave a side paused that nobody resumes, nor read a client for whose answers there is no room.
 import type { Duplex } from 'node:stream';
-import { Outbox } from './outbox.ts';
+import { Outbox } from './turn.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What is needed of a connection to the server, whatever its protocol. */

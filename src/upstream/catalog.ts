@@ -38,6 +38,10 @@ export class KeptCatalog implements LiveCatalog {
   readonly #options: CatalogOptions;
   /** Rejects where the server can't be asked. */
   readonly #connect: () => Promise<CatalogSide>;
+  /** Read for every statement, so no clock stands before it. */
+  last: CatalogSnapshot | null = null;
+  /** Ends `last`. */
+  #expiry: NodeJS.Timeout | null = null;
   #users = 0;
   #side: CatalogSide | null = null;
   #catalog: CatalogSnapshot | null = null;
@@ -67,11 +71,7 @@ export class KeptCatalog implements LiveCatalog {
   }
 
   get current(): CatalogSnapshot | null {
-    return performance.now() - this.#looked <= this.#options.reading.fresh_ms ? this.#catalog : null;
-  }
-
-  get last(): CatalogSnapshot | null {
-    return performance.now() - this.#looked <= this.#options.reading.last_ms ? this.#catalog : null;
+    return performance.now() - this.#looked <= this.#options.reading.fresh_ms ? this.last : null;
   }
 
   async refresh(): Promise<boolean> {
@@ -125,6 +125,22 @@ export class KeptCatalog implements LiveCatalog {
     await this.open();
   }
 
+  /** A look that began then has succeeded: what is known counts for so long, or until the next one. */
+  #succeeded(began: number): void {
+    const now = performance.now();
+    this.#looked = began;
+    this.#took = now - began;
+    this.last = this.#catalog;
+    if (this.#expiry) clearTimeout(this.#expiry);
+    this.#expiry = setTimeout(() => this.#expired(), Math.max(0, began + this.#options.reading.last_ms - now)).unref();
+  }
+
+  #expired(): void {
+    if (this.#expiry) clearTimeout(this.#expiry);
+    this.#expiry = null;
+    this.last = null;
+  }
+
   /** Closes the connection; `open` makes a new one. */
   async end(): Promise<void> {
     this.#introduced();
@@ -141,6 +157,7 @@ export class KeptCatalog implements LiveCatalog {
     const side = this.#side;
     this.#side = null;
     this.#looked = Number.NEGATIVE_INFINITY;
+    this.#expired();
     await side?.close();
   }
 
@@ -186,8 +203,7 @@ export class KeptCatalog implements LiveCatalog {
         this.#told = true;
         found(this.#catalog ? reading.describe(this.#catalog) : '', performance.now() - began);
       }
-      this.#looked = began;
-      this.#took = performance.now() - began;
+      this.#succeeded(began);
       if (this.#introducing) {
         this.#introduced();
         if (this.#users === 0) this.#cancelTimer();

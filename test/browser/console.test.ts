@@ -165,6 +165,23 @@ test('an empty queue teaches', async () => {
   await page.getByRole('link', { name: 'Drops public.customers' }).waitFor();
 });
 
+test('an empty queue teaches both engines where both are guarded, and no other', async () => {
+  const address = 'mysql://demo:9f2c@127.0.0.1:6033/shop';
+  const command = 'mariadb --skip-ssl -h 127.0.0.1 -P 6033 -u demo -p9f2c shop';
+  desk.guards.push({ engine: 'mysql', address, command });
+  await enter();
+  expect(await page.getByText(address).count()).toBe(1);
+  expect(await page.getByText(command).count()).toBe(1);
+  expect(await page.getByText('COPY (SELECT 1) TO STDOUT').count()).toBe(1);
+  await accessible('empty-both');
+  await page.setViewportSize(NARROW);
+  await fits();
+  desk.guards.splice(0, 2, { engine: 'mysql', address: null, command: null });
+  await page.reload();
+  await page.getByText('CREATE DATABASE holdpoint_demo', { exact: true }).waitFor();
+  expect(await page.getByText('COPY (SELECT 1)').count()).toBe(0);
+});
+
 test('the ten-second decision fits one screen', async () => {
   fill();
   await enter('grace', '/r/HP-7KQ4');
@@ -225,6 +242,8 @@ test('what it would touch comes after the card, into its place', async () => {
 
 test('approves in two acts, by keyboard, and believes only the server', async () => {
   fill();
+  const sent: string[] = [];
+  page.on('request', (request) => request.url().endsWith('/decisions') && sent.push(request.url()));
   await enter('grace', '/r/HP-9C2D');
   expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
   await page.keyboard.press('a');
@@ -252,7 +271,9 @@ test('approves in two acts, by keyboard, and believes only the server', async ()
     outcome: { tag: 'ALTER TABLE', sqlstate: null, rows: 0, bytes: 0, duration_ms: 12 },
   });
   await bar().getByText('It ran once: ALTER TABLE.').waitFor();
+  await page.keyboard.press('Control+Enter');
   await accessible('decided');
+  expect(sent).toHaveLength(1);
 });
 
 test('denies with a rationale, by pointer', async () => {
@@ -383,6 +404,10 @@ test('a ticket says what an approval means', async () => {
     .getByText(/The agent stopped waiting\. If approved, its next identical try runs, once, until \d\d:\d\d UTC\./)
     .waitFor();
   await accessible('ticket');
+  await page.getByRole('radio', { name: 'Deny' }).check();
+  await rationale().fill('Not now.');
+  await page.keyboard.press('Control+Enter');
+  await bar().getByText('Denied by grace. Nothing ran; the agent is told if it sends it again.').waitFor();
 });
 
 test('nothing moves under the pointer', async () => {

@@ -1,7 +1,7 @@
 // The reviewers' ports in memory, for tests of the API and the page without a gateway. Not a desk: it keeps the few
 // rules that reviewers can see (own requests, groups, rationale, first decision wins) and nothing durable.
 import { randomBytes } from 'node:crypto';
-import type { RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
+import type { Guard, RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
 import type { TableImpact } from '../../src/sql/impact.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -123,6 +123,8 @@ export interface FakeDesk {
   readonly ports: ReviewPorts;
   readonly records: { type: string; clear: Readonly<Record<string, unknown>> }[];
   readonly presence: string[][];
+  /** What agents can connect to. */
+  readonly guards: Guard[];
   /** A one-time sign-in. */
   link(user: string): string;
   add(request: RequestLike, type?: string): void;
@@ -151,7 +153,10 @@ const may: ReviewPorts['requests']['may'] = (asked, id) => {
   return { may: true, group: group ?? '' };
 };
 
-export function fakeDesk(hint: string | null = 'postgres://demo:9f2c@127.0.0.1:6432/app'): FakeDesk {
+const POSTGRES: Guard = { engine: 'postgres', address: 'postgres://demo:9f2c@127.0.0.1:6432/app', command: null };
+
+export function fakeDesk(): FakeDesk {
+  const guards = [POSTGRES];
   const requests = new Map<string, RequestLike>();
   const events: { seq: number; type: string; request: RequestLike }[] = [];
   const listeners = new Set<(seq: number, type: string, request: RequestLike) => void>();
@@ -168,6 +173,7 @@ export function fakeDesk(hint: string | null = 'postgres://demo:9f2c@127.0.0.1:6
   };
   const desk: FakeDesk = {
     records,
+    guards,
     presence: [],
     keep: 1_000,
     before: async () => undefined,
@@ -260,7 +266,7 @@ export function fakeDesk(hint: string | null = 'postgres://demo:9f2c@127.0.0.1:6
         const kept = events.slice(-desk.keep);
         return cursor < (kept[0]?.seq ?? seq) - 1 ? null : kept.filter((event) => event.seq > cursor);
       },
-      agentHint: hint,
+      guards,
       environment: 'production',
       present: (reviewers) => desk.presence.push([...reviewers]),
     },

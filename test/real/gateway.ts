@@ -131,7 +131,7 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
   const lines: string[] = [];
   const running = await serve(await loadConfig(file), {
     log: createLog({ format: 'json', write: (line) => void lines.push(line) }),
-    agentHint: null,
+    hints: [],
   });
   const port = (running.postgres[0] ?? running.mysql[0])?.listen.port ?? 0;
   const { url } = running.review;

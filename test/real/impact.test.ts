@@ -409,7 +409,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     it('a table that only its session sees', async () => {
       const { notes } = await ask('SELECT * FROM mine');
       expect(notes).toEqual([
-        'Cannot be estimated: it names a table that other connections do not see: a temporary one, or one of the open transaction.',
+        'Cannot be estimated: it names a table that other connections do not see: a temporary one, one of the open transaction, or none.',
       ]);
     });
   });

@@ -84,23 +84,25 @@ function tryOwn(agent: string): string[] {
   ];
 }
 
-type Mysql = NonNullable<BannerFacts['mysql']>;
+export type Mysql = NonNullable<BannerFacts['mysql']>;
 
-const mysqlAddress = ({ host, port, password, database }: Mysql): string =>
+export const mysqlAddress = ({ host, port, password, database }: Mysql): string =>
   `mysql://demo:${password}@${host}:${port}/${encodeURIComponent(database)}`;
 
 /** The line is plain here, and each client takes that in its own words. */
 const PLAIN = { mariadb: '--skip-ssl', mysql: '--get-server-public-key' };
 
+export const mysqlCommand = ({ client, host, port, password, database }: Mysql): string =>
+  `${client} ${PLAIN[client]} -h ${host} -P ${port} -u demo -p${password}${database === '' ? '' : ` ${database}`}`;
+
 function tryMysql(mysql: Mysql): string[] {
-  const { client, host, port, password, database } = mysql;
-  const to = `${client} ${PLAIN[client]} -h ${host} -P ${port} -u demo -p${password}${database === '' ? '' : ` ${database}`}`;
+  const to = mysqlCommand(mysql);
   return [
     '',
     `    ${to} -e "SELECT 1"`,
     '      passes at once',
     '',
-    `    ${to} -e "CREATE ${database === '' ? 'DATABASE holdpoint_demo' : 'TABLE holdpoint_demo (id INT)'}"`,
+    `    ${to} -e "CREATE ${mysql.database === '' ? 'DATABASE holdpoint_demo' : 'TABLE holdpoint_demo (id INT)'}"`,
     '      is held for 20 s; decided later, send it again',
   ];
 }

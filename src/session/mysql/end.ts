@@ -64,8 +64,9 @@ export const finish = (s: State, why: string, left: 'upstream-gone' | 'shutdown'
 
 /** The client asks to be somebody else: this session ends, and its client is left to whoever lets it in anew. */
 export const handOver = (s: State, request: Buffer): void => {
-  over(s);
   s.letGo();
+  if (s.closed) return;
+  over(s);
   s.client.pause();
   s.gate.close('the client logs in anew');
   s.events.changeUser(request, s.in.takeRest());

@@ -7,7 +7,7 @@ import type { MysqlError } from '../../errors/mysql.ts';
 import { ANY_SEQUENCE, BAD_SEQUENCE, NEED_MORE, PACKET, ROWS, shift, TOO_LONG, WHOLE } from '../../wire/mysql/frame.ts';
 import { HEADER, readErr } from '../../wire/mysql/messages.ts';
 import { BROKEN, END, FILE_REQUEST, PASSES, RESULT_END, ROW } from '../../wire/mysql/replies.ts';
-import { AT_ONCE_BYTES } from '../outbox.ts';
+import { AT_ONCE_BYTES } from '../turn.ts';
 import { broken, desync, finish, handOver, tell, violation } from './end.ts';
 import { cutEnded, hasRoom, pause } from './limit.ts';
 import { ended, resultEnded } from './outcome.ts';

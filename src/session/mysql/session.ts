@@ -13,6 +13,7 @@ import { clientLeft, finish, violation } from './end.ts';
 import { ServerSide } from './server.ts';
 import { type MysqlGate, type MysqlSessionEvents, type MysqlSessionLimits, OPEN, State } from './state.ts';
 import { KILLED } from './texts.ts';
+import { arrived, catchUp } from '../turn.ts';
 import { reread } from './wait.ts';
 
 export type { MysqlGate, MysqlSessionEvents, MysqlSessionLimits } from './state.ts';
@@ -48,12 +49,15 @@ export class MysqlSession {
     });
     // Not in the promise's own function: these stay, and would keep it.
     s.upstream.listen({
-      data: (chunk) => this.#server.received(chunk),
+      data: (chunk) => arrived(this.#server, chunk),
       drain: () => {
         s.pace.serverDrained();
         watchBacklog(s);
       },
-      closed: () => this.#server.gone(),
+      closed: () => {
+        catchUp(this.#server);
+        this.#server.gone();
+      },
     });
     reread(s);
     return known;
@@ -71,17 +75,22 @@ export class MysqlSession {
     }
     s.phase = OPEN;
     const { client } = s;
+    const left = (): void => {
+      catchUp(this.#client);
+      clientLeft(s);
+    };
     const hears: Readonly<Record<string, (chunk: Buffer) => void>> = {
-      data: (chunk) => this.#client.received(chunk),
+      data: (chunk) => arrived(this.#client, chunk),
       drain: () => {
         if (s.pace.clientDrained()) s.goOn();
       },
-      end: () => clientLeft(s),
-      close: () => clientLeft(s),
-      error: () => clientLeft(s),
+      end: left,
+      close: left,
+      error: left,
     };
     for (const event in hears) client.on(event, hears[event] as (chunk: Buffer) => void);
     s.letGo = () => {
+      catchUp(this.#client);
       for (const event in hears) client.off(event, hears[event] as (chunk: Buffer) => void);
     };
     if (early.length > 0) this.#client.received(early);
@@ -91,6 +100,7 @@ export class MysqlSession {
   /** KILL QUERY (or, `whole`, KILL) of this session: ends a hold, else it is the server's to end what runs. */
   kill(whole: boolean): void {
     const s = this.#state;
+    catchUp(this.#client);
     const { phase, limiting } = s;
     if (whole) {
       if (s.closed) return;

@@ -9,7 +9,7 @@ import { type ReplyFormat, ReplyReader, STATUS_FLAGS } from '../../wire/mysql/re
 import type { ResultFormat } from '../../wire/mysql/results.ts';
 import type { EarlierText, GateSession, Judgement, Meter, MysqlFacts, Plan, Release } from '../gate.ts';
 import { type Answer, type Hold, NEVER_SENT } from '../hold.ts';
-import type { Outbox } from '../outbox.ts';
+import type { Outbox } from '../turn.ts';
 import { Pace } from '../pace.ts';
 import type { MysqlUpstream } from '../upstream.ts';
 import { type ParsedUnder, type Prepared, PreparedStatements } from './prepared.ts';

@@ -70,7 +70,8 @@ export const onBind = (s: State): Step => {
   const name = serverName(portalName.text);
   const prepared = s.names.statements.get(serverName(statementName.text));
   if (!prepared) return refuseOrWait(s, 'extended', noSuch('26000', 'prepared statement', statementName.text));
-  if (!s.names.portals.has(name) && s.names.portals.size >= s.limits.prepared_statements_max)
+  let portal = s.names.portals.get(name);
+  if (!portal && s.names.portals.size >= s.limits.prepared_statements_max)
     return refuseOrWait(s, 'extended', tooMany('portals', s.limits.prepared_statements_max));
   if (prepared.local) return bindOwn(s, prepared, name);
   if (!s.replies.settled(prepared.pipeline)) return settle(s);
@@ -83,7 +84,7 @@ export const onBind = (s: State): Step => {
     if ('step' in decided) return decided.step;
     ({ plan, release } = decided);
   }
-  let portal = s.names.portals.get(name);
+  const mark = s.gate.catalogMark();
   let undo: Undo | null = null;
   if (
     !portal ||
@@ -91,7 +92,7 @@ export const onBind = (s: State): Step => {
     portal.prepared !== prepared ||
     portal.plan !== plan ||
     portal.epoch !== s.epoch ||
-    portal.mark !== s.gate.catalogMark() ||
+    portal.mark !== mark ||
     portal.changes !== s.catalog_changes ||
     portal.inBlock !== s.in_transaction ||
     portal.release
@@ -101,7 +102,7 @@ export const onBind = (s: State): Step => {
       prepared,
       plan,
       epoch: s.epoch,
-      mark: s.gate.catalogMark(),
+      mark,
       changes: s.catalog_changes,
       names: s.names.changes,
       portals: s.portals,
@@ -112,6 +113,8 @@ export const onBind = (s: State): Step => {
       pipeline,
       meter: null,
       bound: null,
+      boundStart: 0,
+      boundEnd: 0,
       rows: 0,
       bytes: 0,
     };
@@ -122,7 +125,9 @@ export const onBind = (s: State): Step => {
     portal.portals = s.portals;
   }
   portal.meter = null;
-  portal.bound = plan.limited && release === null ? buffer.subarray(start, end) : null;
+  portal.bound = plan.limited && release === null ? buffer : null;
+  portal.boundStart = start;
+  portal.boundEnd = end;
   // FETCH may take its rows, too.
   if (name !== '' && portal.bound) meterOf(s, plan, portal);
   if (name !== '') s.fetchable(plan);
@@ -278,6 +283,8 @@ const bindOwn = (s: State, prepared: Prepared, portal: string): Step => {
     pipeline: CERTAIN,
     meter: null,
     bound: null,
+    boundStart: 0,
+    boundEnd: 0,
     rows: 0,
     bytes: 0,
   };

@@ -41,9 +41,9 @@ export const meterOf = (s: State, plan: Plan, portal: Portal | null, parameters 
 };
 
 const parametersOf =
-  ({ bound, prepared }: Portal) =>
+  ({ bound, boundStart, boundEnd, prepared }: Portal) =>
   (): readonly BoundParameter[] => {
-    const message = bound && readBind(bound, 0, bound.length);
+    const message = bound && readBind(bound, boundStart, boundEnd);
     return message ? decodeParameters(message, prepared.types) : [];
   };
 

@@ -53,9 +53,11 @@ export interface Portal {
   readonly resultFormat: number;
   /** Of its last Bind. */
   pipeline: number;
-  /** Of a limited one: what may pass of its rows, and its last Bind for whom has to see the parameters. */
+  /** Of a limited one: what may pass of its rows, and its last Bind for whom has to see the parameters: these bytes of that buffer. */
   meter: Meter | null;
   bound: Buffer | null;
+  boundStart: number;
+  boundEnd: number;
   /** Of a released one that is suspended: what the client has taken so far. */
   rows: number;
   bytes: number;

@@ -11,6 +11,8 @@ import { SETTLING, type State, type Step } from './state.ts';
 import { MALFORMED, tooLarge, UNSYNCED } from './texts.ts';
 import { settle } from './wait.ts';
 
+const NO_TYPES: readonly number[] = [];
+
 export const onQuery = (s: State): Step => {
   const { buffer, start, end } = s.in;
   if (s.replies.length > 0) return settle(s);
@@ -18,7 +20,7 @@ export const onQuery = (s: State): Step => {
     return refuseOrWait(s, 'simple', tooLarge('statement', s.limits.statement_bytes_max));
   if (buffer.indexOf(0, start + 5) !== end - 1) return refuseOrWait(s, 'simple', MALFORMED);
   const text = latin1(buffer, start + 5, end - 1);
-  const decided = decide(s, 'query', text, []);
+  const decided = decide(s, 'query', text, NO_TYPES);
   if ('step' in decided) return decided.step;
   const plan = decided.plan;
   if (plan.own.length === plan.statements && plan.statements > 0) return ownQuery(s, plan);
@@ -51,12 +53,12 @@ export const onFunctionCall = (s: State): Step => {
     return refuseOrWait(s, 'simple', tooLarge('FunctionCall message', s.limits.bind_bytes_max));
   const call = readFunctionCall(buffer, start, end);
   if (!call) return malformed(s, 'FunctionCall');
-  const decided = decide(s, 'call', `FunctionCall ${call.oid}`, [], call.oid);
+  const decided = decide(s, 'call', `FunctionCall ${call.oid}`, NO_TYPES, call.oid);
   if ('step' in decided) return decided.step;
   const now = performance.now();
   const { plan, release } = decided;
   if (plan.limited && s.executedSinceSync && s.status === IDLE) return refuseOrWait(s, 'simple', UNSYNCED);
-  const meter = release === null ? meterOf(s, plan, null, () => decodeParameters(call, [])) : null;
+  const meter = release === null ? meterOf(s, plan, null, () => decodeParameters(call, NO_TYPES)) : null;
   limit(s, s.replies.push(QUERY, plan, null, null, now), meter);
   s.accounts.query(release);
   s.sent(plan, now);

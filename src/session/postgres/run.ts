@@ -1,7 +1,7 @@
 // What goes to the server. Messages that pass as they came and lie side by side are one run, written as one piece of the buffer they
 // came in. Whatever else is sent ends the run first, so that the order of the client's messages and ours is the order of the calls.
 import type { FrameReader } from '../../wire/postgres/frame.ts';
-import type { Outbox } from '../outbox.ts';
+import type { Outbox } from '../turn.ts';
 
 export class Run {
   readonly #in: FrameReader;

@@ -22,7 +22,7 @@ import {
   SYNC as SYNC_MESSAGE,
 } from '../../wire/postgres/messages.ts';
 import type { Plan } from '../gate.ts';
-import { AT_ONCE_BYTES } from '../outbox.ts';
+import { AT_ONCE_BYTES } from '../turn.ts';
 import { ownUpTo, withOwnAround, withOwnBefore } from './batch.ts';
 import { broken, desync, finish, hex, violation } from './end.ts';
 import { completedWithSync, completedWithoutSync, errorRoom, hasRoom, pause } from './limit.ts';

@@ -14,6 +14,7 @@ import { cancel } from './decide.ts';
 import { clientLeft, finish } from './end.ts';
 import { ServerSide } from './server.ts';
 import { OPEN, type SessionEvents, type SessionLimits, State } from './state.ts';
+import { arrived, catchUp } from '../turn.ts';
 import { reread } from './wait.ts';
 
 export type { SessionEvents, SessionLimits } from './state.ts';
@@ -49,12 +50,15 @@ export class PostgresSession {
     });
     // Not in the promise's own function: these stay, and would keep it.
     s.upstream.listen({
-      data: (chunk) => this.#server.received(chunk),
+      data: (chunk) => arrived(this.#server, chunk),
       drain: () => {
         s.pace.serverDrained();
         watchBacklog(s);
       },
-      closed: () => this.#server.gone(),
+      closed: () => {
+        catchUp(this.#server);
+        this.#server.gone();
+      },
     });
     reread(s);
     return known;
@@ -73,19 +77,24 @@ export class PostgresSession {
     }
     s.phase = OPEN;
     const { client } = s;
-    client.on('data', (chunk: Buffer) => this.#client.received(chunk));
+    client.on('data', (chunk: Buffer) => arrived(this.#client, chunk));
     client.on('drain', () => {
       if (s.pace.clientDrained()) s.goOn();
     });
-    client.on('end', () => clientLeft(s));
-    client.on('close', () => clientLeft(s));
-    client.on('error', () => clientLeft(s));
+    const left = (): void => {
+      catchUp(this.#client);
+      clientLeft(s);
+    };
+    client.on('end', left);
+    client.on('close', left);
+    client.on('error', left);
     if (early.length > 0) this.#client.received(early);
     client.resume();
   }
 
   /** The client asked to cancel: ends a hold, else it is the server's to cancel. */
   cancel(): void {
+    catchUp(this.#client);
     cancel(this.#state);
   }
 

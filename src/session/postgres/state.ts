@@ -6,7 +6,7 @@ import { FrameReader } from '../../wire/postgres/frame.ts';
 import { FAILED_BLOCK, IDLE } from '../../wire/postgres/messages.ts';
 import type { EarlierText, GateSession, Judgement, Meter, Plan, PostgresFacts } from '../gate.ts';
 import type { WireText } from '../../errors/catalogue.ts';
-import type { Outbox } from '../outbox.ts';
+import type { Outbox } from '../turn.ts';
 import type { Upstream } from '../upstream.ts';
 import { type Answer, type Hold, NEVER_SENT } from '../hold.ts';
 import { Accounts } from './accounts.ts';

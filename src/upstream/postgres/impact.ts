@@ -124,8 +124,8 @@ const unaskable = (question: ImpactQuestion, asked: readonly AskedStatement[]): 
 
 /** What the server says of a statement that it does not plan, where a reviewer may make something of it. */
 const REFUSALS: Readonly<Record<string, string>> = {
-  '42P01': 'it names a table that other connections do not see: a temporary one, or one of the open transaction.',
-  '42703': 'it names a column that other connections do not see: one of the open transaction.',
+  '42P01': 'it names a table that other connections do not see: a temporary one, one of the open transaction, or none.',
+  '42703': 'it names a column that other connections do not see: one of the open transaction, or none.',
   '42501': 'the role lacks a right that it needs: the server would refuse it, too.',
   '55P03': 'somebody holds a lock that forbids reading a table it names.',
   '57014': `the server needed more than ${STATEMENT_TIMEOUT_MS} ms for it.`,

@@ -146,6 +146,7 @@ export function heldOf(more: Partial<Held> = {}, ask: Partial<Held['ask']> = {})
     reason: '',
     reason_at: null,
     commits: 0,
+    grounds: [],
     in_transaction: false,
     earlier: [],
     passed: null,

@@ -80,3 +80,14 @@ test('faults are told in a sentence', async () => {
     "no human 'eve' in this file",
   );
 });
+
+test('the configuration names the users file; the passwords in it need not be at hand', async () => {
+  const config = join(dir, 'holdpoint.yaml');
+  const upstream = '{name: app, listen: "127.0.0.1:1", upstream: "postgres://u:${NOT_SET}@h/d"}';
+  writeFileSync(config, `data: d\npolicy: p\npostgres: [${upstream}]\nidentity: {users: users.yaml}\n`);
+  expect(await run('list', '--config', config)).toBe(await run('list', '--users', users));
+  writeFileSync(config, 'identity: {users: "${NOT_SET}.yaml"}\n');
+  await expect(run('list', '--config', config)).rejects.toThrow(
+    'identity.users: refers to the environment variable NOT_SET, which is not set',
+  );
+});

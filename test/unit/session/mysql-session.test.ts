@@ -455,6 +455,7 @@ describe('prepared statements', () => {
     say('2min');
     expect(await s.sent()).toHaveLength(1);
     s.upstream.send(1, OK);
+    await turn();
     expect(s.session.facts.hold_ms).toBe(120_000);
   });
 

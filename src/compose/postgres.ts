@@ -1,0 +1,73 @@
+// A guarded PostgreSQL: its gate and its listener, put together.
+import type { PostgresConfig } from '../config/config.ts';
+import { createGate } from '../gate/gate.ts';
+import type { GateOptions } from '../gate/options.ts';
+import { postgresEngine } from '../gate/postgres.ts';
+import { listenPostgres } from '../listener/postgres.ts';
+import type { Gate } from '../session/gate.ts';
+import type { PostgresAnalyser } from '../sql/postgres/analyser.ts';
+import { READING } from '../sql/postgres/catalog/reading.ts';
+import { explainTexts, impactQuestion, isPlainBuiltIn } from '../sql/postgres/impact.ts';
+import { connectUpstream } from '../upstream/postgres/connect.ts';
+import { createPlanner } from '../upstream/postgres/impact.ts';
+import { PoolerWatch } from '../upstream/postgres/pooler.ts';
+import { type House, refusedAt } from './house.ts';
+import { target } from './servers.ts';
+
+export const postgresGate = (upstream: PostgresConfig, analyser: PostgresAnalyser, house: House): Gate =>
+  createGate({
+    ...house.gate,
+    engine: postgresEngine(analyser, READING),
+    role: (user) => target(upstream, house.identity, user, house.config).user,
+    where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
+    catalog: (database) => house.catalogs.of(upstream, database),
+    impact: impactOf(upstream, house),
+  });
+
+export const openPostgres = (upstream: PostgresConfig, gate: Gate, house: House) => {
+  const { config, identity, node, fault } = house;
+  const pooler = new PoolerWatch();
+  return listenPostgres({
+    name: upstream.name,
+    listen: upstream.listen,
+    place: { node, worker: 0 },
+    tls: upstream.tls,
+    auth: upstream.auth,
+    identity,
+    gate,
+    connect: async (user, parameters, agent) => {
+      const to = target(upstream, identity, user, config);
+      // With relay there is no credential to look with.
+      if (!agent) await pooler.check(to, parameters.get('database') ?? to.user);
+      return connectUpstream(to, parameters, agent);
+    },
+    limits: config.limits,
+    refused: refusedAt(house, upstream.name),
+    fault,
+  });
+};
+
+/** Asks the upstream what a held statement would touch. */
+const impactOf = (
+  upstream: PostgresConfig,
+  { identity, config, fault, closers }: House,
+): NonNullable<GateOptions['impact']> => {
+  const planner = createPlanner({
+    target: (user) => (upstream.auth === 'relay' ? null : target(upstream, identity, user, config)),
+    isPlain: isPlainBuiltIn,
+    fault,
+  });
+  closers.push(() => planner.close());
+  return async ({ where, role, parameters }, { text, analysis, analyse, user, server_pid, facts: { search_path } }) => {
+    const plans = await Promise.all(explainTexts(text, analysis).map(async (explain) => analyse(explain)));
+    return planner.estimate({
+      ...impactQuestion(text, analysis, plans),
+      user,
+      database: where.database,
+      role,
+      search_path,
+      server_pid,
+      parameters,
+    });
+  };
+};
