@@ -4,8 +4,9 @@ import mysql2, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CatalogSnapshot } from '../../src/sql/catalog.ts';
-import { Catalog, inSmallLetters } from '../../src/sql/mysql/catalog/catalog.ts';
+import { Catalog } from '../../src/sql/mysql/catalog/catalog.ts';
 import { READING, SEPARATORS } from '../../src/sql/mysql/catalog/reading.ts';
+import { lowered } from '../../src/sql/mysql/names.ts';
 import { MysqlCatalog } from '../../src/upstream/mysql/catalog.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { available, ENGINES, startMysql, type TestMysql } from './mysql-servers.ts';
@@ -458,7 +459,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       expect(letters.length).toBeGreaterThan(60_000);
       expect(others).toEqual([]);
       // And of tables, where case does not matter.
-      expect(letters.filter(({ letter, small }) => inSmallLetters(letter) !== inSmallLetters(small))).toEqual([]);
+      expect(letters.filter(({ letter, small }) => lowered(letter) !== lowered(small))).toEqual([]);
     });
 
     test('nobody is waited for', async () => {

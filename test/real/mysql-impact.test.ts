@@ -30,6 +30,7 @@ DELIMITER ;;
   CREATE FUNCTION spy(x INT) RETURNS INT MODIFIES SQL DATA DETERMINISTIC BEGIN INSERT INTO noted VALUES (x); RETURN x; END;;
 DELIMITER ;
   CREATE VIEW spying AS SELECT * FROM t WHERE k = spy(3);
+  CREATE VIEW locking AS SELECT id FROM t JOIN (SELECT GET_LOCK('viewed', 0) AS got) AS s;
   CREATE TRIGGER seen BEFORE DELETE ON t FOR EACH ROW INSERT INTO noted VALUES (1);
   ANALYZE TABLE t`;
 
@@ -123,6 +124,21 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       expect(impact?.notes.join(), sql).toMatch(/^Cannot be estimated: /);
       expect(impact?.rows.filter(({ from }) => from === 'plan')).toEqual([]);
     }
+  });
+
+  // Both servers evaluate a derived table of constants while they plan.
+  test('what waits or takes a lock while it is planned is not planned', async () => {
+    for (const sql of [
+      "SELECT * FROM t, (SELECT GET_LOCK('held', 0) AS got) AS s",
+      'INSERT INTO t SELECT * FROM t AS o JOIN (SELECT SLEEP(20)) AS s',
+      'SELECT * FROM locking',
+      'DELETE FROM t WHERE k = (SELECT BENCHMARK(1000000000, MD5(1)))',
+    ]) {
+      const impact = await estimated(sql);
+      expect(impact?.notes.join(), sql).toMatch(/^Cannot be estimated: planning it may run /);
+      expect(impact?.rows.filter(({ from }) => from === 'plan')).toEqual([]);
+    }
+    expect(await server.sql("SELECT IS_FREE_LOCK('held'), IS_FREE_LOCK('viewed')")).toBe('1\t1');
   });
 
   test('what other connections do not see is said', async () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Action, Analysis } from '../../src/sql/findings.ts';
 import { analyseText } from '../../src/sql/mysql/analysis.ts';
 import { modeOf } from '../../src/sql/mysql/modes.ts';
+import { folded, lowered } from '../../src/sql/mysql/names.ts';
 import { isOfKind } from '../corpus/mysql-agreement.ts';
 import { figure, pick, PROVE, type Random, random } from '../fuzz/random.ts';
 import { DATABASE, Oracle, type Seen } from './mysql-reading/oracle.ts';
@@ -29,6 +30,14 @@ const ER_SP_DOES_NOT_EXIST = 1305;
 const HOLDS: readonly Action[] = ['admin', 'grant', 'role', 'code', 'unknown'];
 /** Shown of what is wrong. */
 const EXAMPLES = 10;
+
+/** Each letter of the first plane, without spaces and surrogates: what the collation of names has for it, and its small letter. */
+const LETTERS = `WITH RECURSIVE bytes AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM bytes WHERE n < 255),
+codes AS (SELECT CONCAT(LPAD(HEX(high.n), 2, '0'), LPAD(HEX(low.n), 2, '0')) AS letter FROM bytes AS high JOIN bytes AS low
+WHERE high.n * 256 + low.n > 32 AND high.n NOT BETWEEN 0xd8 AND 0xdf),
+names AS (SELECT letter, CONVERT(CONVERT(UNHEX(letter) USING ucs2) USING utf8mb3) COLLATE utf8mb3_general_ci AS name FROM codes),
+letters AS (SELECT letter, HEX(WEIGHT_STRING(name)) AS weight, HEX(CONVERT(LOWER(name) USING ucs2)) AS small FROM names) `;
+const ALIKE_MIN = 300;
 
 /** What the server saw and the analysis did not; null: nothing. */
 function missed(seen: readonly Seen[], { error, statements, findings }: Analysis): string | null {
@@ -116,6 +125,21 @@ describe.each(ENGINES)('%s', (engine) => {
       expect(statements).toBeGreaterThan(MESSAGES / 4);
       expect(several).toBeGreaterThan(MESSAGES / 50);
       expect(lost).toBeLessThan(MESSAGES / 50);
+    });
+
+    test('takes no two names for others that the server takes for one', async () => {
+      const rows = async (select: string): Promise<string[][]> =>
+        (await server.sql(LETTERS + select))
+          .trim()
+          .split('\n')
+          .map((line) => line.split(/[,\t]/).map((code) => String.fromCharCode(Number.parseInt(code, 16))));
+      const alike = await rows('SELECT GROUP_CONCAT(letter) FROM letters GROUP BY weight HAVING COUNT(*) > 1');
+      expect(alike.filter((letters) => new Set(letters.map((letter) => folded(`${letter}_`))).size > 1)).toEqual([]);
+      expect(alike.length).toBeGreaterThan(ALIKE_MIN);
+      // Of capitals that came late the servers know nothing.
+      const small = await rows('SELECT letter, small FROM letters WHERE small <> letter');
+      expect(small.filter(([capital, letter]) => lowered(capital!) !== letter)).toEqual([]);
+      expect(small.length).toBeGreaterThan(ALIKE_MIN);
     });
   });
 });

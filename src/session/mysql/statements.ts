@@ -13,6 +13,7 @@ import {
   decodeBulk,
   decodeExecution,
   type Execution,
+  isWhole,
   readBulk,
   readExecution,
   withBulkTypes,
@@ -90,7 +91,8 @@ const keepTypes = (prepared: Prepared, { types }: Execution): void => {
   prepared.typesSent = false;
 };
 
-const execute = (s: State, prepared: Prepared, { typed, count }: Execution, bulk: boolean): Step => {
+const execute = (s: State, prepared: Prepared, execution: Execution, bulk: boolean): Step => {
+  const { typed, count } = execution;
   const parametersOf = bulk ? bulkParameters : parameters;
   const decided = decide(s, prepared.text, prepared, parametersOf);
   // Refused or held: what it was sent with is kept until it is known what becomes of it.
@@ -106,6 +108,8 @@ const execute = (s: State, prepared: Prepared, { typed, count }: Execution, bulk
     const problem = ownProblem(plan, s.values);
     if (problem) return dropped(s, prepared, release, problem);
   }
+  if (!bulk && !isWhole(s.in.body, s.in.to, execution, isLongOf(prepared)))
+    return dropped(s, prepared, release, MALFORMED);
   s.plan = plan;
   s.release = release;
   s.meter = plan.limited && release === null ? meterOf(s, plan, parametersLater(s, prepared, bulk)) : null;
@@ -171,6 +175,9 @@ const longOf = (long: readonly LongData[], index: number): Buffer | undefined =>
   const pieces = long.filter(({ parameter }) => parameter === index);
   return pieces.length === 0 ? undefined : Buffer.concat(pieces.map(({ data }) => data));
 };
+
+const isLongOf = ({ long }: Prepared): ((index: number) => boolean) | null =>
+  long.length === 0 ? null : (index) => long.some(({ parameter }) => parameter === index);
 
 /** Kept until the execution may be sent, so that the server has nothing of one that is refused. */
 export const onLongData = (s: State): Step => {

@@ -48,8 +48,11 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
   }
   const reason = reasonIn(text, message);
   if (message.broken && !message.ambiguous) return refused(SYNTAX_ERROR, message.shape, message.broken[0], reason);
-  const { hiding_charset } = message;
-  if (hiding_charset !== '' && depth === 0) return refused(UNREADABLE, message.shape, hiding(hiding_charset), reason);
+  const { hiding_charset, introduces } = message;
+  if (depth === 0) {
+    if (hiding_charset !== '') return refused(UNREADABLE, message.shape, hiding('statements', hiding_charset), reason);
+    if (introduces !== '') return refused(UNREADABLE, message.shape, hiding('literals', introduces), reason);
+  }
   return {
     statements: found.statements,
     findings: inOrder(found.findings),
@@ -116,8 +119,8 @@ const TOO_COMPLEX = '54000';
 /** As the catalogue has it: it is not supported. */
 const UNREADABLE = '0A000';
 
-const hiding = (charset: string): string =>
-  `Holdpoint reads no statements in ${charset}: bytes of its characters can be quotes. Use utf8mb4`;
+const hiding = (what: string, charset: string): string =>
+  `Holdpoint reads no ${what} in ${charset}: bytes of its characters can be quotes. Use utf8mb4`;
 
 function refused(sqlstate: string, shape: string, message: string, reason: string | null): Analysis {
   const error: AnalysisError = { sqlstate, message, position: 0 };

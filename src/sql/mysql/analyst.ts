@@ -2,11 +2,13 @@
 // (statements.ts, set.ts, relations.ts) use to look at tokens. Tokens are named by their index; a range is half-open.
 import type { Action, Analysis, Effect, OwnStatement } from '../findings.ts';
 import type { Verb } from './behind.ts';
+import { decoded } from './charsets.ts';
 import type { MysqlContext } from './context.ts';
 import type { Found } from './found.ts';
 import { classOf } from './functions.ts';
 import { Kind, type Lexer, unquote } from './lexer.ts';
 import { MODE } from './modes.ts';
+import { capitals, isAscii, lowered } from './names.ts';
 import { isLoadable, lookBehind, lookInto, spelled, SYSTEM } from './resolve.ts';
 
 /** A name of a table or another object, as written. */
@@ -131,9 +133,10 @@ export class Analyst {
   /** A name's or literal's own text. */
   textOf(at: number): string {
     const bytes = this.bytesOf(at);
-    return this.lexer.rules.reading === 'utf8' && NOT_ASCII.test(bytes)
-      ? Buffer.from(bytes, 'latin1').toString('utf8')
-      : bytes;
+    if (isAscii(bytes)) return bytes;
+    const text = decoded(bytes, this.lexer.rules.reading);
+    // Its names are of characters of three bytes at most.
+    return this.context.engine === 'mysql' && this.isName(at) ? text.replace(/[\u{10000}-\u{10ffff}]/gu, '?') : text;
   }
 
   /** The same, as bytes (latin1). */
@@ -189,7 +192,7 @@ export class Analyst {
     const of = database ?? this.database;
     if (of === null || of === undefined) return name;
     const lower = of.toLowerCase();
-    return SYSTEM.has(lower) ? `${lower}.${name.toLowerCase()}` : spelled(this, of, name);
+    return SYSTEM.has(lower) ? `${lower}.${lowered(name)}` : spelled(this, of, name);
   }
 
   reads(name: Pick<Name, 'database' | 'name'>, at: Place): void {
@@ -239,7 +242,8 @@ export class Analyst {
   /** A temporary table is there now, or is gone: one of this name, if there was one. */
   temporary(op: 'made' | 'gone', name: Pick<Name, 'database' | 'name'>): void {
     const table = this.#tableOf(name.database, name.name);
-    if (this.in_body || table === null) this.found.forgetTemporary();
+    // Those who keep it in mind know small letters of single characters alone.
+    if (this.in_body || table === null || lowered(table) !== table.toLowerCase()) this.found.forgetTemporary();
     else this.found.temporaries.change(op, table);
     if (op === 'made') this.found.made.add(this.object(name));
   }
@@ -256,7 +260,7 @@ export class Analyst {
   call(name: Name, quoted: boolean, apart: boolean): void {
     const at = this.place(name.from, name.to);
     if (name.database !== null) return this.userFunction(name, at);
-    const upper = name.name.toUpperCase();
+    const upper = capitals(name.name);
     const is = classOf(upper, quoted, apart, this.context);
     if (is === 'word') return;
     if (is === null) return this.userFunction(name, at);
@@ -292,6 +296,9 @@ export class Analyst {
   effect(effect: Effect): void {
     if (this.in_body) this.found.changes_session = true;
     else if (!this.planned) this.effects.push(effect);
+    // Who follows the server's word reads the text for it.
+    if (effect.type === 'set' && effect.name.startsWith(TRACKING) && !this.text.toLowerCase().includes(TRACKING))
+      this.forget();
   }
 
   set(name: string, value: string | null | undefined): void {
@@ -307,10 +314,10 @@ export class Analyst {
 }
 
 const READ = ['read'] as const;
+/** What the server tells unasked is set by variables of such names. */
+const TRACKING = 'session_track';
 
 const QUOTES: ReadonlySet<number> = new Set([0x27, 0x22, 0x60]);
-// oxlint-disable-next-line no-control-regex
-const NOT_ASCII = /[^\x00-\x7f]/;
 
 /** Databases of the server whose tables guard or steer it. */
 const GUARDED: ReadonlySet<string> = new Set(['mysql', 'performance_schema', 'sys']);

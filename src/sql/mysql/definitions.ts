@@ -4,7 +4,7 @@ import { bodyOf, judgeBody } from './compound.ts';
 import { Kind } from './lexer.ts';
 import { walk } from './relations.ts';
 import { keepsHere } from './settings.ts';
-import { isNobodys, lookAtEvent } from './resolve.ts';
+import { isNobodys, lookAtEvent, spelledRoutine } from './resolve.ts';
 import { namesOf, notUnderstood } from './statements.ts';
 
 /** at: the word for what is defined; from: CREATE, ALTER or DROP. */
@@ -217,7 +217,8 @@ function withBody(words: string, noun: string): Definition {
     const verb = a.word(from);
     const start = afterIf(a, at + 1);
     const name = a.name(a.is(start, 'BODY') ? start + 1 : start, to);
-    define(a, name ? a.object(name) : '', `${VERBS[verb]} ${noun}.`, name);
+    const object = name && ROUTINES.has(words) ? spelledRoutine(a, name) : name ? a.object(name) : '';
+    define(a, object, `${VERBS[verb]} ${noun}.`, name);
     const kind = `${verb} ${words}`;
     if (verb === 'DROP' || !name) return kind;
     if (words === 'FUNCTION' && isShared(a, name.to, to)) return shared(a, name, verb);
@@ -232,6 +233,9 @@ function withBody(words: string, noun: string): Definition {
     return kind;
   };
 }
+
+/** The catalog has them by name. */
+const ROUTINES: ReadonlySet<string> = new Set(['PROCEDURE', 'FUNCTION', 'PACKAGE']);
 
 /** Expressions before the body: an event's schedule, defaults. */
 function walkHead(a: Analyst, from: number, to: number): void {

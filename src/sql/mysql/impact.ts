@@ -116,12 +116,28 @@ function literal({ type, value }: AskedText['parameters'][number]): string {
 const NUMERIC = /^(tinyint|smallint|mediumint|int|bigint|decimal|float|double|year)\b/;
 const NUMBER = /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i;
 
+/** Built-in functions that wait, work long or take locks: both servers evaluate derived tables of constants while they plan. */
+const NOT_PLANNED: ReadonlySet<string> = new Set([
+  'sleep',
+  'benchmark',
+  'get_lock',
+  'release_lock',
+  'release_all_locks',
+  'master_pos_wait',
+  'source_pos_wait',
+  'master_gtid_wait',
+  'wait_for_executed_gtid_set',
+  'wait_until_sql_thread_after_gtids',
+]);
+
 /** What more than reads, even only planned, is not given to EXPLAIN. */
 function unplannable({ text, analysis, parameters }: AskedText, plans: readonly Analysis[]): string | null {
   if (text.length > PLANNED_BYTES_MAX) return `it is longer than ${PLANNED_BYTES_MAX / 1024} KB.`;
   if (plans.length === 0 && parameters.length > 0) return 'its parameters are not known yet.';
-  for (const { error, findings, user_code } of plans) {
+  for (const { error, findings, functions, user_code } of plans) {
     if (error) return 'it does not parse.';
+    const waits = functions.find((name) => NOT_PLANNED.has(name));
+    if (waits !== undefined) return `planning it may run ${waits.toUpperCase()}, so it is not given to EXPLAIN.`;
     const other = findings.find(({ action, unresolved }) => unresolved || action !== 'read');
     if (other)
       return other.object === ''

@@ -1,9 +1,10 @@
 // The lexical rules of MySQL and MariaDB, as both servers were seen to apply them, on the bytes of a text held as a latin1 string.
 // One pass, no backtracking: what ends a token is found once. Which rules hold depends on flavour, version, sql_mode and charset.
 // It must never take bytes for a comment or a literal that the server executes.
-import { introducer, type Reading } from './charsets.ts';
+import { hidingIntroducer, type Reading } from './charsets.ts';
 import type { MysqlContext } from './context.ts';
 import { MODE } from './modes.ts';
+import { isAscii } from './names.ts';
 
 export const Kind = {
   end: 0,
@@ -57,7 +58,12 @@ const LATIN1_CLASS = ASCII_CLASS.slice();
 for (const c of [0x83, 0x8a, 0x8c, 0x8e, 0x9a, 0x9c, 0x9e, 0x9f]) LATIN1_CLASS[c] = NAME;
 for (let c = 0xc0; c <= 0xff; c += 1) if (c !== 0xd7 && c !== 0xf7) LATIN1_CLASS[c] = NAME;
 LATIN1_CLASS[0xa0] = SPACE;
-const CLASSES: Readonly<Record<Reading, Uint8Array>> = { utf8: UTF8_CLASS, latin1: LATIN1_CLASS, opaque: ASCII_CLASS };
+const CLASSES: Readonly<Record<Reading, Uint8Array>> = {
+  utf8: UTF8_CLASS,
+  latin1: LATIN1_CLASS,
+  binary: ASCII_CLASS,
+  ascii: ASCII_CLASS,
+};
 
 const QUOTE = 0x27;
 const DOUBLE_QUOTE = 0x22;
@@ -77,6 +83,9 @@ const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 const NEWLINE = 0x0a;
 
+/** Where the bytes of a quoted name must be UTF-8. */
+const UTF8_NAMES: ReadonlySet<Reading> = new Set(['utf8', 'binary']);
+
 /** Words that an optimizer hint may follow. */
 const HINTED: ReadonlySet<string> = new Set(['SELECT', 'INSERT', 'REPLACE', 'UPDATE', 'DELETE']);
 
@@ -95,6 +104,8 @@ export class Lexer {
   readonly doubts: (readonly [string, number])[] = [];
   /** Why the server can't read the text to its end, and where; null: it can. */
   broken: readonly [string, number] | null = null;
+  /** A quoted literal of more than ASCII is said to be in this character set, whose bytes can hide where it ends; '' for none. */
+  introduces = '';
   readonly #classes: Uint8Array;
   #at: number;
   /** Inside of a versioned comment that counts. */
@@ -332,7 +343,8 @@ export class Lexer {
     const { text } = this;
     let joined = this.#joined(end);
     const word = joined === end ? text.slice(at, end).toUpperCase() : '';
-    this.#push(Kind.word, at, end, word);
+    // ß, which is in no word of the servers, has two capitals.
+    this.#push(Kind.word, at, end, word.length === end - at ? word : '');
     for (let dot = end; joined > dot; joined = this.#joined(dot)) {
       this.#push(Kind.operator, dot, dot + 1);
       this.#push(Kind.word, dot + 1, joined);
@@ -445,13 +457,13 @@ export class Lexer {
     return this.#break('A string is not closed.', start);
   }
 
-  /** A literal's bytes may be others in the character set that it is said to be in. */
+  /** A literal's bytes may be others in the character set that it is said to be in; those of ASCII are the same to everybody. */
   #introduced(start: number, end: number): void {
     const word = this.words[this.count - 1] ?? '';
-    if (word.charCodeAt(0) !== 0x5f || introducer(word) !== 'refused') return;
-    for (let at = start; at < end; at += 1)
-      if (this.text.charCodeAt(at) >= 0x80)
-        return this.#doubt('A literal in a character set whose bytes can hide where it ends.', start);
+    const charset = word.charCodeAt(0) === 0x5f ? hidingIntroducer(word) : '';
+    if (charset === '' || isAscii(this.text.slice(start, end))) return;
+    this.introduces ||= charset;
+    this.#doubt('A literal in a character set whose bytes can hide where it ends.', start);
   }
 
   /** A quoted name; NUL is not allowed in it. */
@@ -466,7 +478,7 @@ export class Lexer {
       if (c !== mark) end += 1;
       else if (text.charCodeAt(end + 1) === mark) end += 2;
       else {
-        if (high && this.rules.reading === 'utf8' && !isUtf8(text, quote + 1, end))
+        if (high && UTF8_NAMES.has(this.rules.reading) && !isUtf8(text, quote + 1, end))
           this.#doubt('A name of bytes that are no text of the connection.', start);
         return this.#push(kind, start, end + 1);
       }
@@ -493,12 +505,8 @@ export class Lexer {
       return kind === Kind.end ? kind : Kind.variable;
     }
     if (next === BACKTICK || next === DOUBLE_QUOTE) return this.#quoted(at, at + 1, next, Kind.variable);
-    let end = at + 1;
-    while (end < text.length) {
-      const c = text.charCodeAt(end);
-      if (this.#classes[c] !== NAME && this.#classes[c] !== DIGIT && c !== DOT) break;
-      end += 1;
-    }
+    let end = this.#nameEnd(at + 1);
+    while (text.charCodeAt(end) === DOT) end = this.#nameEnd(end + 1);
     return this.#push(Kind.variable, at, end);
   }
 

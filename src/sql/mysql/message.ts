@@ -35,6 +35,8 @@ export interface Message {
   readonly broken: readonly [string, number] | null;
   /** A character set that it sets and in which no client may speak; '' for none. */
   readonly hiding_charset: string;
+  /** One that a literal is said to be in and that can hide the literal's end; '' for none. */
+  readonly introduces: string;
   /** Redacted normal form of the first reading. */
   readonly shape: string;
 }
@@ -59,6 +61,7 @@ class Reader {
   #comments: (readonly [number, number])[] = [];
   #broken: readonly [string, number] | null = null;
   #hiding = '';
+  #introduces = '';
   #ambiguous = false;
   /** Readings still to be made, those that are not the first. */
   readonly #others: State[] = [];
@@ -89,6 +92,7 @@ class Reader {
       ambiguous: this.#ambiguous,
       broken: this.#broken,
       hiding_charset: this.#hiding,
+      introduces: this.#introduces,
       shape: this.#shape.text,
     };
   }
@@ -115,7 +119,7 @@ class Reader {
   /** Judges the statement that begins here. What holds behind it; null: the text ends. */
   #statement(state: State): State | null {
     const { engine, version } = this.#context;
-    const reading = readingOf(state.charset) ?? 'opaque';
+    const reading = readingOf(state.charset) ?? 'binary';
     const lexer = new Lexer(this.#text, { engine, version, mode: state.mode, reading }, state.at);
     const to = statementEnd(lexer);
     if (!state.other) {
@@ -153,7 +157,10 @@ class Reader {
     for (const [why, where] of lexer.doubts) if (where < end) a.add('unknown', '', why, [where, where + 1]);
     const own = this.#own.length;
     const kind = judge(a, 0, to);
-    if (!state.other) this.#hiding ||= a.hiding_charset;
+    if (!state.other) {
+      this.#hiding ||= a.hiding_charset;
+      this.#introduces ||= lexer.introduces;
+    }
     const answered = this.#own.length > own && this.#own.at(-1)?.op.startsWith('show-');
     if (answered) this.#answered.push([start, at]);
     if (effects !== this.#effects && effects.length > 0)

@@ -9,27 +9,40 @@ import { walk } from './relations.ts';
 /** PREPARE name FROM 'text' */
 export function judgePrepare(a: Analyst, at: number, to: number): string {
   const kind = 'PREPARE';
-  const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
+  const name = plainName(a, at + 1);
   a.add('settings', name, 'Prepares a statement.', a.place(at, at + 2));
   const judged = literal(a, at + 3, to);
   const inner = judged === null || a.database === undefined ? judged : { ...judged, search_path: a.database };
   // In a body it may be prepared, or not, or more than once.
   a.prepared.set(name, a.in_body || inner === null ? undefined : inner);
-  if (!PLAIN_NAME.test(name)) {
+  if (name === ANY) {
     a.prepared.set(ANY, undefined);
     a.forget();
-  }
-  if (inner !== null) a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
+  } else if (inner !== null) a.effect({ type: 'prepare', name, inner, statement: a.found.statement });
   else a.effect({ type: 'deallocate', name, statement: a.found.statement });
   return kind;
 }
 
+/** DEALLOCATE PREPARE name, DROP PREPARE name */
+export function judgeDeallocate(a: Analyst, at: number): string {
+  const name = plainName(a, at + 2);
+  a.add('settings', '', 'Forgets a prepared statement.');
+  if (name === ANY) {
+    a.prepared.set(ANY, undefined);
+    a.forget();
+  } else {
+    if (!a.in_body) a.prepared.set(name, null);
+    a.effect({ type: 'deallocate', name, statement: a.found.statement });
+  }
+  return 'DEALLOCATE PREPARE';
+}
+
 /** EXECUTE name */
 export function judgeExecute(a: Analyst, at: number, to: number): string {
-  const name = a.isName(at + 1) ? a.textOf(at + 1).toLowerCase() : '';
+  const name = plainName(a, at + 1);
   a.found.session_bound = true;
   walk(a, at + 2, to, { start: 'expression' });
-  const known = a.in_body || a.prepared.has(ANY) || !PLAIN_NAME.test(name) ? undefined : preparedAs(a, name);
+  const known = a.in_body || a.prepared.has(ANY) || name === ANY ? undefined : preparedAs(a, name);
   a.rows_max = null;
   if (known === null) {
     a.add('settings', name, 'Runs a prepared statement that is not there.');
@@ -52,8 +65,12 @@ function preparedAs(a: Analyst, name: string): Analysis | null | undefined {
   return a.prepared.has(name) ? a.prepared.get(name) : a.context.prepared(name);
 }
 
-/** MySQL takes `é` and `e ` for the name e: what else the servers take for the same name is not known here. In small letters. */
-const PLAIN_NAME = /^[a-z0-9_$]+$/;
+/** In small letters. MySQL takes `é` and `e ` for the name e, MariaDB does not: what is not plain may be any name. */
+function plainName(a: Analyst, at: number): string {
+  const name = a.isName(at) ? a.textOf(at) : ANY;
+  return PLAIN_NAME.test(name) ? name.toLowerCase() : ANY;
+}
+const PLAIN_NAME = /^[A-Za-z0-9_$]+$/;
 /** Any name may be prepared. */
 const ANY = '';
 

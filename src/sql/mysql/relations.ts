@@ -4,6 +4,7 @@
 import type { Analyst, Name } from './analyst.ts';
 import { isReserved } from './functions.ts';
 import { Kind } from './lexer.ts';
+import { isAscii, lowered } from './names.ts';
 
 /** Names of CTEs in reach, innermost first, as the server compares them. */
 export interface Ctes {
@@ -234,9 +235,9 @@ class Walker {
     return at + 1;
   }
 
-  /** Names of CTEs are told apart by case on MySQL, as those of tables are. */
+  /** Names of CTEs are told apart by case on MySQL, as those of tables are. A name that is taken for one by mistake would not be read. */
   #asCte(name: string): string {
-    return this.#a.context.engine === 'mysql' ? name : name.toLowerCase();
+    return this.#a.context.engine === 'mysql' || !isAscii(name) ? name : name.toLowerCase();
   }
 
   // Keywords. The very same place: it is a name here.
@@ -546,7 +547,7 @@ class Walker {
     if (end < this.#to && names && (kind !== Kind.string || said)) {
       const taken = kind !== Kind.word || word === '' || (!isReserved(word, engine) && (said || !NO_ALIAS.has(word)));
       if (taken) {
-        alias = a.textOf(end).toLowerCase();
+        alias = lowered(a.textOf(end));
         end += 1;
         // Its columns.
         if (derived && a.isChar(end, '(') && end < this.#to) end = a.closing(end, this.#to) + 1;
@@ -591,7 +592,7 @@ class Walker {
   #mention(): void {
     const a = this.#a;
     for (const [name, from] of this.#qualifiers) {
-      const bare = name.name.toLowerCase();
+      const bare = lowered(name.name);
       let found = this.#top.called?.has(bare) === true;
       for (let frame: Frame | null = from; frame && !found && from.depth <= QUERIES_MAX; frame = frame.query)
         found = frame.called?.has(bare) === true;
@@ -617,12 +618,12 @@ const NONE: readonly Reference[] = [];
 const NO_ROWS = [] as const;
 
 function callName({ alias, name }: Reference): string {
-  return alias ?? name?.name.toLowerCase() ?? '';
+  return alias ?? (name === null ? '' : lowered(name.name));
 }
 
 /** Is this what a qualifier, in small letters, stands for? */
 export function isCalled({ alias, name }: Reference, qualifier: string): boolean {
-  return alias !== null ? alias === qualifier : name !== null && name.name.toLowerCase() === qualifier;
+  return alias !== null ? alias === qualifier : name !== null && lowered(name.name) === qualifier;
 }
 
 /** INTO OUTFILE or DUMPFILE; at: that word. */

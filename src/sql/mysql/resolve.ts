@@ -2,8 +2,9 @@
 // there is no catalog, nothing is looked up. A name that an earlier statement of the message may have given to something else is unresolved.
 import type { Analyst, Name, Place } from './analyst.ts';
 import { type Behind, behindEvent, behindRoutine, behindTable, type Verb } from './behind.ts';
-import { Catalog, inSmallLetters } from './catalog/catalog.ts';
+import { Catalog } from './catalog/catalog.ts';
 import type { RoutineRow } from './catalog/rows.ts';
+import { lowered } from './names.ts';
 
 /** What is looked up: a name as written, without its place. */
 type Named = Pick<Name, 'database' | 'name'>;
@@ -41,7 +42,14 @@ export function spelled(a: Analyst, database: string, name: string): string {
   const catalog = catalogOf(a);
   if (catalog === null || catalog.rows.lower_case === 0) return `${database}.${name}`;
   const row = catalog.table(database, name);
-  return row ? `${row.schema}.${row.name}` : inSmallLetters(`${database}.${name}`);
+  return row ? `${row.schema}.${row.name}` : lowered(`${database}.${name}`);
+}
+
+/** `database.name` of a routine as the catalog writes it: more than one name is the same to the server. */
+export function spelledRoutine(a: Analyst, { database, name }: Named): string {
+  const of = database ?? a.database;
+  const [row] = typeof of === 'string' ? (catalogOf(a)?.routines(of, name) ?? []) : [];
+  return row ? `${row.schema}.${row.name}` : a.object({ database, name });
 }
 
 /** Has nobody a table or view of that name? It is missing then, so the catalog is as new as can be. */

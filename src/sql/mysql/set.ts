@@ -5,6 +5,7 @@ import type { Analyst } from './analyst.ts';
 import { hidesQuotes, readingOf } from './charsets.ts';
 import { Kind } from './lexer.ts';
 import { modeOf, modeOfNumber, modeText } from './modes.ts';
+import { folded, isAscii } from './names.ts';
 import { walk } from './relations.ts';
 import { ENGINE_SETTINGS, judgeSetting, keepsHere, type VariableScope } from './settings.ts';
 import { judge } from './statements.ts';
@@ -36,7 +37,7 @@ export function judgeSet(a: Analyst, at: number, to: number): string {
       SCOPES[a.word(from)] !== undefined && !a.isEquals(from + 1) && !a.isChar(from + 1, '.') ? from + 1 : from;
     if (start > from) scope = SCOPES[a.word(from)]!;
     if (a.is(start, 'TRANSACTION') && !a.isEquals(start + 1)) kind = transaction(a, scope, from, end);
-    else kind = item(a, start, end, scope) ?? kind;
+    else kind = item(a, start, end, scope, start > from) ?? kind;
   }
   return kind;
 }
@@ -62,8 +63,8 @@ function transaction(a: Analyst, scope: VariableScope, from: number, to: number)
   return 'SET TRANSACTION';
 }
 
-/** One assignment. Its kind where it is not SET. */
-function item(a: Analyst, from: number, to: number, scope: VariableScope): string | null {
+/** One assignment. Its kind where it is not SET. said: its scope was, so that it is a system variable. */
+function item(a: Analyst, from: number, to: number, scope: VariableScope, said: boolean): string | null {
   const word = a.word(from);
   const place = a.place(from, to);
   if (word === 'NAMES' && !a.isEquals(from + 1)) return names(a, from + 1, to);
@@ -91,16 +92,22 @@ function item(a: Analyst, from: number, to: number, scope: VariableScope): strin
   let equals = at;
   while (equals < to && !a.isEquals(equals)) equals += 1;
   let name = '';
-  for (let i = at; i < equals; i += 1) name += a.isName(i) ? a.textOf(i) : a.raw(i);
+  // MariaDB takes a string for a name behind @@session.
+  for (let i = at; i < equals; i += 1) name += a.isName(i) || a.kind(i) === Kind.string ? a.textOf(i) : a.raw(i);
   walk(a, equals + 1, to, { start: 'expression' });
   if (equals >= to || name === '') {
     a.add('unknown', '', 'An assignment that is not understood.', place);
     return null;
   }
-  systemVariable(a, name.toLowerCase(), of, equals + 1, to, place);
+  const variable = folded(name);
+  // In a body it is a variable of the body's own, or NEW's. No letter that is not folded stands for one of a system variable's name.
+  if (a.in_body && !said && at === from && judgeSetting(variable, of).action === 'unknown')
+    a.add('settings', '', 'Sets a variable of its own.', place);
+  else systemVariable(a, variable, of, equals + 1, to, place);
   return null;
 }
 
+/** name: folded, as MySQL finds it: an accent or a space at its end makes it no other. */
 function systemVariable(
   a: Analyst,
   name: string,
@@ -109,10 +116,12 @@ function systemVariable(
   to: number,
   place: readonly [number, number],
 ): void {
-  // In a body an assignment is of a variable of its own, or of NEW.
-  const judged = judgeSetting(name, scope);
-  if (a.in_body && judged.action === 'unknown') return a.add('settings', '', 'Sets a variable of its own.', place);
-  a.add(judged.action, name, judged.why, place);
+  const { action, why } = judgeSetting(name, scope);
+  a.add(action, name, why, place);
+  if (!isAscii(name)) {
+    a.changes.mode = a.changes.charset = null;
+    a.forget();
+  }
   if (scope !== 'session') return;
   const value = constant(a, from, to);
   if (name === 'sql_mode') {
@@ -133,7 +142,7 @@ function userVariable(a: Analyst, from: number, to: number): null {
   walk(a, from + 2, to, { start: 'expression' });
   if (!a.isEquals(from + 1)) a.add('unknown', '', 'An assignment that is not understood.', place);
   else a.add('settings', `@${name}`, 'Sets a variable of the session.', place);
-  const own = OWN[name];
+  const own = OWN.get(name);
   if (own === undefined || a.in_body || a.depth > 0) return null;
   const { statement } = a.found;
   const parameter = to === from + 3 ? parameterAt(a, from + 2) : 0;
@@ -152,7 +161,10 @@ function parameterAt(a: Analyst, at: number): number {
   for (let i = 0; i < at; i += 1) if (isParameter(i)) number += 1;
   return number;
 }
-const OWN: Readonly<Record<string, 'reason' | 'hold'>> = { holdpoint_reason: 'reason', holdpoint_hold: 'hold' };
+const OWN: ReadonlyMap<string, 'reason' | 'hold'> = new Map([
+  ['holdpoint_reason', 'reason'],
+  ['holdpoint_hold', 'hold'],
+]);
 
 /** NAMES, CHARACTER SET: from its value on. */
 function names(a: Analyst, from: number, to: number): 'SET' {
@@ -209,11 +221,11 @@ function inParentheses(a: Analyst, from: number, to: number): readonly [number, 
 function sqlMode(a: Analyst, from: number, to: number, value: string | null | undefined): number | null {
   if (value === null) return null;
   if (value !== undefined) return a.kind(from) === Kind.number ? modeOfNumber(value) : modeOf(value);
-  return folded(a, from, to);
+  return computed(a, from, to);
 }
 
 /** concat(@@sql_mode, ',X') and replace(@@sql_mode, 'X', '') of constants, perhaps inside of (SELECT ...). */
-function folded(a: Analyst, start: number, end: number): number | null {
+function computed(a: Analyst, start: number, end: number): number | null {
   const [first, to] = inParentheses(a, start, end);
   const from = a.is(first, 'SELECT') ? first + 1 : first;
   const now = a.lexer.rules.mode;
@@ -277,7 +289,7 @@ function setStatement(a: Analyst, at: number, to: number): string {
   }
   const { changes } = a;
   const effects = a.effects.length;
-  for (const [from, until] of items(a, at + 2, end)) item(a, from, until, 'session');
+  for (const [from, until] of items(a, at + 2, end)) item(a, from, until, 'session', true);
   const touches_mode = a.changes.mode !== undefined || a.changes.charset !== undefined;
   a.effects.length = effects;
   a.changes = changes;

@@ -44,9 +44,8 @@ const OLDER = new Set(
   ).split(' '),
 );
 
-/** Judges SET of one variable. name: in any case; with a dot for a part of a structured one. */
-export function judgeSetting(written: string, scope: VariableScope): SettingJudgement {
-  const name = written.toLowerCase();
+/** Judges SET of one variable. name: folded; with a dot for a part of a structured one. */
+export function judgeSetting(name: string, scope: VariableScope): SettingJudgement {
   if (scope !== 'session') return SERVER;
   if (GUARDING.has(name)) return ADMIN;
   if (OF_SESSION.has(name) || OLDER.has(name)) return HARMLESS;

@@ -5,9 +5,10 @@ import type { Verb } from './behind.ts';
 import { judgeBody } from './compound.ts';
 import { createOrAlter } from './definitions.ts';
 import { Kind } from './lexer.ts';
-import { judgePrepare, judgeExecute, judgeImmediate } from './prepared.ts';
+import { lowered } from './names.ts';
+import { judgeDeallocate, judgeExecute, judgeImmediate, judgePrepare } from './prepared.ts';
 import { type Ctes, exports, isCalled, type Reference, walk } from './relations.ts';
-import { lookInto } from './resolve.ts';
+import { lookInto, spelledRoutine } from './resolve.ts';
 import { judgeSet } from './set.ts';
 
 /** at: the first word; to: behind the last token. The statement's kind, in the manual's words. */
@@ -156,7 +157,7 @@ function rowAlias(a: Analyst, from: number, to: number): string | null {
   for (let at = from; at < to; at += 1) {
     if (a.isChar(at, '(')) depth += 1;
     else if (a.isChar(at, ')')) depth -= 1;
-    else if (depth === 0 && a.is(at, 'AS') && a.isName(at + 1)) return a.textOf(at + 1).toLowerCase();
+    else if (depth === 0 && a.is(at, 'AS') && a.isName(at + 1)) return lowered(a.textOf(at + 1));
     else if (a.is(at, 'SELECT') || a.is(at, 'ON')) return null;
   }
   return null;
@@ -249,7 +250,7 @@ function assignedQualifiers(a: Analyst, from: number, to: number): string[] | nu
         end += 2;
       }
       if (parts.length < 2) return null;
-      found.push(parts.at(-2)!.toLowerCase());
+      found.push(lowered(parts.at(-2)!));
     }
   }
   return found;
@@ -280,14 +281,14 @@ function remove(a: Analyst, at: number, to: number, from = at): string {
   const targets: Reference[] = [];
   walk(a, list + 1, to, { start: 'tables', targets, ctes });
   for (const name of names) {
-    const bare = name.name.toLowerCase();
+    const bare = lowered(name.name);
     const meant = targets.filter((one) => isCalled(one, bare) && one.name !== null && !one.local);
     const place = a.place(name.from, name.to);
     for (const one of meant) a.writes(one.name!, 'Removes rows.', place, ['delete']);
     if (meant.length === 0) a.writes(name, 'Removes rows.', place, ['delete']);
   }
   for (const one of targets)
-    if (one.name && !one.local && !names.some((name) => isCalled(one, name.name.toLowerCase())))
+    if (one.name && !one.local && !names.some((name) => isCalled(one, lowered(name.name))))
       a.reads(one.name, a.place(one.name.from, one.name.to));
   a.rows_max = 0;
   if (wheres === to && !joins(a, list, to) && !a.planned) a.found.writes_all_rows = true;
@@ -598,7 +599,8 @@ function grant(a: Analyst, at: number, to: number): string {
   let objects = on;
   if (on < to && (a.is(on + 1, 'TABLE') || a.is(on + 1, 'FUNCTION') || a.is(on + 1, 'PROCEDURE'))) objects += 1;
   const name = on < to ? a.name(objects + 1, to) : null;
-  const object = name ? a.object(name) : '';
+  const routine = objects > on && !a.is(objects, 'TABLE');
+  const object = name === null ? '' : routine ? spelledRoutine(a, name) : a.object(name);
   if (a.is(at + 1, 'PROXY')) {
     a.add('role', object, 'Lets an account act for another one.');
     return `${kind} PROXY`;
@@ -808,13 +810,13 @@ const HEADS: ReadonlyMap<string, Head> = new Map<string, Head>([
   ['HANDLER', handler],
   ['PREPARE', judgePrepare],
   ['EXECUTE', by({ IMMEDIATE: judgeImmediate }, judgeExecute)],
-  ['DEALLOCATE', deallocate],
+  ['DEALLOCATE', judgeDeallocate],
   ['SIGNAL', fixed('SIGNAL', 'settings', 'Raises a condition.', true)],
   ['RESIGNAL', fixed('RESIGNAL', 'settings', 'Raises a condition.', true)],
   ['GET', fixed('GET DIAGNOSTICS', 'settings', 'Reads what the last statement said.', true)],
   ['CREATE', createOrAlter],
   ['ALTER', createOrAlter],
-  ['DROP', by({ PREPARE: deallocate }, createOrAlter)],
+  ['DROP', by({ PREPARE: judgeDeallocate }, createOrAlter)],
   ['RENAME', rename],
   ['TRUNCATE', truncate],
   ['GRANT', grant],
@@ -853,15 +855,6 @@ const HEADS: ReadonlyMap<string, Head> = new Map<string, Head>([
   ['FOR', (a, at, to) => judgeBody(a, at, to, 'FOR')],
   ['DECLARE', (a, at, to) => judgeBody(a, at, to, 'BEGIN NOT ATOMIC')],
 ]);
-
-function deallocate(a: Analyst, at: number): string {
-  const name = at + 2;
-  a.add('settings', '', 'Forgets a prepared statement.');
-  const of = a.isName(name) ? a.textOf(name).toLowerCase() : null;
-  if (of !== null && !a.in_body) a.prepared.set(of, null);
-  a.effect({ type: 'deallocate', name: of, statement: a.found.statement });
-  return 'DEALLOCATE PREPARE';
-}
 
 function rebuilds(a: Analyst, name: Name): void {
   a.add('admin', a.object(name), 'Rebuilds a table.', a.place(name.from, name.to));

@@ -25,10 +25,6 @@ export class Temporaries {
   }
 
   change(op: TemporaryChange['op'], table: string): void {
-    if (NOT_ASCII.test(table)) {
-      if (op === 'gone') this.forget();
-      return;
-    }
     this.changes.push({ op, table });
     this.#names.set(table.toLowerCase(), op === 'made' ? table : null);
   }
@@ -42,7 +38,4 @@ export class Temporaries {
   }
 }
 
-/** Which of such names are the same hangs on the server. */
-// oxlint-disable-next-line no-control-regex
-const NOT_ASCII = /[^\0-\x7f]/;
 const NONE: ReadonlySet<string> = new Set();

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { BULK_HEAD_BYTES, EXECUTE_HEAD_BYTES, PARAMETER_COUNT_AVAILABLE, SEND_TYPES_TO_SERVER } from './commands.ts';
 import { behindString, lenencAt, lenencBytes } from './lenenc.ts';
-import { longText, typeName, valueBytes, valueText } from './values.ts';
+import { isKnownType, longText, typeName, valueBytes, valueText } from './values.ts';
 
 export interface Parameter {
   readonly type: string;
@@ -110,6 +110,27 @@ export const withTypes = (
 };
 const SENT = Buffer.of(1);
 const NO_NAME = Buffer.of(0);
+
+/**
+ * Do its values end where the command does? Of one whose type is not known the server alone can tell. `isLong`: the parameter's value came by
+ * COM_STMT_SEND_LONG_DATA. Nothing is allocated: every execution comes this way.
+ */
+export const isWhole = (
+  body: Buffer,
+  to: number,
+  { count, nulls, types, values }: Execution,
+  isLong: ((parameter: number) => boolean) | null,
+): boolean => {
+  let at = values;
+  for (let index = 0; index < count; index++) {
+    if (((body[nulls + (index >> 3)] as number) & (1 << (index & 7))) !== 0 || isLong?.(index)) continue;
+    const type = types[2 * index] as number;
+    const bytes = valueBytes(type, body, at, to);
+    if (bytes < 0) return !isKnownType(type);
+    at += bytes;
+  }
+  return count === 0 || at === to;
+};
 
 /** Its values; null: malformed. `long`: what came by COM_STMT_SEND_LONG_DATA for a parameter. */
 export const decodeExecution = (

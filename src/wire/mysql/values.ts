@@ -69,6 +69,8 @@ const TYPES: Readonly<Record<number, Type>> = {
 /** Lengths that a value of time can have. */
 const TIMES: ReadonlySet<number> = new Set([0, 4, 7, 8, 11, 12]);
 
+export const isKnownType = (type: number): boolean => TYPES[type] !== undefined;
+
 /** Bytes of the value of this type at `at`; -1: it is cut off, or of a type that is not known. */
 export const valueBytes = (type: number, body: Buffer, at: number, to: number): number => {
   const bytes = TYPES[type]?.bytes;

@@ -428,6 +428,23 @@ describe('prepared statements', () => {
     expect([await s.told(), await s.sent()]).toEqual([[1835], []]);
   });
 
+  test('an execution that is let through, too, whose values do not end where it does', async () => {
+    const s = await scene();
+    await prepare(s, 'insert into t values (?)');
+    for (const values of [
+      '00 01 0300 050000',
+      '00 01 0300 0500000000',
+      '00 01 fd00 05 61',
+      '00 01 0a00 05',
+      '01 01 0300 00',
+    ])
+      s.client.say(0, bytes(`17 07000000 00 01000000 ${values}`));
+    expect([await s.told(), await s.sent()]).toEqual([[1835, 1835, 1835, 1835, 1835], []]);
+    // Of a type that is not known here the server tells.
+    s.client.say(0, bytes('17 07000000 00 01000000 00 01 0d00 d007'));
+    expect((await s.sent()).length).toBe(1);
+  });
+
   test('types that nobody ever told are not there', async () => {
     const s = await scene();
     await prepare(s, 'insert into t values (?)');

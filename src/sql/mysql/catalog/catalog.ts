@@ -2,6 +2,7 @@
 // does) and is never changed; what the analysis works out of it is remembered in `memo`, as long as it lives.
 import { Memo } from '../../memo.ts';
 import type { Behind } from '../behind.ts';
+import { folded, lowered } from '../names.ts';
 import type { CatalogRows, EventRow, ForeignKeyRow, RoutineRow, TableRow, TriggerRow } from './rows.ts';
 
 let made = 0;
@@ -56,7 +57,7 @@ export class Catalog {
   /** Databases and tables: as the server tells their names apart. */
   #key(schema: string, name: string): string {
     const key = `${schema}\0${name}`;
-    return this.rows.lower_case === 0 ? key : inSmallLetters(key);
+    return this.rows.lower_case === 0 ? key : lowered(key);
   }
 
   table(schema: string, name: string): TableRow | undefined {
@@ -131,22 +132,6 @@ export class Catalog {
     return has;
   }
 }
-
-/** A name of a table as servers write it that don't tell such names apart by case: letter by letter. */
-export function inSmallLetters(name: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return name.replace(/[^\0-\x7f]/gu, (letter) => (letter === 'İ' ? 'i' : letter.toLowerCase())).toLowerCase();
-}
-
-/**
- * Names of routines and events, as utf8mb3_general_ci compares them, which knows neither case nor accents: all that have the same weights
- * there are the same here, and some others.
- */
-function folded(name: string): string {
-  const bare = name.replaceAll('\u0345', 'ι').normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
-  return bare.replace(/[ßıς]/g, (letter) => ALIKE[letter]!);
-}
-const ALIKE: Readonly<Record<string, string>> = { ß: 's', ı: 'i', ς: 'σ' };
 
 /** A pattern of LIKE, for names of databases in any case. */
 function patternOf(database: string): RegExp {

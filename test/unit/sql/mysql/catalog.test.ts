@@ -449,12 +449,6 @@ describe('temporary tables', () => {
     expect(found(look(sql, catalog, own('t')))).toEqual(expected);
   });
 
-  test('whose names are not ASCII are never certain, and take all along as they go', () => {
-    expect(look('CREATE TEMPORARY TABLE ítems SELECT 1', catalog).temporary).toBeUndefined();
-    expect(look('DROP TEMPORARY TABLE İTEMS', catalog).temporary).toEqual([{ op: 'gone', table: null }]);
-    expect(found(look('DROP TEMPORARY TABLE İ; DROP TABLE t', catalog, own('t')))).toContain('ddl app.t');
-  });
-
   test('what becomes of them is told', () => {
     expect(look('CREATE TEMPORARY TABLE n SELECT 1', catalog).temporary).toEqual([{ op: 'made', table: 'app\0n' }]);
     expect(look('DROP TABLE n', catalog).temporary).toEqual([{ op: 'gone', table: 'app\0n' }]);
