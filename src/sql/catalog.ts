@@ -30,8 +30,8 @@ export interface CatalogReading {
   readonly snapshot: string;
   /** Of an earlier answer to that and one of now: null: nothing has changed in between; else what to keep as the earlier one. */
   changed(before: string, now: string): string | null;
-  /** Its answer is another one whenever the catalog is. */
-  readonly fingerprint: string;
+  /** Its answer is another one whenever the catalog is. Null: it would cost the server as much as `rows` does. */
+  readonly fingerprint: string | null;
   /** Answers with one text, for `steps`. */
   readonly rows: string;
   /** A further question that follows from that answer, for what it does not have word for word; '': none. Absent: never. */

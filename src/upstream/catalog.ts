@@ -49,7 +49,7 @@ export class KeptCatalog implements LiveCatalog {
   #rows = '';
   #more = '';
   #snapshot = '';
-  #fingerprint = '';
+  #fingerprint: string | null = null;
   /** When it is read again though nothing has changed, for what it lacks. */
   #again_at = Number.POSITIVE_INFINITY;
   /** How long the last look took, in ms. */
@@ -192,8 +192,8 @@ export class KeptCatalog implements LiveCatalog {
       const changed = reading.changed(this.#snapshot, await side.ask(reading.snapshot));
       const anyway = this.#catalog === null || began >= this.#again_at;
       if (anyway || changed !== null) {
-        const fingerprint = await side.ask(reading.fingerprint);
-        if (anyway || fingerprint !== this.#fingerprint) {
+        const fingerprint = reading.fingerprint === null ? null : await side.ask(reading.fingerprint);
+        if (anyway || fingerprint === null || fingerprint !== this.#fingerprint) {
           await this.#read(side);
           this.#fingerprint = fingerprint;
         }
@@ -222,9 +222,10 @@ export class KeptCatalog implements LiveCatalog {
     const { reading } = this.#options;
     const began = performance.now();
     const rows = await side.ask(reading.rows);
+    // What came and went without a trace, such as temporary tables of others, makes no other catalog.
+    if (this.#catalog !== null && rows === this.#rows && this.#again_at === Number.POSITIVE_INFINITY) return;
     const question = reading.more?.(rows) ?? '';
     const more = question === '' ? '' : await side.ask(question);
-    // What came and went without a trace, such as temporary tables of others, makes no other catalog.
     if (this.#catalog === null || rows !== this.#rows || more !== this.#more)
       this.#catalog = await inSteps(reading.steps(rows, more));
     this.#rows = rows;

@@ -4,8 +4,9 @@ import mysql2, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CatalogSnapshot } from '../../src/sql/catalog.ts';
-import type { Catalog } from '../../src/sql/mysql/catalog/catalog.ts';
+import { Catalog } from '../../src/sql/mysql/catalog/catalog.ts';
 import { READING, SEPARATORS } from '../../src/sql/mysql/catalog/reading.ts';
+import { lowered } from '../../src/sql/mysql/names.ts';
 import { MysqlCatalog } from '../../src/upstream/mysql/catalog.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { available, ENGINES, startMysql, type TestMysql } from './mysql-servers.ts';
@@ -36,6 +37,8 @@ const SCHEMA = `
   CREATE PROCEDURE harmless() BEGIN SELECT '\\'; DELETE FROM hr.secrets; SELECT \\''; END;
   CREATE TABLE noted (id INT PRIMARY KEY);
   CREATE TRIGGER note BEFORE INSERT ON noted FOR EACH ROW BEGIN SET @a = '\\''; DELETE FROM hr.secrets WHERE id = 99; SET @a = '\\''; END;
+  CREATE EVENT tidy ON SCHEDULE EVERY 1 DAY DISABLE DO BEGIN SET @a = '\\''; DELETE FROM hr.secrets WHERE id = 99; SET @a = '\\''; END;
+  CREATE EVENT counting ON SCHEDULE EVERY 1 DAY DISABLE DO BEGIN INSERT INTO log VALUES (1); END;
   SET sql_mode = 'NO_BACKSLASH_ESCAPES';
   CREATE PROCEDURE hidden() BEGIN SELECT 'a\\'; DELETE FROM hr.secrets WHERE id = 99; SELECT '--'; END;
   SET sql_mode = DEFAULT;`;
@@ -122,7 +125,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
 
   test('the operator is told what is seen', () => {
     expect(gateway.lines.join('\n')).toMatch(
-      /the catalog of app was read as root in \d+ ms: 12 tables and views, 12 routines and 2 triggers in 2 databases\. Changes are seen within 1 s/,
+      /the catalog of app was read as root in \d+ ms: 12 tables and views, 12 routines, 2 triggers and 2 events in 2 databases\. Changes are seen within 1 s/,
     );
   });
 
@@ -142,6 +145,11 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     ['SELECT * FROM through_function', 'held by hidden-writes: write app.log'],
     ['CALL counts()', 'ran'],
     ['CALL outer_one()', 'held by ddl: ddl app.log'],
+    // The servers know neither case nor accents in names of routines and events, and take ß for s.
+    ['CALL `ÖUTEß_one`()', '1305 PROCEDURE app.ÖUTEß_one does not exist'],
+    ['CALL app.`ÖUTER_oné`()', 'held by ddl: ddl app.log'],
+    ['CALL `dropß`()', 'held by ddl: ddl app.log'],
+    ['ALTER EVENT `tıdy` ENABLE', 'held by secrets: ddl app.tıdy, settings @a, write hr.secrets'],
     ["CALL dynamic('SELECT 1')", 'held by unresolved: code , code s, settings , settings @q, settings s'],
     ['CALL again(2)', 'held by secrets: read hr.secrets'],
     ['CALL hidden()', 'held by secrets: write hr.secrets'],
@@ -152,6 +160,8 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     ['INSERT INTO watched VALUES (1)', 'held by secrets: write app.watched, write hr.secrets'],
     ['UPDATE watched SET id = 3 WHERE id = 99', 'ran'],
     ['DELETE FROM customers WHERE id = 99', 'ran'],
+    ['ALTER EVENT tidy ENABLE', 'held by secrets: ddl app.tidy, settings @a, write hr.secrets'],
+    ['ALTER EVENT counting ENABLE', 'held by ddl: ddl app.counting, write app.log'],
     ['SELECT * FROM nobody', "1146 Table 'app.nobody' doesn't exist"],
     ['CALL nobody()', '1305 PROCEDURE app.nobody does not exist'],
     ['SELECT app.nobody()', '1305 FUNCTION app.nobody does not exist'],
@@ -163,6 +173,22 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
   ])('%s: %s', async (sql, expected) => {
     expect(await said(sql)).toBe(expected);
   });
+
+  if (engine === 'mariadb')
+    test('what is left of a period is inserted anew, with its triggers', async () => {
+      await admin.query('CREATE TABLE app.spans (id INT, a DATE, b DATE, PERIOD FOR p (a, b))');
+      await admin.query("INSERT INTO app.spans VALUES (1, '2000-01-01', '2020-01-01')");
+      await admin.query(
+        'CREATE TRIGGER app.span BEFORE INSERT ON app.spans FOR EACH ROW DELETE FROM hr.secrets WHERE id = 99',
+      );
+      const portion = "FOR PORTION OF p FROM '2005-01-01' TO '2006-01-01'";
+      expect(await said(`DELETE FROM spans ${portion}`)).toBe('held by secrets: write app.spans, write hr.secrets');
+      expect(await said(`UPDATE spans ${portion} SET id = 2`)).toBe(
+        'held by secrets: write app.spans, write hr.secrets',
+      );
+      expect(await said('DELETE FROM spans WHERE id = 1')).toBe('ran');
+      await admin.query('DROP TABLE app.spans');
+    });
 
   test('foreign keys go on to the tables that refer to a row, and to those that refer to them', async () => {
     const set = gateway.setPolicy(POLICY.replace('hr.secrets', 'app.items'));
@@ -359,15 +385,47 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       expect(told[0]).toContain('can not look into routines app.');
       expect(told[0]).toContain(
         engine === 'mysql'
-          ? 'can not see triggers, whose doings count for nothing, of app (right needed: TRIGGER)'
-          : 'can not look into triggers, whose doings count for nothing: app.note, app.watch (right needed: TRIGGER)',
+          ? 'can not see triggers (any write is held) of tables in app (right needed: TRIGGER)'
+          : 'can not look into triggers (writes to their tables are held): app.note, app.watch (right needed: TRIGGER)',
       );
+      expect(told[0]).toContain('can not see events of app (right needed: EVENT)');
+    });
+
+    test('what triggers and events do that it cannot see is held', async () => {
+      await admin.query("CREATE USER dim@127.0.0.1 IDENTIFIED BY 'dim'");
+      await admin.query('GRANT SELECT, SHOW VIEW ON *.* TO dim@127.0.0.1');
+      const dim = await startGateway({
+        upstream: `mysql://root:${server.password}@127.0.0.1:${server.port}/app`,
+        policy: POLICY,
+        listener: { catalog: { user: 'dim', password: 'dim' } },
+      });
+      const agent = await mysql2.createConnection(`mysql://bot:${AGENT_PASSWORD}@127.0.0.1:${dim.port}/app`);
+      open.push(agent, { end: () => dim.stop() });
+      await agent.query('SET @holdpoint_hold = 0');
+      const held = async (sql: string): Promise<readonly string[]> => {
+        await expect(agent.query(sql)).rejects.toMatchObject({ errno: 1644 });
+        const request = await dim.opened();
+        await dim.deny(request);
+        return request.findings.flatMap(({ action, object }) => (action === 'code' ? object : []));
+      };
+      expect(await held('ALTER EVENT tidy ENABLE')).toEqual(['app.tidy']);
+      expect(await held('INSERT INTO watched VALUES (9)')).toEqual(['app.watched']);
+      expect(await held('DELETE FROM watched WHERE id = 99')).toEqual(['app.watched']);
+      await agent.query('SELECT * FROM watched');
+      await admin.query('GRANT UPDATE ON app.watched TO dim@127.0.0.1');
+      await delay(READING.fresh_ms);
+      // Whoever may write the table is told by MariaDB that it has triggers.
+      expect(await held('INSERT INTO watched VALUES (10)')).toEqual([engine === 'mysql' ? 'app.watched' : 'app.watch']);
+      if (engine === 'mariadb') await agent.query('DELETE FROM watched WHERE id = 99');
+      await admin.query('GRANT TRIGGER ON app.* TO dim@127.0.0.1');
+      await delay(READING.fresh_ms);
+      await agent.query('DELETE FROM watched WHERE id = 99');
     });
 
     test('and sees all with the rights that are named', async () => {
       await admin.query("CREATE USER enough@127.0.0.1 IDENTIFIED BY 'enough'");
       const routines = engine === 'mysql' ? ', SHOW_ROUTINE' : '';
-      await admin.query(`GRANT SELECT, SHOW VIEW, TRIGGER, PROCESS${routines} ON *.* TO enough@127.0.0.1`);
+      await admin.query(`GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, PROCESS${routines} ON *.* TO enough@127.0.0.1`);
       const { catalog, told } = await read('enough', 'enough');
       expect(told).toEqual([expect.stringMatching(/in 2 databases$/)]);
       const seen = (await read('root', server.password)).catalog.last as Catalog;
@@ -378,6 +436,30 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
         rights: undefined,
         loadable: undefined,
       });
+    });
+
+    test('names of routines that the server takes for the same are the same', async () => {
+      const depth = engine === 'mysql' ? 'cte_max_recursion_depth' : 'max_recursive_iterations';
+      await admin.query(`SET SESSION ${depth} = 70000`);
+      const [letters] = await admin.query<(RowDataPacket & { letter: string; small: string; weight: string })[]>(
+        `WITH RECURSIVE codes AS (SELECT 33 AS code UNION ALL SELECT code + 1 FROM codes WHERE code < 65535),
+         letters AS (SELECT CONVERT(CHAR(code USING ucs2) USING utf8mb3) COLLATE utf8mb3_general_ci AS letter FROM codes
+           WHERE code NOT BETWEEN 0xD800 AND 0xDFFF)
+       SELECT letter, LOWER(letter) AS small, HEX(WEIGHT_STRING(letter)) AS weight FROM letters`,
+      );
+      const { rows } = (await read('root', server.password)).catalog.last as Catalog;
+      const named = (name: string) =>
+        ({ schema: 'app', name, type: 'PROCEDURE', language: 'SQL', source: null, sql_mode: '' }) as const;
+      const catalog = new Catalog({ ...rows, routines: letters.map(({ letter }) => named(letter)) });
+      const first = new Map<string, string>();
+      for (const { letter, weight } of letters) if (!first.has(weight)) first.set(weight, letter);
+      const others = letters.filter(({ letter, weight }) =>
+        catalog.routines('app', letter).every(({ name }) => name !== first.get(weight)),
+      );
+      expect(letters.length).toBeGreaterThan(60_000);
+      expect(others).toEqual([]);
+      // And of tables, where case does not matter.
+      expect(letters.filter(({ letter, small }) => lowered(letter) !== lowered(small))).toEqual([]);
     });
 
     test('nobody is waited for', async () => {

@@ -4,7 +4,7 @@
 import type { Finding } from '../findings.ts';
 import { Analyst } from './analyst.ts';
 import type { Catalog } from './catalog/catalog.ts';
-import type { RoutineRow, TableRow } from './catalog/rows.ts';
+import type { EventRow, RoutineRow, TableRow } from './catalog/rows.ts';
 import { bodyOfDefinition, judgeBody } from './compound.ts';
 import { Found, TooMuch } from './found.ts';
 import { Kind, Lexer } from './lexer.ts';
@@ -56,6 +56,13 @@ export function behindRoutine(a: Analyst, catalog: Catalog, row: RoutineRow): Be
     const name = `${row.schema}.${row.name}`;
     if (row.language !== 'SQL') return unreadable(found, name, 'Is written in a language that can not be read here.');
     body(a, found, name, row, row.type);
+  });
+}
+
+/** An event that is there: what it runs when it is due. */
+export function behindEvent(a: Analyst, catalog: Catalog, row: EventRow): Behind {
+  return worked(catalog, `event ${row.schema}\0${row.name}`, (found) => {
+    body(a, found, `${row.schema}.${row.name}`, row, 'EVENT');
   });
 }
 
@@ -149,13 +156,13 @@ function endOf({ lexer }: Analyst): number {
   return to;
 }
 
-/** What a routine or trigger runs. */
+/** What a routine, trigger or event runs. */
 function body(
   a: Analyst,
   found: Found,
   name: string,
   { source, schema, sql_mode }: Pick<RoutineRow, 'source' | 'schema' | 'sql_mode'>,
-  type: RoutineRow['type'] | 'TRIGGER',
+  type: RoutineRow['type'] | 'TRIGGER' | 'EVENT',
 ): void {
   if (source === null) return unreadable(found, name, 'Its body can not be seen here: it may run anything.');
   const inner = reader(a, found, source.text, schema, sql_mode);
@@ -202,14 +209,17 @@ const ENGINES: Readonly<Record<string, (found: Found, name: string) => void>> = 
   MRG_MYISAM: (found, name) => unreadable(found, name, 'Stands for rows of other tables, which can not be seen here.'),
 };
 
+const TRIGGERS_UNSEEN =
+  'Its triggers can not be seen by the account that reads the catalog, which needs the right TRIGGER for that.';
+
 function table(a: Analyst, found: Found, catalog: Catalog, row: TableRow, verb: Verb): void {
   ENGINES[row.engine?.toUpperCase() ?? '']?.(found, `${row.schema}.${row.name}`);
-  for (const trigger of catalog.triggersOf(row)) {
-    // Of one that the account may not see MySQL does not even tell that it is there: the operator is told, and it counts for nothing.
-    if (trigger.event !== EVENTS[verb] || trigger.source === null) continue;
-    const name = `${trigger.schema}.${trigger.name}`;
-    body(a, found, name, trigger, 'TRIGGER');
-  }
+  const event = EVENTS[verb];
+  // Whoever may not see a trigger is not told that it is there: any table may have one.
+  if (event && !isOwn(row) && !catalog.seesTriggers(row))
+    unreadable(found, `${row.schema}.${row.name}`, TRIGGERS_UNSEEN);
+  for (const trigger of catalog.triggersOf(row))
+    if (trigger.event === event) body(a, found, `${trigger.schema}.${trigger.name}`, trigger, 'TRIGGER');
   for (const key of catalog.referringTo(row)) {
     const done = CASCADES[verb]?.(key.deleted, key.updated);
     const other = done ? catalog.table(key.schema, key.table) : undefined;
@@ -222,6 +232,11 @@ function table(a: Analyst, found: Found, catalog: Catalog, row: TableRow, verb: 
   }
 }
 
+/** The server's own, which come with it. */
+function isOwn({ schema }: TableRow): boolean {
+  return schema === 'sys' || schema === 'mysql';
+}
+
 /** The sql_mode that views are read under, whatever the session's. */
 const PLAIN = '';
 
@@ -229,8 +244,7 @@ function view(a: Analyst, found: Found, catalog: Catalog, row: TableRow, verb: V
   const query = catalog.queryOf(row);
   const name = `${row.schema}.${row.name}`;
   if (query === null) {
-    // The server's own, which come with it.
-    if (row.schema === 'sys' || row.schema === 'mysql') return;
+    if (isOwn(row)) return;
     if (catalog.seesQueries(row.schema)) return locked(found, row, 'Can not be read now: somebody changes it.');
     return unreadable(found, name, 'Its query can not be seen by the account that reads the catalog.');
   }

@@ -4,7 +4,7 @@ import { bodyOf, judgeBody } from './compound.ts';
 import { Kind } from './lexer.ts';
 import { walk } from './relations.ts';
 import { keepsHere } from './settings.ts';
-import { isNobodys, spelledRoutine } from './resolve.ts';
+import { isNobodys, lookAtEvent, spelledRoutine } from './resolve.ts';
 import { namesOf, notUnderstood } from './statements.ts';
 
 /** at: the word for what is defined; from: CREATE, ALTER or DROP. */
@@ -219,16 +219,18 @@ function withBody(words: string, noun: string): Definition {
     const name = a.name(a.is(start, 'BODY') ? start + 1 : start, to);
     const object = name && ROUTINES.has(words) ? spelledRoutine(a, name) : name ? a.object(name) : '';
     define(a, object, `${VERBS[verb]} ${noun}.`, name);
-    if (verb === 'DROP' || !name) return `${verb} ${words}`;
+    const kind = `${verb} ${words}`;
+    if (verb === 'DROP' || !name) return kind;
     if (words === 'FUNCTION' && isShared(a, name.to, to)) return shared(a, name, verb);
     if (words === 'TRIGGER') onTable(a, name.to, to);
     const body = bodyOf(a.lexer, words.split(' ')[0]!, at + 1);
     if (body !== null && body < to) judgeBody(a, body, to, '');
+    else if (kind === 'ALTER EVENT') lookAtEvent(a, name, a.place(name.from, name.to));
     else if (inOtherLanguage(a, name.to, to))
       a.add('code', a.object(name), 'Its body is in a language that can not be read here.');
     walkHead(a, name.to, body ?? to);
     a.rows_max = 0;
-    return `${verb} ${words}`;
+    return kind;
   };
 }
 

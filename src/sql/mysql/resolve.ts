@@ -1,7 +1,7 @@
 // Names looked up in the server's catalog: what lies behind a table or view that is read or written, and behind a routine that runs. Where
 // there is no catalog, nothing is looked up. A name that an earlier statement of the message may have given to something else is unresolved.
 import type { Analyst, Name, Place } from './analyst.ts';
-import { type Behind, behindRoutine, behindTable, type Verb } from './behind.ts';
+import { type Behind, behindEvent, behindRoutine, behindTable, type Verb } from './behind.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { RoutineRow } from './catalog/rows.ts';
 import { lowered } from './names.ts';
@@ -93,6 +93,18 @@ export function lookInto(
   // A function without a database may be one of the server's that is not known here.
   const schema = name.database ?? (type === 'PROCEDURE' ? a.database : null);
   return typeof schema === 'string' && catalog.seesRoutines(schema) && !SYSTEM.has(schema.toLowerCase());
+}
+
+/** Counts what an event runs that is there already. */
+export function lookAtEvent(a: Analyst, name: Named, at: Place): void {
+  const database = name.database ?? a.database;
+  const catalog = catalogOf(a);
+  const object = a.object(name);
+  const row = catalog && typeof database === 'string' ? catalog.event(database, name.name) : undefined;
+  if (catalog && row && !a.found.doubted) return include(a, behindEvent(a, catalog, row), object, at, false);
+  a.found.missing = true;
+  if (a.found.doubted || typeof database !== 'string' || !catalog?.seesEvents(database))
+    a.unresolved('code', object, 'What it runs can not be seen here.', at);
 }
 
 /** p, d.p; k.p and d.k.p of a package k, all of which counts. */

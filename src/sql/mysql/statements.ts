@@ -144,6 +144,11 @@ function insertVerbs(a: Analyst, kind: string, from: number, to: number): readon
   return outside(a, from, to, 'DUPLICATE') < to ? ['insert', 'update'] : ['insert'];
 }
 
+/** FOR PORTION OF (MariaDB) adds rows for the rest of a period. */
+function withPortions(a: Analyst, verb: Verb, from: number, to: number): readonly Verb[] {
+  return outside(a, from, to, 'PORTION') < to ? [verb, 'insert'] : [verb];
+}
+
 const QUERY_IN_PARENTHESES: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'TABLE', 'VALUES']);
 
 /** `VALUES (...) AS new`: its name in what follows. */
@@ -186,12 +191,13 @@ function update(a: Analyst, at: number, to: number, from = at): string {
   walk(a, start, set, { start: 'tables', targets, ctes });
   const assigned = assignedQualifiers(a, set + 1, to);
   const several = targets.length > 1;
+  const verbs = withPortions(a, 'update', start, set);
   for (const reference of targets) {
     const { name, local } = reference;
     if (!name || local) continue;
     const written = !several || assigned === null || assigned.some((one) => isCalled(reference, one));
     const place = a.place(name.from, name.to);
-    if (written) a.writes(name, 'Changes rows.', place, ['update']);
+    if (written) a.writes(name, 'Changes rows.', place, verbs);
     else a.reads(name, place);
   }
   const rest = outside(a, set, to, 'WHERE');
@@ -293,7 +299,7 @@ function removeFromOne(a: Analyst, at: number, to: number, wheres: number, ctes:
   const targets: Reference[] = [];
   walk(a, at, to, { start: 'tables', targets, ctes });
   for (const { name, local } of targets)
-    if (name && !local) a.writes(name, 'Removes rows.', a.place(name.from, name.to), ['delete']);
+    if (name && !local) a.writes(name, 'Removes rows.', a.place(name.from, name.to), withPortions(a, 'delete', at, to));
   if (targets.length === 0) return notUnderstood(a, at, to, 'DELETE');
   const [first] = targets;
   a.rows_max = first?.name && returnsRows(a, first.name, at, to) ? null : 0;

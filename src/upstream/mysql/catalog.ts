@@ -44,9 +44,12 @@ const SETTINGS = {
 /**
  * The account may not have the answer: ER_DBACCESS_DENIED, ER_TABLEACCESS_DENIED, ER_COLUMNACCESS_DENIED, ER_SPECIFIC_ACCESS_DENIED,
  * ER_PROCACCESS_DENIED. Or what is asked about is gone, or somebody is at work on it: ER_NO_SUCH_TABLE, ER_SP_DOES_NOT_EXIST,
- * ER_TRG_DOES_NOT_EXIST, ER_LOCK_WAIT_TIMEOUT.
+ * ER_TRG_DOES_NOT_EXIST, ER_EVENT_DOES_NOT_EXIST, ER_LOCK_WAIT_TIMEOUT. Or the table of events is another version's, which keeps the server
+ * from having any: ER_EVENTS_DB_ERROR, ER_COL_COUNT_DOESNT_MATCH_PLEASE_UPDATE, ER_CANNOT_LOAD_FROM_TABLE_V2.
  */
-const NO_ANSWER: ReadonlySet<number> = new Set([1044, 1142, 1143, 1227, 1370, 1146, 1305, 1360, 1205]);
+const NO_ANSWER: ReadonlySet<number> = new Set([
+  1044, 1142, 1143, 1227, 1370, 1146, 1305, 1360, 1539, 1205, 1577, 1558, 1728,
+]);
 
 /** Answers of the last time to questions that are about one version of something: asked again, they have the same. */
 interface Kept {

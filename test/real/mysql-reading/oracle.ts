@@ -11,7 +11,8 @@ export interface Seen {
 
 /** Its tables are there for anybody, and nobody can change them. */
 export const DATABASE = 'information_schema';
-const USER = 'nobody_in_particular';
+const NAME = 'nobody_in_particular';
+const USER = `'${NAME}'@'127.0.0.1'`;
 const START = "DO 'begins here'";
 const STOP = "DO 'ends here'";
 /** Looks at the history until the last statement is in it, which it is in once its own thread has come to it. */
@@ -32,7 +33,7 @@ export class Oracle {
   static async open(server: TestMysql): Promise<Oracle> {
     const { port, user, password } = server;
     const root = await mysql.createConnection({ host: '127.0.0.1', port, user, password });
-    await root.query(`CREATE USER '${USER}'@'127.0.0.1' IDENTIFIED BY 'test'`);
+    await root.query(`CREATE USER ${USER}`);
     await root.query(
       "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name LIKE 'events_statements_%'",
     );
@@ -41,13 +42,22 @@ export class Oracle {
 
   async close(): Promise<void> {
     this.#asker?.destroy();
-    await this.#root.end();
+    await this.#root.end().catch(() => {});
   }
 
-  /** Sends a message under a mode. Null: the server closed the connection, or its history is too short for it. */
+  /** Is the server there still? There are statements that MariaDB dies of. */
+  async isAlive(): Promise<boolean> {
+    return this.#root.ping().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Sends a message under a mode. Null: the server closed the connection or died, or its history is too short for it. */
   async ask(text: string, sql_mode: string): Promise<readonly Seen[] | null> {
+    const asker = await this.#connection();
     try {
-      return await this.#ask(text, sql_mode);
+      return await this.#ask(asker, text, sql_mode);
     } catch (error) {
       if (!(error instanceof Error) || !('fatal' in error) || error.fatal !== true) throw error;
       this.#asker = null;
@@ -55,8 +65,7 @@ export class Oracle {
     }
   }
 
-  async #ask(text: string, sql_mode: string): Promise<readonly Seen[] | null> {
-    const asker = await this.#connection();
+  async #ask(asker: mysql.Connection, text: string, sql_mode: string): Promise<readonly Seen[] | null> {
     for (const before of [
       'ROLLBACK',
       'UNLOCK TABLES',
@@ -84,10 +93,12 @@ export class Oracle {
 
   async #connection(): Promise<mysql.Connection> {
     if (this.#asker) return this.#asker;
+    // A message may have been a SET PASSWORD, which needs no rights.
+    await this.#root.query(`ALTER USER ${USER} IDENTIFIED BY 'test'`);
     this.#asker = await mysql.createConnection({
       host: '127.0.0.1',
       port: this.#server.port,
-      user: USER,
+      user: NAME,
       password: 'test',
       database: DATABASE,
       multipleStatements: true,

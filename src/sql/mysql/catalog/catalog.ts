@@ -3,9 +3,15 @@
 import { Memo } from '../../memo.ts';
 import type { Behind } from '../behind.ts';
 import { folded, lowered } from '../names.ts';
-import type { CatalogRows, ForeignKeyRow, RoutineRow, TableRow, TriggerRow } from './rows.ts';
+import type { CatalogRows, EventRow, ForeignKeyRow, RoutineRow, TableRow, TriggerRow } from './rows.ts';
 
 let made = 0;
+
+/** Any of these. Whoever may write a table of MariaDB may see that it has triggers, but not what they do. */
+const TO_SEE_TRIGGERS: Readonly<Record<CatalogRows['engine'], readonly string[]>> = {
+  mysql: ['TRIGGER'],
+  mariadb: ['TRIGGER', 'INSERT', 'UPDATE', 'DELETE'],
+};
 
 export class Catalog {
   /** Another for each, in this process. */
@@ -14,10 +20,13 @@ export class Catalog {
   readonly memo = new Memo<Behind>();
   readonly #tables: ReadonlyMap<string, TableRow>;
   readonly #routines: ReadonlyMap<string, readonly RoutineRow[]>;
+  readonly #events: ReadonlyMap<string, EventRow>;
   readonly #triggers: ReadonlyMap<string, readonly TriggerRow[]>;
   readonly #referring: ReadonlyMap<string, readonly ForeignKeyRow[]>;
   readonly #loadable: ReadonlySet<string>;
   readonly #rights: readonly (readonly [database: RegExp, right: string])[];
+  /** Tables with rights of their own. */
+  readonly #granted: ReadonlySet<string>;
   readonly #seen = new Map<string, boolean>();
 
   constructor(rows: CatalogRows) {
@@ -33,10 +42,16 @@ export class Catalog {
     };
     this.#tables = new Map(rows.tables.map((row) => [this.#key(row.schema, row.name), row]));
     this.#routines = grouped(rows.routines, ({ schema, name }) => this.#key(schema, '') + folded(name));
+    this.#events = new Map(rows.events?.map((row) => [this.#key(row.schema, '') + folded(row.name), row]));
     this.#triggers = grouped(rows.triggers, ({ schema, table }) => this.#key(schema, table));
     this.#referring = grouped(rows.foreign_keys, ({ to_schema, to_table }) => this.#key(to_schema, to_table));
     this.#loadable = new Set(rows.loadable?.map(folded));
-    this.#rights = rows.rights.map(([database, right]) => [patternOf(database), right]);
+    this.#rights = rows.rights.flatMap(([database, name, right]) =>
+      name === null ? [[patternOf(database), right]] : [],
+    );
+    this.#granted = new Set(
+      rows.rights.flatMap(([database, name, right]) => (name === null ? [] : `${this.#key(database, name)}\0${right}`)),
+    );
   }
 
   /** Databases and tables: as the server tells their names apart. */
@@ -68,6 +83,10 @@ export class Catalog {
     return this.#routines.get(this.#key(schema, '') + folded(name)) ?? [];
   }
 
+  event(schema: string, name: string): EventRow | undefined {
+    return this.#events.get(this.#key(schema, '') + folded(name));
+  }
+
   /** A function out of a shared library; null: they can't be seen. */
   isLoadable(name: string): boolean | null {
     return this.rows.loadable === null ? null : this.#loadable.has(folded(name));
@@ -83,9 +102,17 @@ export class Catalog {
     return this.#has(schema, ['SELECT']) && this.#has(schema, ['SHOW VIEW']);
   }
 
-  /** All of a database's triggers. MariaDB hides only their bodies. */
-  seesTriggers(schema: string): boolean {
-    return this.rows.engine === 'mariadb' || this.#has(schema, ['TRIGGER']);
+  /** The names of all of a table's triggers. */
+  seesTriggers({ schema, name }: TableRow): boolean {
+    const rights = TO_SEE_TRIGGERS[this.rows.engine];
+    return (
+      this.#has(schema, rights) || rights.some((right) => this.#granted.has(`${this.#key(schema, name)}\0${right}`))
+    );
+  }
+
+  /** All of a database's events, with their bodies. */
+  seesEvents(schema: string): boolean {
+    return this.rows.events !== null && this.#has(schema, ['EVENT']);
   }
 
   /** The names of all of its routines. */

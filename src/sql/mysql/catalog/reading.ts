@@ -6,7 +6,6 @@ import {
   CATALOG_QUESTIONS,
   changed,
   DENIED,
-  FINGERPRINT_QUESTIONS,
   LINE,
   readParts,
   SNAPSHOT_QUESTIONS,
@@ -24,7 +23,7 @@ export const READING: CatalogReading = {
   last_ms: 10_000,
   snapshot: SNAPSHOT_QUESTIONS,
   changed,
-  fingerprint: FINGERPRINT_QUESTIONS,
+  fingerprint: null,
   rows: CATALOG_QUESTIONS,
   more: sourceQuestions,
   isWhole: (catalog) => catalog instanceof Catalog && isWhole(catalog),
@@ -47,10 +46,11 @@ function isWhole(catalog: Catalog): boolean {
 }
 
 function describe(catalog: Catalog): string {
-  const { tables, triggers, routines, loadable } = catalog.rows;
+  const { tables, triggers, routines, events, loadable } = catalog.rows;
   const users = <Row extends { readonly schema: string }>(rows: readonly Row[]): readonly Row[] =>
     rows.filter(({ schema }) => !SYSTEM.has(schema));
-  const databases = [...new Set(users(tables).map(({ schema }) => schema))];
+  const databasesOf = (rows: readonly TableRow[]): readonly string[] => [...new Set(rows.map(({ schema }) => schema))];
+  const databases = databasesOf(users(tables));
   const named = ({ schema, name }: { readonly schema: string; readonly name: string }): string => `${schema}.${name}`;
   const unseen = [
     listed(
@@ -71,19 +71,24 @@ function describe(catalog: Catalog): string {
       users(triggers)
         .filter(({ source }) => source === null)
         .map(named),
-      'can not look into triggers, whose doings count for nothing:',
+      'can not look into triggers (writes to their tables are held):',
       'TRIGGER',
     ),
     listed(
-      databases.filter((database) => !catalog.seesTriggers(database)),
-      'can not see triggers, whose doings count for nothing, of',
+      databasesOf(users(tables).filter((row) => row.kind === 'table' && !catalog.seesTriggers(row))),
+      'can not see triggers (any write is held) of tables in',
       'TRIGGER',
+    ),
+    listed(
+      databases.filter((database) => !catalog.seesEvents(database)),
+      'can not see events of',
+      'EVENT',
     ),
     loadable === null ? '; can not see loadable functions (right needed: SELECT on mysql.func)' : '',
   ];
   return (
-    `${users(tables).length} tables and views, ${users(routines).length} routines and ${users(triggers).length} triggers ` +
-    `in ${databases.length} databases${unseen.join('')}`
+    `${users(tables).length} tables and views, ${users(routines).length} routines, ${users(triggers).length} triggers ` +
+    `and ${users(events ?? []).length} events in ${databases.length} databases${unseen.join('')}`
   );
 }
 

@@ -18,13 +18,15 @@ export interface CatalogRows {
   readonly views: ReadonlyMap<string, string | null>;
   readonly triggers: readonly TriggerRow[];
   readonly routines: readonly RoutineRow[];
+  /** Null: the server has none, since its own table of them can't be read. */
+  readonly events: readonly EventRow[] | null;
   readonly foreign_keys: readonly ForeignKeyRow[];
   /** Names of loadable functions; null: they can't be seen. */
   readonly loadable: readonly string[] | null;
   /** Sources that could not be read just then. */
   readonly torn: number;
-  /** [database, as a pattern of LIKE; % for the server as a whole, right]: what the account was given. */
-  readonly rights: readonly (readonly [database: string, right: string])[];
+  /** What the account was given: database, as a pattern of LIKE, % for the server as a whole; or one table, by its names. */
+  readonly rights: readonly (readonly [database: string, table: string | null, right: string])[];
 }
 
 export interface TableRow {
@@ -45,7 +47,14 @@ export interface TriggerRow {
   readonly sql_mode: string;
 }
 
-/** What a routine or trigger runs. */
+export interface EventRow {
+  readonly schema: string;
+  readonly name: string;
+  readonly source: Source | null;
+  readonly sql_mode: string;
+}
+
+/** What a routine, trigger or event runs. */
 export interface Source {
   readonly text: string;
   /** It is the whole CREATE statement; else the body alone. */
@@ -88,16 +97,15 @@ interface Part {
   readonly columns: readonly string[];
   /** From FROM on. */
   readonly from: string;
-  /** Not of the fingerprint: what it says hangs on nothing that can change by itself. */
-  readonly once?: true;
 }
 
 const PARTS = {
-  server: { columns: ['CAST(@@lower_case_table_names AS CHAR)', 'VERSION()'], from: '', once: true },
+  server: { columns: ['CAST(@@lower_case_table_names AS CHAR)', 'VERSION()'], from: '' },
   rights: {
-    columns: ['r.d', 'r.p'],
-    from: `FROM (SELECT '%' AS d, u.PRIVILEGE_TYPE AS p FROM information_schema.USER_PRIVILEGES AS u WHERE u.GRANTEE = ${ACCOUNT}
-      UNION ALL SELECT s.TABLE_SCHEMA, s.PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES AS s WHERE s.GRANTEE = ${ACCOUNT}) AS r`,
+    columns: ['r.d', 'r.t', 'r.p'],
+    from: `FROM (SELECT '%' AS d, NULL AS t, u.PRIVILEGE_TYPE AS p FROM information_schema.USER_PRIVILEGES AS u WHERE u.GRANTEE = ${ACCOUNT}
+      UNION ALL SELECT s.TABLE_SCHEMA, NULL, s.PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES AS s WHERE s.GRANTEE = ${ACCOUNT}
+      UNION ALL SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.PRIVILEGE_TYPE FROM information_schema.TABLE_PRIVILEGES AS t WHERE t.GRANTEE = ${ACCOUNT}) AS r`,
   },
   tables: {
     columns: ['t.TABLE_SCHEMA', 't.TABLE_NAME', 't.TABLE_TYPE', 't.ENGINE'],
@@ -130,6 +138,16 @@ const PARTS = {
       'CAST(r.LAST_ALTERED AS CHAR)',
     ],
     from: 'FROM information_schema.ROUTINES AS r',
+  },
+  events: {
+    columns: [
+      'e.EVENT_SCHEMA',
+      'e.EVENT_NAME',
+      'e.EVENT_DEFINITION',
+      'CAST(e.SQL_MODE AS CHAR)',
+      'CAST(e.LAST_ALTERED AS CHAR)',
+    ],
+    from: 'FROM information_schema.EVENTS AS e',
   },
   foreign_keys: {
     columns: [
@@ -190,28 +208,13 @@ export const CATALOG_QUESTIONS = parts
   .map(([, { columns, from }]) => `SELECT JSON_ARRAY(${columns.join(', ')}) ${from}`)
   .join(BETWEEN);
 
-/** Hexadecimal digits of a digest that are summed up: 48 bits. */
-const DIGITS = 12;
-
-/**
- * The number of rows and the sum of their digests, for each part. Contents, since the times that the servers keep are whole seconds, and not
- * kept of everything.
- */
-export const FINGERPRINT_QUESTIONS = parts
-  .filter(([, { once }]) => !once)
-  .map(([, { columns, from }]) => {
-    const row = `CONCAT_WS('|', ${columns.map((column) => `COALESCE(${column}, '-')`).join(', ')})`;
-    return `SELECT CONCAT_WS(' ', COUNT(*), SUM(CAST(CONV(LEFT(SHA2(${row}, 256), ${DIGITS}), 16, 10) AS UNSIGNED))) ${from}`;
-  })
-  .join(BETWEEN);
-
 /**
  * information_schema prints a body with its literals unescaped: what one hides could be read as code, and code as a literal. Only a body
  * without quotes and backslashes is there word for word; SHOW CREATE has all others.
  */
 const NOT_EXACT = /['"\\]/;
 
-/** Asks for the routines and triggers of these answers whose bodies are not there word for word; '': there are none. */
+/** Asks for the routines, triggers and events of these answers whose bodies are not there word for word; '': there are none. */
 export function sourceQuestions(answer: string): string {
   return sourcesOf(answer).join(BETWEEN);
 }
@@ -224,7 +227,13 @@ function sourcesOf(answer: string): readonly string[] {
   return [
     ...rows('routines').flatMap((row) => (exact(row[4]) ? [] : [show(row[2], row[0], row[1], row)])),
     ...rows('triggers').flatMap((row) => (exact(row[4]) ? [] : [show('TRIGGER', row[0], row[2], row)])),
+    ...rows('events').flatMap((row) => (exact(row[2]) ? [] : [show('EVENT', row[0], row[1], row)])),
   ];
+}
+
+/** The column of SHOW CREATE that has the text. */
+function createdIn(question: string): number {
+  return question.startsWith('SHOW CREATE EVENT ') ? 3 : 2;
 }
 
 type Columns = readonly (string | null)[];
@@ -260,8 +269,9 @@ export function* readParts(answer: string, sources: string): Generator<void, Cat
   const asked = sourcesOf(answer);
   const shown = sources === '' ? [] : sources.split(BETWEEN);
   if (asked.length !== shown.length) throw new Error('the answers are none to these questions');
-  // Its name, its sql_mode, its text.
-  const whole = new Map(asked.map((question, index) => [question, rowsOf(shown[index]!)?.[0]?.[2] ?? null]));
+  const whole = new Map(
+    asked.map((question, index) => [question, rowsOf(shown[index]!)?.[0]?.[createdIn(question)] ?? null]),
+  );
   const torn = [...whole.values()].filter((created) => created === null).length;
   yield;
   const source = (question: string, body: string | null | undefined): Source | null => {
@@ -275,7 +285,7 @@ export function* readParts(answer: string, sources: string): Generator<void, Cat
     lower_case: Number(lower_case),
     torn,
     engine: /mariadb/i.test(text(version)) ? 'mariadb' : 'mysql',
-    rights: of('rights').map(([database, right]) => [text(database), text(right)]),
+    rights: of('rights').map(([database, table, right]) => [text(database), table ?? null, text(right)]),
     tables: of('tables').map(([schema, name, type, engine]) => ({
       schema: text(schema),
       name: text(name),
@@ -299,6 +309,13 @@ export function* readParts(answer: string, sources: string): Generator<void, Cat
       source: source(show(row[2], row[0], row[1], row), row[4]),
       sql_mode: text(row[5]),
     })),
+    events:
+      read.get('events')?.map((row) => ({
+        schema: text(row[0]),
+        name: text(row[1]),
+        source: source(show('EVENT', row[0], row[1], row), row[2]),
+        sql_mode: text(row[3]),
+      })) ?? null,
     foreign_keys: of('foreign_keys').map(([schema, table, to_schema, to_table, deleted, updated]) => ({
       schema: text(schema),
       table: text(table),

@@ -6,6 +6,7 @@ import { READING } from '../../../../src/sql/mysql/catalog/reading.ts';
 import {
   BETWEEN,
   type CatalogRows,
+  type EventRow,
   changed,
   readParts,
   type RoutineRow,
@@ -15,10 +16,9 @@ import {
 import type { MysqlContext } from '../../../../src/sql/mysql/context.ts';
 import { analyse, found, MARIADB, MYSQL } from './helpers.ts';
 
-const EVERYTHING: CatalogRows['rights'] = ['SELECT', 'SHOW VIEW', 'TRIGGER', 'SHOW_ROUTINE', 'PROCESS'].map((right) => [
-  '%',
-  right,
-]);
+const EVERYTHING: CatalogRows['rights'] = ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'SHOW_ROUTINE', 'PROCESS'].map(
+  (right) => ['%', null, right],
+);
 
 const table = (name: string, more: Partial<CatalogRows['tables'][number]> = {}): CatalogRows['tables'][number] => ({
   schema: 'app',
@@ -50,6 +50,13 @@ const trigger = (on: string, event: TriggerRow['event'], text: string | null): T
   sql_mode: '',
 });
 
+const event = (name: string, text: string | null): EventRow => ({
+  schema: 'app',
+  name,
+  source: text === null ? null : { text, whole: false },
+  sql_mode: '',
+});
+
 /** views: name and query; a query of null can't be seen. */
 function catalogOf(rows: Partial<CatalogRows> = {}, views: Readonly<Record<string, string | null>> = {}): Catalog {
   return new Catalog({
@@ -57,6 +64,7 @@ function catalogOf(rows: Partial<CatalogRows> = {}, views: Readonly<Record<strin
     engine: 'mysql',
     triggers: [],
     routines: [],
+    events: [],
     foreign_keys: [],
     loadable: [],
     torn: 0,
@@ -109,7 +117,7 @@ describe('views', () => {
   test('one whose query can not be seen is code; while somebody changes it, it is looked for anew', () => {
     expect(found(look('SELECT * FROM unseen', catalog))).toEqual(['code app.unseen?', 'read app.unseen']);
     expect(look('SELECT * FROM unseen', catalog).missing).toBe(true);
-    const blind = catalogOf({ rights: [['%', 'SELECT']] }, { unseen: null });
+    const blind = catalogOf({ rights: [['%', null, 'SELECT']] }, { unseen: null });
     const seen = look('SELECT * FROM unseen', blind);
     expect(found(seen)).toEqual(['code app.unseen?', 'read app.unseen']);
     expect(seen.missing).toBeUndefined();
@@ -159,11 +167,41 @@ describe('triggers and foreign keys', () => {
     ['DELETE FROM u', ['write app.child', 'write app.grandchild', 'write app.u']],
     ['DELETE u FROM u JOIN t ON u.id = t.id', ['read app.t', 'write app.child', 'write app.grandchild', 'write app.u']],
     ['UPDATE u SET id = 3', ['write app.other', 'write app.u']],
-    ['INSERT INTO dark VALUES (1)', ['write app.dark']],
+    ['INSERT INTO dark VALUES (1)', ['code app.dark_insert?', 'write app.dark']],
+    ['UPDATE dark SET id = 1', ['write app.dark']],
     ['INSERT INTO torn VALUES (1)', ['code app.torn_insert?', 'write app.torn']],
     ['SELECT * FROM t', ['read app.t']],
   ])('%s', (sql, expected) => {
     expect(found(look(sql, catalog))).toEqual(expected);
+  });
+
+  test('what is left of a period is inserted anew', () => {
+    const portion = "FOR PORTION OF p FROM '2005-01-01' TO '2006-01-01'";
+    expect(found(look(`DELETE FROM t ${portion}`, catalog, MARIADB))).toContain('write app.log');
+    expect(found(look(`UPDATE t ${portion} SET id = 1`, catalog, MARIADB))).toContain('write app.log');
+  });
+
+  test('any table may have triggers where MySQL does not tell of them', () => {
+    const few = { rights: [['app', null, 'SELECT']], tables: [table('sys_config', { schema: 'sys' })] } as const;
+    const code = ['code app.u?', 'write app.u'];
+    expect(found(look('INSERT INTO u VALUES (1)', catalogOf(few)))).toEqual(code);
+    expect(found(look('UPDATE u SET id = 1', catalogOf(few)))).toEqual(code);
+    expect(found(look('DELETE FROM u', catalogOf(few)))).toEqual(code);
+    expect(found(look('SELECT * FROM u', catalogOf(few)))).toEqual(['read app.u']);
+    expect(found(look('TRUNCATE u', catalogOf(few)))).toEqual(['ddl app.u', 'write app.u']);
+    expect(found(look('UPDATE sys.sys_config SET value = 1', catalogOf(few)))).not.toContain('code sys.sys_config?');
+    expect(found(look('DELETE FROM u', catalogOf({ ...few, engine: 'mariadb' })))).toEqual(code);
+    // Of a table that one may write MariaDB hides the bodies alone.
+    const writes = { ...few, rights: [['app', 'u', 'UPDATE']] } as const;
+    expect(found(look('DELETE FROM u', catalogOf({ ...writes, engine: 'mariadb' })))).toEqual(['write app.u']);
+    expect(found(look('DELETE FROM t', catalogOf({ ...writes, engine: 'mariadb' })))).toEqual([
+      'code app.t?',
+      'write app.t',
+    ]);
+    expect(found(look('DELETE FROM u', catalogOf(writes)))).toEqual(code);
+    expect(found(look('DELETE FROM u', catalogOf({ ...few, rights: [['app', 'u', 'TRIGGER']] })))).toEqual([
+      'write app.u',
+    ]);
   });
 
   test('are part of an open write', () => {
@@ -241,7 +279,7 @@ describe('routines', () => {
   });
 
   test('a name in a database of which the account sees nothing is no more than without a catalog', () => {
-    const few = catalogOf({ rights: [['app', 'SELECT']] });
+    const few = catalogOf({ rights: [['app', null, 'SELECT']] });
     expect(look('SELECT * FROM other.t', few).missing).toBeUndefined();
     expect(found(look('CALL other.p()', few))).toEqual(['code other.p?']);
     expect(look('SELECT * FROM nobody', few).missing).toBe(true);
@@ -265,6 +303,36 @@ describe('routines', () => {
   });
 });
 
+describe('events', () => {
+  const catalog = catalogOf({
+    events: [event('Purge', 'DELETE FROM secret'), event('dark', null)],
+  });
+
+  test.each([
+    ['ALTER EVENT purge ENABLE', ['ddl app.purge', 'write app.secret']],
+    ['ALTER DEFINER = a@b EVENT app.purge ON SCHEDULE EVERY 1 DAY', ['ddl app.purge', 'write app.secret']],
+    ['ALTER EVENT purge RENAME TO hr.other', ['ddl app.purge', 'write app.secret']],
+    ['ALTER EVENT purge DO INSERT INTO log VALUES (1)', ['ddl app.purge', 'write app.log']],
+    ['ALTER EVENT dark ENABLE', ['code app.dark?', 'ddl app.dark']],
+    ['ALTER EVENT nobody ENABLE', ['ddl app.nobody']],
+    ['DROP EVENT purge', ['ddl app.purge']],
+    [
+      'DROP EVENT dark; ALTER EVENT purge RENAME TO dark; ALTER EVENT dark ENABLE',
+      expect.arrayContaining(['code app.dark?']),
+    ],
+  ])('%s', (sql, expected) => {
+    expect(found(look(sql, catalog))).toEqual(expected);
+  });
+
+  test('that may be there and are not seen are code', () => {
+    const code = ['code app.purge?', 'ddl app.purge'];
+    expect(found(look('ALTER EVENT purge ENABLE', null))).toEqual(code);
+    expect(found(look('ALTER EVENT purge ENABLE', catalogOf({ rights: [['%', null, 'SELECT']] })))).toEqual(code);
+    expect(found(look('ALTER EVENT purge ENABLE', catalogOf({ events: null })))).toEqual(code);
+    expect(look('ALTER EVENT nobody ENABLE', catalog).missing).toBe(true);
+  });
+});
+
 describe('names', () => {
   const views = { V: 'select `secret`.`id` AS `id` from `app`.`secret`' };
   test('of tables are told apart by their case where the server does so', () => {
@@ -279,6 +347,20 @@ describe('names', () => {
       'read app.V',
       'read app.secret',
     ]);
+  });
+
+  test('of more than ASCII are the same as the servers take them to be', () => {
+    const tables = [table('items'), table('ασ')];
+    for (const name of ['İTEMS', 'İtems', '`İTEMS`'])
+      expect(found(look(`SELECT * FROM ${name}`, catalogOf({ lower_case: 1, tables })))).toEqual(['read app.items']);
+    expect(found(look('SELECT * FROM ΑΣ', catalogOf({ lower_case: 1, tables })))).toEqual(['read app.ασ']);
+    expect(found(look('SELECT * FROM İtems', catalogOf({ lower_case: 1 })))).toEqual(['read app.items']);
+    expect(found(look('SELECT * FROM İtems', catalogOf({ tables })))).toEqual(['read app.İtems']);
+    const routines = ['inside', 'straße', 'Ασ', 'ᾳ'].map((name) => routine('PROCEDURE', name, 'DELETE FROM secret'));
+    for (const name of ['ınſıde', 'ÍNSİDE', 'strase', '\u017ftrase', 'stRaẞe', 'ΑΣ', 'ας', 'αϲ', 'α'])
+      expect(found(look(`CALL \`${name}\`()`, catalogOf({ routines }))), name).toEqual(['write app.secret']);
+    const events = [event('tidies', 'DELETE FROM secret')];
+    expect(found(look('ALTER EVENT tıdieß ENABLE', catalogOf({ events })))).toContain('write app.secret');
   });
 
   test('behind a statement that changes what names mean are not certain', () => {
@@ -321,7 +403,7 @@ describe('names', () => {
       'ddl app.x',
       'ddl app.x',
     ]);
-    expect(found(look('DROP TABLE IF EXISTS other.x', catalogOf({ rights: [['app', 'SELECT']] })))).toEqual([
+    expect(found(look('DROP TABLE IF EXISTS other.x', catalogOf({ rights: [['app', null, 'SELECT']] })))).toEqual([
       'ddl other.x',
     ]);
     expect(found(look('DROP TABLE IF EXISTS x', null))).toEqual(['ddl app.x']);
@@ -395,7 +477,7 @@ describe('reading', () => {
   const line = (...values: (string | null)[]): string => JSON.stringify(values);
   const ANSWERS = [
     line('0', '10.11.19-MariaDB'),
-    line('%', 'SELECT'),
+    [line('%', null, 'SELECT'), line('app', 't', 'INSERT')].join('\n'),
     [
       line('app', 't', 'BASE TABLE', 'InnoDB'),
       line('app', 'v', 'VIEW', null),
@@ -408,6 +490,7 @@ describe('reading', () => {
       line('app', 'q`q', 'FUNCTION', 'SQL', "RETURN '\n'", '', ''),
       line('app', 'dark', 'FUNCTION', 'SQL', null, '', ''),
     ].join('\n'),
+    line('app', 'e', "SET @a = ''", '', ''),
     '',
     'denied',
   ].join(BETWEEN);
@@ -417,22 +500,32 @@ describe('reading', () => {
     expect(asked.split(BETWEEN)).toEqual([
       expect.stringMatching(/^SHOW CREATE FUNCTION `app`.`q``q` \/\* [0-9a-f]{64} \*\/$/),
       expect.stringMatching(/^SHOW CREATE TRIGGER `app`.`g` \/\* [0-9a-f]{64} \*\/$/),
+      expect.stringMatching(/^SHOW CREATE EVENT `app`.`e` \/\* [0-9a-f]{64} \*\/$/),
     ]);
     expect(sourceQuestions(ANSWERS.replace("SET @a = ''", "SET @b = ''"))).not.toBe(asked);
   });
 
   test('answers become a catalog', () => {
-    const more = [line('q`q', '', 'CREATE FUNCTION x() RETURNS INT RETURN 1'), 'denied'].join(BETWEEN);
+    const more = [
+      line('q`q', '', 'CREATE FUNCTION x() RETURNS INT RETURN 1'),
+      'denied',
+      line('e', '', 'SYSTEM', 'CREATE EVENT'),
+    ].join(BETWEEN);
     const reading = readParts(ANSWERS, more);
     let step = reading.next();
     while (!step.done) step = reading.next();
     expect(step.value).toMatchObject({
       engine: 'mariadb',
+      rights: [
+        ['%', null, 'SELECT'],
+        ['app', 't', 'INSERT'],
+      ],
       loadable: null,
       torn: 1,
       tables: [{ kind: 'table' }, { kind: 'view', engine: '' }, { kind: 'sequence' }],
       triggers: [{ source: { text: '', whole: true } }],
       routines: [{ source: { text: 'SELECT 1', whole: false } }, { source: { whole: true } }, { source: null }],
+      events: [{ schema: 'app', name: 'e', source: { text: 'CREATE EVENT', whole: true } }],
     });
     expect(() => [...readParts('', '')]).toThrow('no catalog');
     expect(() => [...readParts(ANSWERS, '')]).toThrow('none to these questions');
@@ -473,26 +566,29 @@ describe('reading', () => {
   test('the operator is told what stays unseen', () => {
     const few = catalogOf(
       {
-        rights: [['app', 'SELECT']],
+        rights: [['app', null, 'SELECT']],
         loadable: null,
         routines: [routine('PROCEDURE', 'dark', null), routine('FUNCTION', 'own', null, { schema: 'sys' })],
       },
       { unseen: null },
     );
     expect(READING.describe(few)).toBe(
-      '5 tables and views, 1 routines and 0 triggers in 1 databases; can not look into views app.unseen (right needed: SHOW VIEW and SELECT); ' +
+      '5 tables and views, 1 routines, 0 triggers and 0 events in 1 databases; can not look into views app.unseen (right needed: SHOW VIEW and SELECT); ' +
         'can not look into routines app.dark (right needed: SHOW_ROUTINE (MySQL), SHOW CREATE ROUTINE or SELECT on mysql.proc (MariaDB)); ' +
-        'can not see triggers, whose doings count for nothing, of app (right needed: TRIGGER); ' +
+        'can not see triggers (any write is held) of tables in app (right needed: TRIGGER); ' +
+        'can not see events of app (right needed: EVENT); ' +
         'can not see loadable functions (right needed: SELECT on mysql.func)',
     );
-    expect(READING.describe(catalogOf())).toBe('4 tables and views, 0 routines and 0 triggers in 1 databases');
+    expect(READING.describe(catalogOf())).toBe(
+      '4 tables and views, 0 routines, 0 triggers and 0 events in 1 databases',
+    );
   });
 
   test('databases are given by patterns', () => {
     const catalog = catalogOf({
       rights: [
-        ['a\\_b%', 'SELECT'],
-        ['c.d', 'TRIGGER'],
+        ['a\\_b%', null, 'SELECT'],
+        ['c.d', null, 'TRIGGER'],
       ],
     });
     expect(['a_b', 'a_bc', 'A_B', 'axb', 'ab'].map((name) => catalog.seesTables(name))).toEqual([
@@ -502,7 +598,7 @@ describe('reading', () => {
       false,
       false,
     ]);
-    expect(['c.d', 'cxd'].map((name) => catalog.seesTriggers(name))).toEqual([true, false]);
+    expect(['c.d', 'cxd'].map((schema) => catalog.seesTriggers(table('t', { schema })))).toEqual([true, false]);
   });
 });
 

@@ -144,10 +144,11 @@ function catalogOf(routines: readonly RoutineRow[], views: readonly string[] = [
     engine: 'mysql',
     triggers: [],
     routines,
+    events: [],
     foreign_keys: [],
     loadable: [],
     torn: 0,
-    rights: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'SHOW_ROUTINE', 'PROCESS'].map((right) => ['%', right]),
+    rights: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'SHOW_ROUTINE', 'PROCESS'].map((right) => ['%', null, right]),
     tables: [table('secret', false), ...views.map((name) => table(name, true))],
     views: new Map(views.map((name) => [`app\0${name}`, 'select 1 from `app`.`secret`'])),
   });
