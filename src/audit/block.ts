@@ -1,4 +1,4 @@
-// Allowed statements of one session, gathered into columns until they become one block record.
+// Allowed statements of one session, gathered until they become one block record, which has them as columns.
 // `add` is on the path of every allowed statement: no promise, no object, no closure there; strings are numbered per block, so
 // that each block reads by itself (a receipt's leaf, a segment whose neighbours are gone) and a shape's text stands in it once.
 
@@ -10,18 +10,21 @@ export const block_chars_max = 256 * 1024;
 /** A longer string is cut there and says by how much: a block must always fit into a record. */
 export const word_chars_max = 64 * 1024;
 
+/** Of an entry. */
+const VALUES = 7;
+
 export class Block {
   entries = 0;
   chars = 0;
   readonly #words = new Map<string, number>();
   #from = 0;
-  readonly #ms: number[] = [];
-  readonly #shape: number[] = [];
-  readonly #rule: number[] = [];
-  readonly #outcome: number[] = [];
-  readonly #rows: number[] = [];
-  readonly #bytes: number[] = [];
-  readonly #us: number[] = [];
+  /** Entry behind entry, as `json` names their values, so that one more touches as little memory as can be. */
+  readonly #values: number[] = [];
+  /** Agents repeat themselves: the words of the last entry and their numbers. */
+  #shape = '';
+  #shape_number = -1;
+  #rule = '';
+  #rule_number = -1;
 
   /** True when the block is full and must be written. */
   add(
@@ -34,13 +37,23 @@ export class Block {
     duration_us: number,
   ): boolean {
     if (this.entries === 0) this.#from = time;
-    this.#ms.push(Math.round(time - this.#from));
-    this.#shape.push(this.#word(shape));
-    this.#rule.push(this.#word(rule));
-    this.#outcome.push(this.#word(outcome));
-    this.#rows.push(rows);
-    this.#bytes.push(bytes);
-    this.#us.push(Math.round(duration_us));
+    if (shape !== this.#shape || this.#shape_number < 0) {
+      this.#shape = shape;
+      this.#shape_number = this.#word(shape);
+    }
+    if (rule !== this.#rule || this.#rule_number < 0) {
+      this.#rule = rule;
+      this.#rule_number = this.#word(rule);
+    }
+    this.#values.push(
+      Math.round(time - this.#from),
+      this.#shape_number,
+      this.#rule_number,
+      this.#word(outcome),
+      rows,
+      bytes,
+      Math.round(duration_us),
+    );
     this.entries++;
     return this.entries >= block_entries_max || this.chars >= block_chars_max;
   }
@@ -49,15 +62,21 @@ export class Block {
     const block: BlockJson = {
       from: this.#from,
       words: [...this.#words.keys()],
-      ms: this.#ms,
-      shape: this.#shape,
-      rule: this.#rule,
-      outcome: this.#outcome,
-      rows: this.#rows,
-      bytes: this.#bytes,
-      us: this.#us,
+      ms: this.#column(0),
+      shape: this.#column(1),
+      rule: this.#column(2),
+      outcome: this.#column(3),
+      rows: this.#column(4),
+      bytes: this.#column(5),
+      us: this.#column(6),
     };
     return JSON.stringify(block);
+  }
+
+  #column(at: number): readonly number[] {
+    const column: number[] = [];
+    for (let index = at; index < this.#values.length; index += VALUES) column.push(this.#values[index] ?? 0);
+    return column;
   }
 
   #word(word: string): number {

@@ -20,8 +20,9 @@ export interface MeterEvents {
 
 /** Each execution of a limited statement makes one, most of which never reach a limit: it keeps what only limits of some kinds need apart. */
 export class ResultMeter implements Meter {
-  rows_left = Infinity;
-  bytes_left = Infinity;
+  // Not set before they are known: a field that never held Infinity is no number of its own on the heap.
+  rows_left: number;
+  bytes_left: number;
   readonly withholds: boolean;
   #rows = 0;
   #bytes = 0;
@@ -40,6 +41,7 @@ export class ResultMeter implements Meter {
     this.#totals = limits.some(hasWindow)
       ? limits.map(({ rule, per_ms }) => (per_ms === null ? null : totals.of(principal, rule, per_ms)))
       : null;
+    this.rows_left = this.bytes_left = 0;
     this.#measure();
   }
 
@@ -66,7 +68,8 @@ export class ResultMeter implements Meter {
   }
 
   #measure(): void {
-    this.rows_left = this.bytes_left = Infinity;
+    let rows_left = Infinity;
+    let bytes_left = Infinity;
     for (let index = 0; index < this.#limits.length; index++) {
       const limit = this.#limits[index] as Limit;
       if (limit.counts_only) continue;
@@ -74,10 +77,12 @@ export class ResultMeter implements Meter {
       const bytes = this.#bytesLeft(index);
       if (limit.observe) this.#observe(limit, rows, bytes);
       else {
-        this.rows_left = Math.min(this.rows_left, Math.max(0, rows));
-        this.bytes_left = Math.min(this.bytes_left, Math.max(0, bytes));
+        rows_left = Math.min(rows_left, Math.max(0, rows));
+        bytes_left = Math.min(bytes_left, Math.max(0, bytes));
       }
     }
+    this.rows_left = rows_left;
+    this.bytes_left = bytes_left;
   }
 
   #observe(limit: Limit, rows: number, bytes: number): void {

@@ -76,7 +76,7 @@ function describe(catalog: Catalog): string {
     ),
     listed(
       databasesOf(users(tables).filter((row) => row.kind === 'table' && !catalog.seesTriggers(row))),
-      'can not see triggers (any write is held) of tables in',
+      'can not see triggers, whose doings count for nothing, of tables in',
       'TRIGGER',
     ),
     listed(
