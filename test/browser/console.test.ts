@@ -243,7 +243,7 @@ test('what it would touch comes after the card, into its place', async () => {
 test('approves in two acts, by keyboard, and believes only the server', async () => {
   fill();
   const sent: string[] = [];
-  page.on('request', (request) => request.url().endsWith('/decisions') && sent.push(request.url()));
+  page.on('request', (asked) => asked.url().endsWith('/decisions') && sent.push(asked.url()));
   await enter('grace', '/r/HP-9C2D');
   expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
   await page.keyboard.press('a');
