@@ -222,7 +222,7 @@ const mysql = async (): Promise<void> => {
     DEFAULT_LIMITS,
     { fault, kill: () => 'unknown', changeUser: () => {}, closed: () => {} },
   );
-  const ready = session.ready();
+  const ready = session.ready(2);
   const result = (row: readonly string[]): Buffer =>
     resultSet(
       1,
@@ -233,7 +233,8 @@ const mysql = async (): Promise<void> => {
     );
   server(result(['STRICT_TRANS_TABLES', 'utf8mb4', 'app', 'NONE', '28800', 'sql_mode', '0', '0', '0']));
   await ready;
-  session.start(await opened(gate, 'mysql', version, session.facts), Buffer.alloc(0));
+  session.admit(await opened(gate, 'mysql', version, session.facts));
+  session.start(Buffer.alloc(0));
   const to = (bytes: Buffer): void => void client.emit('data', bytes);
   const reply = result(['0']);
   to(packets(0, command(COM.STMT_PREPARE, `${SQL}?`)));

@@ -63,7 +63,7 @@ const begin = async (client: MysqlClient, listener: string, gate: Gate, { config
     closed: () => client.closed(),
     changeUser: (request, early) => client.changeUser(request, early),
   });
-  await session.ready();
+  await session.ready(client.sequence);
   const opened = await gate.open(
     {
       user,
@@ -79,8 +79,9 @@ const begin = async (client: MysqlClient, listener: string, gate: Gate, { config
     },
     session.facts,
   );
+  session.admit(opened);
   return {
-    start: (early) => session.start(opened, early),
+    start: (early) => session.start(early),
     kill: (whole) => session.kill(whole),
     close: () => session.close(texts.shutdown({ id: null })),
   };

@@ -63,6 +63,8 @@ export interface MysqlClient {
   readonly capabilities: Capabilities;
   /** Longest packet that the client takes, in bytes. */
   readonly packet_bytes_max: number;
+  /** Of the next packet that it is sent, which ends its login. */
+  readonly sequence: number;
   /** The one it asked for, '' for none. */
   readonly database: string;
   /** Of its collation; undefined: the server has no such one and takes its default. */
@@ -264,6 +266,7 @@ class Listener extends Door<Line> implements MysqlListener {
         id,
         capabilities,
         packet_bytes_max,
+        sequence: conversation.sequence,
         database,
         charset,
         attributes,

@@ -50,15 +50,16 @@ export const openGuarded = async (
         changeUser: (request, early) => client.changeUser(request, early),
       },
     );
-    await session.ready().catch((error: unknown) => {
+    await session.ready(client.sequence).catch((error: unknown) => {
       broken.push(String(error));
       throw error;
     });
     const gate = new StandInGate(guarded.rules, session.facts);
+    session.admit(gate);
     gates.push(gate);
     for (const tell of waiting.splice(0)) tell(gate);
     return {
-      start: (early) => session.start(gate, early),
+      start: (early) => session.start(early),
       kill: (whole) => session.kill(whole),
       close: () => session.close(texts.shutdown({ id: null })),
     };

@@ -35,11 +35,12 @@ export class MysqlSession {
   }
 
   /**
-   * Tells the server what to track, and reads the facts for the first time. Then `start` takes the client's commands.
-   * Rejects if the server goes away first, or does not tell.
+   * Tells the server what to track, and reads the facts for the first time. Then `admit` takes the gate, and `start` the client's commands.
+   * `sequence`: of the next packet to the client, whose login is not over. Rejects if the server goes away first, or does not tell.
    */
-  ready(): Promise<void> {
+  ready(sequence: number): Promise<void> {
     const s = this.#state;
+    s.in.sequence = sequence - 1;
     const known = new Promise<void>((resolve, reject) => {
       s.first = () => {
         s.first = null;
@@ -63,16 +64,17 @@ export class MysqlSession {
     return known;
   }
 
-  /** From here on the client, which has been told OK, is served. `early` are bytes it sent already. */
-  start(gate: MysqlGate, early: Buffer): void {
+  /** Who judges what the client sends. The gate is closed with the session from here on: at once if the server went away meanwhile. */
+  admit(gate: MysqlGate): void {
     const s = this.#state;
     s.gate = gate;
-    if (s.closed) {
-      // The server went away meanwhile.
-      gate.close('the server closed the connection');
-      s.events.closed();
-      return;
-    }
+    if (s.closed) gate.close('the server closed the connection');
+  }
+
+  /** From here on the client, which has been told OK, is served. `early` are bytes it sent already. */
+  start(early: Buffer): void {
+    const s = this.#state;
+    if (s.closed) return;
     s.phase = OPEN;
     const { client } = s;
     const left = (): void => {

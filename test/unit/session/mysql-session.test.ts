@@ -183,9 +183,10 @@ const scene = async (
     closed: () => {},
     changeUser: (request, early) => void handed.push(request.toString('hex'), early.toString('hex')),
   });
-  await session.ready();
+  await session.ready(2);
   const gate = new StandInGate(rules, session.facts);
-  session.start(gate, Buffer.alloc(0));
+  session.admit(gate);
+  session.start(Buffer.alloc(0));
   const made: Scene = {
     client,
     upstream,
@@ -252,6 +253,26 @@ describe('commands', () => {
     expect(await denied.told()).toEqual([1227]);
     expect(await denied.sent()).toEqual([]);
     expect(await told()).toEqual([]);
+  });
+
+  test('a server that goes before the login is over: its next packet says so, and the gate is closed', async () => {
+    for (const admitted of [false, true]) {
+      const client = new FakeClient();
+      const upstream = new FakeUpstream('mysql', FLAGS, 0);
+      const events = { fault: () => {}, kill: () => 'unknown' as const, closed: () => {}, changeUser: () => {} };
+      const session = new MysqlSession(client, upstream, LIMITS, events);
+      await session.ready(4);
+      const gate = new StandInGate({}, session.facts);
+      if (admitted) session.admit(gate);
+      upstream.close();
+      if (!admitted) session.admit(gate);
+      session.start(Buffer.alloc(0));
+      for (let turns = 0; turns < 3; turns++) await turn();
+      expect(client.heard.payloads.map((payload) => readErr(payload).errno)).toEqual([1159]);
+      expect(client.heard.sequences).toEqual([4]);
+      expect(gate.closed).toBe('the server closed the connection');
+      expect(client.ended).toBe(true);
+    }
   });
 
   test('what a command returns counts for a limit', async () => {
