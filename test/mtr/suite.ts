@@ -2,7 +2,7 @@
 // be pointed at a server that holds anything of worth.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { startMysql, type TestMysql } from '../real/mysql-servers.ts';
@@ -155,9 +155,13 @@ async function startServer(folder: string): Promise<TestMysql> {
   }
 }
 
-/** All that a file must leave as it found it, by the suites' own procedure: variables, databases, tables of users and rights, plugins. */
-function stateOf(server: TestMysql): Promise<string> {
-  return sql(server, 'CALL mtr.check_testcase()');
+/**
+ * All that a file must leave as it found it, by the suites' own procedure: variables, databases, tables of users and rights, plugins; and the
+ * files of the database that they work in, which some list.
+ */
+async function stateOf(server: TestMysql): Promise<string> {
+  const files = await readdir(join(server.dir, 'data', 'test')).catch((): string[] => []);
+  return [await sql(server, 'CALL mtr.check_testcase()'), ...files.toSorted()].join('\n');
 }
 
 /** As root without a password, which is what the files log in as. */
