@@ -29,9 +29,12 @@ export const decide = (
   prepared: Prepared | null = null,
   parametersOf: ParametersOf = NO_PARAMETERS,
 ): Passed | Stopped => {
+  if (s.cancelled) {
+    s.dropReady();
+    return stopped(refuse(s, INTERRUPTED));
+  }
   const { ready } = s;
   s.ready = null;
-  if (s.cancelled) return stopped(refuse(s, INTERRUPTED));
   if (ready?.type === 'refuse') return stopped(refuse(s, ready.text));
   if (ready?.type === 'run') return released(s, text, ready);
   if (!s.factsKnown && (s.killed || !readsDiagnostics(text))) return stopped(reread(s));
