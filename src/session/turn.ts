@@ -1,6 +1,7 @@
 // One turn of the event loop: whatever the sockets have to tell is read first, then handled, then everything is written. Each of the three
 // runs with its code and data at hand, pieces for one socket leave in one write, and a peer that serves many of our connections is woken
-// once: writing at the turn's end alone saves about an eighth of the CPU of a query. It must keep the order of each connection, and never hold more than a turn's bytes.
+// once: writing at the turn's end alone saves about an eighth of the CPU of a query. It must keep the order of each connection, and never
+// hold more than a turn's bytes.
 import { Buffer } from 'node:buffer';
 
 /** A piece, or gathered bytes, that do not wait for the turn's end: a stream gains nothing by it, and must feel that its reader is slow. */
