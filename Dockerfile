@@ -5,12 +5,12 @@
 #   docker run -v "$PWD":/etc/holdpoint -p 6432:6432 -p 6033:6033 -p 8080:8080 holdpoint
 #
 # The mounted folder is what `holdpoint init` writes; in a container `listen` addresses are 0.0.0.0 and need tls.
-FROM node:22-bookworm-slim AS build
+FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY . .
 RUN npm ci && npm pack --pack-destination /package
 
-FROM node:22-bookworm-slim
+FROM node:24-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /opt/holdpoint
 COPY --from=build /package/ /package/

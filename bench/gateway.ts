@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { makeScramVerifier } from '../src/identity/scram.ts';
 import { startServer } from '../test/real/servers.ts';
 import { compare, ROUNDS, type Sample, SECONDS, wanted } from './compare.ts';
@@ -96,35 +97,41 @@ const main = async (): Promise<void> => {
   }
 };
 
+/** Time for all clients to log in, which is not counted: pgbouncer's servers stay connected from one round to the next, a session's does not. */
+const LOGIN_MS = 1000;
+
 const pgbench = async (mode: Mode, peer: Peer, dir: string, seconds: number): Promise<Sample> => {
   const args = mode.args ?? [];
-  const before = cpuOf(peer);
   const log = ['-l', '--log-prefix', join(dir, 'log')];
   const at = ['-h', '127.0.0.1', '-p', String(peer.port), '-U', 'bench', 'postgres'];
-  const child = spawn(PGBENCH, [...args, '-n', '-j', '2', '-T', String(seconds), ...log, ...at], {
+  const child = spawn(PGBENCH, [...args, '-n', '-j', '2', '-T', String(seconds + 2), ...log, ...at], {
     cwd: dir,
     env: { ...process.env, PGPASSWORD: PASSWORD },
   });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  await once(child, 'close');
-  const cpu = cpuOf(peer) - before;
-  const count = mode.queries * Number(/number of transactions actually processed: (\d+)/.exec(out)?.[1] ?? 0);
-  const rate = mode.queries * Number(/tps = ([\d.]+)/.exec(out)?.[1] ?? 0);
-  if (count === 0) throw new Error(`pgbench against ${peer.name} did nothing:\n${out}`);
+  const closed = once(child, 'close');
+  await setTimeout(LOGIN_MS);
+  const [from, before] = [Date.now(), cpuOf(peer)];
+  await setTimeout(seconds * 1000);
+  const [to, cpu] = [Date.now(), cpuOf(peer) - before];
+  await closed;
   const times: number[] = [];
   for (const file of readdirSync(dir).filter((name) => name.startsWith('log.'))) {
     // client, transaction, latency in µs, script, seconds, µs [, lag behind the rate]
     for (const line of readFileSync(join(dir, file), 'latin1').split('\n')) {
       const fields = line.split(' ');
-      if (fields.length > 5) times.push(Number(fields[2]) - Number(fields[6] ?? 0));
+      const ended = Number(fields[4]) * 1000 + Number(fields[5]) / 1000;
+      if (ended >= from && ended < to) times.push(Number(fields[2]) - Number(fields[6] ?? 0));
     }
     rmSync(join(dir, file));
   }
+  if (times.length === 0) throw new Error(`pgbench against ${peer.name} did nothing:\n${out}`);
+  const count = mode.queries * times.length;
   times.sort((a, b) => a - b);
   const quantile = (share: number): number => (times[Math.floor(times.length * share)] ?? 0) / 1000;
-  return { rate, cpu_us: cpu / count, p50: quantile(0.5), p99: quantile(0.99) };
+  return { rate: (count * 1000) / (to - from), cpu_us: cpu / count, p50: quantile(0.5), p99: quantile(0.99) };
 };
 
 await main();

@@ -2,16 +2,16 @@
 // many connections here), the same ones held, and some hundred real ones held on PostgreSQL, approved and run. Plain TCP on both legs.
 // A figure is what the gateway's process grew by, after a full collection, divided by the sessions.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeScramVerifier } from '../src/identity/scram.ts';
 import { type ReviewClient, reviewClient, signIn } from '../src/review/client.ts';
 import { query } from '../src/wire/postgres/messages.ts';
-import { AGENT_PASSWORD, decide, writeGateway } from '../test/real/gateway.ts';
-import { Raw } from '../test/real/raw.ts';
+import { decide, writeGateway } from '../test/real/gateway.ts';
+import type { Raw } from '../test/real/raw.ts';
 import { startServer } from '../test/real/servers.ts';
-import { type Memory, PASSWORD, root, standIn, stop, type Weighed, weighed } from './peers.ts';
+import { each, logIn } from './agents.ts';
+import { type Memory, PASSWORD, root, standIn, stop, type Weighed, weighed, withDescriptors } from './peers.ts';
 
 const SESSIONS = Number(process.env['HOLDPOINT_BENCH_SESSIONS'] ?? 9000);
 const REAL_SESSIONS = 200;
@@ -20,18 +20,12 @@ const IDLE_KB_MAX = 10;
 const HELD_KB_MAX = 20;
 /** Opened and closed before anything is weighed: what the first sessions make the process load and compile is nobody's in particular. */
 const WARM_UP = 500;
-const AT_ONCE = 64;
 const REVIEWER_PASSWORD = 'a-long-enough-password';
 /** Each may decide so often a minute. */
 const REVIEWERS = ['reviewer-0', 'reviewer-1', 'reviewer-2', 'reviewer-3'];
 
 const main = async (): Promise<void> => {
-  const descriptors = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]);
-  const needed = 2 * SESSIONS + 500;
-  if (descriptors < needed)
-    throw new Error(
-      `${SESSIONS} sessions need ${needed} descriptors and there are ${descriptors}: start it under 'prlimit --nofile=${needed}', or set HOLDPOINT_BENCH_SESSIONS`,
-    );
+  withDescriptors(2 * SESSIONS + 500);
   console.log(`Node ${process.version}, memory in KB (1000 bytes) for each session, plain TCP on both legs`);
   await manyOnStandIn();
   await someOnPostgres();
@@ -137,17 +131,6 @@ const warmUp = async (gateway: Weighed): Promise<void> => {
   }
 };
 
-const logIn = async (gateway: Weighed, count: number): Promise<Raw[]> => {
-  const sessions: Raw[] = [];
-  await each(Array.from({ length: count }), async () => {
-    const session = await Raw.connect(gateway.port);
-    const messages = await session.login('bot', AGENT_PASSWORD, { database: 'postgres', application_name: 'bench' });
-    if (messages.at(-1)?.type !== 'Z') throw new Error(`a login failed: ${messages.at(-1)?.fields.get('M')}`);
-    sessions.push(session);
-  });
-  return sessions;
-};
-
 const ran = async (session: Raw, sql: string): Promise<void> => {
   session.send(query(sql));
   const messages = await session.until('Z');
@@ -161,18 +144,6 @@ const held = async (session: Raw, number: number): Promise<string> => {
   const id = /HP-[0-9A-Z]+/.exec(answer?.fields.get('M') ?? '')?.[0];
   if (answer?.type !== 'N' || id === undefined) throw new Error(`it was not held: ${answer?.fields.get('M')}`);
   return id;
-};
-
-/** For each item, some at a time. */
-const each = async <T>(items: readonly T[], use: (item: T, number: number) => Promise<unknown>): Promise<void> => {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const number = next++;
-      await use(items[number] as T, number);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
 };
 
 const mb = ({ rss }: Memory): string => (rss / 1e6).toFixed(0);

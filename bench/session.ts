@@ -5,12 +5,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import type { Desk } from '../src/approval/types.ts';
+import type { Desk, Permits } from '../src/approval/types.ts';
 import { openAuditLog } from '../src/audit/log.ts';
 import { DEFAULT_LIMITS } from '../src/config/config.ts';
 import { createGate } from '../src/gate/gate.ts';
 import { mysqlEngine } from '../src/gate/mysql.ts';
 import { postgresEngine } from '../src/gate/postgres.ts';
+import { LiveSessions } from '../src/gate/sessions.ts';
 import { loadPolicy } from '../src/policy/load.ts';
 import type { Gate, SessionFacts } from '../src/session/gate.ts';
 import { MysqlSession } from '../src/session/mysql/session.ts';
@@ -59,6 +60,7 @@ const gateOf = (engine: 'postgres' | 'mysql'): Gate =>
     engine: engine === 'postgres' ? postgresEngine(analyser, READING) : mysqlEngine(new MysqlAnalyser()),
     policy: () => loaded.policy,
     desk: {} as Desk,
+    permits: {} as Permits,
     audit,
     allowed: 'async',
     role: () => 'bench',
@@ -70,6 +72,7 @@ const gateOf = (engine: 'postgres' | 'mysql'): Gate =>
     impact: null,
     // What is measured here is the cost, not the brake on it.
     analysis_ms_per_s_max: 1e9,
+    sessions: new LiveSessions(() => {}),
     fault,
   });
 const opened = (gate: Gate, engine: 'postgres' | 'mysql', server_version: number, facts: SessionFacts) =>
@@ -85,6 +88,7 @@ const opened = (gate: Gate, engine: 'postgres' | 'mysql', server_version: number
       upstream_user: 'bench',
       server_version,
       server_pid: 1,
+      end: () => {},
     },
     facts,
   );

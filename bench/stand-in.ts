@@ -53,31 +53,46 @@ const STARTUP_BYTES_MAX = 10_000;
 const MESSAGE_BYTES_MAX = 1024 * 1024;
 const ONE_ROW = [dataRowOfText(['1']), commandComplete('SELECT 1')];
 
+/** Extended is what Holdpoint asks for itself: there is nothing in this database. */
+const NO_ROWS = [commandComplete('SELECT 0')];
+
+const answer = (text: string, processId: number): readonly Buffer[] | null => {
+  const setting = /^SHOW (\w+)$/.exec(text)?.[1];
+  if (setting !== undefined) return [dataRowOfText([SHOW[setting] ?? '0']), commandComplete('SHOW')];
+  if (text === 'SELECT pg_backend_pid()') return [dataRowOfText([String(processId)]), commandComplete('SELECT 1')];
+  return null;
+};
+
+/** Of a statement that the bench asks about: when it came, in ms of the machine's monotonic clock. */
+export interface Arrival {
+  readonly name: string;
+  readonly at: number;
+}
+
+const MARKED = /^SELECT '(held_\w+)'/;
+let arrivals: Arrival[] = [];
+
 const serve = async (socket: Socket, verifier: Verifier, processId: number): Promise<void> => {
   const reader = new FrameReader('', MESSAGE_BYTES_MAX);
   await logIn(socket, reader, verifier, processId);
-  let setting = '';
+  let asked = '';
   const answers = (): readonly Buffer[] => {
     const { type, buffer, start, end } = reader;
     switch (type) {
       case FRONTEND.Parse:
-        setting = /^SHOW (\w+)$/.exec(readParse(buffer, start, end)?.text ?? '')?.[1] ?? '';
+        asked = readParse(buffer, start, end)?.text ?? '';
         return [PARSE_COMPLETE];
       case FRONTEND.Bind:
         return [BIND_COMPLETE];
       case FRONTEND.Execute:
-        return setting === '' ? ONE_ROW : [dataRowOfText([SHOW[setting] ?? '0']), commandComplete('SHOW')];
+        return answer(asked, processId) ?? NO_ROWS;
       case FRONTEND.Close:
         return [CLOSE_COMPLETE];
       case FRONTEND.Query: {
         const text = latin1(buffer, start + 5, end - 1);
-        const value = text.includes('pg_backend_pid()') ? String(processId) : '1';
-        return [
-          rowDescriptionOfText(['?column?']),
-          dataRowOfText([value]),
-          commandComplete('SELECT 1'),
-          readyForQuery(IDLE),
-        ];
+        const name = MARKED.exec(text)?.[1];
+        if (name !== undefined) arrivals.push({ name, at: Number(process.hrtime.bigint()) / 1e6 });
+        return [rowDescriptionOfText(['?column?']), ...(answer(text, processId) ?? ONE_ROW), readyForQuery(IDLE)];
       }
       case FRONTEND.Sync:
         return [readyForQuery(IDLE)];
@@ -142,4 +157,9 @@ createServer({ noDelay: true }, (socket) => {
   socket.on('error', () => socket.destroy());
   serve(socket, verifier, ++connections).catch(() => socket.destroy());
 }).listen({ port: Number(port), host: '127.0.0.1', backlog: 4096 });
+// Asked, it says what came since it was asked last.
+process.on('message', () => {
+  process.send?.(arrivals);
+  arrivals = [];
+});
 process.once('disconnect', () => process.exit());

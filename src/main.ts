@@ -7,20 +7,25 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createDesk } from './approval/desk.ts';
+import { createPermits } from './approval/permits.ts';
 import type { Clock } from './approval/types.ts';
 import { openAuditLog } from './audit/log.ts';
 import type { Deps, Running, ServeOptions } from './cli/ports.ts';
 import { runProgram } from './cli/program.ts';
 import { VERSION } from './cli/version.ts';
 import { Catalogs, readMysqlCatalog } from './compose/catalogs.ts';
-import { Events, requestsPort } from './compose/events.ts';
+import { Events } from './compose/events.ts';
 import type { House } from './compose/house.ts';
 import { introduceMysql, lookAtMysql, mysqlGate, openMysql } from './compose/mysql.ts';
 import { tellOperator } from './compose/operator.ts';
 import { analyseExamples, openPolicy } from './compose/policy.ts';
 import { openPostgres, postgresGate } from './compose/postgres.ts';
+import { identityPort, permitsPort, policyPort, requestsPort } from './compose/review.ts';
+import { Tail } from './compose/tail.ts';
+import { openWebhooks } from './compose/webhooks.ts';
 import type { Config } from './config/config.ts';
 import { auditJournal } from './gate/journal.ts';
+import { LiveSessions } from './gate/sessions.ts';
 import { createIdentity } from './identity/identity.ts';
 import { openSecret } from './identity/secret.ts';
 import { openUsers } from './identity/users.ts';
@@ -56,8 +61,11 @@ const build = async (
   await mkdir(config.data, { recursive: true, mode: 0o700 });
   const logFolder = join(config.data, 'audit');
   const node = hostname();
-  const audit = await openAuditLog({ dir: logFolder, node });
-  closers.push(() => audit.close());
+  const opened = await openAuditLog({ dir: logFolder, node });
+  closers.push(() => opened.close());
+  const from = opened.seq;
+  const tail = config.chat.webhooks.length > 0 ? new Tail(opened) : null;
+  const audit = tail?.audit ?? opened;
 
   const analyser = await PostgresAnalyser.create({
     deadline_ms: config.limits.analysis_timeout_ms,
@@ -66,12 +74,27 @@ const build = async (
   closers.push(() => analyser.close());
   const mysqlAnalyser = new MysqlAnalyser();
   const analyse = analyseExamples(analyser, mysqlAnalyser);
-  const policy = await openPolicy(config.policy, { analyse, audit, log, fault });
+  // Who may decide is another when users or the policy's groups are.
+  let others = (): void => {};
+  let told: Events | null = null;
+  const policy = await openPolicy(config.policy, {
+    mode: config.mode,
+    analyse,
+    audit,
+    log,
+    fault,
+    onLoaded: () => others(),
+    onRecorded: (seq, { path, hash, rules }) =>
+      told?.happened({ seq, type: 'policy.loaded', policy: { path, hash, rules } }),
+  });
   closers.push(() => policy.close());
   const atStart = policy.current();
 
   const users = await openUsers(config.identity.users, {
-    onReload: () => log.info('users reloaded'),
+    onReload: () => {
+      log.info('users reloaded');
+      others();
+    },
     onError: (error) => log.error(`the users file has errors; the old users stay in force\n${error.message}`),
   });
   closers.push(() => users.close());
@@ -82,17 +105,24 @@ const build = async (
   });
 
   let present: readonly string[] = [];
+  const journal = auditJournal(audit);
+  const { directory } = identity;
+  const permits = createPermits({ journal, clock: CLOCK, directory });
   const desk = createDesk({
-    journal: auditJournal(audit),
+    journal,
     clock: CLOCK,
-    directory: identity.directory,
+    directory,
+    permits,
     tag: (digest) => audit.tag(digest),
     requests_open_per_principal_max: config.limits.requests_open_per_principal_max,
     unsponsored: config.identity.unsponsored,
     present: () => present,
   });
   closers.push(() => desk.close());
-  const events = new Events(desk, audit);
+  others = () => desk.presence();
+  const events = new Events(desk, permits, audit);
+  told = events;
+  const sessions = new LiveSessions((seq, type, session) => events.happened({ seq, type, session }));
   await events.restore();
   desk.subscribe((_, event, request) => tellOperator(log, event, request));
 
@@ -112,11 +142,13 @@ const build = async (
     gate: {
       policy: () => policy.current(),
       desk,
+      permits,
       audit,
       allowed: config.audit.allowed,
       who: (user, authentication, address) => identity.principal(user, authentication, address),
       console: () => reviewUrl,
       held_bytes_max: config.limits.held_bytes_max,
+      sessions,
       analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,
       fault,
     },
@@ -130,14 +162,19 @@ const build = async (
 
   const review = await createReviewServer(
     {
-      identity,
-      requests: requestsPort(desk),
+      identity: identityPort(identity),
+      requests: requestsPort(desk, identity.directory, gates),
+      permits: permitsPort(permits),
+      sessions,
       audit,
-      since: (cursor) => events.since(cursor),
+      events,
+      policy: policyPort(() => policy.current()),
       guards: guardsOf(config, hints),
+      mode: config.mode,
       environment: (config.postgres[0] ?? config.mysql[0])?.tags['env'] ?? 'production',
       present: (reviewers) => {
         present = reviewers;
+        desk.presence();
       },
     },
     {
@@ -147,11 +184,18 @@ const build = async (
       secure: config.review.tls !== null || (config.review.url?.startsWith('https:') ?? false),
       console_dir: existsSync(CONSOLE) ? CONSOLE : null,
       session_ttl_ms: SIGN_IN_MS,
+      decisions_per_minute_max: config.limits.decisions_per_minute_max,
       version: VERSION,
     },
   );
   closers.push(() => review.close());
-  reviewUrl ??= `${config.review.tls ? 'https' : 'http'}://${review.address.host}:${review.address.port}`;
+  const url =
+    config.review.url ?? `${config.review.tls ? 'https' : 'http'}://${review.address.host}:${review.address.port}`;
+  reviewUrl = url;
+  if (tail) {
+    const webhooks = await openWebhooks({ config, tail, from, log, version: VERSION, console: () => url });
+    closers.push(() => webhooks.close());
+  }
 
   const postgres: Running['postgres'][number][] = [];
   for (const upstream of config.postgres) {
@@ -168,7 +212,7 @@ const build = async (
   return {
     postgres,
     mysql,
-    review: { listen: review.address, url: reviewUrl },
+    review: { listen: review.address, url },
     policy: atStart,
     log: logFolder,
     oneTime: (user) => identity.issueOneTime(user),

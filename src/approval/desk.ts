@@ -1,14 +1,16 @@
 // The desk runs the lifecycle: it opens requests, lets connections wait on them, counts decisions and lets what was approved
 // run, once. Must never show or act on a transition before the journal has it, and never release a request twice.
 import type { Impact } from '../sql/impact.ts';
+import { duration, isBlank, mayAsk, mayNow, mayStillBeSaid, RATIONALE_CHARS_MAX, termsOf, vote } from './deciding.ts';
 import { newId } from './digest.ts';
-import { isLinked, mayDecide } from './duty.ts';
-import { apply, isTerminal } from './lifecycle.ts';
+import { ableTo, isLinked } from './duty.ts';
+import { apply, isTerminal, isUndecided } from './lifecycle.ts';
 import type {
+  AheadResult,
   ApprovalEvent,
   Clock,
+  Decision,
   DecideInput,
-  DecideRefusal,
   DecideResult,
   Desk,
   Directory,
@@ -18,15 +20,22 @@ import type {
   HoldEndWhy,
   HoldResult,
   Journal,
-  May,
   Outcome,
+  Permits,
   Request,
+  Said,
+  SayInput,
   State,
 } from './types.ts';
 
-export const RATIONALE_CHARS_MAX = 2000;
+/** What the first answer adds to a connection's wait. */
+export const ANSWER_ADDS_MS = 60_000;
+/** Who decides where the clock does. */
+const CLOCK_NAME = 'holdpoint';
 /** Ended requests remembered, beside those whose denial still stands. */
 export const ENDED_KEPT_MAX = 1000;
+/** Ended requests looked at when another one ends: with thousands open, or denials that stand, it costs no more. */
+const FORGET_LOOKS_MAX = 10;
 /** Pause before an event that the clock or the wire caused, and the journal refused, is tried again. */
 const RETRY_MS = 1000;
 /** Longest single timer; setTimeout's own limit is 24.8 days. */
@@ -35,12 +44,15 @@ const TIMER_MS_MAX = 24 * 3_600_000;
 const EARLIER_DIFFER = 'the earlier statements of the transaction are others now';
 const JUDGED_DIFFERENTLY = 'the policy or what the statement touches is another now';
 const NOT_USED = 'it was not used in time';
+const NO_PERMIT = 'Approved once. The audit log cannot be written, so there is no permit.';
 const GONE = 'The agent is gone and its rule leaves no ticket.';
 
 export interface DeskOptions {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly directory: Directory;
+  /** Standing approvals, asked before a request is opened. */
+  readonly permits: Permits;
   /** HMAC of a digest under a key that never leaves the node. */
   readonly tag: (digest: string) => string;
   readonly requests_open_per_principal_max: number;
@@ -59,18 +71,24 @@ interface Entry {
   waiting: Waiter[];
   /** The connection that left last. */
   left: { readonly session: string; readonly why: HoldEndWhy };
+  /** Since when nobody who may decide it is connected; null: somebody is, or its rule does not care. */
+  alone_since: number | null;
   cancelTimer: () => void;
 }
 
 interface Waiter {
   readonly session: string;
-  readonly cancelTimer: () => void;
+  until: number;
+  /** No answer puts `until` off beyond this. */
+  readonly longest: number;
+  onSaid: Hold['onSaid'];
+  cancelTimer: () => void;
   /** Only the first call counts. */
   readonly settle: (end: HoldEnd) => void;
 }
 
 export function createDesk(options: DeskOptions): Desk {
-  const { journal, clock, directory } = options;
+  const { journal, clock, directory, permits } = options;
   /** In order of opening. */
   const entries = new Map<string, Entry>();
   const byDigest = new Map<string, Entry[]>();
@@ -78,11 +96,11 @@ export function createDesk(options: DeskOptions): Desk {
   const listeners = new Set<(seq: number, event: ApprovalEvent, request: Request) => void>();
   const locks = new Map<string, Promise<unknown>>();
   let lastAppend: Promise<unknown> = Promise.resolve();
-  let ended = 0;
+  /** Ids of those that have ended, in the order in which they did or were last found to be kept. */
+  const ended = new Set<string>();
   let closed = false;
 
-  async function hold(held: Held, wait_ms: number): Promise<HoldResult> {
-    if (held.ask.count !== 1) throw new RangeError(`rule ${held.rule} asks for ${held.ask.count} approvals, not 1`);
+  async function hold(held: Held, wait_ms: number, longest_ms = Infinity): Promise<HoldResult> {
     if (closed) throw new Error('the desk is closed');
     if (!isAnsweredFor(held.who.id)) return { type: 'refused', why: 'unsponsored' };
 
@@ -93,11 +111,11 @@ export function createDesk(options: DeskOptions): Desk {
       if (denied !== undefined) return { type: 'denied', request: denied.request };
 
       const alike = known.find((entry) => isLive(entry.request) && difference(entry.request, held) === null);
-      if (alike?.request.state === 'approved') {
-        await commit(alike, { type: 'released', at: clock.now(), id: alike.request.id, session: held.session });
-        return { type: 'run', request: alike.request };
-      }
-      if (alike !== undefined) return attach(alike, held, wait_ms);
+      if (alike?.request.state === 'approved') return runNow(alike, held);
+      const permitted = await underPermit(held);
+      if (permitted !== null) return permitted;
+      if (held.break_glass !== null) return breakGlass(alike, held);
+      if (alike !== undefined) return attach(alike, held, wait_ms, longest_ms);
 
       const other = known.find((entry) => entry.request.state === 'approved' && entry.waiting.length === 0);
       if (other !== undefined) {
@@ -105,21 +123,70 @@ export function createDesk(options: DeskOptions): Desk {
         await commit(other, { type: 'lapsed', at: clock.now(), id: other.request.id, why });
         return { type: 'lapsed', request: other.request, why };
       }
-      return open(held, wait_ms);
+      const refused = mayOpen(held);
+      return refused ?? wait(await open(held, wait_ms), held.session, wait_ms, longest_ms, false);
     });
   }
 
-  /** Somebody must stand behind what is asked for; of a principal who is gone nobody is known to. */
+  /** Nothing is used, nothing runs, and nothing of what was asked before ends. */
+  async function ahead(held: Held): Promise<AheadResult> {
+    if (closed) throw new Error('the desk is closed');
+    if (!isAnsweredFor(held.who.id)) return { type: 'refused', why: 'unsponsored' };
+    return locked(held.digest, async () => {
+      const known = (byDigest.get(held.digest) ?? []).toReversed();
+      for (const entry of known) await settle(entry);
+      const denied = known.find((entry) => denialStands(entry.request));
+      if (denied !== undefined) return { type: 'denied', request: denied.request };
+      const alike = known.find((entry) => isLive(entry.request) && difference(entry.request, held) === null);
+      if (alike?.request.state === 'approved') return { type: 'pending', request: alike.request };
+      if (permits.match(held) !== undefined) return { type: 'needs-none' };
+      if (alike !== undefined) return { type: 'pending', request: alike.request };
+      return mayOpen(held) ?? { type: 'pending', request: (await open(held, 0)).request };
+    });
+  }
+
+  async function runNow(entry: Entry, { session }: Held): Promise<HoldResult> {
+    await commit(entry, { type: 'released', at: clock.now(), id: entry.request.id, session });
+    return { type: 'run', request: entry.request };
+  }
+
+  /** A result that was stopped at a limit is under none: what a permit lets through has its own. */
+  async function underPermit(held: Held): Promise<HoldResult | null> {
+    for (let permit = permits.match(held); permit !== undefined; permit = permits.match(held)) {
+      const used = await permits.use(permit.id, held);
+      if (used !== null) return { type: 'permitted', permit: permits.get(permit.id) ?? permit, use: used.use };
+    }
+    return null;
+  }
+
+  /** It runs at once, and somebody else looks at it afterwards. */
+  async function breakGlass(alike: Entry | undefined, held: Held): Promise<HoldResult> {
+    const { reason = '', of = [] } = held.break_glass ?? {};
+    const account = directory.reviewer(held.who.id);
+    const may = account?.kind === 'human' && of.some((group) => directory.member(account, group));
+    if (!may) return { type: 'refused', why: 'no-break-glass' };
+    if (isBlank(reason)) return { type: 'refused', why: 'reason-required' };
+    const entry = alike ?? (await open(held, 0));
+    await commit(entry, { type: 'broke_glass', at: clock.now(), id: entry.request.id, reason: reason.trim() });
+    return runNow(entry, held);
+  }
+
+  /** Somebody must stand behind what is asked for; of a principal who is gone nobody is known to. A person does so alone. */
   function isAnsweredFor(principal: string): boolean {
     const requester = directory.requester(principal);
     if (requester === undefined) return false;
+    if (directory.reviewer(principal)?.kind === 'human') return true;
     return options.unsponsored === 'allow' || requester.sponsor !== null || requester.people.length > 0;
   }
 
-  async function open(held: Held, wait_ms: number): Promise<HoldResult> {
-    if (held.ask.reason === 'required' && held.reason.trim() === '') return { type: 'refused', why: 'reason-required' };
+  function mayOpen(held: Held): Extract<HoldResult, { type: 'refused' }> | null {
+    if (held.ask.reason === 'required' && isBlank(held.reason)) return { type: 'refused', why: 'reason-required' };
     const limit = options.requests_open_per_principal_max;
     if ((openOf.get(held.who.id) ?? 0) >= limit) return { type: 'refused', why: 'too-many', limit };
+    return null;
+  }
+
+  async function open(held: Held, wait_ms: number): Promise<Entry> {
     const at = clock.now();
     const request: Request = {
       // One by one: a copy with more than that would have a shape of its own, which is bigger than it.
@@ -144,7 +211,9 @@ export function createDesk(options: DeskOptions): Desk {
       in_transaction: held.in_transaction,
       commits: held.commits,
       earlier: held.earlier,
+      pattern: held.pattern,
       passed: held.passed,
+      break_glass: held.break_glass,
       digest: held.digest,
       id: freshId(),
       state: 'open',
@@ -156,6 +225,9 @@ export function createDesk(options: DeskOptions): Desk {
       holds: wait_ms > 0 ? 'held' : 'ticket',
       wait_until: wait_ms > 0 ? at + Math.min(wait_ms, held.ask.deadline_ms) : null,
       decisions: [],
+      said: [],
+      escalated: null,
+      broken_glass: null,
       withdrawn: null,
       outcome: null,
       impact: null,
@@ -163,40 +235,57 @@ export function createDesk(options: DeskOptions): Desk {
     };
     // Counted before it is durable: a hundred statements sent at once must not all find room.
     count(held.who.id, 1);
-    const entry = await commit(undefined, { type: 'opened', at, request }).catch((error: unknown) => {
+    return commit(undefined, { type: 'opened', at, request }).catch((error: unknown) => {
       count(held.who.id, -1);
       throw error;
     });
-    return wait(entry, held.session, wait_ms, false);
   }
 
   /** The identical statement again, while its request is open. */
-  async function attach(entry: Entry, held: Held, wait_ms: number): Promise<HoldResult> {
+  async function attach(entry: Entry, held: Held, wait_ms: number, longest_ms: number): Promise<HoldResult> {
     if (wait_ms > 0) {
       const at = clock.now();
       const { id, deadline } = entry.request;
       const wait_until = Math.min(at + wait_ms, deadline);
       await commit(entry, { type: 'held', at, id, session: held.session, wait_until });
     }
-    return wait(entry, held.session, wait_ms, true);
+    return wait(entry, held.session, wait_ms, longest_ms, true);
   }
 
-  function wait(entry: Entry, session: string, wait_ms: number, attached: boolean): HoldResult {
+  function wait(entry: Entry, session: string, wait_ms: number, longest_ms: number, attached: boolean): HoldResult {
     if (wait_ms <= 0) return { type: 'pending', request: entry.request };
     const end = deferred<HoldEnd>();
+    const now = clock.now();
     const waiter: Waiter = {
       session,
+      until: now + wait_ms,
+      longest: now + longest_ms,
+      onSaid: null,
       settle: end.resolve,
-      // A refused record is tried again by settle(): the promise has nobody else to tell.
-      cancelTimer: clock.after(wait_ms, () => void leave(entry, waiter, 'waited-out').catch(() => {})),
+      cancelTimer: () => {},
     };
+    limitWait(entry, waiter);
     entry.waiting.push(waiter);
     const handle: Hold = {
       ended: end.promise,
       end: (why) => leave(entry, waiter, why),
       request: () => entry.request,
+      get onSaid() {
+        return waiter.onSaid;
+      },
+      set onSaid(callback) {
+        waiter.onSaid = callback;
+      },
+      until: () => waiter.until,
     };
     return { type: 'waiting', request: entry.request, attached, hold: handle };
+  }
+
+  function limitWait(entry: Entry, waiter: Waiter): void {
+    waiter.cancelTimer();
+    const ms = Math.max(0, waiter.until - clock.now());
+    // A refused record is tried again by settle(): the promise has nobody else to tell.
+    waiter.cancelTimer = clock.after(ms, () => void leave(entry, waiter, 'waited-out').catch(() => {}));
   }
 
   /** A connection stops waiting. It must not be offered a release from here on, whether or not the journal can say so. */
@@ -251,53 +340,122 @@ export function createDesk(options: DeskOptions): Desk {
   }
 
   async function decide(input: DecideInput): Promise<DecideResult> {
-    const unknown: DecideResult = { type: 'refused', why: 'not-found', text: `There is no request ${input.id}.` };
+    return onRecord(input.id, async (entry) => {
+      const at = clock.now();
+      const voted = vote(entry.request, input, directory, present(), at);
+      if ('why' in voted) return { type: 'refused', ...voted, request: entry.request };
+      await commit(entry, { type: 'decided', at, id: input.id, ...voted });
+      const { request } = entry;
+      const terms = request.state === 'approved' ? termsOf(request) : null;
+      if (terms === null) return { type: 'counted', request };
+      return permits.grant(request, terms).then(
+        () => ({ type: 'counted', request }) as const,
+        () => ({ type: 'refused', why: 'not-recorded', text: NO_PERMIT, request }) as const,
+      );
+    });
+  }
+
+  async function ask(input: SayInput): Promise<DecideResult> {
+    return onRecord(input.id, async (entry) => {
+      const at = clock.now();
+      const refused = mayAsk(entry.request, input, directory, at);
+      if (refused !== null) return { type: 'refused', ...refused, request: entry.request };
+      await commit(entry, { type: 'asked', at, id: input.id, said: saidOf('question', input, at) });
+      return { type: 'counted', request: entry.request };
+    });
+  }
+
+  async function answer(input: SayInput): Promise<DecideResult> {
+    return onRecord(input.id, async (entry) => {
+      const at = clock.now();
+      const { request } = entry;
+      if (!isLinked(request, input.by, directory)) {
+        const text = `Only ${request.who.id} and whoever answers for it can answer.`;
+        return { type: 'refused', why: 'own', text, request };
+      }
+      const refused = mayStillBeSaid(request, input, at);
+      if (refused !== null) return { type: 'refused', ...refused, request };
+      const first = !request.said.some(({ kind }) => kind === 'answer');
+      const until = entry.waiting.map((waiter) => (first ? putOff(entry, waiter) : waiter.until));
+      const last = Math.min(Math.max(...until), request.deadline);
+      const wait_until = request.holds === 'held' && until.length > 0 ? last : request.wait_until;
+      const said = saidOf('answer', input, at);
+      await commit(entry, { type: 'answered', at, id: input.id, said, wait_until });
+      return { type: 'counted', request: entry.request };
+    });
+  }
+
+  function putOff({ request }: Entry, { until, longest }: Waiter): number {
+    return Math.max(until, Math.min(until + ANSWER_ADDS_MS, longest, request.deadline));
+  }
+
+  async function review(input: Parameters<Desk['review']>[0]): Promise<DecideResult> {
+    return onRecord(input.id, async (entry) => {
+      const { request } = entry;
+      const refused = mayReview(request, input);
+      if (refused !== null) return { type: 'refused', ...refused, request };
+      const { id, by } = input;
+      await commit(entry, { type: 'reviewed', at: clock.now(), id, by, rationale: input.rationale.trim() });
+      return { type: 'counted', request: entry.request };
+    });
+  }
+
+  function mayReview(
+    request: Request,
+    { by, rationale }: Parameters<Desk['review']>[0],
+  ): Pick<Extract<DecideResult, { type: 'refused' }>, 'why' | 'text'> | null {
+    const may = mayNow(request, by, directory, present());
+    if (!may.may) return { why: may.why, text: may.text };
+    const { broken_glass } = request;
+    if (broken_glass === null || broken_glass.reviewed !== null) {
+      const text = broken_glass?.reviewed
+        ? `${broken_glass.reviewed.by} has reviewed this.`
+        : 'There is nothing to review.';
+      return { why: 'already-decided', text };
+    }
+    if (isBlank(rationale)) return { why: 'rationale-missing', text: 'Write what you found.' };
+    return rationale.length <= RATIONALE_CHARS_MAX
+      ? null
+      : { why: 'rationale-too-long', text: `Write at most ${RATIONALE_CHARS_MAX} characters.` };
+  }
+
+  /** Words and decisions: what is not on record has not happened, and whoever said it hears that. */
+  async function onRecord(id: string, work: (entry: Entry) => Promise<DecideResult>): Promise<DecideResult> {
+    const unknown: DecideResult = { type: 'refused', why: 'not-found', text: `There is no request ${id}.` };
     try {
-      return await onEntry(input.id, unknown, async (entry): Promise<DecideResult> => {
-        const judged = judge(entry.request, input);
-        if ('why' in judged) return { type: 'refused', ...judged, request: entry.request };
-        const { decision, by, channel } = input;
-        const at = clock.now();
-        const event: ApprovalEvent = {
-          type: 'decided',
-          at,
-          id: input.id,
-          decision: { decision, by, group: judged.group, rationale: input.rationale.trim(), channel, at },
-        };
-        await commit(entry, event);
-        return { type: 'counted', request: entry.request };
-      });
+      return await onEntry(id, unknown, work);
     } catch {
-      const text = 'The audit log cannot be written, so your decision was not counted. Nothing ran.';
-      const request = get(input.id);
+      const text = 'The audit log cannot be written, so this was not counted. Nothing ran.';
+      const request = get(id);
       return { type: 'refused', why: 'not-recorded', text, ...(request !== undefined && { request }) };
     }
   }
 
-  /** Every reason not to count a decision, in the order in which a reviewer should hear them. */
-  function judge(request: Request, input: DecideInput): { group: string } | { why: DecideRefusal; text: string } {
-    const may = mayNow(request, input.by);
-    if (!may.may) return { why: may.why, text: may.text };
-    if (request.state !== 'open') return { why: 'already-decided', text: alreadyText(request, clock.now()) };
-    if (request.digest_tag !== input.digest || request.revision !== input.revision) {
-      return { why: 'changed', text: 'This is not what you were shown. Read it once more.' };
-    }
-    const required = request.ask.rationale;
-    if (required.includes(input.decision) && isBlank(input.rationale)) {
-      return {
-        why: 'rationale-missing',
-        text: `Write why. Rule ${request.rule} wants it for ${required.join(' and ')}.`,
-      };
-    }
-    if (input.rationale.length > RATIONALE_CHARS_MAX) {
-      return { why: 'rationale-too-long', text: `Write at most ${RATIONALE_CHARS_MAX} characters.` };
-    }
-    return { group: may.group };
+  function present(): readonly string[] {
+    return options.present?.() ?? [];
   }
 
-  function mayNow(request: Request, by: string): May {
-    const requester = directory.requester(request.who.id);
-    return mayDecide(request, directory.reviewer(by), requester, directory, options.present?.());
+  function reach(id: string): ReturnType<Desk['reach']> {
+    const request = get(id);
+    if (request === undefined) return { eligible: 0, present: 0 };
+    const here = present();
+    const able = ableTo(request, directory);
+    return { eligible: able.length, present: able.filter((one) => here.includes(one)).length };
+  }
+
+  function presence(): void {
+    for (const entry of entries.values()) {
+      if (!isUndecided(entry.request.state) || entry.request.ask.nobody_ms === null) continue;
+      lookAround(entry);
+      // Not schedule(): a record that the journal refused waits to be tried again.
+      wake(entry, 0);
+    }
+  }
+
+  function lookAround(entry: Entry): void {
+    if (entry.request.ask.nobody_ms === null) return;
+    if (reach(entry.request.id).present > 0) entry.alone_since = null;
+    else entry.alone_since ??= clock.now();
   }
 
   async function withdraw(
@@ -307,7 +465,7 @@ export function createDesk(options: DeskOptions): Desk {
   ): Promise<'ok' | 'unknown' | 'not-yours' | { readonly already: State }> {
     return onEntry(id, 'unknown' as const, async (entry) => {
       if (!isLinked(entry.request, by, directory)) return 'not-yours' as const;
-      if (entry.request.state !== 'open') return { already: entry.request.state };
+      if (!isUndecided(entry.request.state)) return { already: entry.request.state };
       await commit(entry, { type: 'withdrawn', at: clock.now(), id, by, reason });
       return 'ok' as const;
     });
@@ -323,7 +481,7 @@ export function createDesk(options: DeskOptions): Desk {
     for (const { request } of [...entries.values()].toReversed()) {
       if (found.length >= limit) break;
       if (requester !== undefined && request.who.id !== requester) continue;
-      if (state === 'all' || (state === 'open') === (request.state === 'open')) found.push(request);
+      if (state === 'all' || (state === 'open') === isUndecided(request.state)) found.push(request);
     }
     return found;
   }
@@ -363,8 +521,11 @@ export function createDesk(options: DeskOptions): Desk {
     const { id } = request;
     const at = clock.now();
     const gone = request.holds === 'held' && entry.waiting.length === 0;
-    if (request.state === 'open') {
+    if (isUndecided(request.state)) {
       if (at >= request.deadline) return { type: 'expired', at, id };
+      if (at >= escalatesAt(request)) return { type: 'escalated', at, id };
+      if (at >= deniesAt(entry))
+        return { type: 'decided', at, id, ends: true, void: [], decision: byClock(request, at) };
       if (gone && request.ask.ticket) return { type: 'ticket', at, id, ...entry.left };
       if (gone) return { type: 'withdrawn', at, id, by: 'holdpoint', reason: GONE };
     }
@@ -389,7 +550,7 @@ export function createDesk(options: DeskOptions): Desk {
 
   function schedule(entry: Entry): void {
     const { state, deadline, use_until } = entry.request;
-    if (state === 'open') wake(entry, deadline - clock.now());
+    if (isUndecided(state)) wake(entry, Math.min(deadline, escalatesAt(entry.request), deniesAt(entry)) - clock.now());
     else if (state === 'approved') wake(entry, (use_until ?? 0) - clock.now());
     else entry.cancelTimer();
   }
@@ -427,37 +588,54 @@ export function createDesk(options: DeskOptions): Desk {
     const request = apply(before, event);
     const changed = entry ?? remember(request);
     changed.request = request;
-    if (before?.state === 'open' && request.state !== 'open') count(request.who.id, -1);
+    // Those who may decide from now on may have been there all the while.
+    if (event.type === 'escalated') lookAround(changed);
+    if (before && isUndecided(before.state) && !isUndecided(request.state)) count(request.who.id, -1);
     if (isTerminal(request.state)) {
-      ended += 1;
-      if (ended > ENDED_KEPT_MAX) forget(changed);
+      ended.add(request.id);
+      forget(request.id);
     }
     return changed;
   }
 
   function remember(request: Request): Entry {
     const left = { session: request.session, why: 'shutdown' } as const;
-    const entry: Entry = { request, waiting: [], left, cancelTimer: () => {} };
+    const entry: Entry = { request, waiting: [], left, alone_since: null, cancelTimer: () => {} };
     entries.set(request.id, entry);
+    lookAround(entry);
     byDigest.set(request.digest, [...(byDigest.get(request.digest) ?? []), entry]);
     return entry;
   }
 
-  /** Drops the oldest ended requests over the limit, but no denial that still stands and not the one just ended. */
-  function forget(latest: Entry): void {
-    for (const entry of entries.values()) {
-      if (ended <= ENDED_KEPT_MAX) return;
-      const { id, digest, state } = entry.request;
-      if (entry === latest || !isTerminal(state) || denialStands(entry.request)) continue;
+  /** Drops the oldest ended requests over the limit, but no denial that still stands, no review that is due, and not the latest. */
+  function forget(latest: string): void {
+    let looks = FORGET_LOOKS_MAX;
+    for (const id of ended) {
+      if (ended.size <= ENDED_KEPT_MAX || looks-- === 0) return;
+      ended.delete(id);
+      const entry = entries.get(id);
+      if (entry === undefined) continue;
+      const { request } = entry;
+      if (id === latest || denialStands(request) || request.broken_glass?.reviewed === null) {
+        ended.add(id);
+        continue;
+      }
       entries.delete(id);
-      const rest = (byDigest.get(digest) ?? []).filter((other) => other !== entry);
-      if (rest.length === 0) byDigest.delete(digest);
-      else byDigest.set(digest, rest);
-      ended -= 1;
+      const rest = (byDigest.get(request.digest) ?? []).filter((other) => other !== entry);
+      if (rest.length === 0) byDigest.delete(request.digest);
+      else byDigest.set(request.digest, rest);
     }
   }
 
   function tellWaiters(entry: Entry, event: ApprovalEvent): void {
+    // Before they hear of it.
+    if (event.type === 'answered' && entry.request.said.filter(({ kind }) => kind === 'answer').length === 1)
+      for (const waiter of entry.waiting) {
+        waiter.until = putOff(entry, waiter);
+        limitWait(entry, waiter);
+      }
+    if (event.type === 'asked' || event.type === 'answered')
+      for (const waiter of entry.waiting) waiter.onSaid?.(event.said, entry.request);
     const end = endOfWait(entry.request, event);
     if (end === null) return offer(entry);
     const all = entry.waiting;
@@ -477,7 +655,7 @@ export function createDesk(options: DeskOptions): Desk {
   }
 
   function denialStands(request: Request): boolean {
-    const denial = request.state === 'denied' ? request.decisions.at(-1) : undefined;
+    const denial = request.state === 'denied' ? request.decisions.findLast(({ counts }) => counts) : undefined;
     return denial !== undefined && clock.now() < denial.at + request.ask.use_within_ms;
   }
 
@@ -519,14 +697,20 @@ export function createDesk(options: DeskOptions): Desk {
 
   return {
     hold,
+    ahead,
     release,
     lapse,
     finish,
     impact,
     decide,
+    ask,
+    answer,
+    review,
+    presence,
+    reach,
     may: (id, reviewer) => {
       const request = get(id);
-      return request === undefined ? undefined : mayNow(request, reviewer);
+      return request === undefined ? undefined : mayNow(request, reviewer, directory, present());
     },
     withdraw,
     get,
@@ -544,7 +728,7 @@ export function createDesk(options: DeskOptions): Desk {
 function endOfWait(request: Request, event: ApprovalEvent): HoldEnd | null {
   switch (event.type) {
     case 'decided':
-      return event.decision.decision === 'deny' ? { type: 'denied', request } : null;
+      return event.ends && event.decision.decision === 'deny' ? { type: 'denied', request } : null;
     case 'expired':
     case 'withdrawn':
       return { type: event.type, request };
@@ -565,28 +749,39 @@ function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value
   return { promise, resolve };
 }
 
-/** The sentence for somebody who decided too late. */
-function alreadyText(request: Request, now: number): string {
-  const last = request.decisions.at(-1);
-  const seconds = (at: number) => `${Math.max(0, Math.round((now - at) / 1000))} s ago`;
-  if (request.state === 'expired') {
-    return `Nobody decided in ${duration(request.deadline - request.opened)}. The agent was told; nothing ran.`;
-  }
-  if (request.withdrawn !== null) {
-    return `${request.withdrawn.by} withdrew this ${seconds(request.updated)}. Your decision was not counted.`;
-  }
-  if (last === undefined) return 'This was decided already. Your decision was not counted.';
-  const did = last.decision === 'approve' ? 'approved' : 'denied';
-  return `${last.by} ${did} this ${seconds(last.at)}. Your decision was not counted.`;
+function saidOf(kind: Said['kind'], { by, text, channel }: SayInput, at: number): Said {
+  return { kind, by, text: text.trim(), channel, at };
 }
 
-function duration(ms: number): string {
-  const [n, unit] = ms < 60_000 ? [Math.round(ms / 1000), 'second'] : [Math.round(ms / 60_000), 'minute'];
-  return `${n} ${unit}${n === 1 ? '' : 's'}`;
+/** When others are asked, too. */
+function escalatesAt({ ask, opened, escalated }: Request): number {
+  return ask.escalate === null || escalated !== null ? Infinity : opened + ask.escalate.after_ms;
+}
+
+/** When it is denied because nobody is there. */
+function deniesAt({ request, alone_since }: Entry): number {
+  const { nobody_ms } = request.ask;
+  return nobody_ms === null || alone_since === null ? Infinity : alone_since + nobody_ms;
+}
+
+function byClock({ ask }: Request, at: number): Decision {
+  return {
+    decision: 'deny',
+    by: CLOCK_NAME,
+    accounts: [CLOCK_NAME],
+    group: '',
+    groups: [],
+    instead_of: null,
+    counts: true,
+    rationale: `Nobody who may decide this was there for ${duration(ask.nobody_ms ?? 0)}.`,
+    channel: 'clock',
+    at,
+    permit: null,
+  };
 }
 
 function isLive(request: Request): boolean {
-  return request.state === 'open' || request.state === 'approved';
+  return isUndecided(request.state) || request.state === 'approved';
 }
 
 /**
@@ -596,12 +791,13 @@ function isLive(request: Request): boolean {
 function difference(request: Request, held: Held): string | null {
   const earlier = ({ earlier: list }: Held) => JSON.stringify(list.map(({ sql, outcome }) => [sql, outcome]));
   const judged = ({ rule, ask, findings }: Held) =>
-    JSON.stringify([rule, ask.of, findings.map(({ action, object }) => `${action} ${object}`).toSorted()]);
+    JSON.stringify([
+      rule,
+      ask.of,
+      ask.each,
+      ask.count,
+      findings.map(({ action, object }) => `${action} ${object}`).toSorted(),
+    ]);
   if (earlier(request) !== earlier(held)) return EARLIER_DIFFER;
   return judged(request) === judged(held) ? null : JUDGED_DIFFERENTLY;
-}
-
-/** Nothing a reader could see: white space, control and format characters. */
-function isBlank(text: string): boolean {
-  return text.replace(/[\s\p{C}\p{Z}]/gu, '') === '';
 }

@@ -54,7 +54,7 @@ export function digest(input: DigestInput): string {
 /** Crockford's base 32: no I, L, O, U. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** `HP-` and 8 random characters (40 bits): unique among those a node remembers only if the caller checks. */
-export function newId(random: (below: number) => number = randomInt): string {
-  return `HP-${Array.from({ length: 8 }, () => ALPHABET[random(32)]).join('')}`;
+/** A prefix and 8 random characters (40 bits): unique among those a node remembers only if the caller checks. */
+export function newId(random: (below: number) => number = randomInt, prefix: 'HP-' | 'PM-' = 'HP-'): string {
+  return `${prefix}${Array.from({ length: 8 }, () => ALPHABET[random(32)]).join('')}`;
 }

@@ -1,6 +1,10 @@
 // Separation of duty, in one function that every channel uses: who may decide a request, and the sentence for who may not.
 // Must never exempt a role, and never decide from what was true earlier: the directory is asked at the moment of decision.
+import { groupsAsked } from './quorum.ts';
 import type { Directory, May, Request, Requester, Reviewer } from './types.ts';
+
+/** What duty looks at. */
+type Asked = Pick<Request, 'who' | 'ask' | 'escalated'>;
 
 /** Names in "... or ... can." */
 const NAMES_SHOWN_MAX = 3;
@@ -10,7 +14,7 @@ const NAMES_SHOWN_MAX = 3;
  * unknown, so nobody may. `present`: ids of reviewers who are connected, for the sentence only.
  */
 export function mayDecide(
-  request: Request,
+  request: Asked,
   reviewer: Reviewer | undefined,
   requester: Requester | undefined,
   directory: Directory,
@@ -22,7 +26,7 @@ export function mayDecide(
   return { may: false, why, text: text({ request, reviewer, directory, present }) };
 }
 
-type Judged = { readonly may: true; readonly group: string } | { readonly may: false; readonly because: Because };
+type Judged = Extract<May, { may: true }> | { readonly may: false; readonly because: Because };
 type Because = 'role' | 'unknown' | 'self' | 'sponsor' | 'linked' | 'group';
 
 function no(because: Because): Judged {
@@ -30,25 +34,53 @@ function no(because: Because): Judged {
 }
 
 function judge(
-  request: Request,
+  request: Asked,
   reviewer: Reviewer | undefined,
   requester: Requester | undefined,
   directory: Directory,
 ): Judged {
   if (reviewer === undefined || reviewer.kind !== 'human' || !reviewer.roles.includes('reviewer')) return no('role');
   if (requester === undefined) return no('unknown');
+  const barred = bar(request, reviewer, requester, directory);
+  if (barred !== null) return no(barred);
+  const wanted = groupsAsked(request.ask, request.escalated !== null);
+  const accounts = [reviewer.id, ...reviewer.aliases];
+  if (wanted.length === 0) return { may: true, accounts, group: '', groups: [], instead_of: null };
+  const groups = wanted.filter((name) => directory.member(reviewer, name));
+  if (groups.length > 0) return { may: true, accounts, group: groups[0] ?? '', groups, instead_of: null };
+  return insteadOf(request, reviewer, requester, wanted, directory) ?? no('group');
+}
+
+/** Is this the requester, or too close to it? */
+function bar(request: Asked, reviewer: Reviewer, requester: Requester, directory: Directory): Because | null {
   const sponsors = [requester.sponsor, request.who.sponsor].filter((sponsor) => sponsor !== null);
-  if (same(reviewer.id, requester.id) || same(reviewer.id, request.who.id)) return no('self');
-  if (sponsors.some((sponsor) => same(sponsor, reviewer.id))) return no('sponsor');
+  if (same(reviewer.id, requester.id) || same(reviewer.id, request.who.id)) return 'self';
+  if (sponsors.some((sponsor) => same(sponsor, reviewer.id))) return 'sponsor';
   const theirs = [request.who.id, requester.id, ...sponsors, ...requester.aliases, ...requester.people];
-  if (linked(theirs, [reviewer.id, ...reviewer.aliases], directory)) return no('linked');
-  if (request.ask.of.length === 0) return { may: true, group: '' };
-  const group = request.ask.of.find((name) => directory.member(reviewer, name));
-  return group === undefined ? no('group') : { may: true, group };
+  return linked(theirs, [reviewer.id, ...reviewer.aliases], directory) ? 'linked' : null;
+}
+
+/** For somebody who is away, may decide this themselves, and has named the reviewer: not for who that one decides for in turn. */
+function insteadOf(
+  request: Asked,
+  reviewer: Reviewer,
+  requester: Requester,
+  wanted: readonly string[],
+  directory: Directory,
+): Judged | null {
+  for (const id of directory.represents(reviewer.id)) {
+    const away = directory.reviewer(id);
+    if (away === undefined || away.kind !== 'human' || !away.roles.includes('reviewer')) continue;
+    if (bar(request, away, requester, directory) !== null) continue;
+    const groups = wanted.filter((name) => directory.member(away, name));
+    const accounts = [reviewer.id, ...reviewer.aliases];
+    if (groups.length > 0) return { may: true, accounts, group: groups[0] ?? '', groups, instead_of: away.id };
+  }
+  return null;
 }
 
 interface Facts {
-  readonly request: Request;
+  readonly request: Asked;
   readonly reviewer: Reviewer | undefined;
   readonly directory: Directory;
   readonly present: readonly string[];
@@ -80,16 +112,14 @@ const REFUSALS: Readonly<
   group: {
     why: 'wrong-group',
     text: ({ request, reviewer }) =>
-      `This needs ${request.ask.of.join(' or ')}. You are in ${reviewer?.groups.join(', ') || 'no group'}.`,
+      `This needs ${groupsAsked(request.ask, request.escalated !== null).join(' or ')}. You are in ${reviewer?.groups.join(', ') || 'no group'}.`,
   },
 };
 
 function whoCan({ request, directory, present }: Facts): string {
-  const requester = directory.requester(request.who.id);
-  const able = directory
-    .eligible(request.ask.of)
-    .filter((id) => judge(request, directory.reviewer(id), requester, directory).may)
-    .toSorted((a, b) => Number(present.includes(b)) - Number(present.includes(a)));
+  const able = [...ableTo(request, directory)].toSorted(
+    (a, b) => Number(present.includes(b)) - Number(present.includes(a)),
+  );
   if (able.length === 0) return 'Nobody else can: tell an operator.';
   const names = able.slice(0, NAMES_SHOWN_MAX).map((id) => (present.includes(id) ? `${id} (here now)` : id));
   if (able.length > names.length) names.push(`${able.length - names.length} more`);
@@ -97,8 +127,15 @@ function whoCan({ request, directory, present }: Facts): string {
   return `${names.length === 0 ? '' : `${names.join(', ')} or `}${last} can.`;
 }
 
+/** Ids of all who may decide it now. */
+export function ableTo(request: Asked, directory: Directory): readonly string[] {
+  const requester = directory.requester(request.who.id);
+  // Of no group: whoever decides for somebody who is away is in none of those asked.
+  return directory.eligible([]).filter((id) => judge(request, directory.reviewer(id), requester, directory).may);
+}
+
 /** Is this account the requester, its sponsor, or linked to either? These may withdraw and may never decide. */
-export function isLinked(request: Request, account: string, directory: Directory): boolean {
+export function isLinked(request: Pick<Request, 'who'>, account: string, directory: Directory): boolean {
   const theirs = request.who.sponsor === null ? [request.who.id] : [request.who.id, request.who.sponsor];
   return linked(theirs, [account, ...(directory.reviewer(account)?.aliases ?? [])], directory);
 }
@@ -136,5 +173,7 @@ function same(a: string, b: string): boolean {
 
 /** Two spellings of one account must not become two persons; taking two for one only refuses more. */
 function fold(id: string): string {
-  return id.normalize('NFKC').toLowerCase();
+  return (ASCII.test(id) ? id : id.normalize('NFKC')).toLowerCase();
 }
+/** Normal already. Of each request and each reviewer it is asked again and again. */
+const ASCII = /^[\x20-\x7e]*$/;

@@ -2,13 +2,18 @@
 // is folded by the same function at run time and at start. Must never let a terminal state go on.
 import type { ApprovalEvent, Request, State } from './types.ts';
 
-/** What happens to a request that exists; a decision and an end are two columns each. */
+/** What happens to a request that exists; a decision is one column where it is the last that was needed, and another where it is not. */
 export const HAPPENINGS = [
   'held',
   'ticket',
   'impact',
+  'asked',
+  'answered',
+  'escalated',
+  'voted',
   'approve',
   'deny',
+  'broke_glass',
   'withdrawn',
   'expired',
   'released',
@@ -16,33 +21,52 @@ export const HAPPENINGS = [
   'failed',
   'outcome_unknown',
   'lapsed',
+  'reviewed',
 ] as const;
 export type Happening = (typeof HAPPENINGS)[number];
 
-export const LIFECYCLE: Readonly<Record<State, Readonly<Partial<Record<Happening, State>>>>> = {
-  open: {
-    held: 'open',
-    ticket: 'open',
-    impact: 'open',
+type Row = Readonly<Partial<Record<Happening, State>>>;
+
+/** What can happen while nobody has decided; `here` is the state itself. */
+function undecided(here: State): Row {
+  return {
+    held: here,
+    ticket: here,
+    impact: here,
+    asked: 'asked',
+    answered: 'open',
+    escalated: here,
+    voted: here,
     approve: 'approved',
     deny: 'denied',
+    broke_glass: 'approved',
     withdrawn: 'withdrawn',
     expired: 'expired',
-  },
+  };
+}
+
+export const LIFECYCLE: Readonly<Record<State, Row>> = {
+  open: undecided('open'),
+  asked: undecided('asked'),
   approved: { ticket: 'approved', impact: 'approved', released: 'released', lapsed: 'lapsed' },
   denied: {},
   expired: {},
   withdrawn: {},
-  released: { done: 'executed', failed: 'failed', outcome_unknown: 'outcome_unknown' },
-  executed: {},
-  failed: {},
-  outcome_unknown: {},
-  lapsed: {},
+  released: { done: 'executed', failed: 'failed', outcome_unknown: 'outcome_unknown', reviewed: 'released' },
+  executed: { reviewed: 'executed' },
+  failed: { reviewed: 'failed' },
+  outcome_unknown: { reviewed: 'outcome_unknown' },
+  lapsed: { reviewed: 'lapsed' },
 };
 
-/** Nothing can happen to it any more. */
+/** Nobody has decided it. */
+export function isUndecided(state: State): boolean {
+  return state === 'open' || state === 'asked';
+}
+
+/** It neither waits nor runs, and never will; somebody may still have to look at what it did. */
 export function isTerminal(state: State): boolean {
-  return Object.keys(LIFECYCLE[state]).length === 0;
+  return Object.keys(LIFECYCLE[state]).every((event) => event === 'reviewed');
 }
 
 /** The state after the event; undefined: illegal in this state. */
@@ -61,7 +85,10 @@ export function apply(request: Request | undefined, event: ApprovalEvent): Reque
   if (state === undefined) {
     throw new IllegalEvent(`${happening(event)} is illegal for request ${request.id}, which is ${request.state}`);
   }
-  const waits = state === 'open' || state === 'approved' ? {} : { wait_until: null };
+  if (event.type === 'reviewed' && request.broken_glass?.reviewed !== null) {
+    throw new IllegalEvent(`request ${request.id} was reviewed already, or needs no review`);
+  }
+  const waits = isUndecided(state) || state === 'approved' ? {} : { wait_until: null };
   return { ...request, ...waits, ...facts(request, event), state, updated: event.at };
 }
 
@@ -75,7 +102,8 @@ export function lifecycleTable(): string {
     '# The life of a request',
     '',
     'Printed from `src/approval/lifecycle.ts`. A row is a state, a column what happens; an empty cell is illegal.',
-    'A request begins as open. States with an empty row are final.',
+    'A request begins as open. `voted`: a decision after which more are needed, or that takes back an earlier one of the same person.',
+    'States with an empty row are final; `reviewed` closes what break-glass opened.',
     '',
     `| | ${HAPPENINGS.join(' | ')} |`,
     `|---|${HAPPENINGS.map(() => '---').join('|')}|`,
@@ -89,7 +117,7 @@ export function lifecycleTable(): string {
 function happening(event: Exclude<ApprovalEvent, { type: 'opened' }>): Happening {
   switch (event.type) {
     case 'decided':
-      return event.decision.decision;
+      return event.ends ? event.decision.decision : 'voted';
     case 'finished':
       return event.outcome.sqlstate === null ? 'done' : 'failed';
     default:
@@ -106,10 +134,34 @@ function facts(request: Request, event: Exclude<ApprovalEvent, { type: 'opened' 
       return { holds: 'ticket', wait_until: null };
     case 'impact':
       return { impact: event.impact };
-    case 'decided':
+    case 'asked':
+      return { said: [...request.said, event.said] };
+    case 'answered':
+      return { said: [...request.said, event.said], wait_until: event.wait_until };
+    case 'escalated':
+      return { escalated: event.at };
+    case 'decided': {
+      const { accounts, decision } = event.decision;
+      const past = [...accounts, ...event.void];
+      const earlier = request.decisions.map((one) =>
+        one.counts && past.includes(one.by) ? { ...one, counts: false } : one,
+      );
       return {
-        decisions: [...request.decisions, event.decision],
-        ...(event.decision.decision === 'approve' && { use_until: event.at + request.ask.use_within_ms }),
+        decisions: [...earlier, event.decision],
+        ...(event.ends && decision === 'approve' && { use_until: event.at + request.ask.use_within_ms }),
+      };
+    }
+    case 'broke_glass':
+      return {
+        broken_glass: { reason: event.reason, at: event.at, reviewed: null },
+        use_until: event.at + request.ask.use_within_ms,
+      };
+    case 'reviewed':
+      return {
+        broken_glass: request.broken_glass && {
+          ...request.broken_glass,
+          reviewed: { by: event.by, rationale: event.rationale, at: event.at },
+        },
       };
     case 'withdrawn':
       return { withdrawn: { by: event.by, reason: event.reason } };

@@ -5,6 +5,7 @@ import type { Ask, Where, Who } from '../policy/types.ts';
 
 export const STATES = [
   'open',
+  'asked',
   'approved',
   'denied',
   'expired',
@@ -31,6 +32,17 @@ export interface EarlierStatement {
   readonly at: number;
   /** Command tag or SQLSTATE. */
   readonly outcome: string;
+}
+
+/** A statement's normal form: all that can be told of it but the literals that are free (docs/permits.md). */
+export interface Pattern {
+  /** SHA-256 hex over the normal form. Never leaves the sealed text. */
+  readonly hash: string;
+  /** Half-open byte ranges of the text whose literals another statement of this pattern may have otherwise. */
+  readonly free: readonly (readonly [start: number, end: number])[];
+  /** 1-based numbers of the parameters that may have other values. */
+  readonly free_parameters: readonly number[];
+  readonly writes: boolean;
 }
 
 /** Of a result. */
@@ -68,20 +80,60 @@ export interface Held {
   /** Statements of the open transaction that it commits before it does anything (MySQL's DDL); 0: it commits none so. */
   readonly commits: number;
   readonly earlier: readonly EarlierStatement[];
+  /** What a permit for statements like this one would cover; null: its rule allows none, or it can have none. */
+  readonly pattern: Pattern | null;
   /** What the client has got already: the statement runs, and was stopped at a limit. Null: it has not run. */
   readonly passed: Passed | null;
+  /** The requester says that it cannot wait, and who may say so (reviewer groups as the policy names them). Null: it waits. */
+  readonly break_glass: { readonly reason: string; readonly of: readonly string[] } | null;
   /** SHA-256 hex of the statement's identity (digest.ts). Never leaves the sealed text. */
   readonly digest: string;
 }
 
 export interface Decision {
   readonly decision: 'approve' | 'deny';
+  /** 'holdpoint': the clock decided. */
   readonly by: string;
+  /** All accounts of that person, `by` among them: two of them are one voice. */
+  readonly accounts: readonly string[];
   /** The reviewer group (policy's name) it counts for; '' where any reviewer may. */
   readonly group: string;
+  /** All groups that it could count for: which one it does is worked out anew with every decision (quorum.ts). */
+  readonly groups: readonly string[];
+  /** Who is away and has named `by` to decide instead; null: `by` is a member itself. */
+  readonly instead_of: string | null;
+  /** False: its author thought better of it, or may not decide any more. */
+  readonly counts: boolean;
   readonly rationale: string;
   readonly channel: string;
   readonly at: number;
+  /** An approval of all that are like it, within these bounds; null: of this one. */
+  readonly permit: PermitTerms | null;
+}
+
+/** How far a permit goes. */
+export interface PermitTerms {
+  readonly for_ms: number;
+  readonly uses: number;
+  /** Of each use. */
+  readonly rows: number;
+}
+
+/** A question of a reviewer or the requester's answer to it. */
+export interface Said {
+  readonly kind: 'question' | 'answer';
+  readonly by: string;
+  readonly text: string;
+  readonly channel: string;
+  readonly at: number;
+}
+
+/** A person of the policy's break-glass group let it run and answers for it afterwards. */
+export interface BrokenGlass {
+  readonly reason: string;
+  readonly at: number;
+  /** Somebody else has looked at it. */
+  readonly reviewed: { readonly by: string; readonly rationale: string; readonly at: number } | null;
 }
 
 export interface Outcome {
@@ -108,6 +160,10 @@ export interface Request extends Held {
   /** When the last waiting connection gives up; null while nobody waits. */
   readonly wait_until: number | null;
   readonly decisions: readonly Decision[];
+  readonly said: readonly Said[];
+  /** When others were asked, too; null: they were not. */
+  readonly escalated: number | null;
+  readonly broken_glass: BrokenGlass | null;
   readonly withdrawn: { readonly by: string; readonly reason: string } | null;
   readonly outcome: Outcome | null;
   /** What it would touch, as the server estimated it after the request was opened; null: not known, or not yet. */
@@ -160,7 +216,34 @@ export type ApprovalEvent =
     }
   /** What the server says it would touch. It comes when it comes, and changes nothing that a decision is bound to. */
   | { readonly type: 'impact'; readonly at: number; readonly id: string; readonly impact: Impact }
-  | { readonly type: 'decided'; readonly at: number; readonly id: string; readonly decision: Decision }
+  | { readonly type: 'asked'; readonly at: number; readonly id: string; readonly said: Said }
+  /** `wait_until`: as of the request, from now on. */
+  | {
+      readonly type: 'answered';
+      readonly at: number;
+      readonly id: string;
+      readonly said: Said;
+      readonly wait_until: number | null;
+    }
+  /** Nobody decided in the time that the rule gives the first it asks. */
+  | { readonly type: 'escalated'; readonly at: number; readonly id: string }
+  /** `ends`: it is the last that was needed. `void`: whose earlier decisions do not count any more, as they may not decide. */
+  | {
+      readonly type: 'decided';
+      readonly at: number;
+      readonly id: string;
+      readonly decision: Decision;
+      readonly ends: boolean;
+      readonly void: readonly string[];
+    }
+  | { readonly type: 'broke_glass'; readonly at: number; readonly id: string; readonly reason: string }
+  | {
+      readonly type: 'reviewed';
+      readonly at: number;
+      readonly id: string;
+      readonly by: string;
+      readonly rationale: string;
+    }
   | {
       readonly type: 'withdrawn';
       readonly at: number;
@@ -177,10 +260,80 @@ export type ApprovalEvent =
 
 export type HoldEndWhy = 'waited-out' | 'cancelled' | 'disconnected' | 'overflow' | 'upstream-gone' | 'shutdown';
 
+/** A standing approval. Its state at a time is worked out from these (permits.ts). */
+export interface Permit extends PermitTerms {
+  /** As a request's, with PM- before it. */
+  readonly id: string;
+  /** The request whose approval made it. */
+  readonly request: string;
+  readonly pattern: Pattern;
+  /** Whose statements, from where, run as what, under which rule: all as in the request. */
+  readonly who: Who;
+  readonly where: Where;
+  readonly role: string;
+  readonly search_path: string;
+  readonly in_transaction: boolean;
+  readonly rule: string;
+  /** As the rule asked then: whom, and for how much at most. */
+  readonly ask: Ask;
+  readonly findings: readonly Finding[];
+  readonly shape: string;
+  /** The request's statement, latin1: the free literals stand in it as they were. */
+  readonly sql: string;
+  readonly by: readonly string[];
+  /** Who was away when some of these decided instead. */
+  readonly instead_of: readonly string[];
+  readonly rationale: readonly string[];
+  readonly granted: number;
+  readonly until: number;
+  /** How many uses there were. */
+  readonly taken: number;
+  /** The last of them, in order (permits.ts USES_KEPT_MAX); the log has all. */
+  readonly used: readonly PermitUse[];
+  readonly revoked: { readonly by: string; readonly reason: string; readonly at: number } | null;
+}
+
+export interface PermitUse {
+  /** Counts from 1. */
+  readonly use: number;
+  readonly session: string;
+  readonly at: number;
+  /** Null: it runs, or nobody can know. */
+  readonly outcome: Outcome | null;
+}
+
+export type PermitEvent =
+  | { readonly type: 'permit_granted'; readonly at: number; readonly permit: Permit }
+  /** Durable before the statement is sent. */
+  | {
+      readonly type: 'permit_used';
+      readonly at: number;
+      readonly id: string;
+      readonly use: number;
+      readonly session: string;
+      /** Commitment to the text lies beside it in the record. */
+      readonly sql: string;
+      readonly parameters: readonly Parameter[];
+    }
+  | {
+      readonly type: 'permit_use_ended';
+      readonly at: number;
+      readonly id: string;
+      readonly use: number;
+      readonly outcome: Outcome | null;
+    }
+  | {
+      readonly type: 'permit_revoked';
+      readonly at: number;
+      readonly id: string;
+      readonly by: string;
+      readonly reason: string;
+    };
+
 /** Where events become durable. Rejects when they can't be: then the event has not happened. */
 export interface Journal {
   /** Resolves with the audit sequence number once the record is on disk. */
-  append(event: ApprovalEvent): Promise<number>;
+  append(event: ApprovalEvent | PermitEvent): Promise<number>;
 }
 
 /** What identity answers, asked afresh at each decision. */
@@ -191,6 +344,8 @@ export interface Directory {
   eligible(groups: readonly string[]): readonly string[];
   /** Is this reviewer a member of the policy's reviewer group? */
   member(reviewer: Reviewer, group: string): boolean;
+  /** People who are away now and have named this one to decide instead. */
+  represents(id: string): readonly string[];
 }
 
 /** The desk: requests of this node, in memory, rebuilt from the log. */
@@ -198,9 +353,11 @@ export interface Desk {
   /**
    * A statement that must be held arrives: opens a request, attaches to the open one of the same digest, consumes an
    * approved ticket, or repeats an earlier denial. Durable before it resolves. Rejects when the journal does.
-   * `wait_ms` 0: a ticket at once.
+   * `wait_ms` 0: a ticket at once. `longest_ms`: no answer makes it wait longer than that.
    */
-  hold(held: Held, wait_ms: number): Promise<HoldResult>;
+  hold(held: Held, wait_ms: number, longest_ms?: number): Promise<HoldResult>;
+  /** Before a statement is sent: opens a request that waits for nobody, or finds it. */
+  ahead(held: Held): Promise<AheadResult>;
   /** Compare-and-set approved -> released, durable when it resolves true. False: somebody else used it, or it is not approved. */
   release(id: string, session: string): Promise<boolean>;
   /** What became of a released statement; null: we can't know. */
@@ -213,6 +370,16 @@ export interface Desk {
   /** Attaches what the server says it would touch, once, while it is open or waits to be used. False: too late. Rejects when the journal does. */
   impact(id: string, impact: Impact): Promise<boolean>;
   decide(input: DecideInput): Promise<DecideResult>;
+  /** A reviewer who may decide wants to know something first. The agent is told; it is no decision. */
+  ask(input: SayInput): Promise<DecideResult>;
+  /** The requester, an account linked to it, or its sponsor answers, asked or not. Refused: 'own' stands for "not yours". */
+  answer(input: SayInput): Promise<DecideResult>;
+  /** Closes the review of a statement that was run by break-glass: somebody else than whoever ran it, who may decide such statements. */
+  review(input: { readonly id: string; readonly by: string; readonly rationale: string }): Promise<DecideResult>;
+  /** The reviewers who are connected (`DeskOptions.present`) are others now. */
+  presence(): void;
+  /** How many may decide it now, and how many of them are connected. */
+  reach(id: string): { readonly eligible: number; readonly present: number };
   /** May this person decide this request, as identity knows both now? Undefined: no such request. */
   may(id: string, reviewer: string): May | undefined;
   /** `by`: the requester, its sponsor, or an account linked to either. */
@@ -235,18 +402,69 @@ export interface Desk {
   close(): Promise<void>;
 }
 
+/** Words on a request. */
+export interface SayInput {
+  readonly id: string;
+  readonly by: string;
+  readonly text: string;
+  readonly channel: string;
+}
+
+/** The standing approvals of this node, in memory, rebuilt from the log. The desk asks it before it opens a request. */
+export interface Permits {
+  /** One that covers it now, and has a use left; the oldest first. */
+  match(held: Held): Permit | undefined;
+  /** Takes one use, durably; null: it was used up, revoked or ended meanwhile. Rejects when the journal does. */
+  use(id: string, held: Held): Promise<PermitUse | null>;
+  /** What became of it; null: nobody can know. */
+  useEnded(id: string, use: number, outcome: Outcome | null): Promise<void>;
+  /** Of an approved request, on the terms that all its approvals share. Durable when it resolves. */
+  grant(request: Request, terms: PermitTerms): Promise<Permit>;
+  /** By an admin, a reviewer who could have granted it, the requester, its sponsor, or an account linked to either; statements that run under it are stopped. */
+  revoke(
+    id: string,
+    by: string,
+    reason: string,
+  ): Promise<'ok' | 'unknown' | 'not-yours' | { readonly already: PermitState }>;
+  /** Calls back once when it is revoked; the returned function forgets it. */
+  onRevoked(id: string, callback: (by: string) => void): () => void;
+  state(permit: Permit): PermitState;
+  get(id: string): Permit | undefined;
+  /** Newest first. */
+  list(filter?: { readonly state?: PermitState | 'all'; readonly requester?: string }): readonly Permit[];
+  subscribe(listener: (seq: number, event: PermitEvent, permit: Permit) => void): () => void;
+  /** In the order of the log; call it before the desk's. */
+  restore(events: Iterable<{ readonly seq: number; readonly event: PermitEvent }>): void;
+}
+
+export type PermitState = 'in-force' | 'used-up' | 'ended' | 'revoked';
+
 export type HoldResult =
   | { readonly type: 'waiting'; readonly request: Request; readonly attached: boolean; readonly hold: Hold }
   /** An approved ticket: released, durably; run it now, once. */
   | { readonly type: 'run'; readonly request: Request }
+  /** A permit covers it: the use is on record; run it now, and return no more rows than it says. */
+  | { readonly type: 'permitted'; readonly permit: Permit; readonly use: number }
   /** wait was 0: pending at once. */
   | { readonly type: 'pending'; readonly request: Request }
   /** This statement was denied already and the denial still stands. */
   | { readonly type: 'denied'; readonly request: Request }
   /** ZH006: approved for other circumstances; `why` ends the sentence "approved for other circumstances: ...". */
   | { readonly type: 'lapsed'; readonly request: Request; readonly why: string }
-  /** ZH005: nobody answers for the principal. 54000: too many open requests. 42501: a reason is required and missing. */
-  | { readonly type: 'refused'; readonly why: 'unsponsored' | 'too-many' | 'reason-required'; readonly limit?: number };
+  /** ZH005: nobody answers for the principal. 54000: too many open requests. 42501: a reason is missing, or break-glass is for others. */
+  | {
+      readonly type: 'refused';
+      readonly why: 'unsponsored' | 'too-many' | 'reason-required' | 'no-break-glass';
+      readonly limit?: number;
+    };
+
+/** Of asking before a statement is sent; words as in HoldResult. */
+export type AheadResult =
+  /** A permit covers it. */
+  | { readonly type: 'needs-none' }
+  /** Open, or approved already. */
+  | { readonly type: 'pending'; readonly request: Request }
+  | Extract<HoldResult, { type: 'denied' | 'refused' }>;
 
 /** One connection waiting. */
 export interface Hold {
@@ -259,6 +477,10 @@ export interface Hold {
   end(why: HoldEndWhy): Promise<void>;
   /** The request as it is now. */
   request(): Request;
+  /** A word for the client that waits: a question, or that its wait is longer now. Set by whoever tells the client; at most one. */
+  onSaid: ((said: Said, request: Request) => void) | null;
+  /** When this connection gives up, ms since the epoch: an answer puts it off, once. */
+  until(): number;
 }
 
 export type HoldEnd =
@@ -274,7 +496,14 @@ export type HoldEnd =
 
 /** Separation of duty's answer; `text` is the exact sentence for the reviewer. */
 export type May =
-  | { readonly may: true; readonly group: string }
+  | {
+      readonly may: true;
+      readonly accounts: readonly string[];
+      /** The first of `groups`; '' where any reviewer may. */
+      readonly group: string;
+      readonly groups: readonly string[];
+      readonly instead_of: string | null;
+    }
   | {
       readonly may: false;
       readonly why: Extract<DecideRefusal, 'own' | 'linked' | 'not-a-reviewer' | 'wrong-group'>;
@@ -290,6 +519,8 @@ export interface DecideInput {
   readonly revision: number;
   readonly rationale: string;
   readonly channel: string;
+  /** With an approval: of all that are like it. */
+  readonly permit?: PermitTerms | undefined;
 }
 
 /** Why a decision was not counted. `text` is the exact sentence for the reviewer. */
@@ -303,6 +534,10 @@ export type DecideRefusal =
   | 'changed'
   | 'rationale-missing'
   | 'rationale-too-long'
+  /** Its rule allows none, or none that wide. */
+  | 'permit-refused'
+  /** Its rule wants the console. */
+  | 'wrong-channel'
   | 'not-recorded';
 export type DecideResult =
   | { readonly type: 'counted'; readonly request: Request }

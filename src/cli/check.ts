@@ -10,12 +10,15 @@ import {
   ConfigError,
   isLoopback,
   loadConfig,
+  OBSERVING,
   type MysqlConfig,
   type PostgresConfig,
 } from '../config/config.ts';
 import { openUsers } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
+import { red } from '../telemetry/colour.ts';
+import { tooFew } from './enough.ts';
 import { EXIT } from './failure.ts';
 import type { Deps, MysqlLook } from './ports.ts';
 
@@ -88,10 +91,13 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
   }
   return [
     { level: 'ok', about: 'config', text: path },
+    ...modeOf(config),
     ...(await policy(config)),
     ...(await users(config)),
+    ...(await quorums(config)),
     ...(await data(config)),
     ...exposure(config),
+    ...webhooks(config),
     ...(
       await Promise.all([
         ...config.postgres.map((listener) => server(listener, config.identity.users)),
@@ -99,6 +105,10 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
       ])
     ).flat(),
   ];
+}
+
+function modeOf(config: Config): Finding[] {
+  return config.mode === 'observe' ? [{ level: 'warn', about: 'mode', text: OBSERVING }] : [];
 }
 
 async function policy(config: Config): Promise<Finding[]> {
@@ -154,6 +164,15 @@ async function users(config: Config): Promise<Finding[]> {
   }
 }
 
+/** What is wrong with either file is told by the two before. */
+async function quorums(config: Config): Promise<Finding[]> {
+  const loaded = await loadPolicy(config.policy);
+  const file = await openUsers(config.identity.users).catch(() => null);
+  file?.close();
+  if ('errors' in loaded || !file?.current().all.some(({ roles }) => roles.includes('reviewer'))) return [];
+  return tooFew(loaded.policy, file.current()).map((text) => ({ level: 'warn', about: 'policy', text }));
+}
+
 async function data(config: Config): Promise<Finding[]> {
   try {
     const there = await stat(config.data).catch(() => null);
@@ -196,6 +215,15 @@ function exposure(config: Config): Finding[] {
       text: `reviewers sign in at ${listen.host}:${listen.port} without TLS; set tls, or put an https proxy before it and set url`,
     },
   ];
+}
+
+/** Nothing is sent to try them: receivers act on what they get. */
+function webhooks({ chat }: Config): Finding[] {
+  return chat.webhooks.map(({ name, url, events, text }) => ({
+    level: 'ok',
+    about: 'webhooks',
+    text: `${name} gets ${events.includes('*') ? 'all events' : events.join(', ')} at ${new URL(url).origin}${text ? ', with statements and parameters' : ''}; not tried`,
+  }));
 }
 
 const RELAY =
@@ -455,5 +483,6 @@ function message(error: unknown): string {
 }
 
 function line({ level, about, text }: Finding): string {
-  return `${level.padEnd(4)}  ${about.padEnd(8)}  ${text}\n`;
+  const plain = `${level.padEnd(4)}  ${about.padEnd(8)}  ${text}`;
+  return `${level === 'fail' || about === 'mode' ? red(plain) : plain}\n`;
 }

@@ -2,10 +2,13 @@
 // finding. A statement's text is another's words: control and invisible characters are shown by name, never sent to the terminal.
 import type { Explanation } from '../policy/judge.ts';
 import type { Limit } from '../policy/types.ts';
+import { askLines, needs } from '../policy/words.ts';
 import type { Analysis, AnalysisError, Finding } from '../sql/findings.ts';
 
 /** The object of one JSON line, with its fields in the documented order. */
-export function explanationJson(id: unknown, analysis: Analysis, { verdict, rule, limits }: Explanation): unknown {
+export function explanationJson(id: unknown, analysis: Analysis, explained: Explanation): unknown {
+  const { verdict, rule } = explained;
+  const limits = limitsOf(explained);
   const { reads, writes, functions, statements, findings, error } = analysis;
   return {
     id,
@@ -49,9 +52,10 @@ export function explanationText(
   explained: Explanation,
   rules: readonly string[],
 ): string {
-  const { verdict, rule, message, findings, ask, limits, observed, excepted, failed, matched } = explained;
+  const { verdict, rule, message, findings, ask, observed, excepted, failed, matched } = explained;
+  const limits = limitsOf(explained);
   const others = matched.filter(
-    (id) => id !== rule && !observed.includes(id) && !limits.some((limit) => limit.rule === id),
+    (id) => id !== rule && !observed.some((one) => one.rule === id) && !limits.some((limit) => limit.rule === id),
   );
   const silent = rules.filter((id) => !matched.includes(id) && !excepted.includes(id));
   const shown = verdict === 'allow' ? [] : findings.map((index) => analysis.findings[index]!);
@@ -64,16 +68,14 @@ export function explanationText(
   ];
   if (verdict === 'allow' && analysis.findings.length > 0)
     lines.push(`found      ${[...new Set(analysis.findings.map(described))].join('\n           ')}`);
-  if (ask) {
-    const wait = ask.wait_ms === null ? '' : `, the connection waits ${ask.wait_ms / 1000} s`;
-    lines.push(
-      `asks       ${ask.of.length === 0 ? 'any reviewer' : ask.of.join(' or ')}, within ${ask.deadline_ms / 60_000} min${wait}`,
-    );
-  }
+  if (ask) lines.push(`asks       ${askLines(ask).join('\n           ')}`);
   for (const limit of limits) lines.push(`limit      ${limited(limit)}`);
   if (others.length > 0) lines.push(`also       ${others.join(', ')}`);
   if (excepted.length > 0) lines.push(`excepted   ${excepted.join(', ')} (unless)`);
-  if (observed.length > 0) lines.push(`observed   ${observed.join(', ')}: recorded, not enforced`);
+  if (observed.length > 0)
+    lines.push(
+      `observed   ${observed.map((one) => `${one.rule} (${one.verdict})`).join(', ')}: recorded, not enforced`,
+    );
   if (failed.length > 0)
     lines.push(
       `failed     ${failed.join(', ')}: an expression could not be evaluated, which counts against the statement`,
@@ -82,8 +84,13 @@ export function explanationText(
   return lines.join('\n');
 }
 
-/** "10000 rows or 10485760 bytes in a result, then hold, by rule bulk-read". */
-function limited({ rule, rows, bytes, per_ms, verdict: at_cap, observe, counts_only, withholds }: Limit): string {
+/** Those of what is held are for a permit: what a person lets through runs to its end. */
+function limitsOf({ verdict, limits }: Explanation): readonly Limit[] {
+  return verdict === 'allow' ? limits : [];
+}
+
+/** "10000 rows or 10485760 bytes in a result, then hold for any reviewer, by rule bulk-read". */
+function limited({ rule, rows, bytes, per_ms, verdict: at_cap, ask, observe, counts_only, withholds }: Limit): string {
   const caps = [...(rows === null ? [] : [`${rows} rows`]), ...(bytes === null ? [] : [`${bytes} bytes`])].join(' or ');
   const scope = per_ms === null ? 'in a result' : `of this principal in ${per_ms / 1000} s`;
   const what = counts_only
@@ -92,7 +99,9 @@ function limited({ rule, rows, bytes, per_ms, verdict: at_cap, observe, counts_o
       ? 'recorded only'
       : withholds
         ? 'then the rest of its rows is withheld: it writes'
-        : `then ${at_cap}`;
+        : at_cap === 'hold'
+          ? `then hold for ${needs(ask)}`
+          : `then ${at_cap}`;
   return `${caps} ${scope}, ${what}, by rule ${rule}`;
 }
 

@@ -40,6 +40,11 @@ identity:
 audit:
   allowed: async                  # sync: also an allowed statement waits until its record is durable
 
+# What happens, posted to other systems, signed: docs/webhooks.md
+# chat: {webhooks: [{name: pager, url: https://hooks.example/holdpoint, secret: "\${PAGER_SECRET}"}]}
+
+# mode: observe                   # record what would be held or denied, and let it run
+
 # limits: {held_bytes_max: 65536} # all of them, with units and defaults: docs/generated/limits.md
 `;
 

@@ -7,6 +7,7 @@ import { type Engine, runExamples } from '../policy/examples.ts';
 import { type LoadedPolicy, loadPolicy } from '../policy/load.ts';
 import { formatPolicyError } from '../policy/source.ts';
 import type { PolicyError, PolicyQuestion } from '../policy/types.ts';
+import { askLines } from '../policy/words.ts';
 import { analyseWithSession, type Explained, type ExplainedSession } from '../sql/explain.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { analyseMysqlWithSession } from '../sql/mysql/explain.ts';
@@ -101,16 +102,19 @@ async function check(io: Io, file: string, json: boolean): Promise<void> {
   const result = await loadPolicy(file);
   const [errors, warnings] = 'errors' in result ? [result.errors, []] : [[], result.warnings];
   if (errors.length > 0) process.exitCode = EXIT.failed;
+  const asks = 'policy' in result ? result.policy.asks.map(({ rule, ask }) => ({ rule, asks: askLines(ask) })) : [];
   if (json) {
-    const loaded = 'policy' in result ? { rules: result.policy.rules, hash: result.policy.hash } : {};
+    const loaded = 'policy' in result ? { rules: result.policy.rules, hash: result.policy.hash, asks } : {};
     await io.write(`${JSON.stringify({ ok: errors.length === 0, path: file, ...loaded, errors, warnings })}\n`);
     return;
   }
   for (const error of errors) io.complain(formatPolicyError(error));
   for (const warning of warnings)
     io.complain(formatPolicyError({ ...warning, message: `warning: ${warning.message}` }));
-  if ('policy' in result)
-    await io.write(`${file}: ${result.policy.rules} rules, hash ${result.policy.hash.slice(0, 8)}\n`);
+  if (!('policy' in result)) return;
+  await io.write(`${file}: ${result.policy.rules} rules, hash ${result.policy.hash.slice(0, 8)}\n`);
+  for (const { rule, asks: lines } of asks)
+    await io.write(`  ${rule.padEnd(22)}asks ${lines.join(`\n${' '.repeat(2 + 22 + 5)}`)}\n`);
 }
 
 async function test(io: Io, file: string, json: boolean): Promise<void> {
@@ -123,8 +127,9 @@ async function test(io: Io, file: string, json: boolean): Promise<void> {
   );
   const count = (outcome: string) => results.filter((result) => result.outcome === outcome).length;
   for (const { path, ...result } of results) {
-    const { outcome, rule, expected, engine, sql } = result;
-    const row = `${outcome.padEnd(8)}${rule.padEnd(22)}${expected.padEnd(8)}${engine.padEnd(10)}${oneLine(sql)}`;
+    const { outcome, rule, expected, engine, sql, asks } = result;
+    const who = asks === '' ? '' : `  [${asks}]`;
+    const row = `${outcome.padEnd(8)}${rule.padEnd(22)}${expected.padEnd(8)}${engine.padEnd(10)}${oneLine(sql)}${who}`;
     await io.write(json ? `${JSON.stringify(result)}\n` : `${row}\n`);
     if (outcome === 'failed') io.complain(formatPolicyError(policy.error(path, result.detail)));
   }

@@ -1,17 +1,24 @@
 // The command line as a whole: which commands there are, and how each ends. One file per command; this one only lists them.
 import { Command } from 'commander';
 import { checkCommand } from './check.ts';
+import { completionCommand } from './completion.ts';
 import { approveCommand, denyCommand } from './decide.ts';
 import { EXIT, faultText } from './failure.ts';
 import { initCommand } from './init.ts';
 import { loginCommand } from './login.ts';
+import { permitsCommand } from './permits.ts';
 import { policyCommand } from './policy.ts';
 import type { Deps } from './ports.ts';
 import { requestsCommand } from './requests.ts';
+import { reviewCommand } from './review/command.ts';
+import { sayCommands } from './say.ts';
 import { serveCommand } from './serve.ts';
+import { sessionsCommand } from './sessions.ts';
 import { startCommand } from './start.ts';
 import { userCommand } from './user.ts';
 import { VERSION } from './version.ts';
+import { tokenCommand, whoamiCommand } from './whoami.ts';
+import { webhooksCommand } from './webhooks.ts';
 
 /** Runs the command that the arguments name; sets process.exitCode. `argv` as in process.argv. */
 export async function runProgram(deps: Deps, argv: readonly string[] = process.argv): Promise<void> {
@@ -40,10 +47,18 @@ export function createProgram(deps: Deps): Command {
     serveCommand(deps),
     userCommand(),
     loginCommand(),
+    whoamiCommand(),
+    reviewCommand(),
     requestsCommand(),
     approveCommand(),
     denyCommand(),
+    ...sayCommands(),
+    permitsCommand(),
+    sessionsCommand(),
+    tokenCommand(),
+    completionCommand(() => program),
     policyCommand(),
+    webhooksCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   return withUsageStatus(program);

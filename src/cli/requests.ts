@@ -1,10 +1,12 @@
-// `holdpoint requests`: what waits, or waited, for a decision. Lists words that the server has spelled out; prints no raw
-// statement unless asked for JSON.
+// `holdpoint requests`: what waits, or waited, for a decision, once or as it happens. Lists words that the server has spelled out;
+// prints no raw statement unless asked for JSON.
 import { Command, Option } from 'commander';
-import type { RequestView } from '../review/client.ts';
+import { LIST_STATES } from '../review/bodies.ts';
+import type { RequestView, ReviewClient } from '../review/client.ts';
+import { isOpen } from './review/state.ts';
 import { REVIEW_EXIT_HELP, signedIn, stateWords, told } from './reviewer.ts';
 
-type State = 'open' | 'decided' | 'all';
+type State = (typeof LIST_STATES)[number];
 
 /** Colour is optional: shape and word carry the risk. */
 const SHAPES = { critical: '■ Critical', high: '▲ High', medium: '◆ Medium', low: '○ Low' } as const;
@@ -13,16 +15,32 @@ const RANK = { critical: 0, high: 1, medium: 2, low: 3 } as const;
 export function requestsCommand(): Command {
   return new Command('requests')
     .description('list requests, riskiest first')
-    .addOption(new Option('--state <state>', 'which ones').choices(['open', 'decided', 'all']).default('open'))
+    .addOption(new Option('--state <state>', 'which ones').choices(LIST_STATES).default('open'))
     .option('--json', 'one JSON array, as the API has them')
+    .option(
+      '--watch',
+      'follow what happens: one JSON line for each message of the stream, and for each time that it is lost',
+    )
     .addHelpText('after', REVIEW_EXIT_HELP)
-    .action(async (options: { readonly state: State; readonly json?: boolean }) => {
+    .action(async (options: { readonly state: State; readonly json?: boolean; readonly watch?: true }) => {
       const { client } = await signedIn();
+      if (options.watch) return told(watch(client));
       const { requests } = await told(client.list({ state: options.state }));
       process.stdout.write(
         options.json === true ? `${JSON.stringify(requests, null, 2)}\n` : listed(requests, options.state, Date.now()),
       );
     });
+}
+
+/** Until the reader goes, or a signal ends it. Signs of life are no news. */
+async function watch(client: ReviewClient): Promise<void> {
+  const over = new AbortController();
+  process.stdout.on('error', () => over.abort());
+  for await (const message of client.follow({ signal: over.signal })) {
+    if (message.type === 'health') continue;
+    if (!process.stdout.write(`${JSON.stringify(message)}\n`))
+      await new Promise((resolve) => process.stdout.once('drain', resolve).once('error', resolve));
+  }
 }
 
 export function listed(requests: readonly RequestView[], state: State, now: number): string {
@@ -32,7 +50,7 @@ export function listed(requests: readonly RequestView[], state: State, now: numb
 }
 
 function lines(request: RequestView, now: number): string {
-  const open = request.state === 'open';
+  const open = isOpen(request);
   const end = open ? `ends in ${clock(request.deadline - now)}` : request.state;
   const who = `${request.who.id}${request.who.sponsor ? `, for ${request.who.sponsor}` : ''}, on ${request.where.database}`;
   const note = open && !request.can_decide.may ? `: ${request.can_decide.text}` : '';
@@ -49,7 +67,7 @@ function lines(request: RequestView, now: number): string {
 
 /** What it would touch, estimated; nothing while nobody knows. */
 function impactLines({ impact, state }: RequestView): string[] {
-  if (!impact || state !== 'open') return [];
+  if (!impact || (state !== 'open' && state !== 'asked')) return [];
   return [
     ...impact.facts.map(({ term, lines: rest }) => `${term}: ${rest.map((line) => line.main + line.rest).join('; ')}`),
     ...impact.notes,

@@ -37,18 +37,29 @@ export async function storeToken(stored: StoredToken): Promise<string> {
   return path;
 }
 
-/** The client of whoever logged in last. */
-export async function signedIn(): Promise<{ readonly client: ReviewClient; readonly stored: StoredToken }> {
+/** The client of whoever logged in last; of an agent where HOLDPOINT_TOKEN (and HOLDPOINT_URL) say so. */
+export async function signedIn(): Promise<{ readonly client: ReviewClient; readonly url: string }> {
+  const token = process.env['HOLDPOINT_TOKEN'] ?? '';
+  if (token !== '') {
+    const url = process.env['HOLDPOINT_URL'] || DEFAULT_URL;
+    if (!URL.canParse(url)) throw new Failure('HOLDPOINT_URL wants http://host:port or https://host', EXIT.usage);
+    return { client: reviewClient(url, token), url };
+  }
   const text = await readFile(tokenPath(), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') throw new Failure('Not logged in. Run: holdpoint login');
     throw error;
   });
   const stored = JSON.parse(text) as StoredToken;
   if (stored.expires < Date.now()) throw new Failure('The login has ended after its 12 hours. Run: holdpoint login');
-  return { client: reviewClient(stored.url, stored.token), stored };
+  return { client: reviewClient(stored.url, stored.token), url: stored.url };
 }
 
 const EXITS: Readonly<Record<string, number>> = {
+  'not-yours': REVIEW_EXIT.notYours,
+  'not-your-agent': REVIEW_EXIT.notYours,
+  'not-for-agents': REVIEW_EXIT.notYours,
+  'wrong-channel': REVIEW_EXIT.notYours,
+  ended: REVIEW_EXIT.decided,
   'no-role': REVIEW_EXIT.notYours,
   'not-a-person': REVIEW_EXIT.notYours,
   own: REVIEW_EXIT.notYours,
@@ -81,8 +92,6 @@ function cause(error: Unreachable): string {
 
 /** "executed", "approved 1 of 2": one word or three for lists. */
 export function stateWords(request: RequestView): string {
-  const approvals = request.decisions.filter((decision) => decision.decision === 'approve').length;
-  return request.state === 'open' && request.ask.count > 1
-    ? `open, ${approvals} of ${request.ask.count}`
-    : request.state;
+  const { state, approvals, needed } = request;
+  return (state === 'open' || state === 'asked') && needed > 1 ? `${state}, ${approvals.length} of ${needed}` : state;
 }

@@ -8,10 +8,11 @@ import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
-import { type Config, loadConfig } from '../config/config.ts';
+import { type Config, loadConfig, OBSERVING } from '../config/config.ts';
 import { addMysql } from '../identity/edit.ts';
 import { makeScramVerifier } from '../identity/scram.ts';
 import type { Guard } from '../review/ports.ts';
+import { red } from '../telemetry/colour.ts';
 import { createLog } from '../telemetry/log.ts';
 import { check } from './check.ts';
 import { banner, type Mysql, mysqlAddress, mysqlCommand } from './demo/banner.ts';
@@ -24,6 +25,7 @@ import { VERSION } from './version.ts';
 
 interface StartOptions {
   readonly data: string;
+  readonly observe?: true;
   readonly upstream?: string;
   readonly mysqlUpstream?: string;
   readonly port: number;
@@ -85,6 +87,7 @@ export function startCommand(deps: Deps): Command {
     .description('try it: gateway, console and a PostgreSQL with sample data on this machine')
     .option('--upstream <url>', 'guard this server instead of the sample one: postgres://user:password@host:5432/db')
     .option('--mysql-upstream <url>', 'guard this server too, MySQL or MariaDB: mysql://user:password@host:3306/db')
+    .option('--observe', 'hold and deny nothing; record what would be')
     .option('--data <folder>', 'where everything is kept; a second start finds it', 'data')
     .option('--port <number>', "the agent's port; the next free one if it is taken", port, 6432)
     .option('--mysql-port <number>', 'the one before --mysql-upstream, likewise', port, 6033)
@@ -145,6 +148,7 @@ async function start(deps: Deps, options: StartOptions): Promise<void> {
           grace: `${running.review.url}/in/${running.oneTime('grace')}`,
           ada: `${running.review.url}/in/${running.oneTime('ada')}`,
           sample: upstream.sample,
+          observing: config.mode === 'observe' ? red(OBSERVING) : null,
           notes,
         }),
       );
@@ -269,6 +273,7 @@ async function configure(
         : [{ name: NAME.mysql, listen: await local(options.mysqlPort), ...(await guarded(at.dir, mysql, MYSQL)) }],
     review: { listen: await local(options.consolePort) },
     identity: { users: 'users.yaml' },
+    mode: options.observe ? 'observe' : 'enforce',
   });
   const file = join(at.dir, 'holdpoint.yaml');
   await writeFile(file, `# Written anew by each 'holdpoint start'.\n${text}`, { mode: 0o600 });

@@ -1,4 +1,4 @@
-// `holdpoint user add|passwd|list`: users.yaml by hand without an editor. Must never echo a password, take one as an argument
+// `holdpoint user add|passwd|away|list`: users.yaml by hand without an editor. Must never echo a password, take one as an argument
 // (other users of the machine can read those), or print one that it did not make.
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
@@ -6,8 +6,8 @@ import { text as readAll } from 'node:stream/consumers';
 import { Writable } from 'node:stream';
 import { Command, Option } from 'commander';
 import { loadUsersPath } from '../config/config.ts';
-import { addUser, describeUser, EditError, readUsers, setPassword } from '../identity/edit.ts';
-import { Failure } from './failure.ts';
+import { addUser, describeUser, EditError, readUsers, setAway, setPassword } from '../identity/edit.ts';
+import { EXIT, Failure } from './failure.ts';
 
 interface FileOptions {
   readonly config: string;
@@ -24,6 +24,12 @@ interface AddOptions extends FileOptions, PasswordOptions {
   readonly sponsor?: string;
   readonly role: readonly string[];
   readonly group: readonly string[];
+}
+
+interface AwayOptions extends FileOptions {
+  readonly instead?: string;
+  readonly until?: string;
+  readonly back?: boolean;
 }
 
 export function userCommand(): Command {
@@ -54,6 +60,22 @@ export function userCommand(): Command {
       process.stdout.write(`The password of ${id} is replaced.${tell}\n`);
     });
 
+  withFile(command.command('away'))
+    .description('out of office: who decides instead of a reviewer, and until when')
+    .argument('<id>')
+    .addOption(new Option('--instead <id>', 'a reviewer; nobody may decide more because of it than both may'))
+    .addOption(new Option('--until <time>', 'such as 2026-12-24 or 2026-12-24T08:00:00Z'))
+    .addOption(new Option('--back', 'not away any more').conflicts(['instead', 'until']))
+    .action(async (id: string, options: AwayOptions) => {
+      const away = options.back === true ? null : awayOf(options);
+      await told(setAway(await usersPath(options), id, away));
+      process.stdout.write(
+        away === null
+          ? `${id} is back.\n`
+          : `${away.instead} may decide instead of ${id} until ${new Date(away.until).toISOString()}.\n`,
+      );
+    });
+
   withFile(command.command('list'))
     .description('list users, without any form of a password')
     .option('--json', 'one JSON array')
@@ -63,6 +85,13 @@ export function userCommand(): Command {
     });
 
   return command;
+}
+
+function awayOf({ instead, until }: AwayOptions): { readonly instead: string; readonly until: number } {
+  const at = Date.parse(until ?? '');
+  if (instead === undefined || !(at > Date.now()))
+    throw new Failure('--instead names a reviewer and --until a time to come, or --back ends it', EXIT.usage);
+  return { instead, until: at };
 }
 
 function withFile(command: Command): Command {

@@ -76,6 +76,7 @@ const begin = async (client: MysqlClient, listener: string, gate: Gate, { config
       engine: upstream.server.engine,
       server_version: upstream.server.version,
       server_pid: upstream.threadId,
+      end: (text) => session.close(text),
     },
     session.facts,
   );

@@ -4,6 +4,12 @@ import type { Log, RequestLine } from '../telemetry/log.ts';
 
 /** A line for who runs it: what was held, decided and run. */
 export const tellOperator = (log: Log, event: ApprovalEvent, request: Request): void => {
+  if (event.type === 'broke_glass') {
+    const { id, who, rule, where } = request;
+    log.warn(
+      `BREAK-GLASS: ${who.id} RUNS REQUEST ${id} ON ${where.upstream} WITHOUT APPROVAL (rule ${rule}); somebody else must review it`,
+    );
+  }
   const line = operatorLine(event, request);
   if (line) log.info(line);
 };
@@ -39,6 +45,11 @@ const operatorLine = (event: ApprovalEvent, request: Request): RequestLine | nul
     case 'outcome_unknown':
     case 'lapsed':
     case 'impact':
+    case 'asked':
+    case 'answered':
+    case 'escalated':
+    case 'broke_glass':
+    case 'reviewed':
       return null;
   }
 };

@@ -51,6 +51,24 @@ export interface MysqlConfig
   readonly allow_untested_version: boolean;
 }
 
+/** Where events are posted. */
+export interface WebhookConfig {
+  readonly name: string;
+  readonly url: string;
+  /** One, or two while one is replaced by the other: `whsec_` and base64, or a text that is the key itself. Never printed. */
+  readonly secret: readonly string[];
+  /** Patterns: request.opened, request.*, *. */
+  readonly events: readonly string[];
+  /** The receiver may be on this machine or a private network. */
+  readonly allow_private: boolean;
+  /** PEM text; null: the system's authorities. */
+  readonly ca: string | null;
+  /** With the statement, its parameters and the agent's reason. */
+  readonly text: boolean;
+  /** With what reviewers and agents say. */
+  readonly words: boolean;
+}
+
 export interface Config {
   /** Absolute path of the file it came from. */
   readonly path: string;
@@ -72,10 +90,15 @@ export interface Config {
     readonly unsponsored: 'refuse' | 'allow';
   };
   readonly audit: { readonly allowed: 'async' | 'sync' };
+  readonly chat: { readonly webhooks: readonly WebhookConfig[] };
   readonly store: 'memory';
-  readonly mode: 'enforce';
+  /** observe: the policy is recorded, not enforced. */
+  readonly mode: 'enforce' | 'observe';
   readonly limits: Limits;
 }
+
+/** What is said of `mode: observe` wherever somebody could think that the policy is enforced. */
+export const OBSERVING = 'mode: observe. Nothing is held or denied by policy: what it would stop runs, and is recorded';
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';

@@ -109,6 +109,12 @@ export const LIMITS = {
     max: 10_000,
     text: 'Approval requests one principal may have open; the next held statement gets 54000.',
   },
+  decisions_per_minute_max: {
+    default: 120,
+    min: 1,
+    max: 1_000_000,
+    text: 'Decisions of one reviewer over all their sessions; the next is refused until the minute is over.',
+  },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof LIMITS;

@@ -75,7 +75,11 @@ export function hostPort(text: string, fallback: number | null): { readonly host
 }
 
 function secret(text: string, sources: Sources): string {
-  if (!text.startsWith('file:')) return decode(text, sources);
+  return text.startsWith('file:') ? secretFile(text, sources) : decode(text, sources);
+}
+
+/** The content of the file that `file:<path>` names, without the newline at its end. Throws BadReference. */
+export function secretFile(text: string, sources: Sources): string {
   const path = resolve(sources.dir, expand(text.slice('file:'.length), sources));
   try {
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '');

@@ -5,13 +5,14 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LIMITS, type LimitName, type Limits } from './limits.ts';
 import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstreamAddress } from './references.ts';
+import { webhooksSchema } from './webhooks.ts';
 
 /** Parts of the design that this release does not have. A file that names one is refused with 'not in this release'. */
 export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; readonly value?: string }[] = [
-  { path: ['chat'] },
+  { path: ['chat', 'slack'] },
+  { path: ['chat', 'teams'] },
   { path: ['metrics'] },
   { path: ['store'], value: 'postgres' },
-  { path: ['mode'], value: 'observe' },
   { path: ['identity', 'ldap'] },
   { path: ['identity', 'oidc'] },
   { path: ['identity', 'jwt'] },
@@ -123,8 +124,16 @@ export function configSchema(sources: Sources) {
           .describe('sync: an allowed statement also waits until its record is durable'),
       })
       .default({ allowed: 'async' }),
+    chat: z
+      .strictObject({
+        webhooks: webhooksSchema({ sources, pem, using }).default([]).describe('where events are posted'),
+      })
+      .default({ webhooks: [] }),
     store: z.literal('memory').default('memory'),
-    mode: z.literal('enforce').default('enforce'),
+    mode: z
+      .enum(['enforce', 'observe'])
+      .default('enforce')
+      .describe('observe: what would be held or denied by policy is recorded as that, and runs'),
     limits: limits(),
   });
 }
@@ -141,8 +150,8 @@ function limits() {
 }
 
 /** A transformation whose BadReference becomes an issue at the value it was found in. */
-function using<T>(read: (value: string) => T) {
-  return (value: string, context: z.RefinementCtx): T => {
+function using<V, T>(read: (value: V) => T) {
+  return (value: V, context: z.RefinementCtx): T => {
     try {
       return read(value);
     } catch (error) {

@@ -1,5 +1,6 @@
 // The page's calls to the reviewers' API. A refusal is a value; a thrown error means that nobody knows what happened.
-import type { DecisionBody, ListView, MeView, ProblemView, RequestView } from '../review/schemas.ts';
+import type { DecisionBody } from '../review/bodies.ts';
+import type { DoorView, ListView, MeView, ProblemView, RequestView } from '../review/schemas.ts';
 
 export type Answer<T> =
   | { readonly ok: true; readonly value: T }
@@ -34,12 +35,14 @@ export function why(problem: ProblemView): string {
 
 export const api = {
   me: () => call<MeView>('GET', '/api/me'),
-  door: () => call<{ environment: string; signed_in: boolean }>('GET', '/api/door'),
+  door: () => call<DoorView>('GET', '/api/door'),
   login: (user: string, password: string) => call<MeView>('POST', '/api/login', null, { user, password }),
   useLink: (token: string) => call<MeView>('POST', `/in/${encodeURIComponent(token)}`, null, {}),
   logout: (csrf: string | null) => call<undefined>('POST', '/api/logout', csrf, {}),
   get: (id: string) => call<RequestView>('GET', `/api/requests/${encodeURIComponent(id)}`),
   lastDecided: () => call<ListView>('GET', '/api/requests?state=decided&limit=1'),
+  ask: (id: string, csrf: string | null, text: string) =>
+    call<RequestView>('POST', `/api/requests/${encodeURIComponent(id)}/questions`, csrf, { text }),
   decide: (id: string, csrf: string | null, body: DecisionBody) =>
     call<RequestView>('POST', `/api/requests/${encodeURIComponent(id)}/decisions`, csrf, body),
 };

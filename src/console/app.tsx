@@ -6,6 +6,7 @@ import { clock } from './format.ts';
 import { Icon, Sprite } from './icons.tsx';
 import { KeysDialog } from './keys.tsx';
 import { disconnect } from './line.ts';
+import { Observing } from './observing.tsx';
 import { Queue } from './queue.tsx';
 import { SignIn } from './signin.tsx';
 import {
@@ -49,6 +50,7 @@ export function App() {
       <div class="vh" aria-live="assertive">
         {assertive.value}
       </div>
+      <Observing />
       <Page />
     </>
   );

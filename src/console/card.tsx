@@ -104,6 +104,7 @@ function Card({ request }: { readonly request: RequestView }) {
           )}
           <Statement request={request} />
           <Findings request={request} />
+          <Conversation request={request} />
           {request.parameters.length > 0 && <Parameters request={request} />}
           {!open && <Story request={request} />}
         </div>
@@ -253,6 +254,45 @@ function Why({ request }: { readonly request: RequestView }) {
   );
 }
 
+/** What reviewers asked and the requester answered, in the order in which it was said. */
+function Conversation({ request }: { readonly request: RequestView }) {
+  const { said } = request;
+  if (said.length === 0) return null;
+  return (
+    <section>
+      <div class="sech">
+        <h2>Conversation</h2>
+        {request.state === 'asked' && <span class="r">waits for an answer</span>}
+      </div>
+      <ol class="talk">
+        {said.map((one) => (
+          <li key={`${one.by} ${one.at}`}>
+            <span class={one.kind === 'answer' ? 'av bot' : 'av'} aria-hidden="true">
+              {one.by.slice(0, 1)}
+            </span>
+            <div>
+              <p class="h">
+                <b class={one.kind === 'answer' ? 'mono' : ''}>{one.by}</b>
+                {one.kind === 'answer' ? 'answered' : 'asked'}, {clock(one.at)}
+              </p>
+              {one.kind === 'answer' ? (
+                <blockquote class="said">
+                  <Words words={one} />
+                  <footer>The requester's words. Not checked.</footer>
+                </blockquote>
+              ) : (
+                <p>
+                  <Words words={one} />
+                </p>
+              )}
+            </div>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
 /** Numbers follow the card, in a place that is kept for them. */
 function Impact({ request }: { readonly request: RequestView }) {
   const { impact } = request;
@@ -287,40 +327,62 @@ function Impact({ request }: { readonly request: RequestView }) {
   );
 }
 
+/** "one of owners", for each group that has to approve still. */
+export function missingOf({ missing, ask, escalated }: RequestView): readonly string[] {
+  const asked = [...ask.of, ...(escalated === null ? [] : (ask.escalate?.to ?? []))];
+  return [...new Set(missing)].map((group) => {
+    const n = missing.filter((one) => one === group).length;
+    return `${n === 1 ? 'one' : n} of ${group || either(asked, 'the reviewers')}`;
+  });
+}
+
 function Approvals({ request }: { readonly request: RequestView }) {
-  const approvals = request.decisions.filter((decision) => decision.decision === 'approve');
-  const missing = isOpen(request) ? request.ask.count - approvals.length : 0;
+  const { approvals, needed } = request;
+  const missing = isOpen(request) ? missingOf(request) : [];
   return (
     <section class="panel">
       <h2>
         Approvals{' '}
         <span class="r">
-          {approvals.length} of {request.ask.count}
+          {approvals.length} of {needed}
         </span>
       </h2>
       <ul class="votes">
         {request.decisions.map((decision) => (
-          <li class={decision.decision === 'approve' ? 'ok' : 'critical'} key={`${decision.by} ${decision.at}`}>
+          <li
+            class={!decision.counts ? '' : decision.decision === 'approve' ? 'ok' : 'critical'}
+            key={`${decision.by} ${decision.at}`}
+          >
             <Icon name={decision.decision === 'approve' ? 'check' : 'x'} />
             <span>
               {decision.by}
+              {decision.instead_of && ` for ${decision.instead_of}, who is away`}
               <small>
-                {[decision.group, clock(decision.at)].filter(Boolean).join(', ')}
+                {[decision.group, clock(decision.at), decision.counts ? '' : 'does not count any more']
+                  .filter(Boolean)
+                  .join(', ')}
                 {decision.rationale && `: “${decision.rationale}”`}
               </small>
             </span>
           </li>
         ))}
-        {missing > 0 && (
+        {missing.length > 0 && (
           <li>
             <Icon name="dots" />
             <span>
-              {missing === 1 ? 'one' : missing} of {either(request.ask.of, 'the reviewers')}
-              {request.can_decide.may && <small>you may</small>}
+              {missing.join(' and ')}
+              <small>
+                {[
+                  request.can_decide.may ? 'you may' : '',
+                  `${request.reach.present} of ${request.reach.eligible} who may are here`,
+                ]
+                  .filter(Boolean)
+                  .join(', ')}
+              </small>
             </span>
           </li>
         )}
-        {request.decisions.length === 0 && missing === 0 && (
+        {request.decisions.length === 0 && missing.length === 0 && (
           <li class="wide q">{request.state === 'expired' ? 'Nobody decided.' : 'None.'}</li>
         )}
       </ul>

@@ -3,8 +3,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { RequestView } from '../review/schemas.ts';
 import { api, why } from './api.ts';
-import { endSentence, stateRow } from './card.tsx';
-import { clock, countdown, either, whatItDoes } from './format.ts';
+import { endSentence, missingOf, stateRow } from './card.tsx';
+import { clock, countdown, whatItDoes } from './format.ts';
 import { Icon } from './icons.tsx';
 import {
   assertive,
@@ -32,8 +32,19 @@ const CHECK_MS = 2_000;
 /** An answer that has not come by then will not: the request is still open, so it may be decided again. */
 const CHECKS_MAX = 5;
 
-export type Choice = 'approve' | 'deny';
-const WORDS: Readonly<Record<Choice, string>> = { approve: 'Approve once', deny: 'Deny' };
+const CHOICES = ['approve', 'deny', 'ask'] as const;
+export type Choice = (typeof CHOICES)[number];
+interface ChoiceRow {
+  readonly word: string;
+  readonly key: string;
+  readonly look: string;
+  readonly button: string;
+}
+const ROWS: Readonly<Record<Choice, ChoiceRow>> = {
+  approve: { word: 'Approve once', key: 'a', look: 'acc', button: 'primary' },
+  deny: { word: 'Deny', key: 'd', look: 'critical', button: 'danger' },
+  ask: { word: 'Ask', key: 'r', look: 'none', button: '' },
+};
 
 /** Chooses from the keyboard and puts the cursor where the words go. */
 export function choose(request: RequestView, choice: Choice): void {
@@ -140,12 +151,12 @@ function Bar({ request }: { readonly request: RequestView }) {
     phase.type === 'sending' ||
     phase.type === 'unknown' ||
     (phase.type === 'refused' && phase.final);
-  const required = choice === null ? request.ask.rationale.length > 0 : request.ask.rationale.includes(choice);
+  const required = choice === null ? request.ask.rationale.length > 0 : needsWords(request, choice);
   return (
     <>
       <div class="drow pick" role="radiogroup" aria-label="Decision">
-        {(['approve', 'deny'] as const).map((one) => (
-          <label class={`choice ${one === 'approve' ? 'acc' : 'critical'}`} key={one}>
+        {CHOICES.map((one) => (
+          <label class={`choice ${ROWS[one].look}`} key={one}>
             <input
               type="radio"
               name="decision"
@@ -156,8 +167,8 @@ function Bar({ request }: { readonly request: RequestView }) {
               }
             />
             <span>
-              {WORDS[one]}
-              <kbd aria-hidden="true">{one[0]}</kbd>
+              {ROWS[one].word}
+              <kbd aria-hidden="true">{ROWS[one].key}</kbd>
             </span>
           </label>
         ))}
@@ -167,11 +178,18 @@ function Bar({ request }: { readonly request: RequestView }) {
       </div>
       <div class="dgrid">
         <label>
-          <span class="vh">Rationale{required ? ', required' : ''}</span>
+          <span class="vh">
+            {choice === 'ask' ? 'Question' : 'Rationale'}
+            {required ? ', required' : ''}
+          </span>
           <textarea
             id="rationale"
             class="field"
-            placeholder={`Why? ${required ? 'Required. ' : ''}It goes on the record and to the agent.`}
+            placeholder={
+              choice === 'ask'
+                ? 'What do you need to know?'
+                : `Why? ${required ? 'Required. ' : ''}It goes on the record and to the agent.`
+            }
             aria-describedby="effect"
             aria-invalid={phase.type === 'writing' && phase.fault !== ''}
             readOnly={phase.type === 'sending' || phase.type === 'unknown'}
@@ -209,19 +227,27 @@ function Effect({ request, draft }: { readonly request: RequestView; readonly dr
   if (phase.type === 'refused') return <FirstBold text={phase.text} />;
   if (phase.type === 'writing' && phase.fault) return <FirstBold text={phase.fault} />;
   if (choice === null) return <>Choose first. Nothing is sent until you confirm.</>;
+  if (choice === 'ask')
+    return (
+      <>
+        A question decides nothing.{' '}
+        {request.holds === 'held' && request.where.engine === 'postgres'
+          ? 'It reaches the agent now; the first answer adds 60 s.'
+          : 'The agent reads it when it looks.'}
+      </>
+    );
   if (choice === 'deny')
     return (
       <>
-        <b>One denial ends it.</b> The agent gets your words.
+        <b>{denialEnds(request) ? 'One denial ends it.' : 'It takes more denials to end it.'}</b> The agent gets your
+        words.
       </>
     );
-  const given = request.decisions.filter(
-    (decision) => decision.decision === 'approve' && decision.by !== me.value?.id,
-  ).length;
-  if (given + 1 < request.ask.count)
+  const given = request.approvals.filter(({ by }) => by !== me.value?.id).length;
+  if (given + 1 < request.needed)
     return (
       <>
-        {given + 1} of {request.ask.count}: it stays held for one more of {either(request.ask.of, 'the reviewers')}.
+        {given + 1} of {request.needed}: it stays held for more. Missing: {missingOf(request).join(' and ')}.
       </>
     );
   if (request.holds === 'ticket')
@@ -233,15 +259,21 @@ function Effect({ request, draft }: { readonly request: RequestView; readonly dr
     );
   return (
     <>
-      <b>{request.ask.count > 1 ? 'Yours is the last approval:' : 'Your approval is enough:'}</b> it runs at once, one
+      <b>{request.needed > 1 ? 'Yours is the last approval:' : 'Your approval is enough:'}</b> it runs at once, one
       time.
     </>
   );
 }
 
+function denialEnds({ decisions, ask }: RequestView): boolean {
+  const others = decisions.filter(({ decision, counts, by }) => counts && decision === 'deny' && by !== me.value?.id);
+  return others.length + 1 >= ask.denials;
+}
+
 function ConfirmButton({ request, draft }: { readonly request: RequestView; readonly draft: Draft }) {
   const { choice, phase } = draft;
-  const as = request.can_decide.may && request.can_decide.group ? `as ${request.can_decide.group}` : 'as reviewer';
+  const group = request.can_decide.may && request.can_decide.group ? request.can_decide.group : 'reviewer';
+  const as = choice === 'ask' ? request.who.id : `as ${group}`;
   if (line.value.state === 'lost')
     return (
       <button class="btn" type="button" aria-disabled="true">
@@ -252,7 +284,7 @@ function ConfirmButton({ request, draft }: { readonly request: RequestView; read
     return (
       <button class="btn" type="button" aria-disabled="true">
         {phase.type === 'sending' ? 'Sending' : 'Checking'}
-        <small>{choice && WORDS[choice].toLowerCase()}</small>
+        <small>{choice && ROWS[choice].word.toLowerCase()}</small>
       </button>
     );
   if (phase.type === 'refused' && phase.final) return <Next />;
@@ -263,8 +295,8 @@ function ConfirmButton({ request, draft }: { readonly request: RequestView; read
       </button>
     );
   return (
-    <button class={`btn ${choice === 'approve' ? 'primary' : 'danger'}`} type="submit">
-      {WORDS[choice]}
+    <button class={`btn ${ROWS[choice].button}`} type="submit">
+      {ROWS[choice].word}
       <small>
         {as}
         <span class="hide"> · Ctrl Enter</span>
@@ -295,12 +327,12 @@ function Barred({ text }: { readonly text: string }) {
   return (
     <>
       <div class="drow pick" role="radiogroup" aria-label="Decision" aria-describedby="why-not">
-        {(['approve', 'deny'] as const).map((one) => (
+        {CHOICES.map((one) => (
           <label class="choice acc" key={one}>
             <input type="radio" name="decision" disabled />
             <span>
-              {WORDS[one]}
-              <kbd aria-hidden="true">{one[0]}</kbd>
+              {ROWS[one].word}
+              <kbd aria-hidden="true">{ROWS[one].key}</kbd>
             </span>
           </label>
         ))}
@@ -379,8 +411,11 @@ export async function confirm(request: RequestView): Promise<void> {
   )
     return;
   if (phase.type === 'refused' && phase.final) return;
-  if (request.ask.rationale.includes(choice) && text.trim() === '') {
-    const fault = `Write why. Rule ${request.rule} wants it for ${request.ask.rationale.join(' and ')}.`;
+  if (needsWords(request, choice) && text.trim() === '') {
+    const fault =
+      choice === 'ask'
+        ? 'Write what you need to know.'
+        : `Write why. Rule ${request.rule} wants it for ${request.ask.rationale.join(' and ')}.`;
     setDraft(request.id, { phase: { type: 'writing', fault } });
     assertive.value = fault;
     document.getElementById('rationale')?.focus();
@@ -389,15 +424,14 @@ export async function confirm(request: RequestView): Promise<void> {
   setDraft(request.id, { phase: { type: 'sending' } });
   const { digest, revision } = request;
   try {
-    const answer = await api.decide(request.id, me.value?.csrf ?? null, {
-      decision: choice,
-      digest,
-      revision,
-      rationale: text,
-    });
+    const csrf = me.value?.csrf ?? null;
+    const answer =
+      choice === 'ask'
+        ? await api.ask(request.id, csrf, text)
+        : await api.decide(request.id, csrf, { decision: choice, digest, revision, rationale: text });
     if (answer.ok) {
       put(answer.value);
-      counted(answer.value);
+      counted(answer.value, choice);
       return;
     }
     const { problem } = answer;
@@ -412,34 +446,43 @@ export async function confirm(request: RequestView): Promise<void> {
   } catch {
     setDraft(request.id, { phase: { type: 'unknown' } });
     assertive.value = 'We do not know yet. Do not decide again; checking.';
-    await check(request.id, choice);
+    await check(request.id, choice, text);
   }
 }
 
 /** No answer came: ask the server what it knows until it says. */
-async function check(id: string, choice: Choice): Promise<void> {
+async function check(id: string, choice: Choice, text: string): Promise<void> {
   for (let answers = 0; answers < CHECKS_MAX; ) {
     await new Promise((resolve) => setTimeout(resolve, CHECK_MS));
     const answer = await api.get(id).catch(() => null);
     if (!answer?.ok) continue;
     answers += 1;
     put(answer.value);
-    if (answer.value.decisions.some(({ by, decision }) => by === me.value?.id && decision === choice)) {
-      counted(answer.value);
+    const mine =
+      choice === 'ask'
+        ? answer.value.said.filter((one) => one.text === text.trim())
+        : answer.value.decisions.filter(({ decision }) => decision === choice);
+    if (mine.some(({ by }) => by === me.value?.id)) {
+      counted(answer.value, choice);
       return;
     }
     if (!isOpen(answer.value)) break;
   }
   const ended = requests.value.get(id);
-  const text =
+  const what = choice === 'ask' ? 'question' : 'decision';
+  const told =
     ended && !isOpen(ended)
-      ? `${endSentence(ended)} Your decision was not counted.`
-      : 'Your decision did not arrive. It is still open.';
-  setDraft(id, { phase: { type: 'refused', text, final: ended !== undefined && !isOpen(ended) } });
-  assertive.value = text;
+      ? `${endSentence(ended)} Your ${what} was not counted.`
+      : `Your ${what} did not arrive. It is still open.`;
+  setDraft(id, { phase: { type: 'refused', text: told, final: ended !== undefined && !isOpen(ended) } });
+  assertive.value = told;
 }
 
-function counted(request: RequestView): void {
+function needsWords({ ask }: RequestView, choice: Choice): boolean {
+  return choice === 'ask' || ask.rationale.includes(choice);
+}
+
+function counted(request: RequestView, choice: Choice): void {
   const open = isOpen(request);
   // Where more approvals are needed the bar is there again, with a fresh field.
   setDraft(
@@ -447,5 +490,6 @@ function counted(request: RequestView): void {
     open ? { choice: null, text: '', phase: { type: 'writing', fault: '' } } : { phase: { type: 'counted' } },
   );
   sheet.value = false;
-  assertive.value = open ? 'Counted. It stays held for more approvals.' : endSentence(request);
+  const more = choice === 'ask' ? 'Asked. It stays open.' : 'Counted. It stays held for more approvals.';
+  assertive.value = open ? more : endSentence(request);
 }

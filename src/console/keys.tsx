@@ -18,6 +18,7 @@ const KEYS: Readonly<Record<string, () => void>> = {
   k: () => step(-1),
   a: () => pick('approve'),
   d: () => pick('deny'),
+  r: () => pick('ask'),
   n: showArrivals,
   v: () => {
     mine.value = !mine.value;
@@ -28,7 +29,7 @@ const KEYS: Readonly<Record<string, () => void>> = {
   },
 };
 
-function pick(choice: 'approve' | 'deny'): void {
+function pick(choice: 'approve' | 'deny' | 'ask'): void {
   const request = card();
   if (!request) return;
   before = document.activeElement instanceof HTMLElement ? document.activeElement : null;
@@ -76,6 +77,7 @@ const HELP: readonly (readonly [string, string])[] = [
   ['j k', 'next, previous request'],
   ['a', 'approve once'],
   ['d', 'deny'],
+  ['r', 'ask the requester'],
   ['Ctrl Enter', 'confirm'],
   ['Esc', 'leave the field, go back'],
   ['1 to 9', 'go to a finding'],

@@ -5,7 +5,7 @@ import { api } from './api.ts';
 import { App } from './app.tsx';
 import { listen } from './keys.tsx';
 import { connect, disconnect } from './line.ts';
-import { environment, loaded, me, mine, place, requests } from './state.ts';
+import { environment, loaded, me, mine, mode, place, requests } from './state.ts';
 
 render(<App />, document.getElementById('app') as HTMLElement);
 listen();
@@ -22,6 +22,7 @@ effect(() => {
     loaded.value = false;
     mine.value = person.roles.includes('reviewer');
     environment.value = person.environment;
+    mode.value = person.mode;
     connect();
   } else disconnect();
 });
@@ -29,7 +30,10 @@ effect(() => {
 async function start(): Promise<void> {
   try {
     const door = await api.door();
-    if (door.ok) environment.value = door.value.environment;
+    if (door.ok) {
+      environment.value = door.value.environment;
+      mode.value = door.value.mode;
+    }
     const answer = door.ok && door.value.signed_in ? await api.me() : null;
     if (answer?.ok) {
       me.value = answer.value;

@@ -80,18 +80,23 @@ export function Queue() {
         </div>
       </div>
       <ol class="rows" aria-label="Requests, riskiest first">
-        {shown.flatMap(({ request, group }, i) => [
+        {shown.flatMap(({ request, group, alike }, i) => [
           ...(shown[i - 1]?.group === group
             ? []
             : [
                 <li class="group" key={group}>
                   <span>{HEADINGS[group]}</span>
                   {group !== 'ended' && (
-                    <span>{shown.filter((row) => row.group === group && isOpen(row.request)).length}</span>
+                    <span>
+                      {shown.reduce(
+                        (n, row) => (row.group === group && isOpen(row.request) ? n + 1 + row.alike : n),
+                        0,
+                      )}
+                    </span>
                   )}
                 </li>,
               ]),
-          <Row request={request} group={group} key={request.id} />,
+          <Row request={request} group={group} alike={alike} key={request.id} />,
         ])}
         {shown.length === 0 && <None />}
       </ol>
@@ -142,10 +147,16 @@ function None() {
 
 const SOON_MS = 60_000;
 
-function Row({ request, group }: { readonly request: RequestView; readonly group: Group }) {
+interface RowProps {
+  readonly request: RequestView;
+  readonly group: Group;
+  /** So many more of the same agent, rule and shape. */
+  readonly alike: number;
+}
+
+function Row({ request, group, alike }: RowProps) {
   const left = request.deadline - now.value;
   const gone = !isOpen(request);
-  const approvals = request.decisions.filter((decision) => decision.decision === 'approve').length;
   const main = request.findings.find((finding) => finding.level === request.level) ?? request.findings[0];
   const last = request.decisions.at(-1);
   return (
@@ -184,7 +195,7 @@ function Row({ request, group }: { readonly request: RequestView; readonly group
             <span>
               {gone && last
                 ? `by ${last.by}, ${line.value.state === 'live' && now.value - last.at < SOON_MS ? 'just now' : clock(last.at)}`
-                : `${request.id}${request.ask.count > 1 ? ` · ${approvals} of ${request.ask.count}` : ''}`}
+                : `${request.id}${request.needed > 1 ? ` · ${request.approvals.length} of ${request.needed}` : ''}${request.state === 'asked' ? ' · asked' : ''}${alike > 0 ? ` · ${alike} more like it` : ''}`}
             </span>
           </span>
         </div>

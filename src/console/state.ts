@@ -8,6 +8,7 @@ export const me = signal<MeView | null | undefined>(undefined);
 /** Why the sign-in page is shown again; '' at first. */
 export const signedOut = signal('');
 export const environment = signal('');
+export const mode = signal<MeView['mode']>('enforce');
 export const requests = signal<ReadonlyMap<string, RequestView>>(new Map());
 /** A snapshot has been read: an empty queue is a fact. */
 export const loaded = signal(false);
@@ -23,7 +24,7 @@ export function put(...changed: readonly RequestView[]): void {
 }
 
 function progress({ state }: RequestView): number {
-  const way = ['open', 'approved', 'released'].indexOf(state);
+  const way = ['open', 'approved', 'released'].indexOf(state === 'asked' ? 'open' : state);
   return way < 0 ? 3 : way;
 }
 
@@ -153,13 +154,21 @@ export function showArrivals(): void {
 export const mine = signal(true);
 export const search = signal('');
 
+/** What the list shows. Of requests of one agent, rule and shape the first stands for all: a flood of them must not hide others. */
 export const rows = computed(() => {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const first = new Map<string, { alike: number }>();
   return order.value.flatMap(({ id, group }) => {
     const request = requests.value.get(id);
     if (!request || (mine.value && group === 'others')) return [];
     const text = `${id} ${request.who.id} ${request.who.sponsor ?? ''} ${request.rule} ${request.sentence} ${request.where.database} ${request.where.upstream}`;
-    return words.every((word) => text.toLowerCase().includes(word)) ? [{ request, group }] : [];
+    if (!words.every((word) => text.toLowerCase().includes(word))) return [];
+    const row = { request, group, alike: 0 };
+    if (!isOpen(request) || id === current.value) return [row];
+    const before = first.get(`${group} ${request.group}`);
+    if (before === undefined) first.set(`${group} ${request.group}`, row);
+    else before.alike += 1;
+    return before === undefined ? [row] : [];
   });
 });
 
@@ -206,7 +215,7 @@ export function step(by: 1 | -1): void {
 // ---- deciding
 
 export interface Draft {
-  readonly choice: 'approve' | 'deny' | null;
+  readonly choice: 'approve' | 'deny' | 'ask' | null;
   /** The revision that was on screen when it was chosen; a confirmation counts for no other. */
   readonly revision: number;
   readonly text: string;

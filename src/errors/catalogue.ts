@@ -55,7 +55,18 @@ function row<V>(
 const AT = Date.UTC(2025, 10, 22, 14, 17, 30);
 const ID = 'HP-7KQ4M2XA';
 
-const TO_GIVE_A_REASON = "SET holdpoint.reason = 'who needs it, what for, until when';";
+const REASON = 'who needs it, what for, until when';
+const TO_GIVE_A_REASON = `SET holdpoint.reason = '${REASON}';`;
+const ASK_FIRST = "SELECT holdpoint.request_approval('<sql>', '<reason>');";
+
+const answerWith = (id: string, words: string): string => `SELECT holdpoint.answer('${id}', '${words}')`;
+
+const reach = (connected: number): string => {
+  if (connected === 0) return 'Nobody who may decide is connected now.';
+  return connected === 1
+    ? '1 reviewer who may decide is connected.'
+    : `${connected} reviewers who may decide are connected.`;
+};
 
 export const texts = {
   held: row(
@@ -77,11 +88,13 @@ export const texts = {
       readonly deadline: number;
       /** false: the request does not outlive the wait. */
       readonly ticket: boolean;
+      /** Reviewers who may decide it and are connected now. */
+      readonly connected: number;
       /** The agent gave no reason. */
       readonly noReason: boolean;
     }) => {
       const head = `Rule "${v.rule}":`;
-      const tail = `Needs: ${v.needs}.${v.console === null ? '' : ` Console: ${v.console}/r/${v.id}`}`;
+      const tail = `Needs: ${v.needs}. ${reach(v.connected)}${v.console === null ? '' : ` Console: ${v.console}/r/${v.id}`}`;
       const room = DETAIL_BYTES_MAX - Buffer.byteLength(`${head}  Found: . ${tail}`);
       const found = cutBytes(visible(v.found), Math.max(room - Buffer.byteLength(v.ruleMessage), room >> 1));
       const said = cutBytes(visible(v.ruleMessage), room - Buffer.byteLength(found));
@@ -94,12 +107,13 @@ export const texts = {
           v.ticket
             ? `This connection waits until ${utc(v.waitUntil)} UTC, then you get error ZH001; the request stays open until ${utc(v.deadline)} UTC.`
             : `This connection waits until ${utc(v.waitUntil)} UTC, then the request is withdrawn (error ZH003).`,
-          ...(v.noReason ? [`To give a reason next time, before the statement: ${TO_GIVE_A_REASON}`] : []),
+          ...(v.noReason ? [`To add a reason, from another connection: ${answerWith(v.id, REASON)};`] : []),
         ].join(' '),
       };
     },
     {
       id: ID,
+      connected: 2,
       rule: 'exports',
       ruleMessage: 'Data leaves the database in bulk. Say who needs it and for how long.',
       found: 'export of public.customers, billing.invoices',
@@ -126,18 +140,156 @@ export const texts = {
     }),
     { id: ID, approvals: 0, needed: 1, waitsMore: 30 },
   ),
+  question: row(
+    'NOTICE',
+    '00000',
+    'a reviewer asks, while a statement is held',
+    (v: {
+      readonly id: string;
+      readonly by: string;
+      readonly question: string;
+      /** Seconds that an answer adds to the wait; 0: none. */
+      readonly adds: number;
+    }) => {
+      const start = `question on request ${v.id} from ${v.by}: `;
+      const said = quoted(v.question, MESSAGE_BYTES_MAX - Buffer.byteLength(start));
+      return {
+        message: `${start}${said}`,
+        detail:
+          said === quoted(v.question, Infinity, Infinity) ? undefined : `Whole text: SHOW holdpoint.request."${v.id}";`,
+        hint: [
+          `Answer in plain words from another connection of the same user: ${answerWith(v.id, 'your answer')}; Then keep waiting.`,
+          ...(v.adds > 0 ? [`An answer adds ${v.adds} s, once.`] : []),
+          'A question is not a denial.',
+        ].join(' '),
+      };
+    },
+    { id: ID, by: 'ines', question: 'Who receives the file, and when is it deleted?', adds: 60 },
+  ),
   approved: row(
     'NOTICE',
     '00000',
     'approved; the result follows',
+    (v: { readonly id: string; readonly by: readonly Approver[] }) => ({
+      message: approvedBy(v.by, `: request ${v.id} runs now, once`),
+    }),
+    {
+      id: ID,
+      by: [
+        { id: 'ines', group: 'dba', instead_of: null },
+        { id: 'jonas', group: 'data-owner', instead_of: 'aiko' },
+      ],
+    },
+  ),
+  brokeGlass: row(
+    'NOTICE',
+    '00000',
+    'run by break-glass, without an approval; the result follows',
+    (v: { readonly id: string /** Its result was stopped at a limit. */; readonly goesOn: boolean }) => ({
+      message: `break-glass: request ${v.id} ${v.goesOn ? 'goes on, to its end' : 'runs now, once'}, without approval`,
+      detail: 'Everybody who may decide is told, and somebody else must review what you did.',
+    }),
+    { id: ID, goesOn: false },
+  ),
+  noBreakGlass: row(
+    'ERROR',
+    '42501',
+    'break-glass by somebody who may not',
+    (v: { readonly rule: string /** Reviewer groups; none: nobody may. */; readonly of: readonly string[] }) => ({
+      message: `break-glass is not for you: rule "${v.rule}" holds this statement for approval`,
+      detail: `${v.of.length === 0 ? 'The policy lets nobody break the glass' : `Only people of ${v.of.join(', ')} may break the glass`}. The statement did not run. No request was opened.`,
+      hint: 'Send it again without holdpoint.break_glass: it then waits for approval.',
+    }),
+    { rule: 'exports', of: ['dba-on-call'] },
+  ),
+  deniedByClock: row(
+    'ERROR',
+    '42501',
+    'denied by the clock: nobody who may decide was connected for so long',
     (v: {
       readonly id: string;
-      /** Who approved, each with the group it counts for, '' for none. */
-      readonly by: readonly { readonly id: string; readonly group: string }[];
+      /** "15 minutes". */
+      readonly nobody: string;
+      readonly rule: string;
+      readonly sponsor: string | null;
+      readonly inTransaction: boolean;
     }) => ({
-      message: `approved by ${approvers(v.by)}: request ${v.id} runs now, once`,
+      message: `denied: nobody who may decide was there for ${v.nobody} (request ${v.id})`,
+      detail: `Rule "${v.rule}". The statement did not run.${v.inTransaction ? ' The transaction is failed: ROLLBACK before you go on.' : ''}`,
+      hint: `This is final for this statement for now. Do not send it again, reworded or in parts.${v.sponsor === null ? '' : ` Tell your sponsor, ${v.sponsor}.`}`,
     }),
-    { id: ID, by: [{ id: 'ines', group: 'dba' }] },
+    { id: ID, nobody: '15 minutes', rule: 'exports', sponsor: 'mara', inTransaction: false },
+  ),
+  unknownRequest: row(
+    'ERROR',
+    '22023',
+    'a request of somebody else, or none',
+    (v: { readonly id: string }) => ({
+      message: `you have no request ${v.id.slice(0, 40)}`,
+      hint: 'Yours are in SHOW holdpoint.requests;',
+    }),
+    { id: ID },
+  ),
+  notSaid: row(
+    'ERROR',
+    '22023',
+    'an answer, or a withdrawal, that is not counted',
+    (v: { readonly id: string /** "it is executed already". */; readonly why: string }) => ({
+      message: `nothing was said on request ${v.id}: ${v.why}`,
+      hint: `Look at it with SHOW holdpoint.request."${v.id}";`,
+    }),
+    { id: ID, why: 'it is executed already' },
+  ),
+  connectFirst: row(
+    'ERROR',
+    '22023',
+    'a statement is to be judged before it is sent, and there is no session to judge it under',
+    (v: { readonly user: string }) => ({
+      message: `${v.user} has no connection that is idle outside of a transaction`,
+      hint: 'Connect to the database once first: what a statement means depends on the session. Then ask again.',
+    }),
+    { user: 'billing-agent' },
+  ),
+  notAsUtf8: row(
+    'ERROR',
+    '22023',
+    'request_approval of a text that is not of the character set it would be sent in',
+    (v: { readonly charset: string }) => ({
+      message: `request_approval takes texts in UTF-8, and this session speaks ${v.charset}`,
+      hint: 'SET NAMES utf8mb4, and ask again.',
+    }),
+    { charset: 'latin1' },
+  ),
+  permitted: row(
+    'NOTICE',
+    '00000',
+    'a permit covers it; the result follows',
+    (v: {
+      /** The permit's. */
+      readonly id: string;
+      readonly use: number;
+      readonly uses: number;
+      /** That it may return. */
+      readonly rows: number;
+      readonly until: number;
+      readonly writes: boolean;
+    }) => ({
+      message: `runs under permit ${v.id}, use ${v.use} of ${v.uses}, at most ${v.rows} rows`,
+      detail: v.writes
+        ? `The permit ends at ${utc(v.until)} UTC. It limits what is returned; if this changes more rows than that, it is on record.`
+        : `The permit ends at ${utc(v.until)} UTC.`,
+    }),
+    { id: 'PM-7KQ4M2XA', use: 3, uses: 1000, rows: 10_000, until: AT, writes: false },
+  ),
+  permitRevoked: row(
+    'ERROR',
+    'ZH004',
+    'a permit was revoked before the statement ran, or between two parts of its result',
+    (v: { readonly id: string; readonly by: string }) => ({
+      message: `permit ${v.id} was revoked by ${v.by}`,
+      hint: 'Nothing more runs under it. Send the statement again to ask for it once.',
+    }),
+    { id: 'PM-7KQ4M2XA', by: 'grace' },
   ),
   denied: row(
     'ERROR',
@@ -162,7 +314,7 @@ export const texts = {
       return {
         message: `${start}${said}${end}`,
         detail: `${head}${found}${tail}`,
-        hint: 'This is final for this statement. Do not send it again, reworded or in parts.',
+        hint: `This is final for this statement. Do not send it again, reworded or in parts. If you need something else, ask first: ${ASK_FIRST}`,
       };
     },
     {
@@ -243,17 +395,36 @@ export const texts = {
       readonly inTransaction: boolean;
       /** Statements of the open transaction that it would commit. */
       readonly commits?: number;
+      /** Asked and not answered. */
+      readonly question?: { readonly by: string; readonly text: string } | null;
+      /** The agent gave no reason. */
+      readonly noReason?: boolean;
     }) => ({
       message: `approval pending, not denied: request ${v.id} has ${v.approvals} of ${v.needed} approvals`,
       detail: [
+        ...(v.question ? [`${v.question.by} asks: ${quoted(v.question.text, QUESTION_BYTES_MAX)}.`] : []),
         v.waited > 0 ? `The connection waited its ${v.waited} s.` : 'Connections do not wait for this.',
         `The statement did not run. The request stays open until ${utc(v.deadline)} UTC.`,
         ...(v.inTransaction ? ['You were in a transaction: it is failed, ROLLBACK it.'] : []),
         ...(v.commits ? [`When it runs, it commits ${earlier(v.commits)} of that transaction.`] : []),
       ].join(' '),
-      hint: sendAgain(v.id, v.inTransaction),
+      hint: [
+        ...(v.question ? [`Answer: ${answerWith(v.id, 'your answer')};`] : []),
+        sendAgain(v.id, v.inTransaction),
+        ...(v.noReason && !v.question && !v.inTransaction
+          ? [`To give a reason: ${answerWith(v.id, 'who, what for, until when')};`]
+          : []),
+      ].join(' '),
     }),
-    { id: ID, approvals: 0, needed: 1, waited: 45, deadline: AT, inTransaction: true },
+    {
+      id: ID,
+      approvals: 0,
+      needed: 1,
+      waited: 45,
+      deadline: AT,
+      inTransaction: true,
+      question: { by: 'ines', text: 'Who receives the file, and when is it deleted?' },
+    },
   ),
   expired: row(
     'ERROR',
@@ -386,6 +557,7 @@ export const texts = {
       /** The rule's message; '' for none. */
       readonly ruleMessage: string;
       readonly needs: string;
+      readonly connected: number;
       readonly console: string | null;
       readonly waitUntil: number;
       readonly deadline: number;
@@ -393,7 +565,7 @@ export const texts = {
     }) => {
       const head = `Rule "${v.rule}":`;
       const console = v.console === null ? '' : ` Console: ${v.console}/r/${v.id}`;
-      const tail = `Passed: ${passed(v)}, ${v.bytes} bytes. Needs: ${v.needs}.${console}`;
+      const tail = `Passed: ${passed(v)}, ${v.bytes} bytes. Needs: ${v.needs}. ${reach(v.connected)}${console}`;
       const said = cutBytes(visible(v.ruleMessage), DETAIL_BYTES_MAX - Buffer.byteLength(`${head}  ${tail}`));
       return {
         message: `held for approval after ${passed(v)}, not failed: request ${v.id}`,
@@ -414,6 +586,7 @@ export const texts = {
       rule: 'bulk-read',
       ruleMessage: 'A long result. Ask for fewer rows, or say who needs them all.',
       needs: 'any reviewer',
+      connected: 0,
       console: 'https://holdpoint.example',
       waitUntil: AT - 12 * 60_000,
       deadline: AT,
@@ -424,10 +597,10 @@ export const texts = {
     'NOTICE',
     '00000',
     'approved past its limit; the rest of the result follows',
-    (v: { readonly id: string; readonly by: readonly { readonly id: string; readonly group: string }[] }) => ({
-      message: `approved by ${approvers(v.by)}: the result of request ${v.id} goes on, to its end`,
+    (v: { readonly id: string; readonly by: readonly Approver[] }) => ({
+      message: approvedBy(v.by, `: the result of request ${v.id} goes on, to its end`),
     }),
-    { id: ID, by: [{ id: 'ines', group: 'dba' }] },
+    { id: ID, by: [{ id: 'ines', group: 'dba', instead_of: null }] },
   ),
   stoppedAtLimit: row(
     'ERROR',
@@ -635,6 +808,20 @@ export const texts = {
     }),
     { id: null },
   ),
+  ended: row(
+    'FATAL',
+    '57P01',
+    'admin_shutdown: an admin ended this connection',
+    (v: { readonly by: string /** The request held on it; null: none. */; readonly id: string | null }) => ({
+      message: 'terminating connection due to administrator command',
+      detail:
+        `${visible(v.by)} ended it in Holdpoint.` +
+        (v.id === null
+          ? ''
+          : ` The statement of request ${v.id} did not run; where its rule leaves a ticket, it stays open.`),
+    }),
+    { by: 'Jonas Weidmann', id: 'HP-7KQ4M2XA' },
+  ),
 };
 
 /** For docs/generated/errors.md. */
@@ -643,7 +830,11 @@ export function errorsTable(): string {
     // Each row's example is of the type that the row takes; a list of all rows cannot say so.
     const text = (build as Row<unknown>)(build.example);
     const parts = [text.message, text.detail && `DETAIL: ${text.detail}`, text.hint && `HINT: ${text.hint}`];
-    const words = parts.filter(Boolean).join('<br>').replaceAll('|', '\\|').replaceAll('<sql>', '&lt;sql&gt;');
+    const words = parts
+      .filter(Boolean)
+      .join('<br>')
+      .replaceAll('|', '\\|')
+      .replaceAll(/<(sql|reason)>/g, '&lt;$1&gt;');
     return `| ${name} | ${text.severity} | ${text.sqlstate} | ${build.when} | ${words} |`;
   });
   return [
@@ -665,8 +856,25 @@ const passed = ({ rows }: { readonly rows: number }): string => `${rows} ${rows 
 const earlier = (statements: number): string =>
   `${statements} earlier ${statements === 1 ? 'statement' : 'statements'}`;
 
-const approvers = (by: readonly { readonly id: string; readonly group: string }[]): string =>
-  by.map(({ id, group }) => (group === '' ? id : `${id} (${group})`)).join(', ');
+/** Who approved, with the group it counts for ('' for none) and whom it stands in for. */
+export interface Approver {
+  readonly id: string;
+  readonly group: string;
+  readonly instead_of: string | null;
+}
+
+/** However many there are, what follows is told. */
+const approvedBy = (by: readonly Approver[], rest: string): string => {
+  const names = by.map(({ id, group, instead_of }) => {
+    const as = [group, instead_of === null ? '' : `instead of ${instead_of}`].filter((part) => part !== '');
+    return as.length === 0 ? id : `${id} (${as.join(', ')})`;
+  });
+  const start = 'approved by ';
+  return start + cutBytes(visible(names.join(', ')), MESSAGE_BYTES_MAX - Buffer.byteLength(start + rest)) + rest;
+};
+
+/** Of a question in an error: it must fit MySQL's one line, with what to do. The whole text is in SHOW. */
+const QUESTION_BYTES_MAX = 100;
 
 function sendAgain(id: string, inTransaction: boolean): string {
   const where = inTransaction ? 'inside a transaction as before' : 'outside a transaction as before';

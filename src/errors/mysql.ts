@@ -41,7 +41,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/SHOW holdpoint\.request\."([^"]*)";?/g, "SHOW HOLDPOINT REQUEST '$1'."],
   [/SHOW holdpoint\.requests;?/g, 'SHOW HOLDPOINT REQUESTS.'],
   [/SET holdpoint\.reason = ('[^']*');?/g, 'SET @holdpoint_reason = $1'],
-  [/\bholdpoint\.(reason|hold)\b/g, '@holdpoint_$1'],
+  [/\bholdpoint\.(reason|hold|break_glass)\b/g, '@holdpoint_$1'],
+  [/(SELECT holdpoint\.\w+\('[^']*', '[^']*'\));/g, '$1.'],
   [/ ?The transaction is failed: ROLLBACK before you go on\./g, ' Your transaction is still open.'],
   [/ ?You were in a transaction: it is failed, ROLLBACK it\./g, ' Your transaction is still open.'],
   [/error ZH00\d/g, 'error 1644'],
@@ -61,9 +62,16 @@ export function mysqlError(text: WireText): MysqlError {
   ];
   const head = (detail === '' && hint === '') || message.endsWith('.') ? message : `${message}.`;
   const room = ERROR_BYTES_MAX - bytesOf(head) - bytesOf(hint) - 2;
-  const facts = cutBytes(detail, Math.max(room, Math.min(DETAIL_BYTES_MIN, bytesOf(detail))));
+  const facts = cutFacts(detail, Math.max(room, Math.min(DETAIL_BYTES_MIN, bytesOf(detail))));
   return { errno, sqlstate, message: cutBytes([head, facts, hint].filter(Boolean).join(' '), ERROR_BYTES_MAX) };
 }
+
+/** Whole sentences, where they are most of what fits. */
+const cutFacts = (detail: string, bytes_max: number): string => {
+  const cut = cutBytes(detail, bytes_max);
+  const end = cut.lastIndexOf('. ') + 1;
+  return cut === detail || end < cut.length / 2 ? cut : cut.slice(0, end);
+};
 
 const bytesOf = (text: string): number => Buffer.byteLength(text);
 

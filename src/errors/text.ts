@@ -31,8 +31,8 @@ export function visible(text: string): string {
 }
 
 /** People's words: visible, cut, in quotation marks that they cannot close. */
-export function quoted(words: string, bytes_max: number): string {
-  const inside = cutChars(visible(words).trim().replaceAll('"', "'"), WORDS_CHARS_MAX);
+export function quoted(words: string, bytes_max: number, chars_max = WORDS_CHARS_MAX): string {
+  const inside = cutChars(visible(words).trim().replaceAll('"', "'"), chars_max);
   return `"${cutBytes(inside, bytes_max - 2)}"`;
 }
 

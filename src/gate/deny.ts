@@ -13,7 +13,7 @@ export const deny = async (s: State, plan: Plan, verdict: Verdict, context: Cont
   const { analysis } = remembered(plan);
   const done = await write(s, 'a refusal', {
     type: 'statement.denied',
-    clear: about(s, analysis, verdict.rule, context),
+    clear: about(s, analysis, verdict.rule, context.policy),
     sealed: { sql: plan.text },
   });
   if (!done) return texts.noLog();
@@ -35,7 +35,7 @@ export const uncarried = async (s: State, plan: Plan): Promise<WireText> => {
   const text = texts.uncarried({ command: plan.text, rule, found: found(analysis.findings, analysis.findings) });
   const done = await write(s, 'a refusal', {
     type: 'statement.refused',
-    clear: { ...about(s, analysis, rule, contextOf(s)), sqlstate: text.sqlstate },
+    clear: { ...about(s, analysis, rule, contextOf(s).policy), sqlstate: text.sqlstate },
     sealed: { sql: plan.text },
   });
   return done ? text : texts.noLog();
@@ -47,7 +47,7 @@ export const unparsed = (
   text: string,
   error: NonNullable<Analysis['error']>,
   verdict: Verdict,
-): Judgement => {
+): Extract<Judgement, { type: 'refuse' }> => {
   const refuse = async (): Promise<WireText> => {
     const { sqlstate, message, position } = error;
     const told: WireText =

@@ -11,9 +11,12 @@ import type {
   Judgement,
   Meter,
   OwnAnswer,
-  OwnCommand,
+  OwnFunction,
+  OwnShow,
   Plan,
 } from '../session/gate.ts';
+import { askFirstAs } from './ask-first.ts';
+import { call } from './call.ts';
 import { uncarried } from './deny.ts';
 import { judge, judgeCall } from './judge.ts';
 import { meter } from './limit.ts';
@@ -28,7 +31,8 @@ import { Totals } from './totals.ts';
 
 export const createGate = (options: GateOptions): Gate => {
   const shared: Shared = { options, memory: new Memory(), totals: new Totals(() => performance.now()) };
-  let sessions = 0;
+  /** In the order in which they began. */
+  const live = new Set<State>();
   const ending = new Set<Promise<void>>();
   const ended = (end: Promise<void>): void => {
     ending.add(end);
@@ -38,20 +42,26 @@ export const createGate = (options: GateOptions): Gate => {
     async close() {
       await Promise.all(ending);
     },
+    askFirst: (...asked) => askFirstAs(live, ...asked),
     startup: (opening, settings) => judgeStartup(options, opening, settings),
     async open(opening, facts) {
       const who = options.who(opening.user, opening.authentication, opening.address);
       if (!who) throw new Error(`there is no user ${opening.user} any more`);
-      const id = `s${process.pid.toString(36)}-${Date.now().toString(36)}-${(++sessions).toString(36)}`;
+      const id = options.sessions.newId();
       const where = options.where(opening);
       const { application_name, upstream_user, server_version, server_pid } = opening;
-      await options.audit.append({
+      const seq = await options.audit.append({
         type: 'session.opened',
         clear: { session: id, who, where, application_name, upstream_user, server_version, server_pid },
       });
       const state = new State(shared, opening, facts, who, where, id);
+      options.sessions.opened(seq, state);
       await state.catalog?.open();
-      return new Session(state, ended);
+      live.add(state);
+      return new Session(state, (end) => {
+        live.delete(state);
+        ended(end);
+      });
     },
   };
 };
@@ -97,8 +107,12 @@ class Session implements GateSession {
     return meter(this.#state, plan, parameters);
   }
 
-  show(command: OwnCommand): OwnAnswer | WireText {
+  show(command: OwnShow): OwnAnswer | WireText {
     return show(this.#state, command);
+  }
+
+  call(name: OwnFunction, given: readonly string[]): Promise<OwnAnswer | WireText> {
+    return call(this.#state, name, given);
   }
 
   ran(plan: Plan, start: number, outcome: string, rows: number, bytes: number, duration_us: number): void {
@@ -112,10 +126,13 @@ class Session implements GateSession {
   }
 }
 
-const end = async ({ log, options, id, who }: State, why: string): Promise<void> => {
+const end = async (s: State, why: string): Promise<void> => {
+  const { log, options, id, who } = s;
+  options.sessions.ended(s);
   try {
     await log.flush();
-    await options.audit.append({ type: 'session.closed', clear: { session: id, who: who.id, why } });
+    const seq = await options.audit.append({ type: 'session.closed', clear: { session: id, who: who.id, why } });
+    options.sessions.closed(seq, s);
   } catch (error) {
     options.fault('the end of a session could not be recorded', error);
   }

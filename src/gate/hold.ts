@@ -9,10 +9,12 @@ import type { Analysis } from '../sql/findings.ts';
 import type { Context } from './context.ts';
 import { estimate } from './impact.ts';
 import { meant } from './meaning.ts';
+import { patternOf } from './pattern.ts';
+import { permitted } from './permitted.ts';
 import { remembered } from './plan.ts';
 import type { State } from './state.ts';
 import { atLimit, BEFORE } from './told.ts';
-import { type Grounds, releaseOf, waiting } from './wait.ts';
+import { type Grounds, releaseOf, type WaitOf, waiting } from './wait.ts';
 
 /** A hold ends this long before the server would end the connection, in ms. */
 export const SERVER_TIMEOUT_MARGIN_MS = 1000;
@@ -20,7 +22,19 @@ export const SERVER_TIMEOUT_MARGIN_MS = 1000;
 /** Of a statement that runs, and was stopped after that much. */
 interface AtLimit {
   readonly passed: Passed;
+  /** SessionFacts.break_glass when it began. */
+  readonly break_glass: string;
   readonly opened: (id: string) => void;
+}
+
+/** What is known of a statement, beside the facts of its session. */
+interface Asked {
+  readonly parameters: readonly BoundParameter[];
+  /** Null: it has not run. */
+  readonly passed: Passed | null;
+  readonly break_glass: string;
+  /** Told with it alone; null: what the session was told counts. */
+  readonly reason: string | null;
 }
 
 /** No token of any text: to let a result go on is another thing than to let the statement run. */
@@ -35,33 +49,26 @@ export const hold = async (
   parameters: readonly BoundParameter[],
   at: AtLimit | null,
 ): Promise<HoldStart> => {
-  const { analysis } = remembered(plan);
   const { rule } = grounds;
   const words = at ? atLimit(at.passed) : BEFORE;
-  const wait_ms = waitOf(s, grounds.ask as Ask);
+  const wait = waitOf(s, grounds.ask as Ask);
+  const break_glass = at ? at.break_glass : s.facts.break_glass;
   let result: HoldResult;
   try {
-    const before = context.analysis.cpu_ms;
-    // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
-    const prepared = analysis.session_bound ? s.facts.preparedTexts() : [];
-    // So does what the catalog says of names, and whether it has begun.
-    const more = [...(analysis.catalog === undefined ? [] : meant(analysis)), ...(at ? [GOES_ON] : [])];
-    const tokens = await context.analysis.tokens([plan.text, ...prepared], more);
-    s.spent_ms += context.analysis.cpu_ms - before;
-    result = await s.options.desk.hold(
-      heldOf(s, plan, grounds, context, parameters, tokens, at?.passed ?? null),
-      wait_ms,
-    );
+    const asked: Asked = { parameters, passed: at?.passed ?? null, break_glass, reason: null };
+    const held = await heldOf(s, plan, grounds, context, asked);
+    result = await s.options.desk.hold(held, wait.wait_ms, wait.longest_ms);
   } catch (error) {
     s.options.fault('a request could not be opened', error);
     return { type: 'refuse', text: words.refused(texts.noLog(), rule) };
   }
+  if (result.type === 'permitted') return permitted(s, plan, result, context);
   if (result.type !== 'refused') at?.opened(result.request.id);
   const inTransaction = s.facts.in_transaction;
   if (result.type === 'waiting' || result.type === 'pending') estimate(s, result.request, plan);
   switch (result.type) {
     case 'waiting':
-      return waiting(s, result, plan, grounds, at ? null : context, wait_ms, words);
+      return waiting(s, result, plan, grounds, at ? null : context, wait, words);
     case 'run':
       return { type: 'run', notice: words.approved(result.request), release: releaseOf(s, result.request.id) };
     case 'pending':
@@ -71,34 +78,41 @@ export const hold = async (
     case 'lapsed':
       return { type: 'refuse', text: words.lapsed(result.request, result.why) };
     case 'refused':
-      return { type: 'refuse', text: words.refused(refusedText(s, result, rule), rule) };
+      return { type: 'refuse', text: words.refused(refusedText(s, result, rule, context), rule) };
   }
 };
 
-/** The least of what the rule, the agent and the server allow, in ms; 0: a ticket at once. */
-const waitOf = (s: State, ask: Ask): number => {
+/** The least of what the rule, the agent and the server allow; 0: a ticket at once. */
+const waitOf = (s: State, ask: Ask): WaitOf => {
   const { hold_ms, server_timeout_ms } = s.facts;
   const server = server_timeout_ms === null ? Infinity : Math.max(0, server_timeout_ms - SERVER_TIMEOUT_MARGIN_MS);
-  return Math.min(ask.wait_ms ?? s.options.engine.wait_ms, hold_ms ?? Infinity, server, ask.deadline_ms);
+  const longest_ms = Math.min(hold_ms ?? Infinity, server);
+  return { wait_ms: Math.min(ask.wait_ms ?? s.options.engine.wait_ms, longest_ms, ask.deadline_ms), longest_ms };
 };
 
-/** What a reviewer decides on. */
-const heldOf = (
+/** What a reviewer decides on. May reject. */
+export const heldOf = async (
   s: State,
   plan: Plan,
   { rule, message, ask, findings }: Grounds,
   context: Context,
-  parameters: readonly BoundParameter[],
-  tokens: Uint8Array,
-  passed: Passed | null,
-): Held => {
+  { parameters, passed, break_glass, reason }: Asked,
+): Promise<Held> => {
   const { facts } = s;
   const { analysis } = remembered(plan);
+  const before = context.analysis.cpu_ms;
+  // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
+  const prepared = analysis.session_bound ? facts.preparedTexts() : [];
+  // So does what the catalog says of names, and whether it has begun.
+  const more = [...(analysis.catalog === undefined ? [] : meant(analysis)), ...(passed ? [GOES_ON] : [])];
+  const tokens = await context.analysis.tokens([plan.text, ...prepared], more);
+  s.spent_ms += context.analysis.cpu_ms - before;
+  const pattern = passed ? null : await patternOf(s, plan, ask as Ask, context, parameters);
   // Of a statement that runs: as things were when it began.
   const { role } = passed ? context : facts;
   const search_path = (passed ? context.search_path : facts.search_path) ?? '';
   const in_transaction = passed ? context.in_transaction : facts.in_transaction || facts.in_implicit_transaction;
-  const told = ownReason(plan.own) ?? analysis.reason ?? facts.reason;
+  const told = reason ?? ownReason(plan.own) ?? analysis.reason ?? facts.reason;
   return {
     who: s.who,
     // USE changes it.
@@ -121,7 +135,9 @@ const heldOf = (
     reason_at: told === '' ? null : told === facts.reason ? facts.reason_at : Date.now(),
     in_transaction,
     commits: passed ? 0 : committedBy(analysis, facts.earlier),
+    pattern,
     passed,
+    break_glass: break_glass === '' ? null : { reason: break_glass, of: context.policy.break_glass },
     earlier: facts.earlier.map(({ sql, at, outcome }) => ({ sql, at, outcome })),
     digest: digest({
       engine: s.where.engine,
@@ -154,7 +170,12 @@ const ownReason = (own: readonly OwnCommand[]): string | null => {
   return reason;
 };
 
-const refusedText = (s: State, { why, limit }: Extract<HoldResult, { type: 'refused' }>, rule: string): WireText => {
+export const refusedText = (
+  s: State,
+  { why, limit }: Extract<HoldResult, { type: 'refused' }>,
+  rule: string,
+  { policy }: Context,
+): WireText => {
   switch (why) {
     case 'unsponsored':
       return texts.unsponsored({ principal: s.who.id, rule });
@@ -162,5 +183,7 @@ const refusedText = (s: State, { why, limit }: Extract<HoldResult, { type: 'refu
       return texts.tooManyRequests({ principal: s.who.id, limit: limit ?? 0 });
     case 'reason-required':
       return texts.reasonRequired({ rule });
+    case 'no-break-glass':
+      return texts.noBreakGlass({ rule, of: policy.break_glass });
   }
 };

@@ -1,21 +1,59 @@
 // Approval events as audit records and back: what may stand in clear, and what is sealed. Must never put a statement's
 // text, a parameter or somebody's words in clear.
-import type { ApprovalEvent, Journal, Request } from '../approval/types.ts';
+import type { ApprovalEvent, Journal, Permit, PermitEvent, Request } from '../approval/types.ts';
 import type { AuditLog, ReadRecord, RecordInput } from '../audit/types.ts';
 
-type Sealed = 'sql' | 'parameters' | 'earlier' | 'reason' | 'digest';
-const SEALED: readonly Sealed[] = ['sql', 'parameters', 'earlier', 'reason', 'digest'];
+const SEALED: readonly (keyof Request)[] = [
+  'sql',
+  'parameters',
+  'earlier',
+  'reason',
+  'digest',
+  'pattern',
+  'break_glass',
+];
+const SEALED_OF_PERMIT: readonly (keyof Permit)[] = ['sql', 'pattern', 'rationale'];
 
 /** The journal that the desk writes to. */
 export const auditJournal = (audit: AuditLog): Journal => ({
   append: (event) => audit.append(toRecord(event)),
 });
 
-const toRecord = (event: ApprovalEvent): RecordInput => {
+const toRecord = (event: ApprovalEvent | PermitEvent): RecordInput => {
   switch (event.type) {
+    case 'permit_granted': {
+      const { permit, ...rest } = withoutType(event);
+      const [clear, sealed] = split(permit, SEALED_OF_PERMIT);
+      return { type: 'permit.granted', clear: { ...rest, permit: clear }, sealed: { permit: sealed } };
+    }
+    case 'permit_used': {
+      const { sql, parameters, ...clear } = withoutType(event);
+      return { type: 'permit.used', clear, sealed: { sql, parameters } };
+    }
+    case 'permit_use_ended':
+      return { type: 'permit.use_ended', clear: withoutType(event) };
+    case 'permit_revoked': {
+      const { reason, ...clear } = withoutType(event);
+      return { type: 'permit.revoked', clear, sealed: { reason } };
+    }
+    case 'asked':
+    case 'answered': {
+      const { said, ...clear } = withoutType(event);
+      const { text, ...rest } = said;
+      return { type: `request.${event.type}`, clear: { ...clear, said: rest }, sealed: { text } };
+    }
+    case 'broke_glass': {
+      const { reason, ...clear } = withoutType(event);
+      return { type: 'request.broke_glass', clear, sealed: { reason } };
+    }
+    case 'reviewed': {
+      const { rationale, ...clear } = withoutType(event);
+      return { type: 'request.reviewed', clear, sealed: { rationale } };
+    }
     case 'opened': {
-      const { type: _, request, ...rest } = event;
-      const [clear, sealed] = split(request);
+      const { request, ...rest } = withoutType(event);
+      const [clear, sealed] = split(request, SEALED);
+      clear.earlier_count = request.earlier.length;
       return { type: 'request.opened', clear: { ...rest, request: clear }, sealed: { request: sealed } };
     }
     case 'decided': {
@@ -35,6 +73,7 @@ const toRecord = (event: ApprovalEvent): RecordInput => {
     case 'ticket':
     // Names, as findings have them, and numbers.
     case 'impact':
+    case 'escalated':
     case 'expired':
     case 'released':
     case 'outcome_unknown':
@@ -43,32 +82,57 @@ const toRecord = (event: ApprovalEvent): RecordInput => {
   }
 };
 
+/** What records of earlier releases lack. */
+const REQUEST_BEFORE = {
+  impact: null,
+  commits: 0,
+  grounds: [],
+  said: [],
+  escalated: null,
+  broken_glass: null,
+  pattern: null,
+  break_glass: null,
+};
+const ASK_BEFORE = { each: false, denials: 1, escalate: null, nobody_ms: null, permit: null, channel: 'any' };
+const DECIDED_BEFORE = { ends: true, void: [] };
+const DECISION_BEFORE = { groups: [], instead_of: null, counts: true, permit: null };
+
+/** The words that are sealed, by the type of the record; a key that is gone leaves none. */
+const WORDS: Readonly<Record<string, string>> = { withdrawn: 'reason', broke_glass: 'reason', reviewed: 'rationale' };
+
+/** What of a record an event is made of. */
+export type EventRecord = Pick<ReadRecord, 'type' | 'clear' | 'sealed'> & Partial<ReadRecord>;
+
 /** The event that a record holds; null for records of something else, and where the key of the sealed part is gone. */
-export const fromRecord = (record: ReadRecord): ApprovalEvent | null => {
+export const fromRecord = (record: EventRecord): ApprovalEvent | null => {
   const name = record.type.startsWith('request.') ? record.type.slice('request.'.length) : '';
   const type = name === 'executed' || name === 'failed' ? 'finished' : name;
   const { clear, sealed } = record;
   switch (type) {
-    case 'opened':
+    case 'opened': {
       if (!sealed) return null;
-      return {
-        ...clear,
-        type,
-        // Records of earlier releases have none of these.
-        request: { impact: null, commits: 0, grounds: [], ...(clear.request as object), ...(sealed.request as object) },
-      } as unknown as ApprovalEvent;
-    case 'decided':
-      return {
-        ...clear,
-        type,
-        decision: { ...(clear.decision as object), rationale: sealed?.rationale ?? '' },
-      } as ApprovalEvent;
+      const request = { ...REQUEST_BEFORE, ...(clear.request as Request), ...(sealed.request as object) };
+      return { ...clear, type, request: { ...request, ask: { ...ASK_BEFORE, ...request.ask } } } as ApprovalEvent;
+    }
+    case 'decided': {
+      const told = clear.decision as { readonly by: string };
+      const decision = { ...DECISION_BEFORE, accounts: [told.by], ...told, rationale: sealed?.rationale ?? '' };
+      return { ...DECIDED_BEFORE, ...clear, type, decision } as unknown as ApprovalEvent;
+    }
+    case 'asked':
+    case 'answered':
+      return { ...clear, type, said: { ...(clear.said as object), text: sealed?.text ?? '' } } as ApprovalEvent;
     case 'withdrawn':
-      return { ...clear, type, reason: sealed?.reason ?? '' } as ApprovalEvent;
+    case 'broke_glass':
+    case 'reviewed': {
+      const words = WORDS[type] as string;
+      return { ...clear, type, [words]: sealed?.[words] ?? '' } as unknown as ApprovalEvent;
+    }
     case 'finished':
     case 'held':
     case 'ticket':
     case 'impact':
+    case 'escalated':
     case 'expired':
     case 'released':
     case 'outcome_unknown':
@@ -79,18 +143,33 @@ export const fromRecord = (record: ReadRecord): ApprovalEvent | null => {
   }
 };
 
-const withoutType = <E extends ApprovalEvent>(event: E): Omit<E, 'type'> => {
+/** The same of a permit's records. Without its sealed part a permit covers nothing, so there is none. */
+export const permitFromRecord = ({ type, clear, sealed }: EventRecord): PermitEvent | null => {
+  switch (type) {
+    case 'permit.granted': {
+      if (!sealed) return null;
+      const permit = { ...(clear.permit as object), ...(sealed.permit as object) };
+      return { ...clear, type: 'permit_granted', permit } as PermitEvent;
+    }
+    case 'permit.used':
+      return { sql: '', parameters: [], ...clear, ...sealed, type: 'permit_used' } as unknown as PermitEvent;
+    case 'permit.use_ended':
+      return { ...clear, type: 'permit_use_ended' } as unknown as PermitEvent;
+    case 'permit.revoked':
+      return { ...clear, type: 'permit_revoked', reason: sealed?.reason ?? '' } as unknown as PermitEvent;
+    default:
+      return null;
+  }
+};
+
+const withoutType = <E extends ApprovalEvent | PermitEvent>(event: E): Omit<E, 'type'> => {
   const { type: _, ...rest } = event;
   return rest;
 };
 
-const split = (request: Request): [object, object] => {
-  const clear: Record<string, unknown> = { ...request };
-  const sealed: Record<string, unknown> = {};
-  for (const key of SEALED) {
-    sealed[key] = clear[key];
-    delete clear[key];
-  }
-  clear.earlier_count = request.earlier.length;
-  return [clear, sealed];
+/** What may stand in clear, and the rest. */
+const split = (whole: object, sealed: readonly string[]): [Record<string, unknown>, object] => {
+  const parts: [Record<string, unknown>, Record<string, unknown>] = [{}, {}];
+  for (const [key, value] of Object.entries(whole)) parts[sealed.includes(key) ? 1 : 0][key] = value;
+  return parts;
 };

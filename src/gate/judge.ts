@@ -3,7 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Limit, Verdict } from '../policy/types.ts';
-import type { Judgement } from '../session/gate.ts';
+import type { Judgement, Plan } from '../session/gate.ts';
 import type { Analysis } from '../sql/findings.ts';
 import { type Context, contextOf } from './context.ts';
 import { deny, unparsed } from './deny.ts';
@@ -78,14 +78,14 @@ const judgeNew = (
   // Judged anew when its turn comes: facts and policy may be others then.
   if (wait_ms > 0) return sleep(wait_ms).then(() => judge(s, text, types, planned));
   const before = context.analysis.cpu_ms;
-  const ruled = (analysis: Analysis): Judged => {
+  const judged = (analysis: Analysis): Judged => {
     s.spent_ms += context.analysis.cpu_ms - before;
     // What is not there may have been made a moment ago.
     if (analysis.missing && !looked) return judgeAfterLook(s, text, types, planned, true);
     return rule(s, context, text, analysis.missing && looked === 'unseen' ? unseen(analysis) : analysis, null);
   };
   const analysis = context.analysis.analyse(text);
-  return analysis instanceof Promise ? analysis.then(ruled) : ruled(analysis);
+  return analysis instanceof Promise ? analysis.then(judged) : judged(analysis);
 };
 
 /** Nobody can tell whether what is missing is there by now. */
@@ -139,41 +139,114 @@ const overBudget = (s: State): number => {
   return s.spent_ms < budget ? 0 : 1 + ((s.spent_ms - budget) * 1000) / budget;
 };
 
-const rule = (s: State, context: Context, text: string, analysis: Analysis, again: Again | null): Judged => {
+/** What becomes of a text, nothing of which is done yet. */
+type Ruled =
+  | { readonly type: 'judged'; readonly plan: Plan; readonly verdict: Verdict }
+  /** It did not parse. */
+  | Extract<Judgement, { type: 'refuse' }>;
+
+const ruled = (s: State, context: Context, text: string, analysis: Analysis, again: Again | null): Ruled => {
   // A Query may end the transaction of what was executed before it without a Sync: what it returns must not decide of that.
-  const implicit = analysis.statements.length > 1 && s.facts.in_implicit_transaction;
   const judged = context.policy.judge({
     analysis,
     who: s.who,
     where: s.where,
-    session: implicit ? { ...context.view, in_transaction: true } : context.view,
+    session: isImplicit(s, analysis) ? { ...context.view, in_transaction: true } : context.view,
     now: Date.now(),
   });
-  const verdict = judged.limits.some(isTotalOfWrites) ? withTotals(s, judged) : judged;
+  const counted = judged.verdict === 'allow' && judged.limits.some(isTotalOfWrites);
+  const verdict = isOwn(s, analysis) ? ALLOWED : counted ? withTotals(s, judged) : judged;
   // What does not parse is never forwarded, whatever a policy says of it.
   if (analysis.error) return unparsed(s, text, analysis.error, verdict);
-  const plan = planOf(analysis, text, verdict.rule, verdict.limits, again);
+  return { type: 'judged', plan: planOf(analysis, text, verdict.rule, verdict.limits, again), verdict };
+};
+
+const rule = (s: State, context: Context, text: string, analysis: Analysis, again: Again | null): Judged => {
+  const found = ruled(s, context, text, analysis, again);
+  if (found.type === 'refuse') return found;
+  const { plan, verdict } = found;
   switch (verdict.verdict) {
     case 'allow': {
       const pass: Pass = { type: 'pass', plan };
       if (
         again === null &&
-        !implicit &&
+        !isImplicit(s, analysis) &&
         verdict.cacheable &&
         !analysis.session_bound &&
         !analysis.missing &&
         verdict.observed.length === 0
       )
         context.allowed.remember(text, pass);
-      if (verdict.observed.length > 0) observed(s, plan, verdict, context);
+      if (verdict.observed.length > 0) observed(s, text, analysis, verdict, context.policy);
       return passed(s, pass);
     }
     case 'hold':
-      return { type: 'hold', plan, hold: (parameters) => hold(s, plan, verdict, context, parameters, null) };
+      // Its limits are those of what a permit lets through; what a person does runs to its end.
+      return heldUntil(s, { ...plan, limited: false }, verdict, context);
     case 'deny':
       return { type: 'refuse', plan, refuse: () => deny(s, plan, verdict, context) };
   }
 };
+
+/** A text that is not to run now: as it would be judged. Nothing is on record yet, but what `refuse` records. */
+export const judgeAhead = async (
+  s: State,
+  text: string,
+): Promise<
+  | { readonly type: 'pass' }
+  | { readonly type: 'hold'; readonly plan: Plan; readonly verdict: Verdict }
+  | Extract<Judgement, { type: 'refuse' }>
+> => {
+  for (let wait_ms = overBudget(s); wait_ms > 0; wait_ms = overBudget(s)) await sleep(wait_ms);
+  let seen = !catalogIsFresh(s) && (await lookAtCatalog(s));
+  let context = contextOf(s);
+  let analysis = await analysed(s, context, text);
+  if (analysis.missing) {
+    seen = await lookAtCatalog(s);
+    context = contextOf(s);
+    analysis = await analysed(s, context, text);
+  }
+  const found = ruled(s, context, text, analysis.missing && !seen ? unseen(analysis) : analysis, null);
+  if (found.type === 'refuse') return found;
+  const { plan, verdict } = found;
+  if (verdict.verdict === 'allow') return { type: 'pass' };
+  if (verdict.verdict === 'hold') return { type: 'hold', plan, verdict };
+  return { type: 'refuse', plan, refuse: () => deny(s, plan, verdict, context) };
+};
+
+const analysed = async (s: State, { analysis }: Context, text: string): Promise<Analysis> => {
+  const before = analysis.cpu_ms;
+  const made = await analysis.analyse(text);
+  s.spent_ms += analysis.cpu_ms - before;
+  return made;
+};
+
+const isImplicit = (s: State, { statements }: Analysis): boolean =>
+  statements.length > 1 && s.facts.in_implicit_transaction;
+
+/** Is it for Holdpoint alone, so that nothing of it is sent? An agent that is held must be able to answer, whatever the policy is. */
+const isOwn = ({ facts }: State, { own, statements, error }: Analysis): boolean =>
+  error === null &&
+  own.length > 0 &&
+  own.length === statements.length &&
+  (facts.engine === 'postgres' || own.every(({ op }) => op === 'call' || op.startsWith('show-')));
+
+const ALLOWED: Verdict = {
+  verdict: 'allow',
+  rule: 'holdpoint',
+  message: '',
+  findings: [],
+  ask: null,
+  limits: [],
+  observed: [],
+  cacheable: true,
+};
+
+const heldUntil = (s: State, plan: Plan, verdict: Verdict, context: Context): Judgement => ({
+  type: 'hold',
+  plan,
+  hold: (parameters) => hold(s, plan, verdict, context, parameters, null),
+});
 
 const isTotalOfWrites = ({ withholds, per_ms, observe }: Limit): boolean => withholds && per_ms !== null && !observe;
 

@@ -20,6 +20,8 @@ class Limited implements MeterEvents {
   readonly #plan: Plan;
   readonly #context: Context;
   readonly #parameters: () => readonly BoundParameter[];
+  /** The session forgets it when the statement is sent. */
+  readonly #break_glass: string;
   #request: string | null = null;
 
   constructor(s: State, plan: Plan, context: Context, parameters: () => readonly BoundParameter[]) {
@@ -27,13 +29,15 @@ class Limited implements MeterEvents {
     this.#plan = plan;
     this.#context = context;
     this.#parameters = parameters;
+    this.#break_glass = s.facts.break_glass;
   }
 
   judge(reached: Reached): Exclude<Judgement, { type: 'pass' }> {
     const opened = (id: string): void => {
       this.#request = id;
     };
-    return judgeReached(this.#s, reached, this.#plan, this.#context, this.#parameters, opened);
+    const at = { break_glass: this.#break_glass, opened };
+    return judgeReached(this.#s, reached, this.#plan, this.#context, this.#parameters, at);
   }
 
   observed(reached: Reached): void {
@@ -53,7 +57,7 @@ const judgeReached = (
   plan: Plan,
   context: Context,
   parameters: () => readonly BoundParameter[],
-  opened: (id: string) => void,
+  at: { readonly break_glass: string; readonly opened: (id: string) => void },
 ): Exclude<Judgement, { type: 'pass' }> => {
   if (remembered(plan).limits.some(({ withholds }) => withholds)) {
     return { type: 'refuse', plan, refuse: () => Promise.resolve(texts.withheldAtLimit({ rows, rule: limit.rule })) };
@@ -63,14 +67,14 @@ const judgeReached = (
     return { type: 'refuse', plan, refuse };
   }
   const goOn = (): Promise<HoldStart> =>
-    hold(s, plan, limit, context, parameters(), { passed: { rows, bytes }, opened });
+    hold(s, plan, limit, context, parameters(), { ...at, passed: { rows, bytes } });
   return { type: 'hold', plan, hold: goOn };
 };
 
-const recordOf = (s: State, { limit, rows, bytes }: Reached, plan: Plan, context: Context) => {
+export const recordOf = (s: State, { limit, rows, bytes }: Reached, plan: Plan, context: Context) => {
   const { analysis, rule } = remembered(plan);
   const matched = limit.findings.flatMap((index) => analysis.findings[index] ?? []);
-  const observed = limit.observe ? { rule, observed: [limit.rule] } : {};
-  const clear = { ...about(s, analysis, limit.rule, context), findings: matched, ...observed, rows, bytes };
+  const observed = limit.observe ? { rule, observed: [{ rule: limit.rule, verdict: limit.verdict }] } : {};
+  const clear = { ...about(s, analysis, limit.rule, context.policy), findings: matched, ...observed, rows, bytes };
   return { clear, sealed: { sql: plan.text } };
 };

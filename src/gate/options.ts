@@ -1,11 +1,13 @@
 // What a gate is given: the parts that it asks, the identity of those who ask, and its limits. Types only.
-import type { Desk, Held } from '../approval/types.ts';
+import type { Desk, Held, Permits } from '../approval/types.ts';
 import type { AuditLog } from '../audit/types.ts';
 import type { Policy, Where, Who } from '../policy/types.ts';
 import type { SessionFacts, SessionOpening } from '../session/gate.ts';
 import type { CatalogSnapshot, LiveCatalog, OwnCatalogReading } from '../sql/catalog.ts';
 import type { Analysis } from '../sql/findings.ts';
 import type { Impact } from '../sql/impact.ts';
+import type { GivenParameter, StatementPattern } from '../sql/pattern.ts';
+import type { LiveSessions } from './sessions.ts';
 import type { State } from './state.ts';
 
 export interface GateOptions {
@@ -13,18 +15,22 @@ export interface GateOptions {
   /** The policy in force. */
   readonly policy: () => Policy;
   readonly desk: Desk;
+  /** Standing approvals: what runs under one is reported here. */
+  readonly permits: Permits;
   readonly audit: AuditLog;
   /** `audit.allowed`: what an allowed statement waits for. */
   readonly allowed: 'async' | 'sync';
   /** The role that a user's session begins with. */
   readonly role: (user: string) => string;
   readonly who: (user: string, authentication: string, address: string) => Who | undefined;
-  readonly where: (opening: SessionOpening) => Where;
+  readonly where: (opening: Omit<SessionOpening, 'end'>) => Where;
   /** The catalog of a database. Null: there is none to look into. */
   readonly catalog: (database: string) => LiveCatalog | null;
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
   readonly held_bytes_max: number;
+  /** Where its sessions are listed. */
+  readonly sessions: LiveSessions;
   /** CPU time that one session's new statements may cost in a second, in ms; over it they wait. */
   readonly analysis_ms_per_s_max: number;
   /** Asks the server what a held statement would touch; rejects nothing. An answer of null: there will be none. */
@@ -67,6 +73,12 @@ export interface AnalysisHandle {
   analyse(text: string): Analysis | Promise<Analysis>;
   /** The tokens of texts (latin1), then words (UTF-16), for a digest. May reject. */
   tokens(texts: readonly string[], words: readonly string[]): Uint8Array | Promise<Uint8Array>;
+  /** What a permit for a text (latin1) with these parameters would cover; `words` must be the same, too. Null: it can have none. May reject. */
+  pattern(
+    text: string,
+    parameters: readonly GivenParameter[],
+    words: readonly string[],
+  ): StatementPattern | null | Promise<StatementPattern | null>;
   /** CPU time that this has cost so far, in ms; from memory it costs nothing. */
   readonly cpu_ms: number;
   /** A function called by its oid, without SQL; absent: the protocol has no such call. */

@@ -2,10 +2,9 @@
 // what waits, and never lets it pass.
 import { texts } from '../errors/catalogue.ts';
 import type { RecordInput } from '../audit/types.ts';
-import type { Verdict } from '../policy/types.ts';
-import type { Judgement, Plan } from '../session/gate.ts';
+import type { Policy, Verdict } from '../policy/types.ts';
+import type { Judgement } from '../session/gate.ts';
 import type { Analysis } from '../sql/findings.ts';
-import type { Context } from './context.ts';
 import type { Pass } from './memory.ts';
 import { remembered } from './plan.ts';
 import type { State } from './state.ts';
@@ -20,25 +19,28 @@ export const forwarded = async (s: State, pass: Pass): Promise<Judgement> => {
   return (await write(s, 'a statement', { type: 'statement.forwarded', clear })) ? pass : UNRECORDED;
 };
 
-/** A rule in observe mode would have held it: on record, and it runs. */
-export const observed = (s: State, plan: Plan, verdict: Verdict, context: Context): void => {
-  const clear = { ...about(s, remembered(plan).analysis, verdict.rule, context), observed: verdict.observed };
-  void write(s, 'an observed statement', { type: 'statement.observed', clear, sealed: { sql: plan.text } });
+/** In observe mode it would have been held or denied: on record, and it runs. */
+export const observed = (s: Of, sql: string, analysis: Analysis, verdict: Verdict, policy: Policy): void => {
+  const clear = { ...about(s, analysis, verdict.rule, policy), observed: verdict.observed };
+  void write(s, 'an observed statement', { type: 'statement.observed', clear, sealed: { sql } });
 };
 
+/** A session, or a connection that starts. */
+type Of = Pick<State, 'options' | 'who' | 'where'> & { readonly id: string | null };
+
 /** What may stand in clear of a statement. */
-export const about = (s: State, analysis: Analysis, rule: string, context: Context): Record<string, unknown> => ({
+export const about = (s: Of, analysis: Analysis, rule: string, policy: Policy): Record<string, unknown> => ({
   session: s.id,
   who: s.who,
   where: s.where,
   shape: analysis.shape,
   rule,
   findings: analysis.findings,
-  policy: context.policy.hash,
+  policy: policy.hash,
 });
 
 /** False: it could not be written, which is the operator's to know. `what` completes "... could not be recorded". */
-export const write = async (s: State, what: string, record: RecordInput): Promise<boolean> => {
+export const write = async (s: Pick<State, 'options'>, what: string, record: RecordInput): Promise<boolean> => {
   try {
     await s.options.audit.append(record);
     return true;

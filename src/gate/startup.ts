@@ -3,6 +3,7 @@
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Gate } from '../session/gate.ts';
 import type { GateOptions } from './options.ts';
+import { observed } from './record.ts';
 
 /** Gate.startup */
 export const judgeStartup = async (
@@ -35,7 +36,8 @@ export const judgeStartup = async (
       server_version: 0,
       server_pid: 0,
     });
-    const verdict = options.policy().judge({ analysis, who, where, session, now: Date.now() });
+    const policy = options.policy();
+    const verdict = policy.judge({ analysis, who, where, session, now: Date.now() });
     if (analysis.error)
       return { severity: 'FATAL', sqlstate: analysis.error.sqlstate, message: analysis.error.message };
     if (verdict.verdict !== 'allow')
@@ -43,6 +45,7 @@ export const judgeStartup = async (
         why: `rule "${verdict.rule}" does not let a connection start with ${name} set`,
         hint: 'Leave it out of the connection string; a SET in the session can be held for approval.',
       });
+    if (verdict.observed.length > 0) observed({ options, who, where, id: null }, text, analysis, verdict, policy);
   }
   return null;
 };

@@ -48,6 +48,10 @@ export class State {
   lastPass: Pass | null = null;
   lastTypes: readonly number[] | null = null;
   lastContext: Context | null = null;
+  /** When it began, ms since the epoch. */
+  readonly since = Date.now();
+  /** The request that its connection waits for. */
+  held: string | null = null;
   /** The context in use, in and out of a transaction. */
   inside: Context | null = null;
   outside: Context | null = null;

@@ -1,6 +1,8 @@
 // What the client is told of a request and of its end: before a statement, and at the limit of a result that it returns. Words only.
-import type { Passed, Request } from '../approval/types.ts';
-import { texts, type WireText } from '../errors/catalogue.ts';
+import { duration } from '../approval/deciding.ts';
+import { type Tally, tally } from '../approval/quorum.ts';
+import type { Decision, Passed, Request, Said } from '../approval/types.ts';
+import { type Approver, texts, type WireText } from '../errors/catalogue.ts';
 import { found, grounds } from './words.ts';
 
 export interface Words {
@@ -21,9 +23,20 @@ export interface Words {
 /** Of a statement that has not run. */
 export const BEFORE: Words = {
   held: texts.held,
-  approved: (request) => texts.approved({ id: request.id, by: approversOf(request) }),
+  approved: (request) =>
+    request.broken_glass
+      ? texts.brokeGlass({ id: request.id, goesOn: false })
+      : texts.approved({ id: request.id, by: approversOf(request) }),
   denied: (request, inTransaction) => {
-    const denial = request.decisions.findLast(({ decision }) => decision === 'deny');
+    const denial = denialOf(request);
+    if (isByClock(denial))
+      return texts.deniedByClock({
+        id: request.id,
+        nobody: duration(request.ask.nobody_ms ?? 0),
+        rule: request.rule,
+        sponsor: request.who.sponsor,
+        inTransaction,
+      });
     return texts.denied({
       id: request.id,
       by: denial?.by ?? 'a reviewer',
@@ -37,11 +50,13 @@ export const BEFORE: Words = {
     texts.pending({
       id: request.id,
       approvals: approvals(request),
-      needed: request.ask.count,
+      needed: needed(request),
       waited,
       deadline: request.deadline,
       inTransaction,
       commits: request.commits,
+      question: openQuestion(request),
+      noReason: request.reason === '' && !request.said.some(({ kind }) => kind === 'answer'),
     }),
   expired: ({ id, deadline, who }) => texts.expired({ id, deadline, sponsor: who.sponsor }),
   withdrawn: ({ id, withdrawn }) => texts.withdrawn({ id, by: withdrawn?.by ?? 'its requester' }),
@@ -57,18 +72,23 @@ export const BEFORE: Words = {
 /** Of one whose result was stopped at a limit. */
 export const atLimit = ({ rows, bytes }: Passed): Words => ({
   held: (values) => texts.heldAtLimit({ ...values, rows, bytes }),
-  approved: (request) => texts.goesOn({ id: request.id, by: approversOf(request) }),
+  approved: (request) =>
+    request.broken_glass
+      ? texts.brokeGlass({ id: request.id, goesOn: true })
+      : texts.goesOn({ id: request.id, by: approversOf(request) }),
   denied: (request) => {
-    const denial = request.decisions.findLast(({ decision }) => decision === 'deny');
-    const why = `request ${request.id} was denied by ${denial?.by ?? 'a reviewer'}`;
-    return stoppedText(rows, request.rule, why, denial?.rationale);
+    const denial = denialOf(request);
+    const why = isByClock(denial)
+      ? `nobody who may decide request ${request.id} was there for ${duration(request.ask.nobody_ms ?? 0)}`
+      : `request ${request.id} was denied by ${denial?.by ?? 'a reviewer'}`;
+    return stoppedText(rows, request.rule, why, isByClock(denial) ? '' : denial?.rationale);
   },
   pending: (request) =>
     texts.pendingAtLimit({
       id: request.id,
       rows,
       approvals: approvals(request),
-      needed: request.ask.count,
+      needed: needed(request),
       deadline: request.deadline,
     }),
   expired: ({ id, rule }) => stoppedText(rows, rule, `nobody decided request ${id} in time`),
@@ -86,7 +106,23 @@ export const atLimit = ({ rows, bytes }: Passed): Words => ({
 export const stoppedText = (rows: number, rule: string, why: string, rationale = ''): WireText =>
   texts.stoppedAtLimit({ rows, rule, why, rationale });
 
-export const approvals = (request: Request): number => approversOf(request).length;
+export const approvals = (request: Request): number => sum(request).approvals.length;
 
-const approversOf = ({ decisions }: Request): { id: string; group: string }[] =>
-  decisions.filter(({ decision }) => decision === 'approve').map(({ by, group }) => ({ id: by, group }));
+/** How many it takes. */
+export const needed = (request: Request): number => sum(request).needed;
+
+const approversOf = (request: Request): Approver[] =>
+  sum(request).approvals.map(({ by, group, instead_of }) => ({ id: by, group, instead_of }));
+
+const denialOf = ({ decisions }: Request): Decision | undefined =>
+  decisions.findLast(({ decision, counts }) => counts && decision === 'deny');
+
+const isByClock = (decision: Decision | undefined): boolean => decision?.channel === 'clock';
+
+/** The last question, if nobody has answered since; null: there is none. */
+export const openQuestion = ({ said }: Request): Said | null => {
+  const last = said.at(-1);
+  return last?.kind === 'question' ? last : null;
+};
+
+const sum = ({ ask, escalated, decisions }: Request): Tally => tally(ask, escalated !== null, decisions);

@@ -1,22 +1,31 @@
 // A connection waits for a decision: what it is told meanwhile, how the wait ends, and the release. Runs at most once over all connections:
 // the desk's word, durable, and then only what still means what was judged.
-import type { HoldEnd, HoldResult, Request } from '../approval/types.ts';
+import { ANSWER_ADDS_MS } from '../approval/desk.ts';
+import type { Hold, HoldEnd, HoldResult, Request, Said } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
-import { cutBytes, visible } from '../errors/text.ts';
+import { cutBytes, quoted, visible } from '../errors/text.ts';
 import type { Verdict } from '../policy/types.ts';
-import type { HoldEnded, HoldStart, Plan, Release } from '../session/gate.ts';
+import { needs } from '../policy/words.ts';
+import type { HoldEnded, HoldStart, Plan, Release, Said as WaitSaid } from '../session/gate.ts';
 import type { Context } from './context.ts';
 import { meansTheSameAtRelease } from './meaning.ts';
 import { remembered } from './plan.ts';
 import type { State } from './state.ts';
-import { approvals, type Words } from './told.ts';
-import { found, grounds as groundsOf, needs } from './words.ts';
+import { approvals, needed, openQuestion, type Words } from './told.ts';
+import { found, grounds as groundsOf } from './words.ts';
 
 /** What a request rests on: a verdict, or a limit that a result has reached. */
 export type Grounds = Pick<Verdict, 'rule' | 'message' | 'findings' | 'ask'>;
 
+/** How long a connection waits, and at most if somebody answers, in ms. */
+export interface WaitOf {
+  readonly wait_ms: number;
+  readonly longest_ms: number;
+}
+
 /** It stands in one line of a terminal, between "Stage: 1 of 1" and a percentage (mock: terminal, section 6). */
 const STAGE_BYTES_MAX = 120;
+const STAGE_QUESTION_BYTES_MAX = 60;
 
 type Waiting = Extract<HoldStart, { type: 'wait' }>;
 
@@ -27,14 +36,15 @@ export const waiting = (
   plan: Plan,
   grounds: Grounds,
   context: Context | null,
-  wait_ms: number,
+  { wait_ms, longest_ms }: WaitOf,
   words: Words,
 ): Waiting => {
-  const until = Date.now() + wait_ms;
   const { id, ask, deadline } = request;
-  const waited = Math.round(wait_ms / 1000);
+  const began = hold.until() - wait_ms;
+  const waited = (): number => Math.round((hold.until() - began) / 1000);
   const { findings } = remembered(plan).analysis;
   let toldOff = false;
+  s.held = id;
   return {
     type: 'wait',
     notice: words.held({
@@ -43,8 +53,9 @@ export const waiting = (
       ruleMessage: grounds.message,
       found: found(groundsOf(findings, grounds.findings), findings),
       needs: needs(ask),
+      connected: s.options.desk.reach(id).present,
       console: s.options.console(),
-      waitUntil: until,
+      waitUntil: hold.until(),
       deadline,
       ticket: ask.ticket,
       noReason: request.reason === '',
@@ -54,18 +65,22 @@ export const waiting = (
       texts.stillHeld({
         id,
         approvals: approvals(hold.request()),
-        needed: ask.count,
-        waitsMore: Math.max(0, Math.round((until - Date.now()) / 1000)),
+        needed: needed(request),
+        waitsMore: Math.max(0, Math.round((hold.until() - Date.now()) / 1000)),
       }),
-    stage: cutBytes(visible(`held: ${id} waits for ${needs(ask)}`), STAGE_BYTES_MAX),
-    ended: hold.ended.then((end) => ended(s, end, waited, words)),
+    stage: stageOf(request),
+    onSaid: (tell) => onSaid(hold, began + wait_ms, began + longest_ms, tell),
+    ended: hold.ended.then((end) => {
+      s.held = null;
+      return ended(s, end, waited(), words);
+    }),
     end: async (why) => {
       if (toldOff) return null;
       toldOff = true;
       await hold.end(why);
       const end = await hold.ended;
       // Approved or refused in the same moment: that answer is on its way through `ended`.
-      return end.type === 'ended' ? endedByClient(s, end.request, why, waited, words) : null;
+      return end.type === 'ended' ? endedByClient(s, end.request, why, waited(), words) : null;
     },
     release: async () => {
       const still = context === null || (await meansTheSameAtRelease(s, plan, context.catalog));
@@ -87,11 +102,42 @@ export const waiting = (
   };
 };
 
+/** In a few words. */
+const stageOf = (request: Request): string => {
+  const { id, ask } = request;
+  const question = openQuestion(request);
+  const stage =
+    question === null
+      ? `held: ${id} waits for ${needs(ask)}`
+      : `question on ${id} from ${question.by}: ${quoted(question.text, STAGE_QUESTION_BYTES_MAX)}`;
+  return cutBytes(visible(stage), STAGE_BYTES_MAX);
+};
+
+/** `until`: as the client was told; `longest`: no answer makes it wait beyond that. */
+const onSaid = (hold: Hold, until: number, longest: number, tell: (said: WaitSaid) => void): void => {
+  let told = until;
+  const say = (asked: Said | null, request: Request): void => {
+    const adds_ms = hold.until() - told;
+    told += adds_ms;
+    const first = !request.said.some(({ kind }) => kind === 'answer');
+    const most = Math.min(told + ANSWER_ADDS_MS, longest, request.deadline);
+    const adds = first ? Math.max(0, Math.round((most - told) / 1000)) : 0;
+    const notice = asked && texts.question({ id: request.id, by: asked.by, question: asked.text, adds });
+    tell({ notice, stage: stageOf(request), adds_ms });
+  };
+  hold.onSaid = (said, request) => say(said.kind === 'question' ? said : null, request);
+  // What was said before, to this client or to one that held the statement earlier.
+  const request = hold.request();
+  const asked = openQuestion(request);
+  if (asked !== null || hold.until() > told) say(asked, request);
+};
+
 /** A statement that somebody let through: its end is recorded, once. */
 export const releaseOf = (s: State, id: string): Release => {
   let finished = false;
   return {
     request: id,
+    permitted: null,
     finished: (outcome) => {
       if (finished) return;
       finished = true;

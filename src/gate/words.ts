@@ -1,5 +1,5 @@
-// A verdict in the words that agents read: what was found, and who may decide. Names and kinds only, never a literal.
-import type { Ask, Verdict } from '../policy/types.ts';
+// A verdict in the words that agents read: what was found, and what is not allowed. Names and kinds only, never a literal.
+import type { Verdict } from '../policy/types.ts';
 import type { Action, Finding } from '../sql/findings.ts';
 
 /** Findings that a verdict rests on, by their indexes; all of them where the rule is about something else. */
@@ -25,9 +25,6 @@ export const found = (findings: readonly Finding[], all: readonly Finding[]): st
   );
   return parts.length === 0 ? 'nothing that a table names' : parts.join('; ');
 };
-
-/** "any reviewer", "one of dba". */
-export const needs = (ask: Ask): string => (ask.of.length === 0 ? 'any reviewer' : `one of ${ask.of.join(', ')}`);
 
 /** What completes 'rule "x" allows no ...'. */
 const ALLOWS_NO: Readonly<Record<Action, string>> = {

@@ -66,12 +66,27 @@ export async function addMysql(path: string, id: string, password: string): Prom
   await edit(path, (document) => find(document, id)?.set('mysql', mysql));
 }
 
+/** Names who decides instead of a reviewer until `until` (ms since the epoch); null: back again. Rejects as setPassword does. */
+export async function setAway(
+  path: string,
+  id: string,
+  away: { readonly instead: string; readonly until: number } | null,
+): Promise<void> {
+  await edit(path, (document) => {
+    const entry = find(document, id);
+    if (entry === undefined) throw new EditError(`there is no user ${id}`);
+    if (away === null) entry.delete('away');
+    else entry.set('away', { instead: away.instead, until: new Date(away.until).toISOString() });
+  });
+}
+
 /** What may be shown of a user: no form of a password. */
 export function describeUser(user: User) {
   const { id, kind, groups, sponsor, aliases, people, roles } = user;
+  const away = user.away && { instead: user.away.instead, until: new Date(user.away.until).toISOString() };
   const database = user.postgres !== null || user.mysql !== null;
   const signs_in = [...(database ? ['database'] : []), ...(user.password === null ? [] : ['console'])];
-  return { id, kind, groups, sponsor, aliases, people, roles, signs_in };
+  return { id, kind, groups, sponsor, aliases, people, roles, away, signs_in };
 }
 
 export async function readUsers(path: string): Promise<Users> {

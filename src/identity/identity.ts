@@ -30,6 +30,8 @@ export interface Directory {
   requester(id: string): Links | undefined;
   eligible(groups: readonly string[]): readonly string[];
   member(reviewer: Account, group: string): boolean;
+  /** People who are away now and have named this one to decide instead. */
+  represents(id: string): readonly string[];
 }
 
 /** Satisfies policy's Who. */
@@ -83,7 +85,7 @@ export function createIdentity({ users, reviewers, secret, now = Date.now }: Ide
   const logins = createFailureLimiter(now);
   const mysqlLogins = createMysqlLogins(users, secret);
   const oneTimeTokens = createOneTimeTokens(now);
-  const directory = createDirectory(users, reviewers);
+  const directory = createDirectory(users, reviewers, now);
   return {
     directory,
     async password(user, password, address = '') {
@@ -122,29 +124,39 @@ export function createIdentity({ users, reviewers, secret, now = Date.now }: Ide
 export function createDirectory(
   users: () => Users,
   reviewers: () => Readonly<Record<string, readonly string[]>>,
+  now: () => number = Date.now,
 ): Directory {
   const member = (account: { readonly groups: readonly string[] }, group: string): boolean => {
     const wanted = reviewers();
     return Object.hasOwn(wanted, group) && (wanted[group] ?? []).some((name) => account.groups.includes(name));
   };
+  // What is asked for every reviewer at every event is made once for a list of users.
+  const made = new WeakMap<Users, Map<string, Account & Links>>();
+  const entry = (id: string): (Account & Links) | undefined => {
+    const list = users();
+    const known = made.get(list) ?? new Map<string, Account & Links>();
+    made.set(list, known);
+    const user = list.get(id);
+    if (user === undefined) return undefined;
+    let one = known.get(id);
+    if (one === undefined) {
+      const { kind, roles, groups, sponsor, people } = user;
+      known.set(id, (one = { id, kind, roles, groups, aliases: list.linked(id), sponsor, people }));
+    }
+    return one;
+  };
   return {
-    reviewer(id) {
-      const list = users();
-      const user = list.get(id);
-      if (user === undefined) return undefined;
-      return { id, kind: user.kind, roles: user.roles, groups: user.groups, aliases: list.linked(id) };
-    },
-    requester(id) {
-      const list = users();
-      const user = list.get(id);
-      if (user === undefined) return undefined;
-      return { id, sponsor: user.sponsor, aliases: list.linked(id), people: user.people };
-    },
+    reviewer: entry,
+    requester: entry,
     eligible: (groups) =>
       users()
         .all.filter((user) => user.kind === 'human' && user.roles.includes('reviewer'))
         .filter((user) => groups.length === 0 || groups.some((group) => member(user, group)))
         .map((user) => user.id),
     member,
+    represents: (id) =>
+      users()
+        .all.filter(({ away }) => away !== null && away.instead === id && now() < away.until)
+        .map((user) => user.id),
   };
 }

@@ -24,6 +24,8 @@ export interface User {
   /** Known people behind a shared account. */
   readonly people: readonly string[];
   readonly roles: readonly ('reviewer' | 'auditor' | 'admin')[];
+  /** Out of office: who decides instead, and until when (ms since the epoch). Null: not away. */
+  readonly away: { readonly instead: string; readonly until: number } | null;
   /** SCRAM-SHA-256 verifier; null: can't log in over the PostgreSQL protocol. */
   readonly postgres: string | null;
   /** As in mysql.user.authentication_string; null: can't log in over the MySQL protocol. */
@@ -147,6 +149,17 @@ function schema(source: UsersSource) {
       .array(z.enum(['reviewer', 'auditor', 'admin']))
       .default([])
       .describe('what a human may do in the console'),
+    away: z
+      .strictObject({
+        instead: z.string().min(1).describe('id of the reviewer who decides what this one could'),
+        until: z.iso
+          .datetime({ offset: true, error: 'needs a time with its zone, such as 2026-12-24T08:00:00Z' })
+          .transform((text) => Date.parse(text))
+          .describe('when that ends'),
+      })
+      .nullable()
+      .default(null)
+      .describe('out of office: nobody may decide more because of it than both of them may'),
     postgres: z
       .string()
       .refine((text) => parseScramVerifier(text) !== null, 'is not a SCRAM-SHA-256 verifier as in pg_authid')
@@ -209,6 +222,11 @@ function contradictions(users: readonly RawUser[], problem: Problem): string[] {
       found.push(problem(['users', i, 'sponsor'], `no human '${user.sponsor}' in this file`));
     }
     if (user.sponsor === user.id) found.push(problem(['users', i, 'sponsor'], 'is the user itself'));
+    const instead = user.away && known.get(user.away.instead);
+    if (user.away && (!instead?.roles.includes('reviewer') || instead === user)) {
+      const key = ['users', i, 'away', 'instead'];
+      found.push(problem(key, `no other reviewer '${user.away.instead}' in this file`));
+    }
     user.people.forEach((person, j) => {
       if (known.get(person)?.kind === 'human') return;
       found.push(problem(['users', i, 'people', j], `no human '${person}' in this file`));
@@ -239,8 +257,10 @@ function components(users: readonly RawUser[]): ReadonlyMap<string, readonly str
 }
 
 function fold(id: string): string {
-  return id.normalize('NFKC').toLowerCase();
+  return (ASCII.test(id) ? id : id.normalize('NFKC')).toLowerCase();
 }
+/** Normal already. Of each request and each reviewer it is asked again and again. */
+const ASCII = /^[\x20-\x7e]*$/;
 
 /** `file:path` (relative to users.yaml) or `${VARIABLE}`: never the password itself. Throws BadReference. */
 function secret(text: string, { file, env = {} }: UsersSource): string {

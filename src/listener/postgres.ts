@@ -230,6 +230,7 @@ class Listener extends Door<Line> implements PostgresListener {
             engine: 'postgres',
             server_version: upstream.serverVersion,
             server_pid: upstream.processId,
+            end: (text) => session.close(text),
           },
           session.facts,
         )

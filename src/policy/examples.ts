@@ -1,8 +1,10 @@
 // Runs a policy file's own examples. Needs an analyser from outside: policy knows findings, not SQL.
 import type { Analysis } from '../sql/findings.ts';
+import type { Explanation } from './judge.ts';
 import type { LoadedPolicy } from './load.ts';
 import { type Example, type RuleFile, verdictOf } from './schema.ts';
 import type { PolicyQuestion, Where } from './types.ts';
+import { needs } from './words.ts';
 
 export type Engine = Where['engine'];
 
@@ -18,6 +20,8 @@ export interface ExampleResult {
   readonly outcome: 'passed' | 'failed' | 'skipped';
   /** What happened instead; '' when it passed. */
   readonly detail: string;
+  /** Who is asked when it is held, in words; '' when it is not. */
+  readonly asks: string;
   /** Where the example stands in the file. */
   readonly path: readonly PropertyKey[];
 }
@@ -39,10 +43,14 @@ export async function runExamples(policy: LoadedPolicy, analyse: Analyse): Promi
           const analysis = await analyse(engine, sql);
           const common = { rule: rule.id, expected, engine, sql, path };
           if (analysis) {
-            const detail = mismatch(policy, rule, expected, question(analysis, engine, example));
-            results.push({ ...common, outcome: detail === '' ? 'passed' : 'failed', detail });
-          } else if (named)
-            results.push({ ...common, outcome: 'skipped', detail: `no analyser for ${engine} in this release` });
+            const got = policy.explain(question(analysis, engine, example));
+            const detail = mismatch(rule, expected, got, analysis);
+            const asks = got.ask ? needs(got.ask) : '';
+            results.push({ ...common, outcome: detail === '' ? 'passed' : 'failed', detail, asks });
+          } else if (named) {
+            const detail = `no analyser for ${engine} in this release`;
+            results.push({ ...common, outcome: 'skipped', detail, asks: '' });
+          }
         }
       }
   return results;
@@ -50,13 +58,12 @@ export async function runExamples(policy: LoadedPolicy, analyse: Analyse): Promi
 
 /** '' when the policy does with the example what the file says. */
 function mismatch(
-  policy: LoadedPolicy,
   rule: RuleFile,
   expected: (typeof EXPECTATIONS)[number],
-  asked: PolicyQuestion,
+  got: Explanation,
+  analysis: Analysis,
 ): string {
-  const got = policy.explain(asked);
-  const error = asked.analysis.error ? ` (${asked.analysis.error.message})` : '';
+  const error = analysis.error ? ` (${analysis.error.message})` : '';
   const matched = got.matched.includes(rule.id);
   if (expected === 'unless') {
     if (got.excepted.includes(rule.id)) return '';

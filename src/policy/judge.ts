@@ -1,9 +1,10 @@
 // Evaluates a policy: every rule that may matter on every statement of a message, the strictest verdict wins.
 // Pure: no clock, no I/O, never throws; an expression that fails counts against the statement.
+import { askSchema, compileAsk } from './ask.ts';
 import type { Expression, Views } from './cel.ts';
 import { MessageView, SessionsAt, sharedViews, StatementView, type Trace } from './facts.ts';
 import { upFront } from './limits.ts';
-import type { Ask, FixedRule, Limit, PolicyQuestion, Verdict } from './types.ts';
+import type { Ask, FixedRule, Limit, Observed, PolicyQuestion, Verdict } from './types.ts';
 
 export interface Rule {
   readonly id: string;
@@ -36,16 +37,7 @@ export interface Explanation extends Verdict {
 }
 
 /** Whom a hold asks where the rule, or no rule, says nothing. */
-export const DEFAULT_ASK: Ask = {
-  of: [],
-  count: 1,
-  deadline_ms: 900_000,
-  use_within_ms: 3_600_000,
-  wait_ms: null,
-  rationale: ['approve', 'deny'],
-  reason: 'optional',
-  ticket: true,
-};
+export const DEFAULT_ASK: Ask = compileAsk(askSchema.parse({}));
 
 const FIXED_MESSAGES: Record<FixedRule, string> = {
   default: 'No rule of the policy lets this through.',
@@ -97,8 +89,8 @@ export function judge(rules: Rules, question: PolicyQuestion): Explanation {
     message: why,
     findings: findings.length > 1 ? [...new Set(findings)].toSorted((a, b) => a - b) : findings,
     ask: verdict === 'hold' ? ask : null,
-    // What a person lets through runs to its end.
-    limits: verdict === 'allow' ? notes.limits : [],
+    // What a person lets through runs to its end, and what a permit does does not.
+    limits: verdict === 'deny' ? [] : notes.limits,
     observed: notes.observed,
     cacheable: !asked.trace.timed,
     matched: notes.matched,
@@ -132,12 +124,18 @@ class Asked {
 }
 
 /** Ids of rules, each once, and limits, one for each rule. */
-interface Notes extends Record<'matched' | 'excepted' | 'failed' | 'observed', string[]> {
+interface Notes extends Record<'matched' | 'excepted' | 'failed', string[]> {
+  readonly observed: Observed[];
   readonly limits: (Limit & { findings: number[]; withholds: boolean; counts_only: boolean })[];
 }
 
 function note(ids: string[], id: string): void {
   if (!ids.includes(id)) ids.push(id);
+}
+
+/** A rule that allows has nothing to observe: it does not load. */
+function noteObserved({ observed }: Notes, { id, verdict }: Rule): void {
+  if (verdict !== 'allow' && !observed.some(({ rule }) => rule === id)) observed.push({ rule: id, verdict });
 }
 
 function judgeStatement(
@@ -174,7 +172,7 @@ function judgeStatement(
       }
     }
     note(notes.matched, rule.id);
-    if (rule.observe) note(notes.observed, rule.id);
+    if (rule.observe) noteObserved(notes, rule);
     else
       best = strictest(best, {
         verdict: rule.verdict,

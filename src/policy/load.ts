@@ -3,11 +3,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isScalar, type Scalar } from 'yaml';
+import { compileAsk, groupLists, surprises } from './ask.ts';
 import { compiler, type Compile, type Expression } from './cel.ts';
 import { type Analyse, runExamples } from './examples.ts';
 import { DEFAULT_ASK, type Explanation, judge, type Rule, type Rules } from './judge.ts';
 import {
-  durationMs,
   inOrder,
   parsePolicyFile,
   type ParsedFile,
@@ -19,10 +19,13 @@ import {
 } from './schema.ts';
 import { hint, scalarOffset } from './source.ts';
 import type { Ask, Policy, PolicyError, PolicyQuestion } from './types.ts';
+import { durationMs } from './values.ts';
 
 /** A policy with what its tools need beside what the gate needs. */
 export interface LoadedPolicy extends Policy {
   readonly file: PolicyFile;
+  /** Rules that hold, in the order of the file, and whom each asks. */
+  readonly asks: readonly { readonly rule: string; readonly ask: Ask }[];
   /** As judge, with what the verdict was made of. */
   explain(question: PolicyQuestion): Explanation;
   /** An error at a place in the file, for the file's examples. */
@@ -75,9 +78,11 @@ export async function compilePolicy(path: string, bytes: Uint8Array, analyse?: A
     hash: createHash('sha256').update(bytes).digest('hex'),
     path,
     rules: file.rules.length,
+    break_glass: file.break_glass,
     reviewers: Object.fromEntries(Object.entries(file.reviewers).map(([name, { groups }]) => [name, groups])),
     judge: (question) => judge(rules, question),
     file,
+    asks: rules.rules.filter(({ verdict }) => verdict === 'hold').map(({ id, ask }) => ({ rule: id, ask })),
     explain: (question) => judge(rules, question),
     error: parsed.error,
   };
@@ -124,52 +129,38 @@ function compileLimit({ rows, bytes, per }: NonNullable<RuleFile['limit']>): Non
   };
 }
 
-function compileAsk(ask: NonNullable<RuleFile['ask']>): Ask {
-  return {
-    of: ask.of,
-    count: ask.count,
-    deadline_ms: durationMs(ask.deadline),
-    use_within_ms: durationMs(ask.use_within),
-    wait_ms: ask.wait === undefined ? null : durationMs(ask.wait),
-    rationale: ask.rationale,
-    reason: ask.reason,
-    ticket: ask.ticket,
-  };
-}
-
 function references({ file, error }: ParsedFile): PolicyError[] {
   const errors: PolicyError[] = [];
+  const known = Object.keys(file.reviewers);
+  const named = (path: readonly PropertyKey[], groups: readonly string[]): void => {
+    for (const [i, group] of groups.entries())
+      if (!known.includes(group))
+        errors.push(error([...path, i], `no reviewers are called \`${group}\`${hint(group, known)}`));
+  };
   const seen = new Set<string>();
   for (const [index, rule] of file.rules.entries()) {
     if (seen.has(rule.id)) errors.push(error(['rules', index, 'id'], `two rules are called \`${rule.id}\``));
     seen.add(rule.id);
-    for (const [i, group] of (rule.ask?.of ?? []).entries())
-      if (!Object.hasOwn(file.reviewers, group))
-        errors.push(
-          error(
-            ['rules', index, 'ask', 'of', i],
-            `no reviewers are called \`${group}\`${hint(group, Object.keys(file.reviewers))}`,
-          ),
-        );
-    for (const key of ['deadline', 'use_within'] as const)
-      if (rule.ask && durationMs(rule.ask[key]) === 0)
-        errors.push(error(['rules', index, 'ask', key], `\`${key}\` of no time at all`));
+    for (const [path, groups] of rule.ask ? groupLists(rule.ask) : []) named(['rules', index, 'ask', ...path], groups);
   }
+  named(['break_glass'], file.break_glass);
   return errors;
 }
 
 function warnings({ file, error }: ParsedFile): PolicyError[] {
-  if (file.default !== 'allow') return [];
-  return file.rules.flatMap((rule, index) =>
-    rule.then === 'allow'
+  return file.rules.flatMap((rule, index) => [
+    ...(file.default === 'allow' && rule.then === 'allow'
       ? [
           error(
             ['rules', index, 'then'],
             '`then: allow` can not matter where `default` is allow; write an exception as `unless` of the rule it is an exception to',
           ),
         ]
-      : [],
-  );
+      : []),
+    ...(rule.ask ? surprises(rule.ask) : []).map(({ path, message }) =>
+      error(['rules', index, 'ask', ...path], message),
+    ),
+  ]);
 }
 
 function atStart(path: string, message: string): PolicyError {

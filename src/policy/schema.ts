@@ -2,8 +2,10 @@
 // A key that this release does not act on is refused, never ignored: a rule must not look stricter than it is.
 import { isMap, isNode, isScalar, parseDocument, type Document, type Node } from 'yaml';
 import { z } from 'zod';
+import { ASK_KEYS, askSchema, misfits } from './ask.ts';
 import { hint, Source } from './source.ts';
 import type { PolicyError } from './types.ts';
+import { duration, durationMs, strict, text } from './values.ts';
 
 /** A policy is read whole, at start and at each change. */
 export const POLICY_BYTES_MAX = 1_048_576;
@@ -13,51 +15,17 @@ const PER_MS_MAX = 7 * 86_400_000;
 
 const FIXED_NAMES = ['default', 'unparsed', 'unknown', 'unresolved', 'code'];
 const BYTES = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
-const MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-const duration = z
-  .string()
-  .regex(/^\d{1,6}(s|m|h|d)$/, 'a duration is a whole number and a unit: 45s, 15m, 1h, 2d')
-  .describe('A whole number and a unit: 45s, 15m, 1h, 2d');
 const size = z
   .string({ error: 'a size is a whole number and a unit, in quotes or not: 500KiB, 10MiB, 1GiB' })
   .regex(/^[1-9]\d{0,5}(KiB|MiB|GiB)$/, 'a size is a whole number from 1 on and a unit: 500KiB, 10MiB, 1GiB')
   .describe('A whole number and a unit: 500KiB, 10MiB, 1GiB');
-const text = z.string().trim().min(1, 'an empty text');
 const expression = z
   .string({ error: 'a CEL expression, in quotes where YAML reads something else: "true"' })
   .trim()
   .min(1, 'an empty expression');
-const strict = <Shape extends z.ZodRawShape>(shape: Shape) => z.strictObject(shape);
 const holdOrDeny = (meaning: string) =>
   z.enum(['hold', 'deny'], { error: 'hold or deny: nothing unknown passes' }).describe(meaning);
-
-const ask = strict({
-  of: z
-    .array(text)
-    .default([])
-    .describe('Reviewer groups, as `reviewers` names them: any one of them decides. Empty: any reviewer.'),
-  count: z
-    .literal(1, { error: 'only `count: 1` in this release: several approvals would not be waited for' })
-    .default(1)
-    .describe('Approvals needed.'),
-  deadline: duration.default('15m').describe('How long the request stays open.'),
-  wait: duration
-    .optional()
-    .describe(
-      "How long a connection waits before it gets 'approval pending'; 0s: not at all. Left out: the engine's default.",
-    ),
-  use_within: duration.default('1h').describe('How long an approved ticket may be used.'),
-  rationale: z
-    .array(z.enum(['approve', 'deny']))
-    .default(['approve', 'deny'])
-    .describe('Which decisions need words of the reviewer.'),
-  reason: z
-    .enum(['optional', 'required'])
-    .default('optional')
-    .describe('required: a statement without words of the agent is refused.'),
-  ticket: z.boolean().default(true).describe('false: a hold that ends withdraws the request.'),
-});
 
 const limit = strict({
   rows: z
@@ -128,11 +96,11 @@ const rule = strict({
     .enum(['enforce', 'observe'])
     .default('enforce')
     .describe('observe: recorded as what would have happened, nothing held or denied.'),
-  ask: ask.optional().describe('Whom to ask, and how long. Only where the verdict is hold.'),
+  ask: askSchema.optional().describe('Whom to ask, and how long. Only where the verdict is hold.'),
   message: text.max(500, 'at most 500 characters').optional().describe('What agent and reviewer are told.'),
   examples: examples.optional(),
 }).superRefine((value, context) => {
-  const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+  const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
   if ((value.then === undefined) === (value.limit === undefined))
     refuse(
       value.then === undefined ? [] : ['limit'],
@@ -150,8 +118,7 @@ const rule = strict({
     refuse(['ask'], `nobody is asked when the verdict is ${verdict}: leave \`ask\` out`);
   if (value.mode === 'observe' && value.then === 'allow') refuse(['mode'], 'an allow rule has nothing to observe');
   if (value.examples?.unless && value.unless === undefined) refuse(['examples', 'unless'], 'the rule has no `unless`');
-  if (value.ask?.ticket === false && value.ask.wait !== undefined && durationMs(value.ask.wait) === 0)
-    refuse(['ask', 'ticket'], 'with `wait: 0s` and no ticket nothing could ever be approved');
+  for (const { path, message } of value.ask ? misfits(value.ask) : []) refuse(['ask', ...path], message);
 });
 
 export const policySchema = strict({
@@ -174,6 +141,10 @@ export const policySchema = strict({
     )
     .default({})
     .describe('Who may decide: names for sets of groups, as users.yaml has them.'),
+  break_glass: z
+    .array(text)
+    .default([])
+    .describe('Whose people may let a statement of their own run at once, and answer for it: names of `reviewers`.'),
   rules: z
     .array(rule)
     .default([])
@@ -183,16 +154,6 @@ export const policySchema = strict({
 export type PolicyFile = z.output<typeof policySchema>;
 export type RuleFile = PolicyFile['rules'][number];
 export type Example = z.output<typeof example>;
-
-// Keys that the design knows and this release does not act on.
-const NOT_BUILT: Readonly<Record<string, string>> = {
-  escalate: 'escalation is',
-  delegation: 'delegation is',
-  permit: 'standing approval is',
-  permits: 'standing approval is',
-  nobody: 'a verdict for when nobody is there is',
-  channel: 'a rule for one channel is',
-};
 
 /** The JSON Schema (draft 2020-12) for editors, printed from the schema that validates. */
 export function policyJsonSchema(): unknown {
@@ -207,10 +168,6 @@ export function verdictOf(written: RuleFile): 'allow' | 'hold' | 'deny' {
 
 export function sizeBytes(written: string): number {
   return Number.parseInt(written, 10) * BYTES[written.slice(-3) as keyof typeof BYTES];
-}
-
-export function durationMs(written: string): number {
-  return Number.parseInt(written, 10) * MS[written.at(-1) as keyof typeof MS];
 }
 
 export interface ParsedFile {
@@ -256,13 +213,11 @@ function issueErrors(issue: z.core.$ZodIssue, document: Document, source: Source
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => {
       const pair = isMap(node) ? node.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined;
-      const message = Object.hasOwn(NOT_BUILT, key)
-        ? `\`${key}\`: ${NOT_BUILT[key]} not built in this release, so the policy would not do what it says`
-        : `unknown key \`${key}\`${hint(key, knownKeys(issue.path))}`;
+      const message = `unknown key \`${key}\`${hint(key, knownKeys(issue.path))}`;
       return source.error(message, ...range(isNode(pair?.key) ? pair.key : node));
     });
 
-  const key = String(issue.path.at(-1) ?? 'policy');
+  const key = issue.path.findLast((part) => typeof part === 'string') ?? 'policy';
   if (node === undefined)
     return [source.error(`\`${key}\` is missing`, ...range(findNode(document, issue.path.slice(0, -1))))];
   const generic = issue.code === 'invalid_value' && issue.message.startsWith('Invalid');
@@ -274,11 +229,11 @@ function range(node: Node | undefined): [number, number] {
   return [node?.range?.[0] ?? 0, node?.range?.[1] ?? 1];
 }
 
-function knownKeys(path: readonly PropertyKey[]): string[] {
+function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   if (path.length === 0) return Object.keys(policySchema.shape);
   if (path[0] === 'reviewers') return ['groups'];
   if (path.length === 2) return Object.keys(rule.shape);
-  if (path[2] === 'ask') return Object.keys(ask.shape);
+  if (path[2] === 'ask') return ASK_KEYS[String(path.at(-1))] ?? [];
   if (path[2] === 'limit') return Object.keys(limit.shape);
   if (path.at(-1) === 'as') return ['id', 'kind', 'groups', 'sponsor'];
   return path.length === 3

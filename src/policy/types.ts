@@ -43,7 +43,25 @@ export interface PolicyQuestion {
 export interface Ask {
   /** Names of reviewer groups as the policy defines them; empty: any reviewer. */
   readonly of: readonly string[];
+  /** `count` approvals of each of these groups are needed; false: `count` of all of them together. */
+  readonly each: boolean;
+  /** Distinct people. */
   readonly count: number;
+  /** So many denials end it. */
+  readonly denials: number;
+  /** After so long without a decision these groups may decide, too, each in the place of any other. */
+  readonly escalate: { readonly after_ms: number; readonly to: readonly string[] } | null;
+  /** It is denied where nobody who may decide was connected for so long; null: it waits for its deadline. */
+  readonly nobody_ms: number | null;
+  /** The most that a standing approval may cover; null: none is given. */
+  readonly permit: {
+    readonly for_ms: number;
+    readonly uses: number;
+    readonly rows: number;
+    readonly writes: boolean;
+  } | null;
+  /** Where it may be decided: anywhere, or in the console alone. */
+  readonly channel: 'any' | 'console';
   readonly deadline_ms: number;
   /** How long an approved ticket may be used, from approval. */
   readonly use_within_ms: number;
@@ -76,6 +94,11 @@ export interface Limit {
   readonly counts_only: boolean;
 }
 
+export interface Observed {
+  readonly rule: string;
+  readonly verdict: 'hold' | 'deny';
+}
+
 /** Names of the rules that are not written in a file. */
 export type FixedRule = 'default' | 'unparsed' | 'unknown' | 'unresolved' | 'code';
 
@@ -89,10 +112,10 @@ export interface Verdict {
   readonly findings: readonly number[];
   /** Set exactly when verdict is 'hold'. */
   readonly ask: Ask | null;
-  /** Of a message that is let through: what its results, all together, may bring. In the order of the rules. */
+  /** Of a message that is let through, by a permit if it is held: what its results, all together, may bring. In the order of the rules. */
   readonly limits: readonly Limit[];
-  /** Rules in mode observe that would have held or denied. */
-  readonly observed: readonly string[];
+  /** What would have been held or denied, and by which rule, were nothing in mode observe. */
+  readonly observed: readonly Observed[];
   /** May be remembered for the same (analysis, who, where, session): no rule that could matter reads time, totals or parameters. */
   readonly cacheable: boolean;
 }
@@ -104,6 +127,8 @@ export interface Policy {
   readonly rules: number;
   /** Reviewer groups by the policy's name for them: lists of directory groups, written with their source (`ldap:dba`), local ones bare. */
   readonly reviewers: Readonly<Record<string, readonly string[]>>;
+  /** Names of reviewer groups whose people may let a statement of their own run at once, and answer for it. */
+  readonly break_glass: readonly string[];
   /** Pure; never throws: an expression that fails counts as matched for hold and deny, not matched for allow and in `unless`. */
   judge(question: PolicyQuestion): Verdict;
 }

@@ -10,8 +10,11 @@ export const TOKEN_TTL_MS = 12 * 3_600_000;
 export interface Session {
   readonly key: string;
   readonly user: string;
-  readonly type: 'cookie' | 'bearer';
-  /** Bound to this session; null for a bearer token, which no browser adds by itself. */
+  /** agent: the bearer token of an agent, which `issuer` got it. */
+  readonly type: 'cookie' | 'bearer' | 'agent';
+  /** The person who got it for an agent; null: whoever it is of. */
+  readonly issuer: string | null;
+  /** Bound to this session; null for bearer tokens, which no browser adds by itself. */
   readonly csrf: string | null;
   /** Milliseconds since the epoch. */
   readonly expires: number;
@@ -24,12 +27,18 @@ const hash = (token: string) => createHash('sha256').update(token).digest('base6
 export class Sessions {
   readonly #sessions = new LRUCache<string, Session>({ max: SESSIONS_MAX });
 
-  open(user: string, type: Session['type'], ttl_ms: number): { readonly token: string; readonly session: Session } {
+  open(
+    user: string,
+    type: Session['type'],
+    ttl_ms: number,
+    issuer: string | null = null,
+  ): { readonly token: string; readonly session: Session } {
     const token = randomBytes(32).toString('base64url');
     const session: Session = {
       key: hash(token),
       user,
       type,
+      issuer,
       csrf: type === 'cookie' ? randomBytes(24).toString('base64url') : null,
       expires: Date.now() + ttl_ms,
       read: new Set(),
@@ -38,9 +47,10 @@ export class Sessions {
     return { token, session };
   }
 
-  find(token: string, type: Session['type']): Session | undefined {
+  find(token: string, by: 'cookie' | 'bearer'): Session | undefined {
     const session = this.#sessions.get(hash(token));
-    return session?.type === type && this.lives(session) ? session : undefined;
+    if (session === undefined || (session.type === 'cookie') !== (by === 'cookie')) return undefined;
+    return this.lives(session) ? session : undefined;
   }
 
   lives(session: Session): boolean {

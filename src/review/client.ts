@@ -1,18 +1,37 @@
 // The reviewers' API from the outside: what the command line and tests use. Holds one bearer token and nothing else;
 // a network fault and a refusal are different things here, because "unknown" must never read as "no".
+import { text as readAll } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
+import type { AskFirstBody, AuditQuery, DecisionBody, ListQuery } from './bodies.ts';
+import { type Dial, follow, type Followed, type FollowOptions } from './follow.ts';
 import type {
-  DecisionBody,
   DownMessage,
   HealthView,
   ListView,
   MeView,
+  PermitsView,
+  PermitView,
+  PolicyView,
   ProblemView,
+  RecordsView,
   RequestView,
+  SessionsView,
   TokenView,
 } from './schemas.ts';
 
-export type { DecisionBody, DownMessage, ListView, MeView, ProblemView, RequestView, TokenView } from './schemas.ts';
+export type { AskFirstBody, AuditQuery, DecisionBody, ListQuery } from './bodies.ts';
+export type { Followed } from './follow.ts';
+export type {
+  DownMessage,
+  ListView,
+  MeView,
+  PermitView,
+  PolicyView,
+  ProblemView,
+  RequestView,
+  SessionView,
+  TokenView,
+} from './schemas.ts';
 
 const TIMEOUT_MS = 30_000;
 
@@ -35,16 +54,30 @@ export class Unreachable extends Error {}
 export interface ReviewClient {
   me(): Promise<MeView>;
   health(): Promise<HealthView>;
-  list(query?: {
-    readonly state?: 'open' | 'decided' | 'all';
-    readonly limit?: number;
-    readonly before?: number;
-  }): Promise<ListView>;
+  list(query?: ListQuery): Promise<ListView>;
   get(id: string): Promise<RequestView>;
   decide(id: string, body: DecisionBody): Promise<RequestView>;
+  ask(id: string, text: string): Promise<RequestView>;
+  /** By the requester, or who answers for it. */
+  answer(id: string, text: string): Promise<RequestView>;
+  withdraw(id: string, reason: string): Promise<RequestView>;
+  /** Closes the review of what ran by break-glass. */
+  review(id: string, rationale: string): Promise<RequestView>;
+  /** Opens a request for a statement that was not sent yet. */
+  askFirst(body: AskFirstBody): Promise<RequestView>;
+  permits(): Promise<PermitsView>;
+  revoke(id: string, reason: string): Promise<PermitView>;
+  sessions(): Promise<SessionsView>;
+  endSession(id: string): Promise<void>;
+  policy(): Promise<PolicyView>;
+  audit(query?: AuditQuery): Promise<RecordsView>;
+  /** A token for an agent; `ttl`: "15m", or ms, at most 24 h. */
+  tokenFor(agent: string, ttl: string | number): Promise<TokenView>;
   logout(): Promise<void>;
-  /** Messages as they come; ends when the socket does. Throws Unreachable when it can't be opened. */
-  stream(since?: number): AsyncGenerator<DownMessage, void, undefined>;
+  /** Messages as they come; ends when the socket does. Throws Unreachable when it can't be opened. `sessions`: those of connections, too. */
+  stream(since?: number, sessions?: boolean): AsyncGenerator<DownMessage, void, undefined>;
+  /** The same for as long as it is wanted: comes back by its cursor, and says when it is not live. Throws Refused where it may not. */
+  follow(options?: FollowOptions): AsyncGenerator<Followed, void, undefined>;
 }
 
 /** A bearer token for a password or a one-time link's token. */
@@ -56,20 +89,38 @@ export async function signIn(
 }
 
 export function reviewClient(url: string, token: string): ReviewClient {
-  const get = (path: string) => call(url, token, 'GET', path);
+  // Every path's answer is what schemas.ts says of it; tests read all of them with the schemas.
+  const to = async <T>(method: string, path: string, body?: unknown): Promise<T> =>
+    (await call(url, token, method, path, body)) as T;
+  const dial: Dial = (since, signal) => messages(url, token, since, false, signal);
+  const of = (id: string, what = '') => `/api/requests/${encodeURIComponent(id)}${what}`;
   return {
-    me: async () => (await get('/api/me')) as MeView,
-    health: async () => (await get('/api/health')) as HealthView,
-    list: async (query = {}) => {
-      const search = new URLSearchParams(Object.entries(query).map(([key, value]) => [key, String(value)]));
-      return (await get(`/api/requests?${search}`)) as ListView;
-    },
-    get: async (id) => (await get(`/api/requests/${encodeURIComponent(id)}`)) as RequestView,
-    decide: async (id, body) =>
-      (await call(url, token, 'POST', `/api/requests/${encodeURIComponent(id)}/decisions`, body)) as RequestView,
-    logout: async () => void (await call(url, token, 'POST', '/api/logout', {})),
-    stream: (since) => messages(url, token, since),
+    me: () => to('GET', '/api/me'),
+    health: () => to('GET', '/api/health'),
+    list: (query = {}) => to('GET', `/api/requests?${search(query)}`),
+    get: (id) => to('GET', of(id)),
+    decide: (id, body) => to('POST', of(id, '/decisions'), body),
+    ask: (id, text) => to('POST', of(id, '/questions'), { text }),
+    answer: (id, text) => to('POST', of(id, '/answers'), { text }),
+    withdraw: (id, reason) => to('POST', of(id, '/withdraw'), { reason }),
+    review: (id, rationale) => to('POST', of(id, '/review'), { rationale }),
+    askFirst: (body) => to('POST', '/api/requests', body),
+    permits: () => to('GET', '/api/permits'),
+    revoke: (id, reason) => to('DELETE', `/api/permits/${encodeURIComponent(id)}`, { reason }),
+    sessions: () => to('GET', '/api/sessions'),
+    endSession: (id) => to('DELETE', `/api/sessions/${encodeURIComponent(id)}`),
+    policy: () => to('GET', '/api/policy'),
+    audit: (query = {}) => to('GET', `/api/audit?${search(query)}`),
+    tokenFor: (agent, ttl) => to('POST', '/api/tokens', { for: agent, ttl }),
+    logout: () => to('POST', '/api/logout', {}),
+    stream: (since, sessions = false) => messages(url, token, since, sessions),
+    follow: (options) => follow(dial, mends, options),
   };
+}
+
+function search(query: object): URLSearchParams {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(given.map(([key, value]) => [key, String(value)]));
 }
 
 async function call(url: string, token: string | null, method: string, path: string, body?: unknown): Promise<unknown> {
@@ -99,10 +150,34 @@ async function call(url: string, token: string | null, method: string, path: str
   return JSON.parse(text);
 }
 
-async function* messages(url: string, token: string, since?: number): AsyncGenerator<DownMessage, void, undefined> {
+/** The server's own close code: whoever opened the stream has no session any more. */
+const SIGNED_OUT = 4401;
+const SIGNED_OUT_TYPE = 'urn:holdpoint:problem:not-signed-in';
+/** Refusals that waiting does not mend. */
+const LASTING: ReadonlySet<string> = new Set([
+  'not-signed-in',
+  'no-role',
+  'not-for-agents',
+  'not-found',
+  'bad-request',
+]);
+
+/** May the next try go well? Faults of ours never mend. */
+function mends(error: unknown): boolean {
+  return error instanceof Refused ? !LASTING.has(error.why) : error instanceof Unreachable;
+}
+
+async function* messages(
+  url: string,
+  token: string,
+  since: number | undefined,
+  sessions: boolean,
+  signal?: AbortSignal,
+): AsyncGenerator<DownMessage, void, undefined> {
   const address = new URL('/api/stream', url);
   address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
   if (since !== undefined) address.searchParams.set('since', String(since));
+  if (sessions) address.searchParams.set('sessions', 'true');
   const socket = new WebSocket(address, {
     headers: { Authorization: `Bearer ${token}` },
     handshakeTimeout: TIMEOUT_MS,
@@ -114,14 +189,22 @@ async function* messages(url: string, token: string, since?: number): AsyncGener
     queue.push(JSON.parse(data.toString('utf8')) as DownMessage);
     wake?.();
   });
-  socket.on('error', (error) => {
-    ended = new Unreachable(`No stream from ${address.origin}`, { cause: error });
+  const end = (why: Error | 'closed') => {
+    ended ??= why;
     wake?.();
+  };
+  const unreachable = (error?: Error) => new Unreachable(`No stream from ${address.origin}`, { cause: error });
+  socket.on('error', (error) => end(unreachable(error)));
+  socket.on('unexpected-response', (_request, response) => {
+    void readAll(response).then(
+      (body) => end(refusal(body) ?? unreachable()),
+      () => end(unreachable()),
+    );
   });
-  socket.on('close', () => {
-    ended ??= 'closed';
-    wake?.();
-  });
+  socket.on('close', (code, reason) =>
+    end(code === SIGNED_OUT ? new Refused({ type: SIGNED_OUT_TYPE, title: String(reason), status: 401 }) : 'closed'),
+  );
+  signal?.addEventListener('abort', () => socket.terminate(), { once: true });
   try {
     for (;;) {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) yield next;
@@ -133,5 +216,15 @@ async function* messages(url: string, token: string, since?: number): AsyncGener
     }
   } finally {
     socket.terminate();
+  }
+}
+
+/** What a refused handshake said; null: nothing of this API. */
+function refusal(body: string): Refused | null {
+  try {
+    const problem = JSON.parse(body) as ProblemView;
+    return problem.type.startsWith('urn:holdpoint:') ? new Refused(problem) : null;
+  } catch {
+    return null;
   }
 }

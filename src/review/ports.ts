@@ -16,6 +16,8 @@ export interface IdentityPort {
   /** One-time sign-in link, used up by this call; null: unknown, used or too old. */
   oneTime(token: string): Promise<ReviewerIdentity | null>;
   reviewer(id: string): ReviewerIdentity | undefined;
+  /** Does this person answer for that agent, as its sponsor? False also where there is no such agent. */
+  answersFor(person: string, agent: string): boolean;
 }
 
 /** A request as approval holds it (approval/types.ts Request, structurally). */
@@ -67,7 +69,13 @@ export interface RequestLike {
   readonly message: string;
   readonly ask: {
     readonly of: readonly string[];
+    readonly each: boolean;
     readonly count: number;
+    readonly denials: number;
+    readonly escalate: { readonly after_ms: number; readonly to: readonly string[] } | null;
+    readonly nobody_ms: number | null;
+    readonly permit: (PermitTermsLike & { readonly writes: boolean }) | null;
+    readonly channel: 'any' | 'console';
     readonly deadline_ms: number;
     readonly use_within_ms: number;
     readonly rationale: readonly ('approve' | 'deny')[];
@@ -83,11 +91,28 @@ export interface RequestLike {
   readonly decisions: readonly {
     readonly decision: 'approve' | 'deny';
     readonly by: string;
+    readonly instead_of: string | null;
     readonly group: string;
+    readonly counts: boolean;
     readonly rationale: string;
     readonly channel: string;
     readonly at: number;
+    readonly permit: PermitTermsLike | null;
   }[];
+  readonly said: readonly {
+    readonly kind: 'question' | 'answer';
+    readonly by: string;
+    readonly text: string;
+    readonly channel: string;
+    readonly at: number;
+  }[];
+  readonly escalated: number | null;
+  readonly broken_glass: {
+    readonly reason: string;
+    readonly at: number;
+    readonly reviewed: { readonly by: string; readonly rationale: string; readonly at: number } | null;
+  } | null;
+  readonly pattern: PatternLike | null;
   readonly withdrawn: { readonly by: string; readonly reason: string } | null;
   readonly outcome: {
     readonly tag: string | null;
@@ -100,16 +125,79 @@ export interface RequestLike {
   readonly updated: number;
 }
 
-export type DecidePortResult =
+export interface PermitTermsLike {
+  readonly for_ms: number;
+  readonly uses: number;
+  readonly rows: number;
+}
+
+/** What of a statement another one may have otherwise (approval/types.ts Pattern, without its hash). */
+export interface PatternLike {
+  /** Half-open byte ranges. */
+  readonly free: readonly (readonly [start: number, end: number])[];
+  /** From 1. */
+  readonly free_parameters: readonly number[];
+  readonly writes: boolean;
+}
+
+/** A standing approval as approval holds it (approval/types.ts Permit, structurally). */
+export interface PermitLike extends PermitTermsLike {
+  readonly id: string;
+  readonly request: string;
+  readonly pattern: PatternLike;
+  readonly who: RequestLike['who'];
+  readonly where: RequestLike['where'];
+  readonly role: string;
+  readonly rule: string;
+  /** latin1: one char per byte. */
+  readonly sql: string;
+  readonly by: readonly string[];
+  readonly rationale: readonly string[];
+  readonly granted: number;
+  readonly until: number;
+  readonly used: readonly {
+    readonly use: number;
+    readonly session: string;
+    readonly at: number;
+    readonly outcome: RequestLike['outcome'];
+  }[];
+  readonly revoked: { readonly by: string; readonly reason: string; readonly at: number } | null;
+}
+
+/** A client's connection. */
+export interface SessionLike {
+  readonly id: string;
+  readonly who: RequestLike['who'];
+  readonly where: RequestLike['where'];
+  readonly application_name: string;
+  readonly upstream_user: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  /** The request that it waits for; null: it waits for none. */
+  readonly held: string | null;
+}
+
+export interface PolicyLike {
+  readonly path: string;
+  /** SHA-256 of the file in force, hex. */
+  readonly hash: string;
+  readonly rules: number;
+}
+
+export type PortResult =
   | { readonly type: 'counted'; readonly request: RequestLike }
   | { readonly type: 'refused'; readonly why: string; readonly text: string; readonly request?: RequestLike };
 
+interface Words {
+  readonly id: string;
+  readonly by: string;
+  readonly text: string;
+  readonly channel: string;
+}
+
 export interface RequestsPort {
-  list(filter: {
-    readonly state?: 'open' | 'decided' | 'all';
-    readonly requester?: string;
-    readonly limit?: number;
-  }): readonly RequestLike[];
+  /** Newest first. */
+  list(filter: { readonly state?: 'open' | 'decided' | 'all' }): readonly RequestLike[];
   get(id: string): RequestLike | undefined;
   decide(input: {
     readonly id: string;
@@ -119,14 +207,61 @@ export interface RequestsPort {
     readonly revision: number;
     readonly rationale: string;
     readonly channel: string;
-  }): Promise<DecidePortResult>;
+    readonly permit?: PermitTermsLike | undefined;
+  }): Promise<PortResult>;
+  ask(input: Words): Promise<PortResult>;
+  /** Refused with 'own': it is not theirs to answer. */
+  answer(input: Words): Promise<PortResult>;
+  review(input: { readonly id: string; readonly by: string; readonly rationale: string }): Promise<PortResult>;
+  withdraw(
+    id: string,
+    by: string,
+    reason: string,
+  ): Promise<'ok' | 'unknown' | 'not-yours' | { readonly already: string }>;
   /** May this person decide this request? text: the sentence for the reviewer when not. */
   may(
     request: RequestLike,
     reviewer: string,
   ): { readonly may: true; readonly group: string } | { readonly may: false; readonly text: string };
-  /** After each durable event, in log order, with the audit sequence number (the stream's cursor). `type` as interfaces.md names stream events, without `request.`. */
-  subscribe(listener: (seq: number, type: string, request: RequestLike) => void): () => void;
+  /** Is this account the requester, its sponsor, or linked to either? */
+  owns(request: RequestLike, account: string): boolean;
+  /** What the decisions so far come to; `missing` has a group for each approval that is missing, '' where any will do. */
+  tally(request: RequestLike): {
+    readonly approvals: readonly { readonly by: string; readonly instead_of: string | null; readonly group: string }[];
+    readonly needed: number;
+    readonly missing: readonly string[];
+  };
+  /** How many may decide it now, and how many of them are connected. */
+  reach(request: RequestLike): { readonly eligible: number; readonly present: number };
+  /** Opens a request for a statement that was not sent yet, or finds the one that is open: it is judged as if `by` sent it on its newest connection. */
+  askFirst(input: {
+    readonly by: string;
+    readonly upstream: string;
+    /** latin1: one char per byte. */
+    readonly sql: string;
+    readonly params: readonly { readonly type: string; readonly value: string | null }[];
+    readonly reason: string;
+  }): Promise<PortResult>;
+}
+
+export interface PermitsPort {
+  /** Newest first. */
+  list(): readonly PermitLike[];
+  get(id: string): PermitLike | undefined;
+  /** in-force, used-up, ended or revoked */
+  state(permit: PermitLike): string;
+  revoke(
+    id: string,
+    by: string,
+    reason: string,
+  ): Promise<'ok' | 'unknown' | 'not-yours' | { readonly already: string }>;
+}
+
+export interface SessionsPort {
+  /** In order of their beginning. */
+  list(): readonly SessionLike[];
+  /** Ends its connection with a word to the client; what it waits for stays a ticket where its rule allows one. False: there is none such. */
+  end(id: string, by: string): boolean;
 }
 
 export interface AuditPort {
@@ -135,8 +270,49 @@ export interface AuditPort {
     readonly clear: Readonly<Record<string, unknown>>;
     readonly sealed?: Readonly<Record<string, unknown>>;
   }): Promise<number>;
+  /** In order, unsealed where the keys still are. */
+  read(from_seq: number): AsyncIterable<RecordLike>;
+  /** HMAC under a key that is never in the log. */
+  tag(value: string): string;
   readonly seq: number;
   readonly failure: string | null;
+}
+
+export interface RecordLike {
+  readonly seq: number;
+  /** ISO 8601 UTC. */
+  readonly time: string;
+  readonly node: string;
+  readonly type: string;
+  readonly clear: Readonly<Record<string, unknown>>;
+  /** Undefined: nothing was sealed. Null: its key is gone. */
+  readonly sealed: Readonly<Record<string, unknown>> | null | undefined;
+  readonly entries: readonly {
+    readonly time: number;
+    readonly shape: string;
+    readonly rule: string;
+    readonly outcome: string;
+    readonly rows: number;
+    readonly bytes: number;
+    readonly duration_us: number;
+  }[];
+}
+
+/** What happened, for the stream: `seq` is its cursor, the audit sequence number. */
+export type StreamEvent = { readonly seq: number; readonly type: string } & (
+  | { readonly request: RequestLike }
+  | { readonly permit: PermitLike }
+  | { readonly session: SessionLike }
+  | { readonly policy: PolicyLike }
+);
+
+export interface EventsPort {
+  /** Of the last event that was told. What a list shows is at least as new. */
+  readonly cursor: number;
+  /** The next ones after this cursor, oldest first, [] for none yet; null: too old to say, or of another log. `sessions`: theirs, too. */
+  after(cursor: number, sessions: boolean): readonly StreamEvent[] | null;
+  /** Called when there are more, in another turn of the event loop than what they tell of. */
+  subscribe(listener: () => void): () => void;
 }
 
 /** What an agent can connect to, for the first-run page. No secret in it unless the demo made it. */
@@ -151,13 +327,16 @@ export interface Guard {
 export interface ReviewPorts {
   readonly identity: IdentityPort;
   readonly requests: RequestsPort;
+  readonly permits: PermitsPort;
+  readonly sessions: SessionsPort;
   readonly audit: AuditPort;
-  /** Events after this cursor, oldest first; null: too old to say. */
-  since(
-    cursor: number,
-  ): readonly { readonly seq: number; readonly type: string; readonly request: RequestLike }[] | null;
+  readonly events: EventsPort;
+  /** The policy in force; `text` null: its file holds another one by now. */
+  policy(): Promise<PolicyLike & { readonly text: string | null }>;
   readonly guards: readonly Guard[];
   readonly environment: string;
+  /** observe: nothing is held or denied by policy, which everybody must see. */
+  readonly mode: 'enforce' | 'observe';
   /** Tells presence: how many eligible reviewers are connected is shown to agents. */
   present(reviewers: readonly string[]): void;
 }

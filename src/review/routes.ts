@@ -1,75 +1,85 @@
-// The reviewers' HTTP API. Every answer that is not a success is a problem document; every write by cookie proves that
-// the console made it. Must never change anything by GET, and never say whether a user exists.
+// The reviewers' HTTP API: from a call of the wire to a row of operations.ts and back. Every answer that is not a success is a problem
+// document. Must never change anything by GET, and never say whether a user exists.
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
-import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import { deleteCookie, setCookie } from 'hono/cookie';
 import type { z } from 'zod';
-import { Limiter, type Session, type Sessions, TOKEN_TTL_MS } from './access.ts';
+import { Limiter } from './access.ts';
+import { type Act, recordRefusal } from './act.ts';
 import type { Asset } from './assets.ts';
-import { decide } from './decide.ts';
-import type { RequestLike, ReviewerIdentity, ReviewPorts } from './ports.ts';
-import { type Problem, type ProblemName, problem } from './problems.ts';
-import { decisionBody, listQuery, LIST_MAX, loginBody, type MeView, openapi, requestId, tokenBody } from './schemas.ts';
-import { isOwn, viewOf } from './view.ts';
+import { type Caller, caller, cookieName, type Desk, record, Refusal, writer } from './callers.ts';
+import { calls, type Door, meOf } from './calls.ts';
+import { barred, operation, OPERATION_NAMES, type OperationName } from './operations.ts';
+import type { ReviewerIdentity } from './ports.ts';
+import { type Problem, problem } from './problems.ts';
 
-/** Bodies of the API; a rationale is the longest thing in one. */
+/** Bodies of the API; a statement that is asked for first is the longest thing in one. */
 export const BODY_BYTES_MAX = 64 * 1024;
 /** Failed sign-ins in a minute: of one user from one address, and of one address. */
 const SIGN_IN_TRIES_MAX = 5;
 const SIGN_IN_TRIES_PER_ADDRESS_MAX = 20;
-/** Of one person, in all their sessions. */
-const DECISIONS_PER_MINUTE_MAX = 120;
 const MINUTE_MS = 60_000;
 
-/** A fault with a row in problems.ts; thrown to leave a route at once. */
-export class Refusal extends Error {
-  readonly problem: Problem;
-  constructor(name: ProblemName, detail?: string) {
-    super(name);
-    this.problem = problem(name, detail === undefined ? {} : { detail });
-  }
-}
+export const actsLimiter = (per_minute_max: number) => new Limiter(per_minute_max, MINUTE_MS);
 
-export interface Caller {
-  readonly session: Session;
-  readonly viewer: ReviewerIdentity;
-}
-
-/** What HTTP and the stream share. */
-export interface Desk {
-  readonly ports: ReviewPorts;
-  readonly sessions: Sessions;
-  readonly decisions: Limiter;
-  readonly secure: boolean;
-  readonly session_ttl_ms: number;
-  readonly version: string;
-  readonly url: string;
-  readonly assets: ReadonlyMap<string, Asset>;
-  /** Origins the console is served from; known once the server listens. */
-  origins(): ReadonlySet<string>;
-  /** Sequence number of the last event that requests.list() shows. */
-  cursor(): number;
-  ended(session: Session): void;
-}
-
-export const decisionsLimiter = () => new Limiter(DECISIONS_PER_MINUTE_MAX, MINUTE_MS);
+/** What act.ts refuses, and records, itself. */
+const ACTS: ReadonlySet<OperationName> = new Set<Act>(['decide', 'ask', 'answer', 'withdraw', 'review']);
 
 export function routes(desk: Desk): Hono {
-  const { ports } = desk;
   const app = new Hono();
-  const tries = new Limiter(SIGN_IN_TRIES_MAX, MINUTE_MS);
-  const triesOfAddress = new Limiter(SIGN_IN_TRIES_PER_ADDRESS_MAX, MINUTE_MS);
-
   app.use(headers(desk.secure));
   app.onError((error) => answer(error instanceof Refusal ? error.problem : problem('internal')));
   app.notFound(() => answer(problem('not-found')));
-  app.use('*', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: () => answer(problem('too-large')) }));
   app.use('*', async (c, next) => {
     const origin = c.req.header('origin');
     if (c.req.method !== 'GET' && origin !== undefined && !desk.origins().has(origin)) throw new Refusal('csrf');
     await next();
   });
+
+  const handlers = calls(doorOf(desk));
+  for (const name of OPERATION_NAMES) {
+    const { method, path, may, query, body } = operation(name);
+    const handle: (call: never) => unknown = handlers[name];
+    app.on(method.toUpperCase(), path.replace('{id}', ':id'), async (c) => {
+      const found = may === 'anyone' ? null : method === 'get' ? caller(c, desk) : writer(c, desk);
+      if (found !== null && !ACTS.has(name)) await admit(desk, name, found);
+      const done = await handle({
+        c,
+        desk,
+        caller: found,
+        query: query && read(query, c.req.query()),
+        body: body && read(body, await bodyOf(c)),
+        id: c.req.param('id') ?? '',
+      } as never);
+      return done === null ? c.body(null, 204) : c.json(done as object);
+    });
+  }
+
+  const page = () => file(desk.assets.get('/index.html'));
+  app.get('/', page);
+  app.get('/in/:token', page);
+  app.get('/r/:id', page);
+  app.get('*', (c) => file(desk.assets.get(c.req.path)));
+  app.all('*', () => answer(problem('method')));
+  return app;
+}
+
+/** Refuses, and puts on record, what this kind of caller may not do. */
+async function admit(desk: Desk, name: OperationName, { viewer }: Caller): Promise<void> {
+  const bar = barred(name, viewer);
+  if (bar === null) return;
+  const { method, may } = operation(name);
+  if (method !== 'get') await recordRefusal(desk.ports, viewer, { what: name }, bar);
+  const roles = may === 'anyone' ? [] : may.filter((kind) => kind !== 'agent' && kind !== 'person');
+  throw new Refusal(bar, bar === 'no-role' ? `This needs the role ${roles.join(' or ')}.` : undefined);
+}
+
+/** How somebody gets in and out. */
+function doorOf(desk: Desk): Door {
+  const { ports } = desk;
+  const tries = new Limiter(SIGN_IN_TRIES_MAX, MINUTE_MS);
+  const triesOfAddress = new Limiter(SIGN_IN_TRIES_PER_ADDRESS_MAX, MINUTE_MS);
+  const addressOf = (c: Context): string => getConnInfo(c).remote.address ?? '';
 
   /** Runs one sign-in under the limits and puts it on record, good or bad, before it counts. */
   const signIn = async (
@@ -78,7 +88,7 @@ export function routes(desk: Desk): Hono {
     name: string,
     check: () => Promise<ReviewerIdentity | null>,
   ): Promise<ReviewerIdentity> => {
-    const address = getConnInfo(c).remote.address ?? '';
+    const address = addressOf(c);
     const key = `${address} ${name}`;
     if (!triesOfAddress.take(address) || !tries.take(key)) throw new Refusal('too-many');
     const viewer = await check();
@@ -93,83 +103,64 @@ export function routes(desk: Desk): Hono {
     await record(ports, { type: 'reviewer.signed_in', clear: { user: viewer.id, how, address } });
     return viewer;
   };
-  const byLink = (c: Context, token: string) => signIn(c, 'link', '', () => ports.identity.oneTime(token));
-  const byPassword = (c: Context, { user, password }: z.infer<typeof loginBody>) =>
-    signIn(c, 'password', user, () => ports.identity.password(user, password));
 
-  const enter = (c: Context, viewer: ReviewerIdentity) => {
-    const { token, session } = desk.sessions.open(viewer.id, 'cookie', desk.session_ttl_ms);
-    setCookie(c, cookieName(desk.secure), token, {
-      path: '/',
-      httpOnly: true,
-      sameSite: 'Lax',
-      secure: desk.secure,
-      maxAge: Math.floor(desk.session_ttl_ms / 1000),
-    });
-    return c.json(me(desk, { session, viewer }));
+  return {
+    byLink: (c, token) => signIn(c, 'link', '', () => ports.identity.oneTime(token)),
+    byPassword: (c, user, password) => signIn(c, 'password', user, () => ports.identity.password(user, password)),
+    enter(c, viewer) {
+      const { token, session } = desk.sessions.open(viewer.id, 'cookie', desk.session_ttl_ms);
+      setCookie(c, cookieName(desk.secure), token, {
+        path: '/',
+        httpOnly: true,
+        sameSite: 'Lax',
+        secure: desk.secure,
+        maxAge: Math.floor(desk.session_ttl_ms / 1000),
+      });
+      return meOf(desk, { session, viewer });
+    },
+    leave(c, { session }) {
+      desk.sessions.close(session);
+      desk.ended(session);
+      deleteCookie(c, cookieName(desk.secure), { path: '/', secure: desk.secure });
+    },
+    isSignedIn(c) {
+      try {
+        return caller(c, desk) !== undefined;
+      } catch {
+        return false;
+      }
+    },
   };
+}
 
-  app.get('/api/door', (c) => c.json({ environment: ports.environment, signed_in: isSignedIn(c, desk) }));
-  app.get('/api/health', (c) => {
-    const recording = ports.audit.failure === null;
-    return c.json({ ok: recording, recording }, recording ? 200 : 503);
-  });
-  app.get('/api/openapi.json', (c) => c.json(openapi(desk.url, desk.version)));
+async function bodyOf(c: Context): Promise<unknown> {
+  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) throw new Refusal('not-json');
+  if (Number(c.req.header('content-length') ?? 0) > BODY_BYTES_MAX) throw new Refusal('too-large');
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Sent in chunks it has no length to go by.
+  for await (const chunk of c.req.raw.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) throw new Refusal('too-large');
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
+  } catch {
+    throw new Refusal('bad-request', 'The body is not JSON.');
+  }
+}
 
-  app.post('/api/login', async (c) => enter(c, await byPassword(c, await body(c, loginBody))));
-  // A link preview only GETs, which shows the page with a button; the button comes here.
-  app.post('/in/:token', async (c) => enter(c, await byLink(c, c.req.param('token'))));
-  app.post('/api/tokens', async (c) => {
-    const asked = await body(c, tokenBody);
-    const viewer = 'link' in asked ? await byLink(c, asked.link) : await byPassword(c, asked);
-    const { token, session } = desk.sessions.open(viewer.id, 'bearer', TOKEN_TTL_MS);
-    return c.json({ token, expires: session.expires, user: viewer.id });
-  });
-  app.post('/api/logout', (c) => {
-    const { session } = writer(c, desk);
-    desk.sessions.close(session);
-    desk.ended(session);
-    deleteCookie(c, cookieName(desk.secure), { path: '/', secure: desk.secure });
-    return c.body(null, 204);
-  });
+function read<T extends z.ZodType>(schema: T, given: unknown): z.infer<T> {
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) throw new Refusal('bad-request', fault(parsed.error));
+  return parsed.data;
+}
 
-  app.get('/api/me', (c) => c.json(me(desk, caller(c, desk))));
-  app.get('/api/requests', async (c) => {
-    const { viewer, session } = caller(c, desk);
-    const query = listQuery.safeParse(c.req.query());
-    if (!query.success) throw new Refusal('bad-request', fault(query.error));
-    const { state, limit, before } = query.data;
-    const seen = visible(ports, viewer, state, before === undefined ? limit : LIST_MAX)
-      .filter((request) => before === undefined || request.opened < before)
-      .slice(0, limit);
-    await recordReading(ports, session, viewer, seen);
-    return c.json({ cursor: desk.cursor(), requests: seen.map((r) => viewOf(r, viewer, ports.requests)) });
-  });
-  app.get('/api/requests/:id', async (c) => {
-    const { viewer, session } = caller(c, desk);
-    const request = ports.requests.get(c.req.param('id'));
-    if (!mayRead(viewer) && !(request && isOwn(request, viewer))) throw new Refusal('no-role');
-    if (!request) throw new Refusal('not-found');
-    await recordReading(ports, session, viewer, [request]);
-    return c.json(viewOf(request, viewer, ports.requests));
-  });
-  app.post('/api/requests/:id/decisions', async (c) => {
-    const { viewer, session } = writer(c, desk);
-    const id = requestId.safeParse(c.req.param('id'));
-    if (!id.success) throw new Refusal('not-found');
-    const asked = await body(c, decisionBody);
-    if (!desk.decisions.take(viewer.id)) throw new Refusal('too-many');
-    const result = await decide(ports, viewer, id.data, asked, session.type === 'cookie' ? 'console' : 'api');
-    return result.ok ? c.json(result.request) : answer(result.problem);
-  });
-
-  const page = () => file(desk.assets.get('/index.html'));
-  app.get('/', page);
-  app.get('/in/:token', page);
-  app.get('/r/:id', page);
-  app.get('*', (c) => file(desk.assets.get(c.req.path)));
-  app.all('*', () => answer(problem('method')));
-  return app;
+/** Where the first fault is and what it wants; never what was sent. */
+function fault(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return issue ? `${issue.path.map(String).join('.') || 'body'}: ${issue.message}` : 'Not as documented.';
 }
 
 /** Everything the browser may do is said here; there is no inline script or style to allow. */
@@ -210,118 +201,5 @@ function file(asset: Asset | undefined): Response {
       'Content-Type': asset.type,
       'Cache-Control': asset.immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
     },
-  });
-}
-
-/** Over TLS the browser itself guards the name: __Host- means Secure, this host only, path /. */
-export function cookieName(secure: boolean): string {
-  return secure ? '__Host-holdpoint' : 'holdpoint';
-}
-
-function caller(c: Context, desk: Desk): Caller {
-  return identify(desk, c.req.header('authorization'), getCookie(c, cookieName(desk.secure)));
-}
-
-function isSignedIn(c: Context, desk: Desk): boolean {
-  try {
-    return caller(c, desk) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-/** Whose call is it? A bearer token is never mixed with a cookie: where one is sent, it alone counts. */
-export function identify(desk: Desk, authorization: string | undefined, cookie: string | undefined): Caller {
-  const bearer = /^Bearer ([\w-]{20,100})$/.exec(authorization ?? '')?.[1];
-  const session =
-    authorization === undefined
-      ? desk.sessions.find(cookie ?? '', 'cookie')
-      : desk.sessions.find(bearer ?? '', 'bearer');
-  const viewer = session && desk.ports.identity.reviewer(session.user);
-  if (!session || !viewer) throw new Refusal('not-signed-in');
-  return { session, viewer };
-}
-
-/** A caller that may write: by cookie only with this session's token and from our own page. */
-function writer(c: Context, desk: Desk): Caller {
-  const found = caller(c, desk);
-  if (found.session.type === 'cookie') {
-    const origin = c.req.header('origin');
-    if (origin === undefined || !desk.origins().has(origin)) throw new Refusal('csrf');
-    if (c.req.header('x-holdpoint-csrf') !== found.session.csrf) throw new Refusal('csrf');
-  }
-  return found;
-}
-
-async function body<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
-  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) throw new Refusal('not-json');
-  const json: unknown = await c.req.json().catch(() => {
-    throw new Refusal('bad-request', 'The body is not JSON.');
-  });
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) throw new Refusal('bad-request', fault(parsed.error));
-  return parsed.data;
-}
-
-/** Where the first fault is and what it wants; never what was sent. */
-function fault(error: z.ZodError): string {
-  const issue = error.issues[0];
-  return issue ? `${issue.path.map(String).join('.') || 'body'}: ${issue.message}` : 'Not as documented.';
-}
-
-function me(desk: Desk, { session, viewer }: Caller): MeView {
-  const guards = desk.ports.guards.map((guard) =>
-    mayRead(viewer) ? guard : { ...guard, address: null, command: null },
-  );
-  return {
-    id: viewer.id,
-    kind: viewer.kind,
-    roles: [...viewer.roles],
-    groups: [...viewer.groups],
-    csrf: session.csrf,
-    expires: session.expires,
-    environment: desk.ports.environment,
-    agent_hint: guards.find(({ engine }) => engine === 'postgres')?.address ?? null,
-    guards,
-  };
-}
-
-/** Reads every request; who has no role reads its own and its agents'. */
-export function mayRead(viewer: ReviewerIdentity): boolean {
-  return viewer.kind === 'human' && viewer.roles.length > 0;
-}
-
-/** Requests this viewer may read, newest first. Refuses a person who has neither a role nor an agent that ever asked. */
-export function visible(
-  ports: ReviewPorts,
-  viewer: ReviewerIdentity,
-  state: 'open' | 'decided' | 'all',
-  limit: number,
-): readonly RequestLike[] {
-  if (mayRead(viewer)) return ports.requests.list({ state, limit });
-  const own = (of: 'open' | 'decided' | 'all') => ports.requests.list({ state: of }).filter((r) => isOwn(r, viewer));
-  const seen = own(state);
-  if (seen.length === 0 && viewer.kind === 'human' && own('all').length === 0) throw new Refusal('no-role');
-  return seen.slice(0, limit);
-}
-
-/** An auditor reads everything, and that they did is on record, once a session for each request, before they see it. */
-export async function recordReading(
-  ports: ReviewPorts,
-  session: Session,
-  viewer: ReviewerIdentity,
-  requests: readonly RequestLike[],
-): Promise<void> {
-  if (viewer.roles.includes('reviewer')) return;
-  const unread = requests.filter((request) => !isOwn(request, viewer) && !session.read.has(request.id));
-  if (unread.length === 0) return;
-  const ids = unread.map((request) => request.id);
-  await record(ports, { type: 'reviewer.read_text', clear: { by: viewer.id, requests: ids } });
-  for (const id of ids) session.read.add(id);
-}
-
-async function record(ports: ReviewPorts, entry: Parameters<ReviewPorts['audit']['append']>[0]): Promise<void> {
-  await ports.audit.append(entry).catch(() => {
-    throw new Refusal('not-recorded');
   });
 }

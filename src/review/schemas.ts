@@ -1,46 +1,9 @@
-// The reviewers' API as data: schemas that validate what comes in, describe what goes out, and print themselves as OpenAPI.
-// Strict objects everywhere: a field that the API does not know is refused, never ignored.
+// What the reviewers' API sends, as schemas that describe it and print themselves as OpenAPI; tests read every answer with them.
+// Whatever a requester wrote is here as words with marks, or spelled out.
 import { z } from 'zod';
 import { PROBLEM_NAMES, PROBLEM_URN } from './problems.ts';
 
-/** Characters a rationale may have here; the desk may be stricter. */
-const RATIONALE_CHARS_MAX = 10_000;
-const NAME_CHARS_MAX = 200;
-const PASSWORD_CHARS_MAX = 1_000;
-export const LIST_MAX = 500;
-
-export const loginBody = z.strictObject({
-  user: z.string().min(1).max(NAME_CHARS_MAX),
-  password: z.string().min(1).max(PASSWORD_CHARS_MAX),
-});
-
-/** A bearer token is had for a password or for a one-time link's token. */
-export const tokenBody = z.union([
-  loginBody,
-  z.strictObject({ link: z.string().min(1).max(NAME_CHARS_MAX).describe('The part of a sign-in link after /in/.') }),
-]);
-
-export const decisionBody = z.strictObject({
-  decision: z.enum(['approve', 'deny']),
-  digest: z.string().min(1).max(128).describe('The digest that the reviewer was shown.'),
-  revision: z.int().min(1).describe('The revision that the reviewer was shown.'),
-  rationale: z.string().max(RATIONALE_CHARS_MAX).default(''),
-});
-
-export const requestId = z.string().regex(/^HP-[0-9A-Z]{1,16}$/);
-
-export const listQuery = z.strictObject({
-  state: z.enum(['open', 'decided', 'all']).default('open'),
-  limit: z.coerce.number().int().min(1).max(LIST_MAX).default(100),
-  before: z.coerce.number().int().min(0).optional().describe('Opened before this time; milliseconds since the epoch.'),
-});
-
-export const upMessage = z.strictObject({
-  id: z.union([z.string().max(64), z.int()]).describe('Chosen by the client; the result carries it.'),
-  type: z.literal('decide'),
-  request: requestId,
-  ...decisionBody.shape,
-});
+const terms = { for_ms: z.number(), uses: z.number(), rows: z.number().describe('Of each use.') };
 
 const at = z.number().describe('Milliseconds since the epoch.');
 
@@ -146,11 +109,27 @@ export const requestView = z.object({
   message: z.string(),
   ask: z.object({
     of: z.array(z.string()),
+    each: z.boolean().describe('`count` approvals of each of these groups; else of all of them together.'),
     count: z.number(),
+    denials: z.number().describe('So many end it.'),
+    escalate: z.object({ after_ms: z.number(), to: z.array(z.string()) }).nullable(),
+    nobody_ms: z.number().nullable().describe('Denied where nobody who may decide was connected for so long.'),
+    channel: z.enum(['any', 'console']),
     rationale: z.array(z.enum(['approve', 'deny'])),
     ticket: z.boolean(),
   }),
+  permit: z
+    .object({
+      ...terms,
+      writes: z.boolean().describe('The statement writes.'),
+      free: z.array(z.object({ from: z.number(), to: z.number() })).describe('UTF-16 indexes into statement.text.'),
+      free_parameters: z.array(z.number()).describe('From 1.'),
+    })
+    .nullable()
+    .describe('The most that a standing approval of all that are like it may cover; null: none can be given.'),
   policy: z.string(),
+  group: z.string().describe('The same for requests of the same agent, rule and shape.'),
+  session: z.string().describe('The connection that opened it.'),
   reason: wordsView.nullable(),
   reason_at: at.nullable(),
   in_transaction: z.boolean(),
@@ -166,12 +145,37 @@ export const requestView = z.object({
     z.object({
       decision: z.enum(['approve', 'deny']),
       by: z.string(),
+      instead_of: z.string().nullable().describe('Who is away, and has named `by` to decide.'),
       group: z.string(),
+      counts: z.boolean().describe('False: its author thought better of it, or may not decide any more.'),
       rationale: z.string(),
       channel: z.string(),
       at,
+      permit: z.object(terms).nullable(),
     }),
   ),
+  approvals: z.array(z.object({ by: z.string(), instead_of: z.string().nullable(), group: z.string() })),
+  needed: z.number().describe('Approvals, in all.'),
+  missing: z
+    .array(z.string())
+    .describe('For each approval that is missing a group; empty where any of those asked will do.'),
+  reach: z
+    .object({ eligible: z.number(), present: z.number() })
+    .describe('How many may decide it now, and how many of them are connected; none once it is decided.'),
+  said: z
+    .array(
+      z.object({ kind: z.enum(['question', 'answer']), by: z.string(), ...wordsView.shape, channel: z.string(), at }),
+    )
+    .describe('Questions of reviewers and answers of the requester.'),
+  escalated: at.nullable(),
+  broken_glass: z
+    .object({
+      reason: wordsView,
+      at,
+      reviewed: z.object({ by: z.string(), rationale: z.string(), at }).nullable().describe('Null: not yet.'),
+    })
+    .nullable()
+    .describe('It ran by break-glass; somebody else has to look at it.'),
   withdrawn: z.object({ by: z.string(), reason: z.string() }).nullable(),
   outcome: z
     .object({
@@ -192,7 +196,79 @@ export const requestView = z.object({
       z.object({ may: z.literal(false), text: z.string(), own: z.boolean() }),
     ])
     .describe('Of the person who asks.'),
+  can_answer: z.boolean().describe('Whoever asks may answer questions on it, and withdraw it, now.'),
 });
+
+const outcomeView = requestView.shape.outcome;
+
+export const permitView = z.object({
+  id: z.string(),
+  request: z.string().describe('Whose approval made it.'),
+  state: z.enum(['in-force', 'used-up', 'ended', 'revoked']),
+  who: requestView.shape.who,
+  where: requestView.shape.where,
+  role: z.string(),
+  rule: z.string(),
+  statement: wordsView.describe("The request's; what stands in `free` may be otherwise."),
+  free: z.array(z.object({ from: z.number(), to: z.number() })).describe('UTF-16 indexes into statement.text.'),
+  free_parameters: z.array(z.number()).describe('From 1.'),
+  writes: z.boolean(),
+  ...terms,
+  by: z.array(z.string()),
+  rationale: z.array(z.string()),
+  granted: at,
+  until: at,
+  used: z.array(z.object({ use: z.number(), session: z.string(), at, outcome: outcomeView })),
+  revoked: z.object({ by: z.string(), reason: z.string(), at }).nullable(),
+});
+
+export const sessionView = z.object({
+  id: z.string(),
+  who: requestView.shape.who,
+  where: requestView.shape.where,
+  application_name: z.string(),
+  upstream_user: z.string(),
+  since: at,
+  held: z.string().nullable().describe('The request that it waits for.'),
+});
+
+const loadedPolicy = z.object({
+  path: z.string(),
+  hash: z.string().describe('SHA-256 of the file, hex.'),
+  rules: z.number(),
+});
+export const policyView = loadedPolicy.extend({
+  text: z.string().nullable().describe('The file in force; null: there is another one in its place, which is not.'),
+});
+
+const json = z.record(z.string(), z.unknown());
+export const recordView = z.object({
+  seq: z.number(),
+  time: z.string(),
+  node: z.string(),
+  type: z.string(),
+  clear: json,
+  sealed: z
+    .union([json, z.enum(['none', 'not-yours', 'gone'])])
+    .describe(
+      'none: nothing was sealed; not-yours: only an auditor reads it; gone: its key was deleted. Exactly as in the log.',
+    ),
+  entries: z.array(
+    z.object({
+      time: at,
+      shape: z.string(),
+      rule: z.string(),
+      outcome: z.string(),
+      rows: z.number(),
+      bytes: z.number(),
+      duration_us: z.number(),
+    }),
+  ),
+});
+
+const mode = z
+  .enum(['enforce', 'observe'])
+  .describe('observe: nothing is held or denied by policy; what would be is recorded, and runs.');
 
 export const meView = z.object({
   id: z.string(),
@@ -202,6 +278,7 @@ export const meView = z.object({
   csrf: z.string().nullable().describe('Goes into X-Holdpoint-CSRF with every write; null for a bearer token.'),
   expires: at,
   environment: z.string(),
+  mode,
   agent_hint: z.string().nullable().describe('A connection string for an agent, of PostgreSQL.'),
   guards: z
     .array(
@@ -215,9 +292,25 @@ export const meView = z.object({
 });
 
 export const tokenView = z.object({ token: z.string(), expires: at, user: z.string() });
-export const listView = z.object({ cursor: z.number(), requests: z.array(requestView) });
+export const listView = z.object({
+  cursor: z.number().describe('Of the stream: whatever happens after it is not in here.'),
+  requests: z.array(requestView),
+  next: z
+    .string()
+    .nullable()
+    .describe('Goes on from here, with `before` or `after` as before; null: there are no more.'),
+});
+export const permitsView = z.object({ cursor: z.number(), permits: z.array(permitView) });
+export const sessionsView = z.object({ cursor: z.number(), sessions: z.array(sessionView) });
+export const recordsView = z.object({
+  records: z.array(recordView),
+  next: z
+    .number()
+    .nullable()
+    .describe('Where to go on, also after an answer without records; null: that was the end of the log.'),
+});
 export const healthView = z.object({ ok: z.boolean(), recording: z.boolean() });
-export const doorView = z.object({ environment: z.string(), signed_in: z.boolean() });
+export const doorView = z.object({ environment: z.string(), mode, signed_in: z.boolean() });
 export const problemView = z.object({
   type: z.enum(PROBLEM_NAMES.map((name) => PROBLEM_URN + name) as [string, ...string[]]),
   title: z.string(),
@@ -228,9 +321,23 @@ export const problemView = z.object({
 
 /** What the stream sends. */
 export const downMessage = z.union([
-  z.object({ type: z.literal('snapshot'), cursor: z.number(), time: at, requests: z.array(requestView) }),
+  z.object({
+    type: z.literal('snapshot'),
+    cursor: z.number(),
+    time: at,
+    requests: z.array(requestView).describe('The newest of those that are open.'),
+    open: z.number().describe('How many are open.'),
+  }),
   z.object({ type: z.literal('reset') }),
   z.object({ type: z.templateLiteral(['request.', z.string()]), cursor: z.number(), time: at, request: requestView }),
+  z.object({ type: z.templateLiteral(['permit.', z.string()]), cursor: z.number(), time: at, permit: permitView }),
+  z.object({
+    type: z.enum(['session.opened', 'session.closed']),
+    cursor: z.number(),
+    time: at,
+    session: sessionView,
+  }),
+  z.object({ type: z.literal('policy.loaded'), cursor: z.number(), time: at, policy: loadedPolicy }),
   z.object({ type: z.literal('health'), cursor: z.number(), time: at, recording: z.boolean() }),
   z.object({
     type: z.literal('result'),
@@ -254,118 +361,16 @@ export type FindingView = z.infer<typeof findingView>;
 export type ImpactView = z.infer<typeof impactView>;
 export type RequestView = z.infer<typeof requestView>;
 export type MeView = z.infer<typeof meView>;
+export type DoorView = z.infer<typeof doorView>;
 export type TokenView = z.infer<typeof tokenView>;
 export type ListView = z.infer<typeof listView>;
 export type HealthView = z.infer<typeof healthView>;
 export type ProblemView = z.infer<typeof problemView>;
 export type DownMessage = z.infer<typeof downMessage>;
-export type DecisionBody = z.infer<typeof decisionBody>;
-
-interface Operation {
-  readonly method: 'get' | 'post';
-  readonly path: string;
-  readonly summary: string;
-  readonly open?: true;
-  readonly query?: z.ZodObject;
-  readonly body?: z.ZodType;
-  readonly answer: z.ZodType | null;
-}
-
-const OPERATIONS: readonly Operation[] = [
-  {
-    method: 'post',
-    path: '/api/login',
-    summary: 'Sign in; sets the session cookie.',
-    open: true,
-    body: loginBody,
-    answer: meView,
-  },
-  {
-    method: 'post',
-    path: '/in/{token}',
-    summary: 'Use a one-time sign-in link; sets the session cookie.',
-    open: true,
-    answer: meView,
-  },
-  {
-    method: 'post',
-    path: '/api/tokens',
-    summary: 'A bearer token for the command line.',
-    open: true,
-    body: tokenBody,
-    answer: tokenView,
-  },
-  { method: 'post', path: '/api/logout', summary: 'End this session or token.', answer: null },
-  { method: 'get', path: '/api/me', summary: 'Who am I?', answer: meView },
-  { method: 'get', path: '/api/door', summary: 'What the sign-in page says.', open: true, answer: doorView },
-  { method: 'get', path: '/api/health', summary: 'Does it serve, and can it record?', open: true, answer: healthView },
-  { method: 'get', path: '/api/requests', summary: 'Requests, newest first.', query: listQuery, answer: listView },
-  { method: 'get', path: '/api/requests/{id}', summary: 'One request.', answer: requestView },
-  {
-    method: 'post',
-    path: '/api/requests/{id}/decisions',
-    summary: 'Approve or deny.',
-    body: decisionBody,
-    answer: requestView,
-  },
-];
-
-/** OpenAPI 3.1, whose schemas are JSON Schema 2020-12, which zod prints as it is. */
-export function openapi(url: string, version: string): Record<string, unknown> {
-  const paths: Record<string, Record<string, unknown>> = {};
-  for (const operation of OPERATIONS) {
-    const inPath = [...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-      name,
-      in: 'path',
-      required: true,
-      schema: { type: 'string' },
-    }));
-    const inQuery = Object.entries(operation.query?.shape ?? {}).map(([name, schema]) => {
-      const { $schema: _, ...rest } = z.toJSONSchema(schema as z.ZodType, { io: 'input', unrepresentable: 'any' });
-      return { name, in: 'query', schema: rest };
-    });
-    (paths[operation.path] ??= {})[operation.method] = {
-      summary: operation.summary,
-      ...(operation.open ? { security: [] } : {}),
-      ...(inPath.length + inQuery.length > 0 ? { parameters: [...inPath, ...inQuery] } : {}),
-      ...(operation.body ? { requestBody: { required: true, content: json(operation.body, 'input') } } : {}),
-      responses: {
-        ...(operation.answer
-          ? { 200: { description: 'Done.', content: json(operation.answer) } }
-          : { 204: { description: 'Done.' } }),
-        default: {
-          description: 'A problem document, RFC 9457.',
-          content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-        },
-      },
-    };
-  }
-  return {
-    openapi: '3.1.0',
-    info: {
-      title: "Holdpoint reviewers' API",
-      version,
-      description: 'The stream is a WebSocket at /api/stream?since=<cursor>.',
-    },
-    servers: [{ url }],
-    security: [{ cookie: [], csrf: [] }, { bearer: [] }],
-    paths,
-    components: {
-      schemas: {
-        Problem: json(problemView)['application/json'].schema,
-        StreamDown: json(downMessage)['application/json'].schema,
-        StreamUp: json(upMessage, 'input')['application/json'].schema,
-      },
-      securitySchemes: {
-        cookie: { type: 'apiKey', in: 'cookie', name: '__Host-holdpoint' },
-        csrf: { type: 'apiKey', in: 'header', name: 'X-Holdpoint-CSRF' },
-        bearer: { type: 'http', scheme: 'bearer' },
-      },
-    },
-  };
-}
-
-function json(schema: z.ZodType, io: 'input' | 'output' = 'output') {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io });
-  return { 'application/json': { schema: rest } };
-}
+export type PermitView = z.infer<typeof permitView>;
+export type PermitsView = z.infer<typeof permitsView>;
+export type SessionView = z.infer<typeof sessionView>;
+export type SessionsView = z.infer<typeof sessionsView>;
+export type PolicyView = z.infer<typeof policyView>;
+export type RecordView = z.infer<typeof recordView>;
+export type RecordsView = z.infer<typeof recordsView>;

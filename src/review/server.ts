@@ -7,7 +7,8 @@ import { getRequestListener } from '@hono/node-server';
 import { Sessions } from './access.ts';
 import { readAssets } from './assets.ts';
 import type { ReviewPorts } from './ports.ts';
-import { type Desk, decisionsLimiter, routes } from './routes.ts';
+import type { Desk } from './callers.ts';
+import { actsLimiter, routes } from './routes.ts';
 import { stream } from './stream.ts';
 
 export interface ReviewOptions {
@@ -23,6 +24,8 @@ export interface ReviewOptions {
   readonly console_dir: string | null;
   /** How long a sign-in in the browser lasts. */
   readonly session_ttl_ms: number;
+  /** Of one person, in all their sessions. */
+  readonly decisions_per_minute_max: number;
   readonly version: string;
 }
 
@@ -41,21 +44,16 @@ const CONNECTIONS_MAX = 2_000;
 export async function createReviewServer(ports: ReviewPorts, options: ReviewOptions): Promise<ReviewServer> {
   const { host } = options.listen;
   const origins = new Set<string>(options.url === null ? [] : [new URL(options.url).origin]);
-  let cursor = ports.audit.seq;
-  const unsubscribe = ports.requests.subscribe((seq) => {
-    cursor = seq;
-  });
   const desk: Desk = {
     ports,
     sessions: new Sessions(),
-    decisions: decisionsLimiter(),
+    acts: actsLimiter(options.decisions_per_minute_max),
     secure: options.secure,
     session_ttl_ms: options.session_ttl_ms,
     version: options.version,
     url: options.url ?? '/',
     assets: await readAssets(options.console_dir),
     origins: () => origins,
-    cursor: () => cursor,
     ended: (session) => reviewers.ended(session.key),
   };
   const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS };
@@ -81,7 +79,6 @@ export async function createReviewServer(ports: ReviewPorts, options: ReviewOpti
   return {
     address: { host, port },
     close: async () => {
-      unsubscribe();
       reviewers.close();
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();

@@ -1,35 +1,43 @@
-// The reviewers' stream: one WebSocket per open console, resumed by cursor. Decisions that come up it go through the same
-// function as HTTP. A peer that does not read is dropped, not buffered for; a peer that talks nonsense is told so, then dropped.
+// The reviewers' stream: one WebSocket per open console, resumed by cursor. What comes up it goes through the same function as HTTP.
+// A peer has a place in the one list of events and no queue of its own: whoever does not read costs what its socket may hold, falls behind
+// the list, and is dropped. A peer that talks nonsense is told so, then dropped.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { parse as parseCookies } from 'hono/utils/cookie';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { decide } from './decide.ts';
-import type { RequestLike } from './ports.ts';
-import { type Problem, problem } from './problems.ts';
+import { act, mayRead } from './act.ts';
+import { LIST_MAX, upMessage } from './bodies.ts';
 import {
-  BODY_BYTES_MAX,
   type Caller,
   cookieName,
   type Desk,
   identify,
-  mayRead,
   recordReading,
   Refusal,
+  unread,
+  viewerOf,
   visible,
-} from './routes.ts';
-import { type DownMessage, LIST_MAX, upMessage } from './schemas.ts';
-import { isOwn, viewOf } from './view.ts';
+} from './callers.ts';
+import type { RequestLike, StreamEvent } from './ports.ts';
+import { type Problem, problem } from './problems.ts';
+import { BODY_BYTES_MAX } from './routes.ts';
+import type { DownMessage } from './schemas.ts';
+import { permitViewOf, sessionViewOf } from './standing.ts';
+import { commonOf, isOwn, personal, viewOf } from './view.ts';
 
 const HEARTBEAT_MS = 1_000;
 const PING_MS = 15_000;
+/** Events gather for so long: one write for all of them costs about what one for each does, and a release comes first. */
+const GATHER_MS = 10;
 const STREAMS_MAX = 1_000;
 const STREAMS_PER_USER_MAX = 20;
-/** Bytes waiting for one peer; beyond it the peer is gone or does not read. */
-const BUFFERED_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes that wait for one peer; with so many it is sent nothing more, but one message, before it has read. */
+export const BUFFERED_BYTES_MAX = 1024 * 1024;
+/** A peer that is dropped gets so long to read why. */
+const DROP_GRACE_MS = 5_000;
 /** Messages that are not what the API documents, in the life of one socket. */
 const GARBAGE_MAX = 10;
-const DECIDING_MAX = 32;
+const ACTING_MAX = 32;
 
 /** RFC 6455 7.4.1, and 4000-4999 for our own. */
 const CLOSE = { policy: 1008, later: 1013, restart: 1012, signedOut: 4401 } as const;
@@ -39,12 +47,18 @@ const CSRF_PROTOCOL = 'csrf.';
 
 interface Peer {
   readonly socket: WebSocket;
-  readonly caller: Caller;
-  /** Writes in order even where one waits for the audit log. */
-  chain: Promise<void>;
+  /** Under it: what is sent while it is corked goes out in one write. */
+  readonly raw: Duplex;
+  caller: Caller;
+  /** It wants to hear of connections, too. */
+  readonly sessions: boolean;
+  /** Of the last event that it was sent, or need not be. */
+  cursor: number;
+  /** It is being sent what it has not got yet. */
+  busy: boolean;
   answered: boolean;
   garbage: number;
-  deciding: number;
+  acting: number;
 }
 
 export interface Stream {
@@ -56,6 +70,7 @@ export interface Stream {
 /** Takes over the server's upgrades. */
 export function stream(server: Server, desk: Desk): Stream {
   const { ports } = desk;
+  const { events } = ports;
   const peers = new Set<Peer>();
   const sockets = new WebSocketServer({
     noServer: true,
@@ -68,21 +83,26 @@ export function stream(server: Server, desk: Desk): Stream {
   server.on('upgrade', (request: IncomingMessage, raw: Duplex, head: Buffer) => {
     raw.on('error', () => raw.destroy());
     let caller: Caller;
-    let since: number | null;
+    let asked: ReturnType<typeof askedFor>;
     try {
       caller = admit(desk, request);
-      since = sinceOf(request);
-      if (!mayRead(caller.viewer)) visible(ports, caller.viewer, 'all', 1);
+      asked = askedFor(request);
+      if (!mayRead(caller.viewer)) {
+        if (asked.sessions) throw new Refusal('no-role');
+        visible(ports, caller.viewer, 'all');
+      }
       if (peers.size >= STREAMS_MAX || count(peers, caller) >= STREAMS_PER_USER_MAX) throw new Refusal('too-many');
     } catch (error) {
       refuse(raw, error instanceof Refusal ? error.problem : problem('internal'));
       return;
     }
-    sockets.handleUpgrade(request, raw, head, (socket) => open(socket, caller, since));
+    sockets.handleUpgrade(request, raw, head, (socket) => open(socket, raw, caller, asked));
   });
 
-  const open = (socket: WebSocket, caller: Caller, since: number | null) => {
-    const peer: Peer = { socket, caller, chain: Promise.resolve(), answered: true, garbage: 0, deciding: 0 };
+  const open = (socket: WebSocket, raw: Duplex, caller: Caller, { since, sessions }: ReturnType<typeof askedFor>) => {
+    const goesOn = since !== null && events.after(since, sessions) !== null;
+    const cursor = goesOn ? since : events.cursor;
+    const peer: Peer = { socket, raw, caller, sessions, cursor, busy: true, answered: true, garbage: 0, acting: 0 };
     peers.add(peer);
     present();
     socket.on('pong', () => {
@@ -94,91 +114,154 @@ export function stream(server: Server, desk: Desk): Stream {
       present();
     });
     socket.on('message', (data, binary) => void hear(peer, data as Buffer, binary));
-    // Everything from here to the end of this function is one tick: no event can fall between snapshot and subscription.
-    const missed = since === null || since > desk.cursor() ? null : ports.since(since);
-    if (missed) for (const event of missed) tell(peer, event.seq, event.type, event.request);
-    else {
-      if (since !== null) send(peer, { type: 'reset' });
-      const cursor = desk.cursor();
-      const requests = visible(ports, caller.viewer, 'open', LIST_MAX);
-      show(peer, requests, () => ({
-        type: 'snapshot',
-        cursor,
-        time: Date.now(),
-        requests: requests.map((r) => view(peer, r)),
-      }));
-    }
-    peer.chain = peer.chain.then(() => beat(peer));
+    if (since !== null && !goesOn) void send(peer, { type: 'reset' });
+    // Taken in this turn, as the cursor was: whatever comes later stands behind it in the list.
+    void begin(peer, goesOn ? null : visible(ports, caller.viewer, 'open'));
   };
 
-  const view = (peer: Peer, request: RequestLike) => viewOf(request, peer.caller.viewer, ports.requests);
-
-  const tell = (peer: Peer, seq: number, type: string, request: RequestLike) => {
-    if (!mayRead(peer.caller.viewer) && !isOwn(request, peer.caller.viewer)) return;
-    show(peer, [request], () => ({
-      type: `request.${type}`,
-      cursor: seq,
-      time: Date.now(),
-      request: view(peer, request),
-    }));
-  };
-
-  /** Sends texts, after the record that this viewer reads them where one is due. */
-  const show = (peer: Peer, requests: readonly RequestLike[], message: () => DownMessage) => {
-    peer.chain = peer.chain.then(async () => {
-      try {
-        await recordReading(ports, peer.caller.session, peer.caller.viewer, requests);
-      } catch {
-        peer.socket.close(CLOSE.later, 'the audit log cannot be written');
-        return;
+  const begin = async (peer: Peer, shown: readonly RequestLike[] | null) => {
+    try {
+      if (shown !== null) {
+        const { viewer } = peer.caller;
+        const newest = shown.slice(0, LIST_MAX);
+        await recordReading(peer.caller, ports, newest);
+        const requests = newest.map((request) => viewOf(request, viewer, ports));
+        void send(peer, { type: 'snapshot', cursor: peer.cursor, time: Date.now(), requests, open: shown.length });
       }
-      send(peer, message());
-    });
+      beat(peer);
+    } catch {
+      drop(peer, 'the audit log cannot be written');
+    }
+    peer.busy = false;
+    void catchUp(peer);
+  };
+
+  /** Sends what the peer has not got yet, as fast as it reads, and lets others have their turn in between. */
+  const catchUp = async (peer: Peer) => {
+    if (peer.busy) return;
+    peer.busy = true;
+    try {
+      while (isOpen(peer)) {
+        const next = events.after(peer.cursor, peer.sessions);
+        if (next === null) return drop(peer, 'too slow');
+        if (next.length === 0) return;
+        await (tellAll(peer, next) ?? new Promise(setImmediate));
+      }
+    } catch {
+      drop(peer, 'the audit log cannot be written');
+    } finally {
+      peer.busy = false;
+    }
+  };
+
+  /** In one write, up to the first that has to wait; null: none has. */
+  const tellAll = (peer: Peer, next: readonly StreamEvent[]): Promise<void> | null => {
+    peer.raw.cork();
+    try {
+      for (const event of next) {
+        if (!isOpen(peer)) return null;
+        const told = tell(peer, event);
+        if (told !== null) return told.then(() => void (peer.cursor = event.seq));
+        peer.cursor = event.seq;
+      }
+      return null;
+    } finally {
+      peer.raw.uncork();
+    }
+  };
+
+  /** Null: done, and there is room for more. */
+  const tell = (peer: Peer, event: StreamEvent): Promise<void> | null => {
+    const { caller } = peer;
+    const { seq: cursor } = event;
+    if (!('request' in event)) {
+      const time = Date.now();
+      if (!mayRead(caller.viewer)) return null;
+      const message: unknown =
+        'permit' in event
+          ? { type: event.type, cursor, time, permit: permitViewOf(event.permit, ports.permits) }
+          : 'session' in event
+            ? { type: event.type, cursor, time, session: sessionViewOf(event.session) }
+            : { type: event.type, cursor, time, policy: event.policy };
+      return send(peer, message as DownMessage);
+    }
+    const { request, type } = event;
+    if (!mayRead(caller.viewer) && !isOwn(request, caller.viewer, ports.requests)) return null;
+    const show = () => {
+      const own = JSON.stringify(personal(request, caller.viewer, ports));
+      return write(peer, message(cursor, type, request, own));
+    };
+    // Whoever needs no record waits for none: it is sent in this turn.
+    if (unread(caller, ports, [request]).length === 0) return show();
+    return recordReading(caller, ports, [request]).then(() => show() ?? undefined);
+  };
+
+  /** What all peers are shown of one event is made once, and so is the message to all who are shown the same; forgotten in the next turn. */
+  const shared = new Map<number, { request: RequestLike; common: string; messages: Map<string, Buffer> }>();
+  const message = (cursor: number, type: string, request: RequestLike, own: string): Buffer => {
+    let known = shared.get(cursor);
+    if (known?.request !== request) {
+      if (shared.size === 0) setImmediate(() => shared.clear());
+      known = { request, common: JSON.stringify(commonOf(request, ports)), messages: new Map() };
+      shared.set(cursor, known);
+    }
+    const made = known.messages.get(own);
+    if (made !== undefined) return made;
+    const head = JSON.stringify({ type, cursor, time: Date.now() });
+    // {type, cursor, time, request: {what all see, and what is this viewer's}}
+    const text = `${head.slice(0, -1)},"request":${known.common.slice(0, -1)},${own.slice(1)}}`;
+    const bytes = Buffer.from(text);
+    known.messages.set(own, bytes);
+    return bytes;
   };
 
   const hear = async (peer: Peer, data: Buffer, binary: boolean) => {
     const parsed = binary ? null : upMessage.safeParse(json(data));
     if (!parsed?.success) {
-      send(peer, { type: 'error', problem: problem('bad-request') as never });
+      answer(peer, { type: 'error', problem: problem('bad-request') as never });
       peer.garbage += 1;
       if (peer.garbage >= GARBAGE_MAX) peer.socket.close(CLOSE.policy, 'not the protocol of this stream');
       return;
     }
-    const { id, type: _, request, ...body } = parsed.data;
-    const refused = (why: Problem) => send(peer, { type: 'result', id, ok: false, problem: why as never });
+    const { id, type: what, request, ...body } = parsed.data;
+    const refused = (why: Problem) => answer(peer, { type: 'result', id, ok: false, problem: why as never });
     if (!fresh(peer)) return;
-    if (peer.deciding >= DECIDING_MAX || !desk.decisions.take(peer.caller.viewer.id)) {
+    if (peer.acting >= ACTING_MAX || !desk.acts.take(peer.caller.viewer.id)) {
       refused(problem('too-many'));
       return;
     }
-    peer.deciding += 1;
+    peer.acting += 1;
     try {
       const { session, viewer } = peer.caller;
-      const result = await decide(ports, viewer, request, body, session.type === 'cookie' ? 'console' : 'api');
-      if (result.ok) send(peer, { type: 'result', id, ok: true, request: result.request });
+      const channel = session.type === 'cookie' ? 'console' : 'api';
+      const result = await act(ports, viewer, what, request, body as never, channel);
+      if (result.ok) answer(peer, { type: 'result', id, ok: true, request: result.request });
       else refused(result.problem);
     } catch {
       refused(problem('internal'));
     } finally {
-      peer.deciding -= 1;
+      peer.acting -= 1;
     }
   };
 
   /** Rights are read again; an ended session or a removed account ends its socket. */
   const fresh = (peer: Peer): boolean => {
-    const viewer = desk.sessions.lives(peer.caller.session)
-      ? ports.identity.reviewer(peer.caller.session.user)
-      : undefined;
-    if (!viewer) {
+    const { session } = peer.caller;
+    const viewer = viewerOf(desk, session);
+    if (!viewer || (peer.sessions && !mayRead(viewer))) {
       peer.socket.close(CLOSE.signedOut, 'signed out');
       return false;
     }
-    if (viewer !== peer.caller.viewer) Object.assign(peer, { caller: { session: peer.caller.session, viewer } });
+    if (viewer !== peer.caller.viewer) peer.caller = { session, viewer };
     return true;
   };
 
-  const beat = (peer: Peer) =>
-    send(peer, { type: 'health', cursor: desk.cursor(), time: Date.now(), recording: ports.audit.failure === null });
+  /** The cursor is what this peer has got: to come back with it loses nothing. */
+  const beat = (peer: Peer) => {
+    if (peer.socket.bufferedAmount >= BUFFERED_BYTES_MAX) return;
+    const recording = ports.audit.failure === null;
+    void send(peer, { type: 'health', cursor: peer.cursor, time: Date.now(), recording });
+  };
 
   let presence = '';
   const present = () => {
@@ -191,11 +274,19 @@ export function stream(server: Server, desk: Desk): Stream {
     ports.present(ids);
   };
 
-  const unsubscribe = ports.requests.subscribe((seq, type, request) => {
-    for (const peer of peers) tell(peer, seq, type, request);
+  let gathering: NodeJS.Timeout | null = null;
+  const unsubscribe = events.subscribe(() => {
+    gathering ??= setTimeout(() => {
+      gathering = null;
+      for (const peer of peers) void catchUp(peer);
+    }, GATHER_MS);
   });
   const heart = setInterval(() => {
-    for (const peer of peers) if (fresh(peer)) beat(peer);
+    for (const peer of peers) {
+      if (!isOpen(peer) || !fresh(peer)) continue;
+      if (events.after(peer.cursor, peer.sessions) === null) drop(peer, 'too slow');
+      else beat(peer);
+    }
   }, HEARTBEAT_MS);
   const pings = setInterval(() => {
     for (const peer of peers) {
@@ -213,6 +304,7 @@ export function stream(server: Server, desk: Desk): Stream {
       clearInterval(heart);
       clearInterval(pings);
       unsubscribe();
+      if (gathering) clearTimeout(gathering);
       for (const peer of peers) peer.socket.close(CLOSE.restart, 'Holdpoint stops');
       for (const peer of peers) setTimeout(() => peer.socket.terminate(), HEARTBEAT_MS).unref();
     },
@@ -225,17 +317,19 @@ function admit(desk: Desk, request: IncomingMessage): Caller {
   const { authorization, cookie, origin } = request.headers;
   if (origin !== undefined && !desk.origins().has(origin)) throw new Refusal('csrf');
   const found = identify(desk, authorization, parseCookies(cookie ?? '')[cookieName(desk.secure)]);
-  if (found.session.type === 'bearer') return found;
+  if (found.session.type !== 'cookie') return found;
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
   if (origin === undefined || !offered.includes(CSRF_PROTOCOL + found.session.csrf)) throw new Refusal('csrf');
   return found;
 }
 
-function sinceOf(request: IncomingMessage): number | null {
-  const since = new URL(request.url ?? '/', 'http://stream').searchParams.get('since');
-  if (since === null) return null;
-  if (!/^\d{1,15}$/.test(since)) throw new Refusal('bad-request', 'since: a cursor is a number');
-  return Number(since);
+function askedFor(request: IncomingMessage): { readonly since: number | null; readonly sessions: boolean } {
+  const query = new URL(request.url ?? '/', 'http://stream').searchParams;
+  const since = query.get('since');
+  const sessions = query.get('sessions') ?? 'false';
+  if (since !== null && !/^\d{1,15}$/.test(since)) throw new Refusal('bad-request', 'since: a cursor is a number');
+  if (sessions !== 'true' && sessions !== 'false') throw new Refusal('bad-request', 'sessions: true or false');
+  return { since: since === null ? null : Number(since), sessions: sessions === 'true' };
 }
 
 function refuse(raw: Duplex, why: Problem): void {
@@ -250,15 +344,36 @@ function count(peers: ReadonlySet<Peer>, caller: Caller): number {
   return [...peers].filter((peer) => peer.caller.viewer.id === caller.viewer.id).length;
 }
 
-function send(peer: Peer, message: DownMessage): void {
-  if (peer.socket.readyState !== peer.socket.OPEN) return;
-  if (peer.socket.bufferedAmount > BUFFERED_BYTES_MAX) {
-    // A close frame would wait behind what is not read.
-    peer.socket.close(CLOSE.later, 'too slow');
-    setTimeout(() => peer.socket.terminate(), HEARTBEAT_MS).unref();
-    return;
+function isOpen({ socket }: Peer): boolean {
+  return socket.readyState === socket.OPEN;
+}
+
+function send(peer: Peer, message: DownMessage): Promise<void> | null {
+  return write(peer, JSON.stringify(message));
+}
+
+const TEXT = { binary: false };
+
+/** Null: there is room for more. Else resolves when the peer has read, or is gone. */
+function write({ socket }: Peer, text: string | Buffer): Promise<void> | null {
+  if (socket.readyState !== socket.OPEN) return null;
+  if (socket.bufferedAmount < BUFFERED_BYTES_MAX) {
+    socket.send(text, TEXT);
+    return null;
   }
-  peer.socket.send(JSON.stringify(message));
+  return new Promise((resolve) => socket.send(text, TEXT, () => resolve()));
+}
+
+/** To what the peer sent: it does not wait its turn, so a peer that asks and never reads is dropped here. */
+function answer(peer: Peer, message: DownMessage): void {
+  if (peer.socket.bufferedAmount < 2 * BUFFERED_BYTES_MAX) void send(peer, message);
+  else drop(peer, 'too slow');
+}
+
+function drop({ socket }: Peer, why: string): void {
+  // A close frame waits behind what is not read.
+  socket.close(CLOSE.later, why);
+  setTimeout(() => socket.terminate(), DROP_GRACE_MS).unref();
 }
 
 function json(data: Buffer): unknown {

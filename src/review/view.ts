@@ -1,12 +1,12 @@
 // A request as one reviewer sees it. Everything a requester wrote leaves here as marked words or spelled out,
 // so that no channel has to remember to do it. Must never cut or reorder the statement.
 import { impactOf } from './impact.ts';
-import type { RequestLike, RequestsPort, ReviewerIdentity } from './ports.ts';
+import type { PatternLike, PermitTermsLike, RequestLike, ReviewerIdentity, ReviewPorts } from './ports.ts';
 import type { FindingView, Level, RequestView } from './schemas.ts';
 import { decode, deception, spell, words, type Decoded } from './words.ts';
 
-/** The desk's word on who may decide. */
-type Desk = Pick<RequestsPort, 'may'>;
+/** The desk's word on who may do what, and equality tags. */
+type Ports = Pick<ReviewPorts, 'requests' | 'audit'>;
 
 const LEVELS: readonly Level[] = ['critical', 'high', 'medium', 'low'];
 
@@ -87,8 +87,34 @@ function isWhole(request: RequestLike, finding: RequestLike['findings'][number])
   return Object.values(WHOLE).includes(rowOf(request, finding));
 }
 
-/** The view of `request` for `viewer`; `desk` says who may decide it. */
-export function viewOf(request: RequestLike, viewer: ReviewerIdentity, desk: Desk): RequestView {
+/** What is only for whoever asks. */
+type Personal = Pick<RequestView, 'can_decide' | 'can_answer'>;
+
+/** The view of `request` for `viewer`. */
+export function viewOf(request: RequestLike, viewer: ReviewerIdentity, ports: Ports): RequestView {
+  return { ...commonOf(request, ports), ...personal(request, viewer, ports) };
+}
+
+export function personal(request: RequestLike, viewer: ReviewerIdentity, { requests }: Ports): Personal {
+  return {
+    can_decide: canDecide(request, viewer, requests),
+    can_answer: isUndecided(request) && isOwn(request, viewer, requests),
+  };
+}
+
+export function isUndecided({ state }: { readonly state: string }): boolean {
+  return state === 'open' || state === 'asked';
+}
+
+/** Equal for requests of one agent, rule and shape: a flood of them is one thing to look at. */
+export function groupOf({ who, rule, shape }: RequestLike, { audit }: Ports): string {
+  return audit.tag(JSON.stringify(['group', who.id, rule, shape]));
+}
+
+/** What is the same for all who see it. */
+export function commonOf(request: RequestLike, ports: Ports): Omit<RequestView, keyof Personal> {
+  const { ask, broken_glass } = request;
+  const tally = ports.requests.tally(request);
   const decoded = decode(request.sql);
   const statement = { text: decoded.text, marks: decoded.marks };
   const parameters = request.parameters.map((parameter) => ({
@@ -106,7 +132,7 @@ export function viewOf(request: RequestLike, viewer: ReviewerIdentity, desk: Des
     level: warning ? 'critical' : worst(findings),
     sentence: `${sentenceOf(request, findings)}${pastOf(request)}`,
     warning,
-    who: { ...request.who, groups: [...request.who.groups] },
+    who: whoOf(request.who),
     where: { ...request.where, tags: { ...request.where.tags } },
     role: spell(request.role),
     upstream_user: request.upstream_user,
@@ -123,12 +149,20 @@ export function viewOf(request: RequestLike, viewer: ReviewerIdentity, desk: Des
     rule: request.rule,
     message: spell(request.message),
     ask: {
-      of: [...request.ask.of],
-      count: request.ask.count,
-      rationale: [...request.ask.rationale],
-      ticket: request.ask.ticket,
+      of: [...ask.of],
+      each: ask.each,
+      count: ask.count,
+      denials: ask.denials,
+      escalate: ask.escalate && { after_ms: ask.escalate.after_ms, to: [...ask.escalate.to] },
+      nobody_ms: ask.nobody_ms,
+      channel: ask.channel,
+      rationale: [...ask.rationale],
+      ticket: ask.ticket,
     },
+    permit: permitOf(request, decoded),
     policy: request.policy,
+    group: groupOf(request, ports),
+    session: request.session,
     reason: request.reason === '' ? null : words(request.reason),
     reason_at: request.reason_at,
     in_transaction: request.in_transaction,
@@ -142,30 +176,110 @@ export function viewOf(request: RequestLike, viewer: ReviewerIdentity, desk: Des
     holds: request.holds,
     wait_until: request.wait_until,
     use_until: request.use_until,
-    use_within_ms: request.ask.use_within_ms,
-    decisions: request.decisions.map((decision) => ({ ...decision, rationale: spell(decision.rationale) })),
+    use_within_ms: ask.use_within_ms,
+    decisions: request.decisions.map((decision) => ({
+      decision: decision.decision,
+      by: decision.by,
+      instead_of: decision.instead_of,
+      group: decision.group,
+      counts: decision.counts,
+      rationale: spell(decision.rationale),
+      channel: decision.channel,
+      at: decision.at,
+      permit: decision.permit && termsOf(decision.permit),
+    })),
+    approvals: tally.approvals.map(({ by, instead_of, group }) => ({ by, instead_of, group })),
+    needed: tally.needed,
+    missing: [...tally.missing],
+    reach: isUndecided(request) ? ports.requests.reach(request) : { eligible: 0, present: 0 },
+    said: request.said.map(({ kind, by, text, channel, at }) => ({ kind, by, ...words(text), channel, at })),
+    escalated: request.escalated,
+    broken_glass: broken_glass && {
+      reason: words(broken_glass.reason),
+      at: broken_glass.at,
+      reviewed: broken_glass.reviewed && {
+        ...broken_glass.reviewed,
+        rationale: spell(broken_glass.reviewed.rationale),
+      },
+    },
     withdrawn: request.withdrawn && { by: request.withdrawn.by, reason: spell(request.withdrawn.reason) },
     outcome: request.outcome && { ...request.outcome, tag: request.outcome.tag && spell(request.outcome.tag) },
     impact: impactOf(request),
     updated: request.updated,
-    can_decide: canDecide(request, viewer, desk),
+  };
+}
+
+export function whoOf({ id, kind, groups, sponsor, authentication, address }: RequestLike['who']): RequestView['who'] {
+  return { id, kind, groups: [...groups], sponsor, authentication, address };
+}
+
+export function termsOf({ for_ms, uses, rows }: PermitTermsLike): PermitTermsLike {
+  return { for_ms, uses, rows };
+}
+
+/** What a standing approval of all that are like it could cover. */
+function permitOf({ ask, pattern }: RequestLike, decoded: Decoded): RequestView['permit'] {
+  if (ask.permit === null || pattern === null || (pattern.writes && !ask.permit.writes)) return null;
+  return { ...termsOf(ask.permit), writes: pattern.writes, ...freeOf(pattern, decoded) };
+}
+
+/** Where in the text another statement may be otherwise, and which parameters. */
+export function freeOf(
+  { free, free_parameters }: PatternLike,
+  decoded: Decoded,
+): { free: { from: number; to: number }[]; free_parameters: number[] } {
+  const ends = decoded.indexes(free.flat());
+  return {
+    free: free.map((_, i) => ({ from: ends[2 * i] as number, to: ends[2 * i + 1] as number })),
+    free_parameters: [...free_parameters],
+  };
+}
+
+/** What a request does in one line, for places that show no more of it. Everything in it is spelled out. */
+export interface Headline {
+  readonly level: Level;
+  readonly sentence: string;
+  /** What is deceptive in the statement's text or parameters; '' for nothing. */
+  readonly warning: string;
+}
+
+export function headlineOf(request: RequestLike): Headline {
+  const decoded = decode(request.sql);
+  const findings = findingsOf(request, decoded);
+  const parameters = request.parameters.map(({ type, value }) => ({
+    type,
+    value: value === null ? null : words(value),
+    bytes: 0,
+  }));
+  const warning = warningOf(decoded.marks, parameters);
+  return {
+    level: warning ? 'critical' : worst(findings),
+    sentence: `${sentenceOf(request, findings)}${pastOf(request)}`,
+    warning,
   };
 }
 
 /** The desk's word, after the two conditions that no policy changes: a person, with the role. */
-export function canDecide(request: RequestLike, viewer: ReviewerIdentity, desk: Desk): RequestView['can_decide'] {
-  const own = isOwn(request, viewer);
+export function canDecide(
+  request: RequestLike,
+  viewer: ReviewerIdentity,
+  desk: ReviewPorts['requests'],
+): RequestView['can_decide'] {
+  const own = isOwn(request, viewer, desk);
   if (viewer.kind !== 'human') return { may: false, text: 'An agent decides nothing.', own };
   const answer = desk.may(request, viewer.id);
   if (!answer.may) return { may: false, text: answer.text, own };
   if (!viewer.roles.includes('reviewer')) return { may: false, text: 'Only a reviewer decides. You can read.', own };
-  return answer;
+  return { may: true, group: answer.group };
 }
 
-/** Sent by this person, or by an agent that it answers for. */
-export function isOwn(request: RequestLike, viewer: ReviewerIdentity): boolean {
-  const mine = [viewer.id, ...viewer.aliases];
-  return mine.includes(request.who.id) || (request.who.sponsor !== null && mine.includes(request.who.sponsor));
+/** Sent by this account, or one that is linked to it; or by an agent that it answers for. */
+export function isOwn(
+  request: RequestLike,
+  viewer: ReviewerIdentity,
+  desk: Pick<ReviewPorts['requests'], 'owns'>,
+): boolean {
+  return desk.owns(request, viewer.id);
 }
 
 function findingsOf(request: RequestLike, decoded: Decoded): FindingView[] {

@@ -1,5 +1,5 @@
 // The ports a session owns. Gate: one question, may this run? Upstream: the logged-in connection to the real server.
-// Types only. A session knows protocol; whoever implements Gate knows meaning, policy, people and the log.
+// Types, and the columns of what is answered here. A session knows protocol; whoever implements Gate knows meaning, policy, people and the log.
 import type { WireText } from '../errors/catalogue.ts';
 
 /** What the gate reads of a session whenever it is asked; the session keeps it true. */
@@ -33,6 +33,8 @@ interface CommonFacts {
   reason_at: number;
   /** The agent's limit on a wait, in ms; null: none. */
   hold_ms: number | null;
+  /** Why the next statement can't wait for anybody; '': it can. The session forgets it when that statement comes, whatever becomes of it. */
+  break_glass: string;
   /** The least of the server's timeouts that could end the connection during a hold, in ms; null: none. */
   server_timeout_ms: number | null;
   /**
@@ -169,19 +171,38 @@ export type NameEffect =
   | { readonly type: 'prepare'; readonly name: string; readonly inner: unknown; readonly statement: number }
   | { readonly type: 'deallocate'; readonly name: string | null; readonly statement: number };
 
+export type OwnSetting = 'reason' | 'hold' | 'break_glass';
+export type OwnFunction = 'answer' | 'withdraw' | 'request_approval';
+
 export type OwnCommand =
-  | { readonly op: 'set'; readonly name: 'reason' | 'hold'; readonly value: string; readonly statement: number }
-  | { readonly op: 'reset'; readonly name: 'reason' | 'hold'; readonly statement: number }
+  | { readonly op: 'set'; readonly name: OwnSetting; readonly value: string; readonly statement: number }
+  | { readonly op: 'reset'; readonly name: OwnSetting; readonly statement: number }
   | {
       readonly op: 'set_config';
-      readonly name: 'reason' | 'hold';
+      readonly name: OwnSetting;
       /** Literal, or 1-based number of the parameter. */
       readonly value: string | number;
       readonly statement: number;
     }
+  | OwnShow
+  | { readonly op: 'show-setting'; readonly name: OwnSetting; readonly statement: number }
+  | OwnCall;
+
+export type OwnShow =
   | { readonly op: 'show-requests'; readonly statement: number }
-  | { readonly op: 'show-request'; readonly id: string; readonly statement: number }
-  | { readonly op: 'show-setting'; readonly name: 'reason' | 'hold'; readonly statement: number };
+  | { readonly op: 'show-request'; readonly id: string; readonly statement: number };
+
+export interface OwnCall {
+  readonly op: 'call';
+  readonly name: OwnFunction;
+  /** Literals, or 1-based numbers of parameters. */
+  readonly arguments: readonly (string | number)[];
+  readonly statement: number;
+}
+
+/** Columns of what each answers, which clients are told before it is run. */
+export const REQUEST_COLUMNS = ['id', 'state', 'approvals', 'ends', 'next'] as const;
+export const CONVERSATION_COLUMNS = [...REQUEST_COLUMNS, 'question', 'conversation'] as const;
 
 export interface BoundParameter {
   readonly type: string;
@@ -206,9 +227,22 @@ export type Judgement =
 
 /** A statement that somebody let through. Exactly one call of `finished`. */
 export interface Release {
+  /** Of the request, or of the permit that covers it. */
   readonly request: string;
+  /** Null: somebody decided on this very statement. */
+  readonly permitted: Permitted | null;
   /** Null: it can't be known what became of it. */
   finished(outcome: StatementOutcome | null): void;
+}
+
+/** A statement under a permit. */
+export interface Permitted {
+  /** Of all that it returns. */
+  readonly meter: Meter;
+  /** Why it must not be sent, nor return more, from now on; null: it may. */
+  gone(): WireText | null;
+  /** Set by whoever has sent it: it is to stop at once, and the meter says why. */
+  onGone: (() => void) | null;
 }
 
 export interface StatementOutcome {
@@ -231,6 +265,8 @@ export type HoldStart =
       readonly stage: string;
       /** How long the connection waits, in ms. */
       readonly wait_ms: number;
+      /** What is said on the request meanwhile; at once what was said before and still matters. At most one listener. */
+      readonly onSaid: (tell: (said: Said) => void) => void;
       /** Resolves once. After 'approved' the session calls release(). */
       readonly ended: Promise<HoldEnded>;
       /** The client stopped waiting. What to tell it, if it is still there; null: the hold had ended already. */
@@ -244,10 +280,19 @@ export type HoldStart =
       >;
     };
 
+/** A word for a client that waits. */
+export interface Said {
+  /** Null: nothing that it has to hear. */
+  readonly notice: WireText | null;
+  /** From now on, for a client that is shown progress only. */
+  readonly stage: string;
+  /** How much longer its connection waits, in ms. */
+  readonly adds_ms: number;
+}
+
 export type HoldEnded = { readonly type: 'approved' } | { readonly type: 'refuse'; readonly text: WireText };
 
 export interface OwnAnswer {
-  readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | null)[])[];
 }
 
@@ -281,8 +326,10 @@ export interface GateSession {
   uncarried(plan: Plan): Promise<WireText>;
   /** For a statement whose plan is limited, under the facts of now. `parameters` are asked when somebody has to see them. */
   meter(plan: Plan, parameters: () => readonly BoundParameter[]): Meter;
-  /** SHOW holdpoint.requests, SHOW holdpoint.request."<id>". */
-  show(command: OwnCommand): OwnAnswer | WireText;
+  /** SHOW holdpoint.requests (REQUEST_COLUMNS), SHOW holdpoint.request."<id>" (CONVERSATION_COLUMNS). */
+  show(command: OwnShow): OwnAnswer | WireText;
+  /** holdpoint.answer(...) and the like, once what it says is on record: one row of REQUEST_COLUMNS. Rejects nothing. */
+  call(name: OwnFunction, given: readonly string[]): Promise<OwnAnswer | WireText>;
   /** An allowed statement ended. Times: start in ms since the epoch, duration in µs. */
   ran(plan: Plan, start: number, outcome: string, rows: number, bytes: number, duration_us: number): void;
   close(why: string): void;
@@ -300,9 +347,23 @@ export interface SessionOpening {
   /** PostgreSQL: the major version; MySQL and MariaDB: such as 90704 and 101119. */
   readonly server_version: number;
   readonly server_pid: number;
+  /** Ends the connection from the outside, with a word to its client. */
+  readonly end: (text: WireText) => void;
 }
 
+/** Of asking before a statement is sent. */
+export type AskedFirst =
+  | { readonly type: 'needs-none' }
+  /** Open, or approved already and not used: its id. */
+  | { readonly type: 'open'; readonly request: string }
+  | { readonly type: 'refused'; readonly text: WireText };
+
 export interface Gate {
+  /**
+   * Would this statement need somebody's word, if the user sent it now? Then its request is open when this resolves. `sql`: latin1, its
+   * bytes UTF-8; judged under the facts of the user's newest session that is idle outside of a transaction. `reason`: '' for none.
+   */
+  askFirst(user: string, sql: string, parameters: readonly BoundParameter[], reason: string): Promise<AskedFirst>;
   /**
    * May a connection of this client start with these settings (startup parameters and options, decoded)? Nobody can be
    * asked at that point: null, or the refusal.

@@ -5,7 +5,7 @@
 //   recording --> waiting --> releasing --> over: `answered` is called, once
 //        \----------\------------\---------> over: `leave` was called, nobody is told
 import type { WireText } from '../errors/catalogue.ts';
-import type { BoundParameter, HoldStart, Judgement, Plan, Release, StatementOutcome } from './gate.ts';
+import type { BoundParameter, HoldStart, Judgement, Plan, Release, Said, StatementOutcome } from './gate.ts';
 
 /** The outcome of a statement that was let through and never reached the server. */
 export const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
@@ -13,7 +13,10 @@ export const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows
 type Wait = Pick<Extract<HoldStart, { type: 'wait' }>, 'end' | 'release'>;
 type Why = Parameters<Wait['end']>[0];
 /** What a client that waits can be told meanwhile. */
-type Words = Pick<Extract<HoldStart, { type: 'wait' }>, 'heartbeat' | 'stage'>;
+interface Words {
+  readonly heartbeat: () => WireText;
+  readonly stage: string;
+}
 
 /** What became of the message at hand; consumed when it is read again. */
 export type Answer =
@@ -28,6 +31,8 @@ export interface HoldEvents {
   waiting(words: Words): void;
   /** It still does. */
   heartbeat(words: Words): void;
+  /** Somebody said something on the request; null: nothing that the client has to hear, but that its wait is another one now. */
+  said(text: WireText | null, words: Words): void;
   answered(answer: Answer): void;
   /** The gate failed: nothing may be sent. */
   failed(what: string, error: unknown): void;
@@ -44,7 +49,12 @@ export class Hold {
   #wait: Wait | null = null;
   #left: Why = 'shutdown';
   #cancelled = false;
-  #timers: readonly NodeJS.Timeout[] = [];
+  #words: Words | null = null;
+  /** When it began to wait, and how long it does, in ms. */
+  #since = 0;
+  #wait_ms = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #beat: NodeJS.Timeout | undefined;
 
   /** `heartbeat_ms`: between two of them; null: the client can be told nothing. */
   constructor(
@@ -96,11 +106,30 @@ export class Hold {
   }
 
   /** None where the wait ends: it would say that nothing of it is left. */
-  #heartbeats(words: Words, wait_ms: number, every_ms: number): NodeJS.Timeout {
-    let left = Math.ceil(wait_ms / every_ms) - 1;
-    return setInterval(() => {
-      if (left-- > 0) this.#events.heartbeat(words);
+  #beats(every_ms: number): void {
+    let beats = 0;
+    this.#beat = setInterval(() => {
+      if (++beats < Math.ceil(this.#wait_ms / every_ms) && this.#words) this.#events.heartbeat(this.#words);
     }, every_ms);
+  }
+
+  #waitsUntilOver(): void {
+    clearTimeout(this.#timer);
+    const left = this.#wait_ms - (performance.now() - this.#since);
+    this.#timer = setTimeout(() => this.end('waited-out'), Math.max(0, left));
+  }
+
+  /** Somebody said something on the request. */
+  #said({ notice, stage, adds_ms }: Said): void {
+    if (this.#state !== 'waiting' || !this.#words) return;
+    const words: Words = { ...this.#words, stage };
+    const changed = notice !== null || stage !== this.#words.stage || adds_ms > 0;
+    this.#words = words;
+    if (adds_ms > 0) {
+      this.#wait_ms += adds_ms;
+      this.#waitsUntilOver();
+    }
+    if (changed) this.#events.said(notice, words);
   }
 
   #started(start: HoldStart): void {
@@ -113,13 +142,15 @@ export class Hold {
     this.#events.notice(start.notice);
     if (start.type === 'run') return this.#run(start.release);
     // What the client was told is not kept: it may be the bigger part of what a hold takes.
-    const { end, release, heartbeat, stage } = start;
+    const { end, release, heartbeat, stage, wait_ms, onSaid } = start;
     const words: Words = { heartbeat, stage };
+    this.#words = words;
     this.#wait = { end, release };
     this.#state = 'waiting';
-    const timer = setTimeout(() => this.end('waited-out'), start.wait_ms);
-    this.#timers =
-      this.#heartbeat_ms === null ? [timer] : [timer, this.#heartbeats(words, start.wait_ms, this.#heartbeat_ms)];
+    this.#since = performance.now();
+    this.#wait_ms = wait_ms;
+    this.#waitsUntilOver();
+    if (this.#heartbeat_ms !== null) this.#beats(this.#heartbeat_ms);
     start.ended.then(
       (ended) => {
         if (this.#state !== 'waiting') return;
@@ -128,8 +159,9 @@ export class Hold {
       },
       (error) => this.#failed('a hold failed', error),
     );
-    if (this.#cancelled) this.end('cancelled');
-    else this.#events.waiting(words);
+    if (this.#cancelled) return this.end('cancelled');
+    this.#events.waiting(words);
+    onSaid((said) => this.#said(said));
   }
 
   #release(): void {
@@ -177,7 +209,7 @@ export class Hold {
   }
 
   #stopTimers(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers = [];
+    clearTimeout(this.#timer);
+    clearInterval(this.#beat);
   }
 }

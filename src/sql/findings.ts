@@ -83,20 +83,32 @@ export function setsRole(effect: Effect): boolean {
   return effect.type === 'set' && (effect.name === 'role' || effect.name === 'session_authorization');
 }
 
+/** What an agent tells Holdpoint: why it asks, how long it waits, and that it can't wait. */
+export type OwnSetting = 'reason' | 'hold' | 'break_glass';
+/** What it says on a request, and asking before it sends: holdpoint.answer(id, text), withdraw(id, reason), request_approval(sql, reason). */
+export type OwnFunction = 'answer' | 'withdraw' | 'request_approval';
+
 /** A statement addressed to Holdpoint itself; never forwarded, blanked out of `forward`. */
 export type OwnStatement =
-  | { readonly op: 'set'; readonly name: 'reason' | 'hold'; readonly value: string; readonly statement: number }
-  | { readonly op: 'reset'; readonly name: 'reason' | 'hold'; readonly statement: number }
+  | { readonly op: 'set'; readonly name: OwnSetting; readonly value: string; readonly statement: number }
+  | { readonly op: 'reset'; readonly name: OwnSetting; readonly statement: number }
   /** SELECT set_config('holdpoint.reason', <literal or $n>, ...), SET @holdpoint_reason = ?: the literal, or the 1-based parameter number. */
   | {
       readonly op: 'set_config';
-      readonly name: 'reason' | 'hold';
+      readonly name: OwnSetting;
       readonly value: string | number;
       readonly statement: number;
     }
   | { readonly op: 'show-requests'; readonly statement: number }
   | { readonly op: 'show-request'; readonly id: string; readonly statement: number }
-  | { readonly op: 'show-setting'; readonly name: 'reason' | 'hold'; readonly statement: number };
+  | { readonly op: 'show-setting'; readonly name: OwnSetting; readonly statement: number }
+  /** SELECT holdpoint.answer('...', $1): literals, or 1-based numbers of parameters. */
+  | {
+      readonly op: 'call';
+      readonly name: OwnFunction;
+      readonly arguments: readonly (string | number)[];
+      readonly statement: number;
+    };
 
 export interface StatementFacts {
   /** The command tag's words as the manual prints them: 'SELECT', 'COPY', 'CREATE TABLE', 'SET' ... */

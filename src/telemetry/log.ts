@@ -1,6 +1,7 @@
 // The operator's log: JSON lines, or short lines for a person at a terminal. Must never carry a secret, a parameter, a row value or a
 // statement's own text: fields of those names are dropped here, whoever passes them; what may be shown of a statement is its shape.
 import pino from 'pino';
+import { red } from './colour.ts';
 
 export type Log = pino.Logger;
 
@@ -57,7 +58,8 @@ function shortLine(json: string): string {
   const word = line.event ?? (line.level === 'info' ? '' : line.level);
   const text = line.event === undefined || line.request === undefined ? '' : `${line.request}  ${details(line)}`;
   const rest = [text, line.msg ?? '', line.err?.message ?? ''].filter((part) => part !== '').join('  ');
-  return `${localTime(line.time)}  ${word.padEnd(8)}  ${visible(rest)}\n`;
+  const short = `${localTime(line.time)}  ${word.padEnd(8)}  ${visible(rest)}`;
+  return `${line.level === 'info' ? short : red(short)}\n`;
 }
 
 function details(line: Partial<RequestLine>): string {

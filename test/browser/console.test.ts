@@ -51,6 +51,7 @@ const serve = (port: number) =>
     secure: false,
     console_dir,
     session_ttl_ms: 3_600_000,
+    decisions_per_minute_max: 120,
     version: '0.0.0',
   });
 
@@ -292,11 +293,44 @@ test('your own: disabled, with the reason', async () => {
   fill();
   await enter('ada', '/r/HP-7KQ4');
   await bar().getByText('You are the sponsor of billing-agent, so you cannot decide this.').waitFor();
-  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(2);
+  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(3);
   expect(await rationale().count()).toBe(0);
   await page.keyboard.press('a');
   expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
   await accessible('own');
+});
+
+test('a question is asked and answered on the card, and decides nothing', async () => {
+  fill();
+  await enter('grace', '/r/HP-7KQ4');
+  await page.getByText('1 of 2', { exact: true }).waitFor();
+  await page.getByText('one of data-owner').waitFor();
+  await page.keyboard.press('r');
+  await page.keyboard.type('Who receives the file?');
+  await bar().getByText('A question decides nothing.').waitFor();
+  await page.waitForTimeout(650); // the guard after a card opens
+  await page.getByRole('button', { name: /^Ask billing-agent/ }).click();
+  await page.getByRole('heading', { name: 'Conversation' }).waitFor();
+  await page.getByText('Who receives the file?').waitFor();
+  await page.getByText('waits for an answer').waitFor();
+  await desk.ports.requests.answer({ id: 'HP-7KQ4', by: 'ada', text: 'Finance.\u202e', channel: 'api' });
+  await page.getByText("The requester's words. Not checked.").waitFor();
+  await page.locator('.talk .ctl').getByText('RLO').waitFor();
+  expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
+  await accessible('conversation');
+});
+
+test('a flood of equal statements is one line', async () => {
+  fill();
+  for (let n = 0; n < 9; n += 1)
+    desk.add(
+      request(`DELETE FROM public.t WHERE a = ${n}`, [['write', 'public.t', 'Removes rows.', 'DELETE']], {
+        shape: 'DELETE FROM public.t WHERE a = ?',
+      }),
+    );
+  await enter('grace');
+  await page.getByText('8 more like it').waitFor();
+  expect(await page.getByRole('link', { name: /public\.t/ }).count()).toBe(1);
 });
 
 test('wrong group: disabled, with the reason', async () => {
@@ -459,7 +493,7 @@ test('a lost line is said within seconds, deciding is off; then it comes back by
   await bar()
     .getByText(/Not live since \d\d:\d\d:\d\d\./)
     .waitFor();
-  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(2);
+  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(3);
   expect(await page.title()).toContain('Not live');
   await accessible('not-live');
   server = await serve(port);
@@ -477,7 +511,7 @@ test('a log that cannot be written turns deciding off', async () => {
   desk.breakLog(true);
   await page.keyboard.press('a');
   await bar().getByText('The audit log cannot be written.').waitFor();
-  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(2);
+  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(3);
 });
 
 test('a telephone: queue, card, sheet, decision', async () => {
@@ -502,4 +536,29 @@ test('a telephone: queue, card, sheet, decision', async () => {
   await shoot('decided-390');
   await page.setViewportSize({ width: 320, height: 640 });
   await fits();
+});
+
+test('a gateway that stops nothing says so in red on every page', async () => {
+  await server.close();
+  desk = fakeDesk('observe');
+  server = await serve(0);
+  url = `http://127.0.0.1:${server.address.port}`;
+  const said = () => page.getByRole('complementary', { name: 'Mode' }).getByText('Nothing is held or denied by policy');
+  const red = () =>
+    said().evaluate((element) => {
+      const style = getComputedStyle(element);
+      return [style.backgroundColor, style.color];
+    });
+  fill();
+  await page.goto(url);
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  expect(await red()).toEqual(['rgb(173, 31, 26)', 'rgb(255, 255, 255)']);
+  await accessible('observing-sign-in');
+  await enter('grace', '/r/HP-9C2D');
+  expect(await red()).toEqual(['rgb(173, 31, 26)', 'rgb(255, 255, 255)']);
+  await accessible('observing');
+  await page.setViewportSize(NARROW);
+  await said().waitFor();
+  await fits();
+  await accessible('observing');
 });

@@ -1,7 +1,8 @@
 // The reviewers' ports in memory, for tests of the API and the page without a gateway. Not a desk: it keeps the few
 // rules that reviewers can see (own requests, groups, rationale, first decision wins) and nothing durable.
-import { randomBytes } from 'node:crypto';
-import type { Guard, RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Guard, PortResult, RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
+import { isUndecided } from '../../src/review/view.ts';
 import type { TableImpact } from '../../src/sql/impact.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -37,7 +38,13 @@ const agent = (id: string, sponsor: string, address: string): RequestLike['who']
 
 const ASK: RequestLike['ask'] = {
   of: ['dba'],
+  each: false,
   count: 1,
+  denials: 1,
+  escalate: null,
+  nobody_ms: null,
+  permit: null,
+  channel: 'any',
   deadline_ms: 900_000,
   use_within_ms: 3_600_000,
   rationale: ['approve', 'deny'],
@@ -103,6 +110,10 @@ export function request(sql: string, findings: readonly Found[], other: Partial<
     commits: 0,
     earlier: [],
     decisions: [],
+    said: [],
+    escalated: null,
+    broken_glass: null,
+    pattern: null,
     withdrawn: null,
     outcome: null,
     impact: null,
@@ -153,13 +164,21 @@ const may: ReviewPorts['requests']['may'] = (asked, id) => {
   return { may: true, group: group ?? '' };
 };
 
+const owns: ReviewPorts['requests']['owns'] = ({ who }, account) => who.id === account || who.sponsor === account;
+
+const tally: ReviewPorts['requests']['tally'] = ({ ask, decisions }) => {
+  const approvals = decisions.filter(({ decision }) => decision === 'approve');
+  const open = ask.of.filter((of) => !approvals.some(({ group }) => group === of));
+  return { approvals, needed: ask.count, missing: open.slice(0, Math.max(0, ask.count - approvals.length)) };
+};
+
 const POSTGRES: Guard = { engine: 'postgres', address: 'postgres://demo:9f2c@127.0.0.1:6432/app', command: null };
 
-export function fakeDesk(): FakeDesk {
+export function fakeDesk(mode: ReviewPorts['mode'] = 'enforce'): FakeDesk {
   const guards = [POSTGRES];
   const requests = new Map<string, RequestLike>();
   const events: { seq: number; type: string; request: RequestLike }[] = [];
-  const listeners = new Set<(seq: number, type: string, request: RequestLike) => void>();
+  const listeners = new Set<() => void>();
   const links = new Map<string, string>();
   const records: FakeDesk['records'] = [];
   let seq = 100;
@@ -168,8 +187,22 @@ export function fakeDesk(): FakeDesk {
   const store = (changed: RequestLike, type: string) => {
     requests.set(changed.id, changed);
     seq += 1;
-    events.push({ seq, type, request: changed });
-    for (const listener of listeners) listener(seq, type, changed);
+    events.push({ seq, type: `request.${type}`, request: changed });
+    for (const listener of listeners) listener();
+  };
+  const say = (
+    kind: 'question' | 'answer',
+    type: string,
+    state: string,
+    { id, by, text, channel }: Parameters<ReviewPorts['requests']['ask']>[0],
+  ): PortResult => {
+    const asked = requests.get(id);
+    if (!asked) return { type: 'refused', why: 'not-found', text: 'There is no such request.' };
+    if (kind === 'answer' && !owns(asked, by))
+      return { type: 'refused', why: 'own', text: 'Not yours.', request: asked };
+    const changed = { ...asked, state, said: [...asked.said, { kind, by, text, channel, at: Date.now() }] };
+    store(changed, type);
+    return { type: 'counted', request: changed };
   };
   const desk: FakeDesk = {
     records,
@@ -197,13 +230,13 @@ export function fakeDesk(): FakeDesk {
           return PEOPLE.find((p) => p.id === user) ?? null;
         },
         reviewer: (id) => PEOPLE.find((p) => p.id === id),
+        answersFor: (who, whom) => who === 'ada' && whom === 'billing-agent',
       },
       requests: {
-        list: ({ state = 'all', limit = 1_000 }) =>
+        list: ({ state = 'all' }) =>
           [...requests.values()]
-            .filter((r) => state === 'all' || (state === 'open') === (r.state === 'open'))
-            .toSorted((a, b) => b.opened - a.opened)
-            .slice(0, limit),
+            .filter((r) => state === 'all' || (state === 'open') === isUndecided(r))
+            .toSorted((a, b) => b.opened - a.opened),
         get: (id) => requests.get(id),
         may,
         decide: async (input) => {
@@ -230,10 +263,13 @@ export function fakeDesk(): FakeDesk {
             {
               decision: input.decision,
               by: input.by,
+              instead_of: null,
               group: allowed.group,
+              counts: true,
               rationale: input.rationale,
               channel: input.channel,
               at: Date.now(),
+              permit: null,
             },
           ];
           const approvals = changed.decisions.filter((d) => d.decision === 'approve').length;
@@ -243,11 +279,27 @@ export function fakeDesk(): FakeDesk {
           store(changed, 'decided');
           return { type: 'counted', request: changed };
         },
-        subscribe: (listener) => {
-          listeners.add(listener);
-          return () => listeners.delete(listener);
+        ask: async (input) => say('question', 'asked', 'asked', input),
+        answer: async (input) => say('answer', 'answered', 'open', input),
+        withdraw: async (id, by, reason) => {
+          const asked = requests.get(id);
+          if (!asked) return 'unknown';
+          if (!owns(asked, by)) return 'not-yours';
+          store({ ...asked, state: 'withdrawn', withdrawn: { by, reason }, updated: Date.now() }, 'withdrawn');
+          return 'ok';
         },
+        review: async () => ({ type: 'refused', why: 'already-decided', text: 'There is nothing to review.' }),
+        owns,
+        tally,
+        reach: ({ ask }) => ({
+          eligible: PEOPLE.filter(({ groups }) => ask.of.some((of) => groups.includes(of))).length,
+          present: 0,
+        }),
+        askFirst: async () => ({ type: 'refused', why: 'not-found', text: 'Not here.' }),
       },
+      permits: { list: () => [], get: () => undefined, state: () => 'ended', revoke: async () => 'unknown' },
+      sessions: { list: () => [], end: () => false },
+      policy: async () => ({ path: 'policy.yaml', hash: '9f3c1a7b', rules: 11, text: null }),
       audit: {
         append: async ({ type, clear }) => {
           if (failure) throw new Error(failure);
@@ -255,6 +307,8 @@ export function fakeDesk(): FakeDesk {
           seq += 1;
           return seq;
         },
+        async *read() {},
+        tag: (value) => createHmac('sha256', 'tag').update(value).digest('hex').slice(0, 32),
         get seq() {
           return seq;
         },
@@ -262,12 +316,23 @@ export function fakeDesk(): FakeDesk {
           return failure;
         },
       },
-      since: (cursor) => {
-        const kept = events.slice(-desk.keep);
-        return cursor < (kept[0]?.seq ?? seq) - 1 ? null : kept.filter((event) => event.seq > cursor);
+      events: {
+        get cursor() {
+          return events.at(-1)?.seq ?? seq;
+        },
+        after: (cursor) => {
+          const kept = events.slice(-desk.keep);
+          if (cursor < (kept[0]?.seq ?? seq) - 1 || cursor > seq) return null;
+          return kept.filter((event) => event.seq > cursor);
+        },
+        subscribe: (listener) => {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
       },
       guards,
       environment: 'production',
+      mode,
       present: (reviewers) => desk.presence.push([...reviewers]),
     },
   };
@@ -321,10 +386,13 @@ export function samples(): RequestLike[] {
           {
             decision: 'approve',
             by: 'aiko',
+            instead_of: null,
             group: 'dba',
+            counts: true,
             rationale: 'Index scan, off-peak. Fine for the server.',
             channel: 'api',
             at: now - 88_000,
+            permit: null,
           },
         ],
       },

@@ -174,7 +174,8 @@ test('ada sees her agent’s statement and cannot decide it', async () => {
   await page.getByRole('link', { name: 'Drops public.orders' }).click();
   await card();
   await bar().getByText('You are the sponsor of bot, so you cannot decide this.').waitFor();
-  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(2);
+  // Approve, deny, ask.
+  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(3);
   expect(await rationale().count()).toBe(0);
   await page.keyboard.press('a');
   expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
@@ -241,7 +242,7 @@ test('the gateway restarts under an open page: said, deciding off, and the reque
   await bar()
     .getByText(/Not live since \d\d:\d\d:\d\d\./)
     .waitFor();
-  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(2);
+  expect(await page.getByRole('radio', { disabled: true }).count()).toBe(3);
   await shoot('not-live');
   await page.setViewportSize(NARROW);
   expect(await page.getByRole('button', { name: 'Decide…', disabled: true }).count()).toBe(1);

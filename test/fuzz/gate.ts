@@ -170,6 +170,7 @@ export class ModelGate implements GateSession {
     const index = this.finished.push(0) - 1;
     return {
       request: String(index),
+      permitted: null,
       finished: () => {
         this.finished[index] = (this.finished[index] as number) + 1;
       },
@@ -196,6 +197,7 @@ export class ModelGate implements GateSession {
         heartbeat: () => NOTICE,
         stage: 'held',
         wait_ms: 1_000_000,
+        onSaid: () => {},
         ended: new Promise<HoldEnded>((resolve) =>
           later(() => {
             if (over) return;
@@ -227,6 +229,10 @@ export class ModelGate implements GateSession {
   }
 
   show(): WireText {
+    return REFUSAL;
+  }
+
+  async call(): Promise<WireText> {
     return REFUSAL;
   }
 

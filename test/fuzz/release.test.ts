@@ -2,6 +2,7 @@
 // its power. Whoever is told to run, or that a decision counted, is told so only when the disk has it, synced; nobody is told to run twice,
 // over all lives of the log; no acknowledged decision is lost.
 import { expect, test } from 'vitest';
+import { createPermits } from '../../src/approval/permits.ts';
 import { createDesk } from '../../src/approval/desk.ts';
 import type { ApprovalEvent, Desk, HoldEnd, State } from '../../src/approval/types.ts';
 import { openAuditLog } from '../../src/audit/log.ts';
@@ -59,10 +60,12 @@ class Story {
     disk.fault = (index) => (index >= dies ? 'dead' : undefined);
     const audit = await this.#open(disk);
     if (audit === null) return this.#end(disk);
+    const journal = auditJournal(audit);
     const desk = createDesk({
-      journal: auditJournal(audit),
+      journal,
       clock: this.#clock,
       directory: DIRECTORY,
+      permits: createPermits({ journal, clock: this.#clock, directory: DIRECTORY }),
       tag: (digest) => `tag-${digest}`,
       requests_open_per_principal_max: 1000,
       unsponsored: 'refuse',
@@ -176,7 +179,7 @@ class Story {
     const digest = pick(this.#below, DIGESTS);
     const ask = { ticket: this.#below(4) > 0, deadline_ms: 200_000, use_within_ms: 200_000 };
     const result = await desk.hold(heldOf({ digest, session }, ask), pick(this.#below, [0, 1000, 60_000]));
-    if (result.type === 'refused') throw new Error(result.why);
+    if (result.type === 'refused' || result.type === 'permitted') throw new Error(result.type);
     const { id } = result.request;
     if (!this.#ids.includes(id)) this.#ids.unshift(id);
     this.#durable(id, ['request.opened']);

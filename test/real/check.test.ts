@@ -64,6 +64,23 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     );
   });
 
+  it('what rules ask is compared with who there is; a policy that is only observed is said to be', async () => {
+    const path = join(dir, 'holdpoint.yaml');
+    await findings(`postgres://plain:p@127.0.0.1:${server.port}/postgres`, ', catalog: none');
+    const policy = join(dir, 'policy.yaml');
+    writeFileSync(
+      policy,
+      'version: 1\ndefault: allow\nrules: [{id: two, when: "true", then: hold, ask: {count: 2}}]\n',
+    );
+    writeFileSync(path, `${readFileSync(path, 'utf8').replace(POLICY, policy)}mode: observe\n`);
+    const said = (await check(path)).filter(({ about }) => about === 'policy' || about === 'mode');
+    expect(said.map(({ level, text }) => `${level} ${text}`)).toEqual([
+      expect.stringMatching(/^warn mode: observe\. Nothing is held or denied by policy/),
+      expect.stringMatching(/^ok 1 rules/),
+      'warn rule two needs two reviewers, and only grace may decide',
+    ]);
+  });
+
   it('too powerful roles are named', async () => {
     expect(await findings(server.url)).toContain(
       "warn role postgres is too powerful (SUPERUSER); give the gateway a role with the agents' rights only",

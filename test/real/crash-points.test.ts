@@ -5,7 +5,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { RequestView, ReviewClient } from '../../src/review/client.ts';
 import { open, outcome } from './clients.ts';
-import { check, effects, POLICY, SCHEMA, type TABLES, type Trap, trapIn } from './crash-check.ts';
+import { check, effects, POLICY, SCHEMA, type TABLES, type Told, type Trap, trapIn } from './crash-check.ts';
 import { type CrashPoint, MOMENTS } from './crash-points.ts';
 import { type Decision, decide } from './gateway.ts';
 import { type GatewayHome, gatewayHome, type GatewayProcess } from './process.ts';
@@ -113,8 +113,8 @@ let admin: pg.Client;
 let home: GatewayHome;
 let trap: Trap;
 let gateway: GatewayProcess | null = null;
-/** Requests whose decision a reviewer was told of. */
-const acknowledged = new Map<string, Decision>();
+/** Decisions that a reviewer was told to count. */
+const acknowledged: Told[] = [];
 let crashes = 0;
 
 beforeAll(async () => {
@@ -175,7 +175,7 @@ const agentOf = async (started: GatewayProcess, name: string): Promise<Agent & {
         const request = (await find(reviewer, name)).find(({ state }) => state === 'open');
         if (request) {
           await decide(reviewer, request, decision);
-          acknowledged.set(request.id, decision);
+          acknowledged.push({ id: request.id, type: 'decided', by: 'grace', decision });
           heard.add('decision');
           return;
         }
@@ -296,5 +296,5 @@ test('the log of all these lives verifies', async () => {
   gateway = null;
   const seen = check(await home.records(), await effects(admin), acknowledged);
   expect(seen.released).toBeGreaterThan(crashes / 3);
-  console.log(`${seen.requests} requests, ${seen.released} released, ${seen.unknown} with an unknown outcome`);
+  console.log(`${seen.requests.size} requests, ${seen.released} released, ${seen.unknown} with an unknown outcome`);
 });

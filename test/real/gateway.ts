@@ -30,6 +30,8 @@ export interface GatewayOptions {
   readonly dir?: string;
   /** Further reviewers, `reviewer-0` and so on. */
   readonly reviewers?: number;
+  /** Groups of users.yaml that these are in, one in each, in turn. */
+  readonly groups?: readonly string[];
 }
 
 export interface TestGateway {
@@ -44,6 +46,8 @@ export interface TestGateway {
   token(user: string): Promise<string>;
   readonly grace: ReviewClient;
   readonly ada: ReviewClient;
+  /** Admin and auditor, no reviewer. */
+  readonly root: ReviewClient;
   /** Another of the further reviewers each time: one person decides at most 120 times a minute. */
   inTurn(): Promise<ReviewClient>;
   /** Resolves with the first open request, `skip` ids left out; waits on the stream. */
@@ -85,12 +89,18 @@ export const writeGateway = async (
           postgres,
           ...mysql,
         },
+        // May break the glass, where a policy says that such people may.
+        { id: 'petra', kind: 'human', groups: ['on-call'], postgres, ...mysql, ...own },
         { id: 'orphan', kind: 'agent', postgres, ...mysql },
+        // Works on the database herself, and decides nothing.
+        { id: 'lena', kind: 'human', groups: ['oncall'], postgres, ...mysql },
         { id: 'ada', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
         { id: 'grace', kind: 'human', groups: ['team'], roles: ['reviewer'], ...own },
+        { id: 'root', kind: 'human', roles: ['admin', 'auditor'], ...own },
         ...Array.from({ length: options.reviewers ?? 0 }, (_, n) => ({
           id: `reviewer-${n}`,
           kind: 'human',
+          groups: options.groups === undefined ? [] : [options.groups[n % options.groups.length]],
           roles: ['reviewer'],
           ...own,
         })),
@@ -159,6 +169,7 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     token,
     grace,
     ada: await client('ada'),
+    root: await client('root'),
     inTurn() {
       const n = turn++ % (options.reviewers ?? 0);
       return (others[n] ??= client(`reviewer-${n}`));

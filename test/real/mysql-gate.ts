@@ -10,6 +10,7 @@ import type {
   MysqlFacts,
   OwnCommand,
   Plan,
+  Said,
   StatementOutcome,
 } from '../../src/session/gate.ts';
 import type { MysqlGate } from '../../src/session/mysql/session.ts';
@@ -24,6 +25,8 @@ export interface Held {
   /** What the gate saw when it was held. */
   readonly facts: Pick<MysqlFacts, 'sql_mode' | 'database' | 'in_transaction' | 'role' | 'charset' | 'autocommit'>;
   approve(): void;
+  /** Somebody says something on its request. */
+  say(said: Said): void;
   deny(): void;
   /** How the wait ended without a decision. */
   readonly left: Promise<End>;
@@ -122,6 +125,7 @@ export class StandInGate implements MysqlGate {
   #open(plan: Plan, parameters: readonly BoundParameter[]): HoldStart {
     let decide: (ended: HoldEnded) => void = () => {};
     let leave: (why: End) => void = () => {};
+    let say: (said: Said) => void = () => {};
     let finish: (outcome: StatementOutcome | null) => void = () => {};
     const ended = new Promise<HoldEnded>((resolve) => (decide = resolve));
     const { sql_mode, database, in_transaction, role, charset, autocommit } = this.facts;
@@ -130,6 +134,7 @@ export class StandInGate implements MysqlGate {
       parameters,
       facts: { sql_mode, database, in_transaction, role, charset, autocommit },
       approve: () => decide({ type: 'approved' }),
+      say: (said) => say(said),
       deny: () => decide({ type: 'refuse', text: texts.denied({ ...texts.denied.example, inTransaction: false }) }),
       left: new Promise((resolve) => (leave = resolve)),
       outcome: new Promise((resolve) => (finish = resolve)),
@@ -143,6 +148,7 @@ export class StandInGate implements MysqlGate {
       heartbeat: () => texts.stillHeld(texts.stillHeld.example),
       stage: STAGE,
       wait_ms: this.rules.wait_ms ?? 20_000,
+      onSaid: (tell) => (say = tell),
       ended,
       async end(why) {
         leave(why);
@@ -153,7 +159,7 @@ export class StandInGate implements MysqlGate {
         return {
           type: 'run',
           notice: texts.approved(texts.approved.example),
-          release: { request: ID, finished: finish },
+          release: { request: ID, permitted: null, finished: finish },
         };
       },
     };
@@ -179,8 +185,12 @@ export class StandInGate implements MysqlGate {
     };
   }
 
-  show(): { columns: string[]; rows: string[][] } {
-    return { columns: [], rows: [[ID, 'held', '0 of 1', '', 'wait']] };
+  show(): { rows: string[][] } {
+    return { rows: [[ID, 'held', '0 of 1', '', 'wait']] };
+  }
+
+  async call(): Promise<{ rows: string[][] }> {
+    return this.show();
   }
 
   stillMeans(): boolean {

@@ -107,7 +107,7 @@ describe.each(ENGINES.filter(available).slice(-1))('npm start before %s', (engin
 
   test('what an agent can say: a reason, a short wait, its requests; the ticket runs once approved', async () => {
     const said = CONNECT.filter((line) => /^(SET @holdpoint|SHOW HOLDPOINT REQUESTS)/.test(line));
-    expect(said).toHaveLength(3);
+    expect(said).toHaveLength(4);
     const client = here(only(README, /^mariadb .*SELECT 1/)).replace(/ -e .*/, ' --skip-column-names --force');
     const drop = 'DROP TABLE holdpoint_demo;';
     const first = run(client);

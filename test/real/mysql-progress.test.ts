@@ -10,6 +10,7 @@ import { targetOf } from './mysql-door.ts';
 import { available, clientArgs, startMysql, type TestMysql } from './mysql-servers.ts';
 
 const PASSWORD = 'agent';
+const QUESTION = 'question on HP-7KQ4M2XA from ines: "Who needs it?"';
 
 describe.skipIf(!available('mariadb'))('progress reports of the mariadb client', () => {
   let server: TestMysql;
@@ -48,6 +49,8 @@ describe.skipIf(!available('mariadb'))('progress reports of the mariadb client',
     const first = await gate.held();
     await expect.poll(() => seen.text.split(STAGE).length).toBeGreaterThan(3);
     expect(seen.text).toContain(`Stage: 1 of 1 '${STAGE}'      0% of stage done`);
+    first.say({ notice: null, stage: QUESTION, adds_ms: 0 });
+    await expect.poll(() => seen.text).toContain(`Stage: 1 of 1 '${QUESTION}'`);
     first.approve();
     const second = await gate.held();
     await expect.poll(() => seen.text).toMatch(/\|\s+1 \|\s+\|\s+2 \|\s+\|\s+3 \|/);

@@ -157,7 +157,7 @@ describe('docs/review.md', () => {
 describe('docs/connect-an-agent.md', () => {
   test('what an agent can say to Holdpoint is answered', async () => {
     const said = CONNECT.filter((line) => /^(SET|SHOW) holdpoint\.\w+( |;)/.test(line));
-    expect(said).toHaveLength(3);
+    expect(said).toHaveLength(4);
     const psql = new Run('psql', [printed.agent, '-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1']);
     psql.child.stdin?.end(`${said.join('\n')}\nSHOW holdpoint.reason;\nSHOW holdpoint.hold;\n`);
     const { out, err, exit } = await psql.end();

@@ -25,6 +25,9 @@ export interface GatewayProcess {
   readonly lines: readonly string[];
   /** What it wrote to standard error. */
   readonly errors: () => string;
+  readonly reviewUrl: string;
+  /** Signs in; a bearer token for the reviewers' API. */
+  token(user: string): Promise<string>;
   reviewer(user: string): Promise<ReviewClient>;
   /** Resolves when it has ended, by whatever. */
   readonly ended: Promise<number | string | null>;
@@ -98,6 +101,8 @@ const startProcess = async (
   });
   const { port, review } = await urls;
   const pid = child.pid as number;
+  const token = async (user: string): Promise<string> =>
+    (await signIn(review, { user, password: REVIEWER_PASSWORD })).token;
   const started: GatewayProcess = {
     pid,
     port,
@@ -105,9 +110,9 @@ const startProcess = async (
     lines,
     errors: () => errors,
     ended,
-    async reviewer(user) {
-      return reviewClient(review, (await signIn(review, { user, password: REVIEWER_PASSWORD })).token);
-    },
+    reviewUrl: review,
+    token,
+    reviewer: async (user) => reviewClient(review, await token(user)),
     async kill(signal) {
       child.kill(signal);
       return ended;

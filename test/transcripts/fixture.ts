@@ -16,12 +16,20 @@ export const FIXTURE = `
   CREATE TABLE notes (body text);
   GRANT SELECT ON customers TO reader`;
 
+// Whoever is on call may break the glass; what is read from `pair` takes two reviewers.
 const starter = readFileSync(new URL('../../policies/starter.yaml', import.meta.url), 'utf8');
 
-export const POLICY = `${starter.replace('\nlists:', '\nlists:\n  evil: [evil.*]')}
+export const POLICY = `${starter.replace(
+  '\nlists:',
+  '\nreviewers: {on-call: {groups: [on-call]}}\nbreak_glass: [on-call]\nlists:\n  evil: [evil.*]',
+)}
   - id: evil
     when: stmt.does("read", "evil")
     then: hold
+  - id: pair
+    when: stmt.reads("pair.*")
+    then: hold
+    ask: {count: 2}
   - id: few
     when: stmt.reads("few.*") || stmt.writes("few.*") || stmt.calls("pg_catalog.quote_literal")
     limit: {rows: 3, bytes: 1KiB, then: hold}

@@ -1,7 +1,7 @@
 // Plays a transcript: a conversation as plain text, with all its actors. README.md says how one is written.
 // What actors do is read from the file; what they get to see is written into it (UPDATE=1) or compared.
 import pg from 'pg';
-import type { TestGateway } from '../real/gateway.ts';
+import { decide, type TestGateway } from '../real/gateway.ts';
 import type { RequestView } from '../../src/review/client.ts';
 import { printReply, replyName, SAY, type Target, WireClient } from './client.ts';
 
@@ -90,6 +90,7 @@ const within = async <T>(work: Promise<T>): Promise<T> => {
 const expand = (text: string, player: Player): string =>
   text
     .replaceAll('{pid}', String(player.processId))
+    .replaceAll('{id}', player.requestId)
     .replace(/\{(.)\*(\d+)\}/g, (_, character: string, times: string) => character.repeat(Number(times)));
 
 class Player {
@@ -101,6 +102,7 @@ class Player {
   /** ReadyForQuery that are still to come. */
   #owed = 0;
   #request: RequestView | null = null;
+  #named = '';
   #pending: string[] = [];
 
   constructor(stage: Stage, client: WireClient) {
@@ -114,13 +116,18 @@ class Player {
     return this.#client.processId;
   }
 
+  /** Of the request that was held last, or that Holdpoint named in an answer. */
+  get requestId(): string {
+    return this.#request?.id ?? this.#named;
+  }
+
   unread(): readonly string[] {
     return this.#pending;
   }
 
   end(): void {
     for (const client of this.#clients.values()) client.destroy();
-    if (this.#request) this.#stage.skip.push(this.#request.id);
+    if (this.requestId !== '') this.#stage.skip.push(this.requestId);
   }
 
   async act(line: string, next: string): Promise<string[]> {
@@ -129,15 +136,21 @@ class Player {
       this.#say(line.slice(2));
       if (next.startsWith('> ')) return [];
       await this.#send();
-      return /^(until|reviewer|cancel|leave)\b/.test(next) ? [] : this.#untilReady();
+      return /^(until|reviewer|another|meanwhile|cancel|leave)\b/.test(next) ? [] : this.#untilReady();
     }
     const [, verb = '', rest = ''] = /^(\w+) ?(.*)$/.exec(line) ?? [];
     switch (verb) {
       case 'until':
         return this.#until(rest);
       case 'reviewer':
-        await this.#decide(rest);
-        return next.startsWith('until ') ? [] : this.#untilReady();
+      case 'another':
+        await this.#decide(rest, verb === 'another');
+        return /^(until|meanwhile|another|reviewer) /.test(next) ? [] : this.#untilReady();
+      case 'meanwhile':
+        return this.#meanwhile(rest);
+      case 'as':
+        await this.#become(rest);
+        return [];
       case 'server':
         return this.#server(rest);
       case 'cancel':
@@ -223,18 +236,46 @@ class Player {
       const name = replyName(reply);
       if (name === 'ReadyForQuery') this.#owed--;
       // Reported from 18 on.
-      const text = normalise(printReply(reply));
+      const printed = printReply(reply);
+      this.#named = /HP-[0-9A-Z]{8}/.exec(printed)?.[0] ?? this.#named;
+      const text = normalise(printed);
       if (!text.startsWith('ParameterStatus "search_path"')) seen.push(`< ${text}`);
       if (enough(name, text)) return seen;
     }
   }
 
-  async #decide(text: string): Promise<void> {
-    const match = /^(approves|denies) "(.*)"$/.exec(text);
-    const gateway = this.#stage.gateway;
-    if (!match || !gateway || !this.#request) throw new Error(`nobody can do this: reviewer ${text}`);
-    const request = await gateway.grace.get(this.#request.id);
-    await (match[1] === 'approves' ? gateway.approve(request, match[2]) : gateway.deny(request, match[2]));
+  async #decide(text: string, another: boolean): Promise<void> {
+    const [, does, words = ''] = /^(approves|denies|asks) "(.*)"$/.exec(text) ?? [];
+    const { gateway } = this.#stage;
+    if (!does || !gateway || this.requestId === '') throw new Error(`nobody can do this: reviewer ${text}`);
+    const reviewer = another ? await gateway.inTurn() : gateway.grace;
+    if (does === 'asks') return void (await reviewer.ask(this.requestId, words));
+    const request = await reviewer.get(this.requestId);
+    await decide(reviewer, request, does === 'approves' ? 'approve' : 'deny', words);
+  }
+
+  /** The same user on another connection; what it gets. */
+  async #meanwhile(sql: string): Promise<string[]> {
+    const client = await WireClient.open(this.#stage.target);
+    try {
+      client.send(SAY.Query(expand(sql, this)));
+      const seen: string[] = [];
+      for (;;) {
+        const reply = await client.next();
+        if (!reply || replyName(reply) === 'ReadyForQuery') return seen;
+        seen.push(`= ${normalise(printReply(reply))}`);
+      }
+    } finally {
+      client.destroy();
+    }
+  }
+
+  /** Another user of users.yaml, with the same password. */
+  async #become(user: string): Promise<void> {
+    this.#client.destroy();
+    this.#client = await WireClient.open({ ...this.#stage.target, user });
+    this.#clients.set('a', this.#client);
+    this.#owed = 0;
   }
 
   async #server(sql: string): Promise<string[]> {
@@ -248,8 +289,8 @@ class Player {
   /** What the reviewer is shown. */
   async #requestLine(): Promise<string[]> {
     const gateway = this.#stage.gateway;
-    if (!gateway || !this.#request) throw new Error('there is no request');
-    const request = await gateway.grace.get(this.#request.id);
+    if (!gateway || this.requestId === '') throw new Error('there is no request');
+    const request = await gateway.grace.get(this.requestId);
     const parameters = request.parameters.map(({ type, value }) => `${type} ${JSON.stringify(value?.text ?? null)}`);
     return [
       `= ${request.state}${request.holds === 'ticket' ? ', a ticket' : ''}: ${normalise(request.sentence)}`,
@@ -273,8 +314,8 @@ class Player {
   /** What the log says of the request at hand, once a record of type `last` is there. */
   async #audit(last: string): Promise<string[]> {
     const gateway = this.#stage.gateway;
-    if (!gateway || !this.#request) throw new Error('there is no request in a log');
-    const { id } = this.#request;
+    if (!gateway || this.requestId === '') throw new Error('there is no request in a log');
+    const id = this.requestId;
     for (;;) {
       const records = await gateway.records();
       const types = records
@@ -297,5 +338,6 @@ const normalise = (text: string): string =>
     .replace(/HP-[0-9A-Z]{4,}/g, 'HP-X')
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( UTC)?/g, 'DATE')
     .replace(/\b\d\d:\d\d(:\d\d)?( UTC)?\b/g, 'TIME')
+    .replace(/waits \d+ s more/, 'waits N s more')
     .replace(/(.)\1{40,}/g, (run, character: string) => `{${character}*${run.length}}`)
     .replace(/http:\/\/127\.0\.0\.1:\d+/g, 'http://CONSOLE');

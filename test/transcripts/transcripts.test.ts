@@ -53,7 +53,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     sections: readonly Section[],
     chunk_bytes: (() => number) | null,
   ): Promise<Section[]> => {
-    const gateway = await startGateway({ upstream: server.url, policy: POLICY });
+    const gateway = await startGateway({ upstream: server.url, policy: POLICY, reviewers: 1 });
     try {
       return await playAll(sections, gateway, chunk_bytes);
     } finally {

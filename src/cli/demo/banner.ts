@@ -23,6 +23,8 @@ export interface BannerFacts {
   readonly ada: string;
   /** Statements to try; only the demo's own database has them. */
   readonly sample: boolean;
+  /** In mode observe, what is said of it; null: the policy is enforced. */
+  readonly observing: string | null;
   /** Ports that were taken, and the like. */
   readonly notes: readonly string[];
 }
@@ -31,13 +33,14 @@ const COLUMN = 47;
 
 export function banner(facts: BannerFacts): string {
   const column = Math.max(COLUMN, facts.grace.length + 2, facts.ada.length + 2);
-  const { mysql } = facts;
+  const { mysql, observing } = facts;
   const row = (name: string, text: string, note = ''): string =>
     `  ${name.padEnd(9)}  ${text.padEnd(column)}${note}`.trimEnd();
   return [
     '',
     `  || ¦¦  Holdpoint ${facts.version}    holds risky SQL until a person approves it`,
     '',
+    ...(observing === null ? [] : [`  ${observing}`, '']),
     row('database', facts.database.text, facts.database.note),
     ...(mysql === null ? [] : [row('', mysql.text)]),
     row('policy', `${facts.policy.path}, ${facts.policy.rules} rules`, `hash ${facts.policy.hash.slice(0, 8)}`),
@@ -49,12 +52,12 @@ export function banner(facts: BannerFacts): string {
     row('Console', facts.grace, 'one-time sign-in as grace (reviewer)'),
     row('', facts.ada, "as ada (the agent's sponsor: may not decide);"),
     row('', '', 'both good for 10 minutes'),
-    row('Terminal', 'npx holdpoint login --link <sign-in>, then npx holdpoint requests'),
+    row('Terminal', 'npx holdpoint login --link <sign-in>, then npx holdpoint review'),
     '',
     '  Try it: open the console, then in another terminal run',
     '',
-    ...(facts.sample ? trySample(facts.agent) : tryOwn(facts.agent)),
-    ...(mysql === null ? [] : tryMysql(mysql)),
+    ...(facts.sample ? trySample(facts) : tryOwn(facts)),
+    ...(mysql === null ? [] : tryMysql(mysql, facts)),
     '',
     ...(facts.sample ? ['  Guard your own database:  npm start -- --upstream postgres://user@host:5432/db'] : []),
     ...(mysql === null ? ['  MySQL or MariaDB, too:    npm start -- --mysql-upstream mysql://user@host:3306/db'] : []),
@@ -64,23 +67,25 @@ export function banner(facts: BannerFacts): string {
   ].join('\n');
 }
 
-function trySample(agent: string): string[] {
+const RECORDED = '      passes, and is recorded as what would be held';
+
+function trySample({ agent, observing }: BannerFacts): string[] {
   return [
     `    psql "${agent}" -c "SELECT count(*) FROM customers"`,
     '      passes at once',
     '',
     `    psql "${agent}" -c "COPY customers TO STDOUT"`,
-    '      is held; decide it in the console and watch psql',
+    observing === null ? '      is held; decide it in the console and watch psql' : RECORDED,
   ];
 }
 
-function tryOwn(agent: string): string[] {
+function tryOwn({ agent, observing }: BannerFacts): string[] {
   return [
     `    psql "${agent}" -c "SELECT 1"`,
     '      passes at once',
     '',
     `    psql "${agent}" -c "CREATE TABLE holdpoint_demo ()"`,
-    '      is held; deny it in the console and watch psql',
+    observing === null ? '      is held; deny it in the console and watch psql' : RECORDED,
   ];
 }
 
@@ -95,7 +100,7 @@ const PLAIN = { mariadb: '--skip-ssl', mysql: '--get-server-public-key' };
 export const mysqlCommand = ({ client, host, port, password, database }: Mysql): string =>
   `${client} ${PLAIN[client]} -h ${host} -P ${port} -u demo -p${password}${database === '' ? '' : ` ${database}`}`;
 
-function tryMysql(mysql: Mysql): string[] {
+function tryMysql(mysql: Mysql, { observing }: BannerFacts): string[] {
   const to = mysqlCommand(mysql);
   return [
     '',
@@ -103,6 +108,6 @@ function tryMysql(mysql: Mysql): string[] {
     '      passes at once',
     '',
     `    ${to} -e "CREATE ${mysql.database === '' ? 'DATABASE holdpoint_demo' : 'TABLE holdpoint_demo (id INT)'}"`,
-    '      is held for 20 s; decided later, send it again',
+    observing === null ? '      is held for 20 s; decided later, send it again' : RECORDED,
   ];
 }

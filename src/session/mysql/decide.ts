@@ -95,6 +95,11 @@ const released = (
     const why = "the session's role, database or sql_mode is another now";
     return stopped(refuse(s, texts.lapsed({ id: ready.release.request, why })));
   }
+  const gone = ready.release.permitted?.gone() ?? null;
+  if (gone !== null) {
+    ready.release.finished({ ...NEVER_SENT, sqlstate: gone.sqlstate });
+    return stopped(refuse(s, gone));
+  }
   if (ready.cancelled) setImmediate(() => interrupt(s));
   return pass(s, ready.plan, ready.release);
 };
@@ -147,6 +152,9 @@ const record = (
       watchHeld(s);
     },
     heartbeat: ({ stage }) => progress(stage),
+    said: (_, { stage }) => {
+      if (s.progress) progress(stage);
+    },
     answered: (answer) => {
       s.ready = { ...answer, epoch: s.epoch };
       s.phase = OPEN;
@@ -155,6 +163,7 @@ const record = (
     failed: (what, error) => broken(s, what, error),
     fault: (what, error) => s.events.fault(what, error),
   });
+  s.break_glass = '';
 };
 
 const NO_TYPES: readonly number[] = [];

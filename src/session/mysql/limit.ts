@@ -8,24 +8,43 @@ import type { WireText } from '../../errors/catalogue.ts';
 import { mysqlError } from '../../errors/mysql.ts';
 import { packets } from '../../wire/mysql/frame.ts';
 import { errPacket } from '../../wire/mysql/messages.ts';
-import type { BoundParameter, Meter, Plan } from '../gate.ts';
+import type { BoundParameter, Meter, Plan, Release } from '../gate.ts';
 import { type Answer, Hold } from '../hold.ts';
 import { watchPaused } from './backlog.ts';
 import { broken } from './end.ts';
 import { interrupt } from './kill.ts';
 import { ended } from './outcome.ts';
-import { type Cutting, OPEN, type State } from './state.ts';
+import { BUSY, type Cutting, OPEN, type State } from './state.ts';
 
-/** The meter of what is sent now. */
-export const meterOf = (s: State, plan: Plan, parameters: () => readonly BoundParameter[]): Meter =>
-  s.gate.meter(plan, parameters);
+/** The meter of what is sent now; null: nothing limits it. */
+export const meterOf = (
+  s: State,
+  plan: Plan,
+  release: Release | null,
+  parameters: () => readonly BoundParameter[],
+): Meter | null => {
+  if (release !== null) return permit(s, release);
+  return plan.limited ? s.gate.meter(plan, parameters) : null;
+};
 
 /** Is there room for one more row of so many bytes? */
 export const hasRoom = (meter: Meter | null, bytes: number): boolean =>
   meter === null || (meter.rows_left >= 1 && meter.bytes_left >= bytes);
 
+/** What is sent now runs under a release that goes so far and no farther; null: it goes to its end. */
+const permit = (s: State, release: Release): Meter | null => {
+  const { permitted } = release;
+  if (permitted === null) return null;
+  permitted.onGone = () => {
+    const { reply, phase, limiting, meter } = s;
+    // Between definitions of columns no error can stand: behind them its first row stops it.
+    if (meter === permitted.meter && phase === BUSY && limiting === null && (reply.waits || reply.inRows)) pause(s);
+  };
+  return permitted.meter;
+};
+
 /** The next row is too much: the server is not read until somebody has said what becomes of it. */
-export const pause = (s: State, goOn: () => void): void => {
+export const pause = (s: State): void => {
   const meter = s.meter as Meter;
   s.pace.stopServer();
   const hold = new Hold(meter.judge(), [], null, {
@@ -36,11 +55,12 @@ export const pause = (s: State, goOn: () => void): void => {
     },
     // Its answer has begun.
     heartbeat: () => {},
+    said: () => {},
     answered: (answer) => {
       if (answer.type === 'run') letPass(s, meter, answer);
       else cut(s, meter, answer.text);
       s.pace.letServerGoOn();
-      goOn();
+      s.relay();
       s.goOn();
     },
     failed: (what, error) => broken(s, what, error),

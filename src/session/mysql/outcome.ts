@@ -175,6 +175,7 @@ const followCommand = (s: State): void => {
       const cursor = (reply.status & STATUS_FLAGS.CURSOR_EXISTS) !== 0;
       executing.plan = cursor ? s.plan : null;
       executing.meter = cursor ? s.meter : null;
+      executing.permitted = cursor ? (s.release?.permitted ?? null) : null;
       return;
     }
   }

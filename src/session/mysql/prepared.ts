@@ -1,5 +1,5 @@
 // Statements that COM_STMT_PREPARE made, by the server's ids, with what an execution of them depends on.
-import type { Meter, Plan } from '../gate.ts';
+import type { Meter, Permitted, Plan } from '../gate.ts';
 import { LAST_STATEMENT } from '../../wire/mysql/commands.ts';
 import { NO_TYPES } from '../../wire/mysql/parameters.ts';
 
@@ -29,6 +29,7 @@ export class Prepared implements ParsedUnder {
   /** Of its cursor, whose rows COM_STMT_FETCH takes. */
   plan: Plan | null = null;
   meter: Meter | null = null;
+  permitted: Permitted | null = null;
 
   constructor(id: number, text: string, parameters: number, under: ParsedUnder) {
     this.id = id;

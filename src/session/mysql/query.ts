@@ -4,9 +4,10 @@ import { packets } from '../../wire/mysql/frame.ts';
 import { okPacket } from '../../wire/mysql/messages.ts';
 import { RESULT_REPLY } from '../../wire/mysql/replies.ts';
 import { statementOf } from './as-statement.ts';
+import { answer } from './call.ts';
 import { decide, decideUncarried } from './decide.ts';
 import { meterOf } from './limit.ts';
-import { isShow, ownProblem, show } from './own.ts';
+import { answeredIn, mustBeAlone, ownProblem } from './own.ts';
 import { refuse, refuseReleased } from './refuse.ts';
 import { forward, send } from './send.ts';
 import type { State, Step } from './state.ts';
@@ -31,20 +32,15 @@ export const onQuery = (s: State): Step => {
   if ('step' in decided) return decided.step;
   const { plan, release } = decided;
   if (plan.own.length > 0) {
-    const [command] = plan.own;
-    if (command && plan.own.some(isShow)) {
-      if (plan.statements > 1 || release !== null) return refuseReleased(s, release, NOT_ALONE);
-      const answer = show(s, command, s.in.sequence + 1);
-      if (!Buffer.isBuffer(answer)) return refuse(s, answer);
-      s.toClient.write(answer);
-      return 'done';
-    }
+    if (mustBeAlone(plan)) return refuseReleased(s, release, NOT_ALONE);
+    const command = answeredIn(plan);
+    if (command) return answer(s, command, NO_VALUES, false);
     const problem = ownProblem(plan, NO_VALUES);
     if (problem) return refuseReleased(s, release, problem);
   }
   s.plan = plan;
   s.release = release;
-  s.meter = plan.limited && release === null ? meterOf(s, plan, NO_PARAMETERS) : null;
+  s.meter = meterOf(s, plan, release, NO_PARAMETERS);
   return plan.forward === null ? send(s, COM.QUERY, RESULT_REPLY) : forward(s, RESULT_REPLY, start, plan.forward);
 };
 const NO_PARAMETERS = (): readonly never[] => [];
@@ -59,7 +55,7 @@ export const onStatement = (s: State): Step => {
   const { plan, release } = decided;
   s.plan = plan;
   s.release = release;
-  s.meter = plan.limited && release === null ? meterOf(s, plan, NO_PARAMETERS) : null;
+  s.meter = meterOf(s, plan, release, NO_PARAMETERS);
   return send(s, command, HANDLING[command]?.reply ?? RESULT_REPLY);
 };
 

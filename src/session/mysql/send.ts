@@ -30,6 +30,7 @@ export const sendPayload = (s: State, payload: Buffer, reply: number): Step => {
 /** `sequence`: of the last packet sent. */
 const sent = (s: State, command: number, reply: number, sequence: number): Step => {
   s.settled();
+  if (s.break_glass !== '' && s.plan !== null) s.break_glass = '';
   s.command = command;
   s.sent = performance.now();
   s.rows = s.bytes = 0;

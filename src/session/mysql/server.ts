@@ -36,6 +36,9 @@ export class ServerSide {
 
   constructor(state: State) {
     this.#state = state;
+    state.relay = () => {
+      if (!state.closed) this.#relay(state, null);
+    };
   }
 
   /** Bytes of the server, ours from now on. */
@@ -78,10 +81,7 @@ export class ServerSide {
         if (s.closed) return;
       }
       this.#forward(s);
-      if (stopped)
-        pause(s, () => {
-          if (!s.closed) this.#relay(s, null);
-        });
+      if (stopped) pause(s);
     } catch (error) {
       broken(s, 'a server packet could not be handled', error);
     } finally {
@@ -208,6 +208,8 @@ export class ServerSide {
     if (what === FILE_REQUEST) desync(s, 'a request for a file that nothing imports', UNASKED_FILE);
     else if (what === RESULT_END || what === END) {
       resultEnded(s);
+      // A row that was half-way when it was cut is whole before the error.
+      this.#forward(s);
       if (what === END) cutEnded(s, cutting);
     }
     return 'keep';

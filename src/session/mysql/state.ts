@@ -38,7 +38,10 @@ export interface MysqlSessionEvents {
 }
 
 /** What a session asks of its gate. */
-export type MysqlGate = Pick<GateSession, 'judge' | 'uncarried' | 'meter' | 'show' | 'ran' | 'close' | 'stillMeans'>;
+export type MysqlGate = Pick<
+  GateSession,
+  'judge' | 'uncarried' | 'meter' | 'show' | 'call' | 'ran' | 'close' | 'stillMeans'
+>;
 
 /** The gate thinks about this text; an object for each, so that a late verdict finds nobody waiting. */
 export interface Judging {
@@ -71,6 +74,8 @@ export type Phase =
   | { readonly name: 'importing' }
   | Rereading
   | Judging
+  /** Until the gate has answered a call of holdpoint.*. */
+  | { readonly name: 'calling' }
   /** Until somebody has decided, or nobody waits any more. */
   | Hold
   | { readonly name: 'closed' };
@@ -97,6 +102,7 @@ export interface Cutting {
 export const OPEN: Phase = { name: 'open' };
 export const BUSY: Phase = { name: 'busy' };
 export const IMPORTING: Phase = { name: 'importing' };
+export const CALLING: Phase = { name: 'calling' };
 export const CLOSED: Phase = { name: 'closed' };
 
 /** What becomes of the client's command at hand: done with (sent, or answered here), or read again later. */
@@ -126,6 +132,8 @@ export class State implements MysqlFacts {
   /** The client is read again: whoever waited goes on. */
   readonly goOn: () => void;
   clientGone = false;
+  /** What the server has said and nobody has read yet is read now. */
+  relay: () => void = () => {};
   /** Stops to hear the client, whose stream somebody else takes over. */
   letGo: () => void = () => {};
   /** CLIENT_LOCAL_FILES, CLIENT_QUERY_ATTRIBUTES, CLIENT_SESSION_TRACK. */
@@ -170,6 +178,7 @@ export class State implements MysqlFacts {
   reason = '';
   reason_at = 0;
   hold_ms: number | null = null;
+  break_glass = '';
   /** While the facts are read for the first time: whom to tell. */
   first: (() => void) | null = null;
   /** The server was told what to track, and still is to be told. */

@@ -31,14 +31,15 @@ import { HEADER_BYTES } from '../../wire/mysql/frame.ts';
 import type { WireText } from '../../errors/catalogue.ts';
 import type { MysqlError } from '../../errors/mysql.ts';
 import type { BoundParameter, Release } from '../gate.ts';
+import { answer } from './call.ts';
 import { decide, decidePrepare } from './decide.ts';
 import { meterOf } from './limit.ts';
-import { ownProblem } from './own.ts';
+import { answeredIn, mustBeAlone, ownProblem, standIn } from './own.ts';
 import type { LongData, Prepared } from './prepared.ts';
 import { refuse, refuseReleased } from './refuse.ts';
 import { forward, send, sendPayload } from './send.ts';
 import type { State, Step } from './state.ts';
-import { MALFORMED, NOT_PREPARABLE, tooLarge, tooMany, unknownStatement } from './texts.ts';
+import { MALFORMED, NOT_ALONE, NOT_PREPARABLE, tooLarge, tooMany, unknownStatement } from './texts.ts';
 
 export const onPrepare = (s: State): Step => {
   const { body, from, to } = s.in;
@@ -53,15 +54,21 @@ export const onPrepare = (s: State): Step => {
   const decided = decidePrepare(s, text);
   if ('step' in decided) return decided.step;
   const { plan, release } = decided;
-  if (plan.own.some(({ op }) => op !== 'set' && op !== 'set_config')) return refuseReleased(s, release, NOT_PREPARABLE);
+  if (plan.own.some(({ op }) => op === 'reset')) return refuseReleased(s, release, NOT_PREPARABLE);
+  const command = answeredIn(plan);
+  if (mustBeAlone(plan)) return refuseReleased(s, release, NOT_ALONE);
   s.preparing = text;
   // Nothing runs: only what somebody let through is reported.
   s.plan = release === null ? null : plan;
   s.release = release;
+  if (command) return sendPayload(s, Buffer.from(`${PREPARES}${standIn(command)}`), PREPARE_REPLY);
   return plan.forward === null
     ? send(s, COM.STMT_PREPARE, PREPARE_REPLY)
     : forward(s, PREPARE_REPLY, from + 1, plan.forward);
 };
+
+/** The command's byte. */
+const PREPARES = String.fromCodePoint(COM.STMT_PREPARE);
 
 export const onExecute = (s: State): Step => {
   const { body, from, to } = s.in;
@@ -106,6 +113,12 @@ const execute = (s: State, prepared: Prepared, execution: Execution, bulk: boole
     const values = parametersOf(s);
     if (values === null) return dropped(s, prepared, release, MALFORMED);
     s.values = values.map(({ value }) => value);
+    const command = answeredIn(plan);
+    if (command && bulk) return dropped(s, prepared, release, NOT_PREPARABLE);
+    if (command) {
+      s.statements.dropLong(prepared);
+      return answer(s, command, s.values, true);
+    }
     const problem = ownProblem(plan, s.values);
     if (problem) return dropped(s, prepared, release, problem);
   }
@@ -113,7 +126,8 @@ const execute = (s: State, prepared: Prepared, execution: Execution, bulk: boole
     return dropped(s, prepared, release, MALFORMED);
   s.plan = plan;
   s.release = release;
-  s.meter = plan.limited && release === null ? meterOf(s, plan, parametersLater(s, prepared, bulk)) : null;
+  const counts = plan.limited || release !== null;
+  s.meter = counts ? meterOf(s, plan, release, parametersLater(s, prepared, bulk)) : null;
   s.executing = prepared;
   for (const { packets } of prepared.long) s.toServer.write(packets);
   if (prepared.long.length > 0 || prepared.longLost) s.statements.dropLong(prepared);
@@ -206,6 +220,8 @@ export const onLongData = (s: State): Step => {
 export const onFetch = (s: State): Step => {
   const prepared = at(s, 'mysqld_stmt_fetch');
   if (prepared === null) return 'done';
+  const gone = prepared.permitted?.gone() ?? null;
+  if (gone !== null) return refuse(s, gone);
   s.plan = prepared.plan;
   s.meter = prepared.meter;
   return sendNamed(s, prepared, ROWS_REPLY);
@@ -215,7 +231,7 @@ export const onResetStatement = (s: State): Step => {
   const prepared = at(s, 'mysqld_stmt_reset');
   if (prepared === null) return 'done';
   s.statements.dropLong(prepared);
-  prepared.plan = prepared.meter = null;
+  prepared.plan = prepared.meter = prepared.permitted = null;
   return sendNamed(s, prepared, STATUS_REPLY);
 };
 

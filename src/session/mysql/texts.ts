@@ -13,12 +13,12 @@ export const MALFORMED: MysqlError = { errno: 1835, sqlstate: 'HY000', message: 
 export const NOT_PREPARABLE: MysqlError = {
   errno: 1295,
   sqlstate: 'HY000',
-  message: 'Holdpoint answers this statement outside of the prepared statement protocol only.',
+  message: 'Holdpoint takes this statement outside of the prepared statement protocol, or once at a time, only.',
 };
 export const NOT_ALONE: MysqlError = {
   errno: 1235,
   sqlstate: '42000',
-  message: 'SHOW HOLDPOINT must be sent alone. Nothing of the message ran.',
+  message: 'What is addressed to Holdpoint must be sent alone. Nothing of the message ran.',
 };
 export const UNASKED_FILE: MysqlError = {
   errno: 1835,

@@ -42,4 +42,4 @@ export const watchHeld = (s: State): void => {
   if (s.in.unread - (s.in.length + 1) > s.limits.held_bytes_max) phase.end('overflow');
 };
 
-const WAITING: ReadonlySet<Phase['name']> = new Set(['settling', 'rereading', 'judging', 'held']);
+const WAITING: ReadonlySet<Phase['name']> = new Set(['settling', 'rereading', 'judging', 'calling', 'held']);

@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import type { FrameReader } from '../../wire/postgres/frame.ts';
 import { FAILED_BLOCK, noticeResponse, readyForQuery } from '../../wire/postgres/messages.ts';
 import type { Plan } from '../gate.ts';
+import { callOwn } from './call.ts';
 import { runOwn } from './own.ts';
 import { refuse } from './refuse.ts';
 import type { State, Step } from './state.ts';
@@ -13,6 +14,8 @@ import { FAILED_TRANSACTION } from './texts.ts';
 export const ownQuery = (s: State, plan: Plan): Step => {
   if (s.status === FAILED_BLOCK) return refuse(s, 'simple', FAILED_TRANSACTION);
   for (const command of plan.own) {
+    // It stands alone.
+    if (command.op === 'call') return callOwn(s, 'simple', command, []);
     const result = runOwn(command, s, s.gate, [], false);
     if (!Buffer.isBuffer(result)) return refuse(s, 'simple', result);
     s.toClient.write(result);
@@ -45,7 +48,7 @@ export const ownUpTo = (s: State, plan: Plan): Buffer => {
   const replies: Buffer[] = [];
   for (;;) {
     const command = plan.own.find((own) => own.statement === s.queryDone);
-    if (!command) return Buffer.concat(replies);
+    if (!command || command.op === 'call') return Buffer.concat(replies);
     s.queryDone++;
     const result = runOwn(command, s, s.gate, [], false);
     // A batch cannot be failed from here any more: the wrong value is told as a notice, the setting stays.

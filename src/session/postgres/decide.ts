@@ -87,6 +87,11 @@ const released = (
     ready.release.finished({ ...NEVER_SENT, sqlstate: 'ZH006' });
     return stopped(refuse(s, mode, texts.lapsed({ id: ready.release.request, why })));
   }
+  const gone = ready.release.permitted?.gone() ?? null;
+  if (gone !== null) {
+    ready.release.finished({ ...NEVER_SENT, sqlstate: gone.sqlstate });
+    return stopped(refuse(s, mode, gone));
+  }
   if (ready.cancelled) setImmediate(() => cancel(s));
   return pass(s, ready.plan, ready.release);
 };
@@ -135,6 +140,7 @@ const record = (
   s.phase = new Hold(judgement, parameters, s.limits.heartbeat_ms, {
     notice: (text) => notice(s, text),
     heartbeat: ({ heartbeat }) => notice(s, heartbeat()),
+    said: (text, { heartbeat }) => notice(s, text ?? heartbeat()),
     waiting: () => {
       s.pace.readClient();
       watchHeld(s);
@@ -147,12 +153,14 @@ const record = (
     failed: (what, error) => broken(s, what, error),
     fault: (what, error) => s.events.fault(what, error),
   });
+  s.break_glass = '';
 };
 
 /** The client asked to cancel: ends a judgement or a hold, else it is the server's to cancel. */
 export const cancel = (s: State): void => {
   const { phase, limiting } = s;
   if (phase.name === 'held') return phase.cancel();
+  if (phase.name === 'calling') return;
   if (limiting !== null) {
     if (limiting.name === 'paused') limiting.hold.cancel();
     return;

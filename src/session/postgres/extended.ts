@@ -14,8 +14,9 @@ import {
   readParse,
 } from '../../wire/postgres/messages.ts';
 import type { Plan } from '../gate.ts';
+import { callOwn } from './call.ts';
 import { bindAhead, decide, judge } from './decide.ts';
-import { limit, meterOf } from './limit.ts';
+import { limit, meterOf, permit } from './limit.ts';
 import { CERTAIN, type Portal, type Prepared, serverName, type Undo } from './names.ts';
 import { describeOwn, runOwn } from './own.ts';
 import { malformed, refuse, refuseOrWait } from './refuse.ts';
@@ -124,7 +125,7 @@ export const onBind = (s: State): Step => {
     portal.names = s.names.changes;
     portal.portals = s.portals;
   }
-  portal.meter = null;
+  portal.meter = release?.permitted?.meter ?? null;
   portal.bound = plan.limited && release === null ? buffer : null;
   portal.boundStart = start;
   portal.boundEnd = end;
@@ -146,6 +147,8 @@ export const onExecute = (s: State): Step => {
   if (portal.prepared.local) return executeOwn(s, portal);
   let { plan } = portal;
   if (!s.replies.settled(portal.pipeline)) return settle(s);
+  const gone = portal.release?.permitted?.gone() ?? null;
+  if (gone !== null) return refuseOrWait(s, 'extended', gone);
   if (s.barrier && s.replies.length > 0) return settle(s);
   if (!s.factsKnown && s.status !== FAILED_BLOCK) return reread(s);
   // Bound under other facts, or before a name that it executes was made anew: such a portal has to be bound again.
@@ -168,7 +171,8 @@ export const onExecute = (s: State): Step => {
   if (s.limited && !(plan.only_reads && plan.cursors.length === 0)) return settle(s);
   const now = performance.now();
   const entry = s.replies.push(EXECUTE, plan, portal, null, now);
-  if (portal.release === null && (plan.limited || plan.cursors.length > 0)) limit(s, entry, meterOf(s, plan, portal));
+  if (portal.release !== null) permit(s, entry, portal.release);
+  else if (plan.limited || plan.cursors.length > 0) limit(s, entry, meterOf(s, plan, portal));
   s.sentSinceSync = true;
   s.executedSinceSync = true;
   s.sent(plan, now);
@@ -299,7 +303,9 @@ const bindOwn = (s: State, prepared: Prepared, portal: string): Step => {
 const executeOwn = (s: State, portal: Portal): Step => {
   if (s.replies.length > 0) return settle(s);
   if (s.status === FAILED_BLOCK) return refuse(s, 'extended', FAILED_TRANSACTION);
-  const result = runOwn(portal.plan.own[0] as Plan['own'][number], s, s.gate, portal.values, true);
+  const command = portal.plan.own[0] as Plan['own'][number];
+  if (command.op === 'call') return callOwn(s, 'extended', command, portal.values);
+  const result = runOwn(command, s, s.gate, portal.values, true);
   if (!Buffer.isBuffer(result)) return refuse(s, 'extended', result);
   s.toClient.write(result);
   return 'drop';

@@ -8,7 +8,7 @@
 import { errorResponse, FLUSH, IDLE, readBind, readyForQuery, SYNC } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { WireText } from '../../errors/catalogue.ts';
-import type { BoundParameter, Meter, Plan } from '../gate.ts';
+import type { BoundParameter, Meter, Plan, Release } from '../gate.ts';
 import { watchPaused } from './backlog.ts';
 import { cancel } from './decide.ts';
 import { broken } from './end.ts';
@@ -69,23 +69,36 @@ export const errorRoom = ({ meter }: Entry): number => {
   return meter.rows_left < 1 ? 0 : Math.min(meter.bytes_left, ERROR_TEXT_BYTES_MAX);
 };
 
-/** The next row of the oldest statement under way is too much: the server is not read until somebody has said what becomes of it. */
-export const pause = (s: State, goOn: () => void): void => {
-  const { head } = s.replies;
-  const meter = head.meter as Meter;
+/** The statement runs under a release that goes so far and no farther; null: it goes to its end. */
+export const permit = (s: State, entry: Entry, release: Release | null): Meter | null => {
+  const permitted = release?.permitted ?? null;
+  if (permitted === null) return null;
+  limit(s, entry, permitted.meter);
+  permitted.onGone = () => {
+    // What it is behind of is over first; then its first row stops it.
+    const its = s.limiting === null && !s.closed ? s.replies.counted(permitted.meter) : null;
+    if (its !== null) pause(s, its);
+  };
+  return permitted.meter;
+};
+
+/** The next row of this statement is too much: the server is not read until somebody has said what becomes of it. */
+export const pause = (s: State, entry: Entry): void => {
+  const meter = entry.meter as Meter;
   s.pace.stopServer();
   const hold = new Hold(meter.judge(), [], s.limits.heartbeat_ms, {
     notice: (text) => notice(s, text),
     heartbeat: ({ heartbeat }) => notice(s, heartbeat()),
+    said: (text, { heartbeat }) => notice(s, text ?? heartbeat()),
     waiting: () => {
       s.pace.readClient();
       watchPaused(s);
     },
     answered: (answer) => {
-      if (answer.type === 'run') letPass(s, head, meter, answer);
-      else cut(s, meter, answer.text, goOn);
+      if (answer.type === 'run') letPass(s, entry, meter, answer);
+      else cut(s, entry, meter, answer.text);
       s.pace.letServerGoOn();
-      goOn();
+      s.relay();
       s.goOn();
     },
     failed: (what, error) => broken(s, what, error),
@@ -96,31 +109,30 @@ export const pause = (s: State, goOn: () => void): void => {
 
 const letPass = (
   s: State,
-  head: Entry,
+  entry: Entry,
   meter: Meter,
   { release, cancelled }: Extract<Answer, { type: 'run' }>,
 ): void => {
   s.limiting = null;
   meter.lift();
-  if (head.portal) head.portal.release = release;
+  if (entry.portal) entry.portal.release = release;
   else s.accounts.query(release);
   if (cancelled) setImmediate(() => cancel(s));
 };
 
-const cut = (s: State, meter: Meter, text: WireText, goOn: () => void): void => {
-  const { head } = s.replies;
+const cut = (s: State, entry: Entry, meter: Meter, text: WireText): void => {
   const stopped = withServers(text, STOPPED);
   const cutting: Cutting = {
     name: 'cutting',
     stopped,
-    completed: withServers(text, (head.plan?.statements ?? 1) > 1 ? ALL_COMPLETED : COMPLETED),
+    completed: withServers(text, (entry.plan?.statements ?? 1) > 1 ? ALL_COMPLETED : COMPLETED),
     failed: withServers(text, FAILED),
     meter,
     told: false,
     cancelling: false,
   };
   s.limiting = cutting;
-  head.refusal = stopped;
+  entry.refusal = stopped;
   // The client's Sync may be among what is not read.
   if (!s.replies.synced) s.toServer.write(FLUSH);
   // A cancel hits what runs when it comes: only this statement can, or what falls with it.
@@ -131,7 +143,7 @@ const cut = (s: State, meter: Meter, text: WireText, goOn: () => void): void => 
     cutting.cancelling = false;
     if (s.limiting !== cutting) return;
     s.pace.letServerGoOn();
-    goOn();
+    s.relay();
   });
 };
 

@@ -8,7 +8,16 @@ import {
   parameterDescription,
   rowDescriptionOfText,
 } from '../../wire/postgres/messages.ts';
-import type { GateSession, OwnCommand, PostgresFacts } from '../gate.ts';
+import {
+  CONVERSATION_COLUMNS,
+  type GateSession,
+  type OwnAnswer,
+  type OwnCall,
+  type OwnCommand,
+  type OwnSetting,
+  type PostgresFacts,
+  REQUEST_COLUMNS,
+} from '../gate.ts';
 
 const TEXT_OID = 25;
 export const REASON_BYTES_MAX = 2000;
@@ -28,8 +37,10 @@ const columns = (command: OwnCommand): readonly string[] | null => {
     case 'show-setting':
       return [`holdpoint.${command.name}`];
     case 'show-request':
+      return CONVERSATION_COLUMNS;
     case 'show-requests':
-      return ['id', 'state', 'approvals', 'ends', 'next'];
+    case 'call':
+      return REQUEST_COLUMNS;
   }
 };
 
@@ -41,6 +52,7 @@ const tag = (command: OwnCommand): string =>
     'show-setting': 'SHOW',
     'show-request': 'SHOW',
     'show-requests': 'SHOW',
+    call: 'SELECT 1',
   })[command.op];
 
 /** Replies to Describe of the statement (with its parameters) or of a portal (in its result format). */
@@ -48,8 +60,13 @@ export const describeOwn = (command: OwnCommand, of: 'statement' | 'portal', for
   const names = columns(command);
   const rows = names ? rowDescriptionOfText(names, of === 'portal' ? format : 0) : NO_DATA;
   if (of === 'portal') return rows;
-  const parameters = command.op === 'set_config' && typeof command.value === 'number' ? command.value : 0;
-  return Buffer.concat([parameterDescription(Array.from({ length: parameters }, () => TEXT_OID)), rows]);
+  return Buffer.concat([parameterDescription(Array.from({ length: parameters(command) }, () => TEXT_OID)), rows]);
+};
+
+/** How many it has. */
+const parameters = (command: OwnCommand): number => {
+  const given = command.op === 'call' ? command.arguments : command.op === 'set_config' ? [command.value] : [];
+  return Math.max(0, ...given.filter((one) => typeof one === 'number'));
 };
 
 /**
@@ -57,7 +74,7 @@ export const describeOwn = (command: OwnCommand, of: 'statement' | 'portal', for
  * `values` are the bound parameters as text.
  */
 export const runOwn = (
-  command: OwnCommand,
+  command: Exclude<OwnCommand, OwnCall>,
   facts: PostgresFacts,
   gate: GateSession,
   values: readonly (string | null)[],
@@ -77,7 +94,7 @@ export const runOwn = (
       reset(facts, command.name);
       break;
     case 'show-setting':
-      rows = [[command.name === 'reason' ? facts.reason : facts.hold_ms === null ? '' : `${facts.hold_ms}ms`]];
+      rows = [[shown(command.name, facts)]];
       break;
     case 'show-request':
     case 'show-requests': {
@@ -87,31 +104,42 @@ export const runOwn = (
       break;
     }
   }
+  return answered(command, { rows }, described);
+};
+
+/** What a client gets for it; `described`: the columns were told. */
+export const answered = (command: OwnCommand, { rows }: OwnAnswer, described: boolean): Buffer => {
   const names = columns(command);
   const head = names && !described ? [rowDescriptionOfText(names)] : [];
   return Buffer.concat([...head, ...rows.map((row) => dataRowOfText(row)), commandComplete(tag(command))]);
 };
 
+const shown = (name: OwnSetting, { reason, hold_ms, break_glass }: PostgresFacts): string => {
+  if (name === 'hold') return hold_ms === null ? '' : `${hold_ms}ms`;
+  return name === 'reason' ? reason : break_glass;
+};
+
 /** Forgets what the agent told Holdpoint: RESET of one, or RESET ALL and DISCARD ALL. */
-export const reset = (facts: PostgresFacts, name: 'reason' | 'hold' | 'all'): void => {
-  if (name !== 'hold') {
+export const reset = (facts: PostgresFacts, name: OwnSetting | 'all'): void => {
+  if (name === 'reason' || name === 'all') {
     facts.reason = '';
     facts.reason_at = 0;
   }
-  if (name !== 'reason') facts.hold_ms = null;
+  if (name === 'hold' || name === 'all') facts.hold_ms = null;
+  if (name === 'break_glass' || name === 'all') facts.break_glass = '';
 };
 
-const set = (name: 'reason' | 'hold', value: string, facts: PostgresFacts): WireText | null => {
-  if (name === 'reason') {
+const set = (name: OwnSetting, value: string, facts: PostgresFacts): WireText | null => {
+  if (name !== 'hold') {
     if (Buffer.byteLength(value) > REASON_BYTES_MAX)
       return {
         severity: 'ERROR',
         sqlstate: '22023',
-        message: `holdpoint.reason is longer than ${REASON_BYTES_MAX} bytes`,
+        message: `holdpoint.${name} is longer than ${REASON_BYTES_MAX} bytes`,
         hint: 'Say who needs it, what for and until when, in a sentence or two.',
       };
-    facts.reason = value;
-    facts.reason_at = Date.now();
+    facts[name] = value;
+    if (name === 'reason') facts.reason_at = Date.now();
     return null;
   }
   if (value.trim() === '') {

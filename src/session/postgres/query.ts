@@ -2,11 +2,13 @@
 import { performance } from 'node:perf_hooks';
 import { IDLE, latin1, readFunctionCall } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
+import type { BoundParameter, Meter, Plan, Release } from '../gate.ts';
+import { NEVER_SENT } from '../hold.ts';
 import { ownQuery } from './batch.ts';
 import { decide } from './decide.ts';
-import { limit, meterOf } from './limit.ts';
+import { limit, meterOf, permit } from './limit.ts';
 import { dropUnnamed, malformed, refuseOrWait } from './refuse.ts';
-import { QUERY } from './replies.ts';
+import { type Entry, QUERY } from './replies.ts';
 import { SETTLING, type State, type Step } from './state.ts';
 import { MALFORMED, tooLarge, UNSYNCED } from './texts.ts';
 import { settle } from './wait.ts';
@@ -25,11 +27,11 @@ export const onQuery = (s: State): Step => {
   const plan = decided.plan;
   if (plan.own.length === plan.statements && plan.statements > 0) return ownQuery(s, plan);
   if (plan.forward !== null) buffer.write(plan.forward, start + 5, 'latin1');
-  if (plan.limited && s.executedSinceSync && s.status === IDLE) return refuseOrWait(s, 'simple', UNSYNCED);
+  const { release } = decided;
+  if (isUnsynced(s, plan, release)) return refuseOrWait(s, 'simple', UNSYNCED);
   const now = performance.now();
-  const meter = decided.release === null ? meterOf(s, plan, null) : null;
-  limit(s, s.replies.push(QUERY, plan, null, null, now), meter);
-  s.accounts.query(decided.release);
+  const meter = counted(s, s.replies.push(QUERY, plan, null, null, now), plan, release);
+  s.accounts.query(release);
   s.sent(plan, now);
   s.pipelineEnds(QUERY);
   // A simple Query drops the unnamed statement and portal.
@@ -57,9 +59,9 @@ export const onFunctionCall = (s: State): Step => {
   if ('step' in decided) return decided.step;
   const now = performance.now();
   const { plan, release } = decided;
-  if (plan.limited && s.executedSinceSync && s.status === IDLE) return refuseOrWait(s, 'simple', UNSYNCED);
-  const meter = release === null ? meterOf(s, plan, null, () => decodeParameters(call, NO_TYPES)) : null;
-  limit(s, s.replies.push(QUERY, plan, null, null, now), meter);
+  if (isUnsynced(s, plan, release)) return refuseOrWait(s, 'simple', UNSYNCED);
+  const parameters = () => decodeParameters(call, NO_TYPES);
+  const meter = counted(s, s.replies.push(QUERY, plan, null, null, now), plan, release, parameters);
   s.accounts.query(release);
   s.sent(plan, now);
   s.pipelineEnds(QUERY);
@@ -67,4 +69,26 @@ export const onFunctionCall = (s: State): Step => {
   s.toServer.keep();
   s.phase = SETTLING;
   return 'drop';
+};
+
+/** Its cut could take along what was executed before it. */
+const isUnsynced = (s: State, plan: Plan, release: Release | null): boolean => {
+  const stoppable = plan.limited || (release?.permitted ?? null) !== null;
+  if (!stoppable || !s.executedSinceSync || s.status !== IDLE) return false;
+  release?.finished(NEVER_SENT);
+  return true;
+};
+
+/** What is sent now is counted, if anything limits it. */
+const counted = (
+  s: State,
+  entry: Entry,
+  plan: Plan,
+  release: Release | null,
+  parameters?: () => readonly BoundParameter[],
+): Meter | null => {
+  if (release !== null) return permit(s, entry, release);
+  const meter = meterOf(s, plan, null, parameters);
+  limit(s, entry, meter);
+  return meter;
 };

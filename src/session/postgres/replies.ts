@@ -96,6 +96,12 @@ export class Replies {
     return open === 0 || (open === 1 && this.synced);
   }
 
+  /** The entry of the statement that this meter counts; null: it is not under way. */
+  counted(meter: Meter): Entry | null {
+    for (let index = 0; index < this.length; index++) if (this.#at(index).meter === meter) return this.#at(index);
+    return null;
+  }
+
   push(op: Op, plan: Plan | null, portal: Portal | null, undo: Undo | null, sent: number): Entry {
     if (this.length === this.#ring.length) this.#resize(this.length * 2);
     const entry = spare.pop() ?? blank();

@@ -75,6 +75,9 @@ export class ServerSide {
 
   constructor(state: State) {
     this.#state = state;
+    state.relay = () => {
+      if (!state.closed) this.#relay(state, null);
+    };
   }
 
   /** Bytes of the server, ours from now on. */
@@ -174,10 +177,7 @@ export class ServerSide {
   /** A result has reached its limit; or the end of one that is withheld is here before our cancel is. */
   #stop(s: State): void {
     if (s.limiting !== null) s.pace.stopServer();
-    else
-      pause(s, () => {
-        if (!s.closed) this.#relay(s, null);
-      });
+    else pause(s, s.replies.head);
   }
 
   /** One message of the server, or the first part of one. */

@@ -75,6 +75,8 @@ export type Phase =
   | { readonly name: 'settling' }
   | Rereading
   | Judging
+  /** Until the gate has answered a call of holdpoint.*. */
+  | { readonly name: 'calling' }
   /** Until somebody has decided, or nobody waits any more. */
   | Hold
   | { readonly name: 'closed' };
@@ -106,6 +108,7 @@ export const OPEN: Phase = { name: 'open' };
 export const COPYING: Phase = { name: 'copying' };
 export const DISCARDING: Phase = { name: 'discarding' };
 export const SETTLING: Phase = { name: 'settling' };
+export const CALLING: Phase = { name: 'calling' };
 export const CLOSED: Phase = { name: 'closed' };
 
 /** What becomes of the client's message at hand: sent on as it is, done with, or read again later. */
@@ -130,6 +133,7 @@ export class State implements PostgresFacts {
   reason = '';
   reason_at = 0;
   hold_ms: number | null = null;
+  break_glass = '';
   server_timeout_ms: number | null = null;
 
   // ---- both ends
@@ -147,6 +151,8 @@ export class State implements PostgresFacts {
   /** The client is read again: whoever waited goes on. */
   readonly goOn: () => void;
   clientGone = false;
+  /** What the server has said and nobody has read yet is read now. */
+  relay: () => void = () => {};
 
   readonly replies = new Replies();
   readonly names = new Names();
@@ -330,6 +336,7 @@ export class State implements PostgresFacts {
   /** A text is on its way; `now` is performance.now(). */
   sent(plan: Plan, now: number): void {
     this.fresh = false;
+    if (this.break_glass !== '') this.break_glass = '';
     if (this.begun === 0) this.begun = now;
     this.followCatalog(plan);
     if (plan.queries) this.takesSnapshot();

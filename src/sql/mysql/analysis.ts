@@ -1,6 +1,6 @@
 // From a text to an Analysis. What is too long, or can't be read to its end by the server's own lexical rules, has an error for an
 // analysis, and nothing else.
-import type { Analysis, AnalysisError, Finding } from '../findings.ts';
+import type { Analysis, AnalysisError, Finding, OwnStatement } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
 import type { MysqlContext } from './context.ts';
 import { Found, TooMuch, FINDINGS_MAX } from './found.ts';
@@ -50,6 +50,8 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
   if (message.broken && !message.ambiguous) return refused(SYNTAX_ERROR, message.shape, message.broken[0], reason);
   const { hiding_charset, introduces } = message;
   if (depth === 0) {
+    if (found.statements.length > 1 && message.own.some(standsAlone))
+      return refused(UNREADABLE, message.shape, NOT_ALONE, reason);
     if (hiding_charset !== '') return refused(UNREADABLE, message.shape, hiding('statements', hiding_charset), reason);
     if (introduces !== '') return refused(UNREADABLE, message.shape, hiding('literals', introduces), reason);
   }
@@ -113,6 +115,13 @@ function withComment(text: string, message: Message): string | null {
   const sign = text.startsWith('/*', start) ? '/**/' : (/^(?:#|--[^\n\r]?)/.exec(text.slice(start))?.[0] ?? '');
   return blanked.slice(0, start) + sign + blanked.slice(start + sign.length);
 }
+
+/** Its answer is waited for; or it is about the next message. */
+function standsAlone(own: OwnStatement): boolean {
+  return own.op === 'call' || ((own.op === 'set' || own.op === 'set_config') && own.name === 'break_glass');
+}
+const NOT_ALONE =
+  'SELECT holdpoint.answer(...), withdraw(...), request_approval(...) and SET @holdpoint_break_glass stand alone in their message';
 
 const SYNTAX_ERROR = '42601';
 const TOO_COMPLEX = '54000';

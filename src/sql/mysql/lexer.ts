@@ -100,6 +100,8 @@ export class Lexer {
   readonly words: string[] = [];
   /** Plain comments: half-open ranges. */
   readonly comments: (readonly [number, number])[] = [];
+  /** Optimizer hints, which the server reads: half-open ranges, and how many tokens stand before each. */
+  readonly hints: { readonly start: number; readonly end: number; readonly tokens: number }[] = [];
   /** What can't be read for certain, and where. */
   readonly doubts: (readonly [string, number])[] = [];
   /** Why the server can't read the text to its end, and where; null: it can. */
@@ -255,7 +257,10 @@ export class Lexer {
     // A hint is read by the server: it stays.
     const last = this.count - 1;
     if (next === PLUS && last >= 0 && HINTED.has(this.words[last]!) && this.#onlySpace(this.ends[last]!, at)) {
-      if (this.rules.engine === 'mysql') return;
+      if (this.rules.engine === 'mysql') {
+        this.hints.push({ start: at, end: end + 2, tokens: this.count });
+        return;
+      }
     }
     this.comments.push([at, end + 2]);
   }

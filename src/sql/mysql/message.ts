@@ -9,6 +9,8 @@ import type { MysqlContext } from './context.ts';
 import type { Found } from './found.ts';
 import { Kind, Lexer } from './lexer.ts';
 import { everyMode } from './modes.ts';
+import { folded } from './names.ts';
+import { judgeSetting } from './settings.ts';
 import { Shape } from './shape.ts';
 import { judge } from './statements.ts';
 
@@ -40,6 +42,9 @@ export interface Message {
   /** Redacted normal form of the first reading. */
   readonly shape: string;
 }
+
+/** Own statements that the server never sees; SET of a variable it does. */
+const ANSWERED = /^(show-|call$)/;
 
 /** Readings of one message: each has its place and mode, and none is made twice. */
 const READINGS_MAX = 20_000;
@@ -155,13 +160,14 @@ class Reader {
       a.add('unknown', '', 'A text in a character set in which Holdpoint can not read texts.');
     if (lexer.versioned) a.add('unknown', '', 'A statement ends inside of a versioned comment.');
     for (const [why, where] of lexer.doubts) if (where < end) a.add('unknown', '', why, [where, where + 1]);
+    for (const hint of lexer.hints) if (hint.start < end) judgeHint(a, hint.start, hint.end);
     const own = this.#own.length;
     const kind = judge(a, 0, to);
     if (!state.other) {
       this.#hiding ||= a.hiding_charset;
       this.#introduces ||= lexer.introduces;
     }
-    const answered = this.#own.length > own && this.#own.at(-1)?.op.startsWith('show-');
+    const answered = this.#own.length > own && ANSWERED.test(this.#own.at(-1)?.op ?? '');
     if (answered) this.#answered.push([start, at]);
     if (effects !== this.#effects && effects.length > 0)
       this.#effects.push({ type: 'unknown', statement: found.statement });
@@ -240,3 +246,12 @@ const UNKNOWN_CHARSET = 'unknown';
 
 /** Those that return rows return what they have changed: RETURNING. */
 const RETURNS_WRITTEN: ReadonlySet<string> = new Set(['INSERT', 'REPLACE', 'UPDATE', 'DELETE']);
+
+/** SET_VAR is SET for one statement (MySQL's manual, "Variable-Setting Hint Syntax"); what other hints do, the result does not show. */
+function judgeHint(a: Analyst, start: number, end: number): void {
+  for (const [, quoted, plain] of a.text.slice(start, end).matchAll(SET_VAR)) {
+    const name = folded(quoted ?? plain ?? '');
+    a.add(judgeSetting(name, 'session').action, name, 'Sets a variable for this statement, by a hint.', [start, end]);
+  }
+}
+const SET_VAR = /\bSET_VAR\s*\(\s*(?:`([^`]*)`|([^\s=()]+))\s*=/gi;

@@ -1,11 +1,13 @@
 // SET in all its forms: user variables, system variables of the session and of the server, NAMES, PASSWORD, ROLE, TRANSACTION, and
 // MariaDB's SET STATEMENT. It says what the statement does and what holds for those that follow it.
 // A value that is not surely a constant must never be carried forward as one.
+import type { OwnSetting } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
 import { hidesQuotes, readingOf } from './charsets.ts';
 import { Kind } from './lexer.ts';
 import { modeOf, modeOfNumber, modeText } from './modes.ts';
 import { folded, isAscii } from './names.ts';
+import { parameterAt } from './own.ts';
 import { walk } from './relations.ts';
 import { ENGINE_SETTINGS, judgeSetting, keepsHere, type VariableScope } from './settings.ts';
 import { judge } from './statements.ts';
@@ -145,25 +147,18 @@ function userVariable(a: Analyst, from: number, to: number): null {
   const own = OWN.get(name);
   if (own === undefined || a.in_body || a.depth > 0) return null;
   const { statement } = a.found;
-  const parameter = to === from + 3 ? parameterAt(a, from + 2) : 0;
+  const parameter = parameterAt(a, from + 2, to);
   const value = to === from + 3 ? constant(a, from + 2, to) : undefined;
-  if (parameter > 0) a.own.push({ op: 'set_config', name: own, value: parameter, statement });
+  if (parameter !== undefined) a.own.push({ op: 'set_config', name: own, value: parameter, statement });
   else if (value === null) a.own.push({ op: 'reset', name: own, statement });
   else if (value !== undefined) a.own.push({ op: 'set', name: own, value, statement });
   else a.add('unknown', `@${name}`, 'Holdpoint reads this variable from a constant or a parameter only.', place);
   return null;
 }
-/** The number of a parameter, from 1; 0: there is none. Only statements that are prepared have any, and those stand alone. */
-function parameterAt(a: Analyst, at: number): number {
-  const isParameter = (i: number): boolean => a.kind(i) === Kind.operator && a.raw(i) === '?';
-  if (!isParameter(at)) return 0;
-  let number = 1;
-  for (let i = 0; i < at; i += 1) if (isParameter(i)) number += 1;
-  return number;
-}
-const OWN: ReadonlyMap<string, 'reason' | 'hold'> = new Map([
+const OWN: ReadonlyMap<string, OwnSetting> = new Map([
   ['holdpoint_reason', 'reason'],
   ['holdpoint_hold', 'hold'],
+  ['holdpoint_break_glass', 'break_glass'],
 ]);
 
 /** NAMES, CHARACTER SET: from its value on. */

@@ -6,6 +6,7 @@ import { judgeBody } from './compound.ts';
 import { createOrAlter } from './definitions.ts';
 import { Kind } from './lexer.ts';
 import { lowered } from './names.ts';
+import { isOwnCall } from './own.ts';
 import { judgeDeallocate, judgeExecute, judgeImmediate, judgePrepare } from './prepared.ts';
 import { type Ctes, exports, isCalled, type Reference, walk } from './relations.ts';
 import { lookInto, spelledRoutine } from './resolve.ts';
@@ -55,6 +56,10 @@ function everywhere(a: Analyst, from: number, to: number): void {
 
 function query(a: Analyst, at: number, to: number): string {
   a.rows_max = null;
+  if (isOwnCall(a, at, to)) {
+    a.add('settings', 'holdpoint', 'Tells Holdpoint something.');
+    return 'SELECT';
+  }
   walk(a, at, to, { start: 'query' });
   if (a.rows_max === null && !hasFrom(a, at, to)) a.rows_max = 1;
   readsNothing(a);

@@ -2,6 +2,7 @@
 // otherwise. It must not give a cached answer for a text whose meaning hangs on names prepared earlier.
 import { LRUCache } from 'lru-cache';
 import type { Analysis, AnalysisContext } from '../findings.ts';
+import type { GivenParameter, StatementPattern } from '../pattern.ts';
 import { Seen } from '../seen.ts';
 import {
   analyseCall,
@@ -15,6 +16,7 @@ import { Catalog } from './catalog/catalog.ts';
 import { TooMuchBehind } from '../memo.ts';
 import { blank, encodeTokens, Lexer, TokenKind } from './lexer.ts';
 import { Parser } from './parser.ts';
+import { patternOf } from './pattern.ts';
 import { WorkerPool } from './pool.ts';
 
 export { STATEMENT_BYTES_MAX };
@@ -186,6 +188,26 @@ export class PostgresAnalyser {
     });
   }
 
+  /** See AnalysisSession.pattern. */
+  pattern(
+    text: string,
+    parameters: readonly GivenParameter[],
+    words: readonly string[],
+    asker: Asker,
+  ): StatementPattern | null | Promise<StatementPattern | null> {
+    if (this.#parser.ready && this.#isCheap(text)) {
+      const started = performance.now();
+      const found = patternOf(this.#parser, text, parameters, words);
+      asker.spent(performance.now() - started);
+      return found;
+    }
+    return this.#pool.run(asker.whose, { task: 'pattern', text, parameters, words }).then(({ result, cpu_ms }) => {
+      asker.spent(cpu_ms);
+      if (result !== null && 'sqlstate' in result) throw new Error(result.message);
+      return result;
+    });
+  }
+
   /** What parameters of these types bring into a statement by their input functions. Null: nothing. */
   ofTypes(types: readonly number[], context: AnalysisContext): Analysis | null {
     allow(context, Number.POSITIVE_INFINITY);
@@ -268,6 +290,18 @@ export class AnalysisSession {
    */
   tokens(texts: readonly string[], words: readonly string[] = []): Uint8Array | Promise<Uint8Array> {
     return this.#analyser.tokens(texts, words, this.#asker);
+  }
+
+  /**
+   * The normal form of a text (latin1) with these parameters, and of further words; null: there is none for a statement like this.
+   * Rejects as `tokens` does.
+   */
+  pattern(
+    text: string,
+    parameters: readonly GivenParameter[],
+    words: readonly string[],
+  ): StatementPattern | null | Promise<StatementPattern | null> {
+    return this.#analyser.pattern(text, parameters, words, this.#asker);
   }
 }
 

@@ -158,6 +158,10 @@ function functionCall(a: Analyst, node: Tree, frame: Frame): void {
   const args = (node['args'] as unknown[] | undefined) ?? [];
   const spread = node['func_variadic'] === true || node['agg_within_group'] === true;
   const names = callNames(strings(node['funcname']), a.context.server_version);
+  if (names.length === 2 && names[0] === 'holdpoint') {
+    const given = args.map((arg) => parameterNumber(arg) ?? constantText(arg));
+    return a.own.call(names[1] as string, given, node, frame);
+  }
   // FROM unnest(a, b) is several calls of one argument each.
   const count = spread || names.join('.') === 'unnest' ? -1 : args.length;
   const parameters = args.filter((arg) => unwrap(arg)[0] === 'ParamRef').length;

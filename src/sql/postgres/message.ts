@@ -1,6 +1,6 @@
 // The statements of a message, one after the other: each is walked, then what its end brings with it is added, its facts are kept, and
 // what it changes takes hold for those that follow.
-import type { Action } from '../findings.ts';
+import type { Action, OwnStatement } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
 import { behindType } from './behind.ts';
 import { cursorOf, rowsMax } from './bounds.ts';
@@ -8,16 +8,22 @@ import { UNKNOWN_KIND } from './frame.ts';
 import { hasNewerNumbers } from './lexer.ts';
 import type { RawStatement, Tree } from './parser.ts';
 import { STATEMENTS } from './statements.ts';
-import { unwrap } from './tree.ts';
+import { OWN_HELP, Refusal, unwrap } from './tree.ts';
 
 /** Adds what the statements do. Raises a Refusal. */
 export function judgeStatements(a: Analyst, statements: readonly RawStatement[]): void {
   for (const raw of statements) judgeStatement(a, raw);
+  if (statements.length > 1 && a.own.list.some(standsAlone)) throw new Refusal('0A000', OWN_HELP);
   if (a.context.server_version < 16 && statements.length > 0 && hasNewerNumbers(a.text)) {
     a.found.statement = 0;
     a.found.start = a.found.statements[0]!.start;
     a.add('unknown', '', 'A number is written in a way that this server version does not read.');
   }
+}
+
+/** Its answer is waited for; or it is about the next message. */
+function standsAlone(own: OwnStatement): boolean {
+  return own.op === 'call' || ((own.op === 'set' || own.op === 'set_config') && own.name === 'break_glass');
 }
 
 function judgeStatement(a: Analyst, raw: RawStatement): void {

@@ -5,7 +5,7 @@ import type { Analyst } from './analyst.ts';
 import type { Found } from './found.ts';
 import type { Frame } from './frame.ts';
 import type { Tree } from './parser.ts';
-import { OWN_HELP, OWN_SETTINGS, Refusal, strings, textOf, unwrap } from './tree.ts';
+import { OWN_FUNCTIONS, OWN_HELP, OWN_SETTINGS, Refusal, strings, textOf, unwrap } from './tree.ts';
 
 export class Own {
   readonly #a: Analyst;
@@ -47,6 +47,21 @@ export class Own {
     const given = value ?? parameter;
     if (!which || !this.isPlainSelectOf(call) || given === undefined) throw new Refusal('0A000', OWN_HELP);
     this.list.push({ op: 'set_config', name: which, value: given, statement: this.#found.statement });
+  }
+
+  /** holdpoint.<name>(literals or $n): the whole statement, or refused. */
+  call(name: string, given: readonly (string | number | null | undefined)[], call: Tree, frame: Frame): void {
+    const [which, count] = OWN_FUNCTIONS.get(name) ?? [];
+    const known = given.filter((one) => one !== null && one !== undefined);
+    if (
+      !which ||
+      given.length !== count ||
+      known.length < count ||
+      !this.isDirect(frame) ||
+      !this.isPlainSelectOf(call)
+    )
+      throw new Refusal('0A000', OWN_HELP);
+    this.list.push({ op: 'call', name: which, arguments: known, statement: this.#found.statement });
   }
 
   /** What lies there is one of them: it does not go on. */

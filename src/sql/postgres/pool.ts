@@ -2,6 +2,7 @@
 // passes its deadline is ended and replaced: no text can keep one.
 import { Worker } from 'node:worker_threads';
 import type { Analysis, AnalysisContext, AnalysisError } from '../findings.ts';
+import type { GivenParameter, StatementPattern } from '../pattern.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { Overlay } from './catalog/overlay.ts';
 import type { CatalogRows } from './catalog/rows.ts';
@@ -24,13 +25,22 @@ interface Tokens {
   readonly words: readonly string[];
 }
 
-type Asked = Analyse<Catalog> | Tokens;
+/** See patternOf. */
+interface PatternOf {
+  readonly task: 'pattern';
+  readonly text: string;
+  readonly parameters: readonly GivenParameter[];
+  readonly words: readonly string[];
+}
+
+type Asked = Analyse<Catalog> | Tokens | PatternOf;
 /** Of a catalog that the thread was sent. */
-export type WorkerQuestion = Analyse<number> | Tokens;
+export type WorkerQuestion = Analyse<number> | Tokens | PatternOf;
 
 export interface Results {
   readonly analyse: Analysis;
   readonly tokens: Uint8Array<ArrayBuffer>;
+  readonly pattern: StatementPattern | null;
 }
 
 /** What a thread is sent: a catalog before the first question that needs it, and questions. */

@@ -1,5 +1,5 @@
 // Small readers of parse trees, and the refusal that any of the tables may raise.
-import type { AnalysisError } from '../findings.ts';
+import type { AnalysisError, OwnFunction, OwnSetting } from '../findings.ts';
 import type { Tree } from './parser.ts';
 
 /** {Kind: fields} taken apart. */
@@ -36,12 +36,22 @@ export function refuse(message: string): never {
   throw new Refusal('0A000', message);
 }
 
-/** Said for a holdpoint.* name that does not exist. */
+/** Said for a holdpoint.* name that does not exist, or stands where it would run never or more than once. */
 export const OWN_HELP =
-  'Holdpoint knows SET holdpoint.reason, SET holdpoint.hold, SHOW holdpoint.requests and SHOW holdpoint.request."<id>"';
+  'Holdpoint knows SET holdpoint.reason and hold, SHOW holdpoint.requests and holdpoint.request."<id>"; and, in a message of their own, ' +
+  "SET holdpoint.break_glass, SELECT holdpoint.answer('<id>', '<text>'), withdraw('<id>', '<reason>') and " +
+  "request_approval('<sql>', '<reason>')";
 
 /** The settings that are Holdpoint's own, lower case. */
-export const OWN_SETTINGS: ReadonlyMap<string, 'reason' | 'hold'> = new Map([
+export const OWN_SETTINGS: ReadonlyMap<string, OwnSetting> = new Map([
   ['holdpoint.reason', 'reason'],
   ['holdpoint.hold', 'hold'],
+  ['holdpoint.break_glass', 'break_glass'],
+]);
+
+/** And its functions, with how many arguments they take. */
+export const OWN_FUNCTIONS: ReadonlyMap<string, readonly [OwnFunction, number]> = new Map([
+  ['answer', ['answer', 2]],
+  ['withdraw', ['withdraw', 2]],
+  ['request_approval', ['request_approval', 2]],
 ]);

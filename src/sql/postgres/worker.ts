@@ -6,6 +6,7 @@ import { Catalog } from './catalog/catalog.ts';
 import { Overlay } from './catalog/overlay.ts';
 import { encodeTokens } from './lexer.ts';
 import { Parser } from './parser.ts';
+import { patternOf } from './pattern.ts';
 import { THREAD_CATALOGS_MAX, type WorkerAnswer, type WorkerMessage, type WorkerQuestion } from './pool.ts';
 
 /** The thread that serves all sessions comes first. Linux has a nice value for each thread; elsewhere it is the process's. */
@@ -46,6 +47,7 @@ port.on('message', (message: WorkerMessage) => {
 
 function answered(question: WorkerQuestion): WorkerAnswer['result'] {
   if (question.task === 'tokens') return encodeTokens(question.texts, question.words);
+  if (question.task === 'pattern') return patternOf(parser, question.text, question.parameters, question.words);
   const { text, context, prepared, catalog } = question;
   const names = new Map(prepared);
   const known = catalog === null ? null : (catalogs.get(catalog) ?? null);

@@ -129,6 +129,11 @@ export class ReplyReader {
     return this.#state === 'done';
   }
 
+  /** Of a result nothing has come yet. */
+  get waits(): boolean {
+    return this.#state === 'first';
+  }
+
   /** Rows may come, which may pass in parts. */
   get inRows(): boolean {
     return this.#state === 'rows';

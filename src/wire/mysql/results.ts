@@ -1,5 +1,5 @@
-// A result set of our own, for the text protocol: column count, definitions, rows and ends. Everything in it is text.
-// Source: MySQL Server Doxygen, "Text Resultset".
+// A result set of our own, for the text protocol or the binary one: column count, definitions, rows and ends. Everything in it is text.
+// Source: MySQL Server Doxygen, "Text Resultset", "Binary Protocol Resultset".
 import { int, lenenc, lenencString } from './bytes.ts';
 import { packets } from './frame.ts';
 import { HEADER } from './messages.ts';
@@ -25,17 +25,36 @@ export const resultSet = (
   rows: readonly (readonly (string | null)[])[],
   status: number,
   format: ResultFormat,
+  binary = false,
 ): Buffer => {
   const count = lenenc(columns.length);
   const payloads = [
     format.optionalMetadata ? Buffer.concat([count, Buffer.of(1)]) : count,
     ...columns.map((name) => definition(name, format.extendedMetadata)),
     ...(format.deprecateEof ? [] : [eof(status)]),
-    ...rows.map((values) => Buffer.concat(values.map((value) => (value === null ? NULL : lenencString(value))))),
+    ...rows.map(binary ? binaryRow : textRow),
     format.deprecateEof ? okEof(status) : eof(status),
   ];
   return Buffer.concat(payloads.map((payload, index) => packets(sequence + index, payload)));
 };
+
+const textRow = (values: readonly (string | null)[]): Buffer =>
+  Buffer.concat(values.map((value) => (value === null ? NULL : lenencString(value))));
+
+/** Behind a zero byte and a bit for each column, from the third on, that says whether it is NULL. */
+const binaryRow = (values: readonly (string | null)[]): Buffer => {
+  const nulls = Buffer.alloc((values.length + NULL_BITS_SKIPPED + 7) >> 3);
+  for (const [index, value] of values.entries()) {
+    const bit = index + NULL_BITS_SKIPPED;
+    if (value === null) nulls[bit >> 3] = (nulls[bit >> 3] as number) | (1 << (bit & 7));
+  }
+  return Buffer.concat([
+    Buffer.of(0),
+    nulls,
+    ...values.map((value) => lenencString(value ?? '').subarray(0, value === null ? 0 : undefined)),
+  ]);
+};
+const NULL_BITS_SKIPPED = 2;
 
 const definition = (name: string, extended: boolean): Buffer =>
   Buffer.concat([

@@ -19,6 +19,9 @@ function requestOf(ask: Partial<Request['ask']> = {}, who: Partial<Request['who'
     holds: 'ticket',
     wait_until: null,
     decisions: [],
+    said: [],
+    escalated: null,
+    broken_glass: null,
     withdrawn: null,
     outcome: null,
     impact: null,
@@ -75,8 +78,14 @@ describe('the sentences', () => {
   });
 
   test('a group of the rule that the policy gives is what counts', () => {
-    expect(say('aiko', { of: ['data-owner', 'dba'] })).toEqual({ may: true, group: 'dba' });
-    expect(say('aiko')).toEqual({ may: true, group: '' });
+    expect(say('aiko', { of: ['data-owner', 'dba'] })).toEqual({
+      may: true,
+      accounts: ['aiko'],
+      group: 'dba',
+      groups: ['dba'],
+      instead_of: null,
+    });
+    expect(say('aiko')).toMatchObject({ may: true, group: '', groups: [] });
   });
 });
 

@@ -1,4 +1,5 @@
 // A desk with a clock that stands still until told, a journal that can fail, and a directory of four people.
+import { createPermits } from '../../../src/approval/permits.ts';
 import { createDesk, type DeskOptions } from '../../../src/approval/desk.ts';
 import type {
   ApprovalEvent,
@@ -10,6 +11,8 @@ import type {
   Hold,
   HoldResult,
   Journal,
+  PermitEvent,
+  Permits,
   Requester,
   Reviewer,
 } from '../../../src/approval/types.ts';
@@ -54,21 +57,29 @@ export async function quiet(): Promise<void> {
 
 export class FakeJournal implements Journal {
   readonly events: { seq: number; event: ApprovalEvent }[] = [];
+  readonly permitEvents: { seq: number; event: PermitEvent }[] = [];
   /** Fails while it answers true. */
   fails: (event: ApprovalEvent) => boolean = () => false;
+  failsOfPermit: (event: PermitEvent) => boolean = () => false;
 
-  async append(event: ApprovalEvent): Promise<number> {
+  async append(event: ApprovalEvent | PermitEvent): Promise<number> {
     await Promise.resolve();
-    if (this.fails(event)) throw new Error('disk full');
+    if (isOfPermit(event) ? this.failsOfPermit(event) : this.fails(event)) throw new Error('disk full');
     // A log stores bytes: what is not in the event's JSON does not survive.
-    const seq = this.events.length + 1;
-    this.events.push({ seq, event: JSON.parse(JSON.stringify(event)) as ApprovalEvent });
+    const stored = JSON.parse(JSON.stringify(event)) as ApprovalEvent | PermitEvent;
+    const seq = this.events.length + this.permitEvents.length + 1;
+    if (isOfPermit(stored)) this.permitEvents.push({ seq, event: stored });
+    else this.events.push({ seq, event: stored });
     return seq;
   }
 
   types(): string[] {
     return this.events.map(({ event }) => event.type);
   }
+}
+
+function isOfPermit(event: ApprovalEvent | PermitEvent): event is PermitEvent {
+  return event.type.startsWith('permit_');
 }
 
 export function person(id: string, more: Partial<Reviewer> = {}): Reviewer {
@@ -91,6 +102,7 @@ export function directoryOf(
         .filter((entry) => names.length === 0 || names.some((name) => member(entry, name)))
         .map((entry) => entry.id),
     member,
+    represents: () => [],
   };
 }
 
@@ -133,7 +145,13 @@ export function heldOf(more: Partial<Held> = {}, ask: Partial<Held['ask']> = {})
     message: '',
     ask: {
       of: [],
+      each: false,
       count: 1,
+      denials: 1,
+      escalate: null,
+      nobody_ms: null,
+      permit: null,
+      channel: 'any',
       deadline_ms: 15 * 60_000,
       use_within_ms: 3_600_000,
       wait_ms: null,
@@ -149,13 +167,16 @@ export function heldOf(more: Partial<Held> = {}, ask: Partial<Held['ask']> = {})
     grounds: [],
     in_transaction: false,
     earlier: [],
+    pattern: null,
     passed: null,
+    break_glass: null,
     digest: 'd1',
     ...more,
   };
 }
 
 export interface World {
+  readonly permits: Permits;
   readonly clock: FakeClock;
   readonly journal: FakeJournal;
   readonly desk: Desk;
@@ -164,16 +185,18 @@ export interface World {
 export function world(more: Partial<DeskOptions> = {}): World {
   const clock = new FakeClock();
   const journal = new FakeJournal();
+  const permits = createPermits({ journal, clock, directory: more.directory ?? DIRECTORY });
   const desk = createDesk({
     journal,
     clock,
     directory: DIRECTORY,
+    permits,
     tag: (digest) => `tag-${digest}`,
     requests_open_per_principal_max: 3,
     unsponsored: 'refuse',
     ...more,
   });
-  return { clock, journal, desk };
+  return { clock, journal, permits, desk };
 }
 
 export function waiting(result: HoldResult): { hold: Hold; id: string } {
@@ -183,6 +206,7 @@ export function waiting(result: HoldResult): { hold: Hold; id: string } {
 
 export function idOf(result: HoldResult): string {
   if (result.type === 'refused') throw new Error(`refused: ${result.why}`);
+  if (result.type === 'permitted') throw new Error('a permit covers it');
   return result.request.id;
 }
 

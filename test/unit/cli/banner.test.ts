@@ -12,6 +12,7 @@ const FACTS: BannerFacts = {
   grace: 'http://127.0.0.1:8080/in/Kd83-71mQ',
   ada: 'http://127.0.0.1:8080/in/Rw25-40xT',
   sample: true,
+  observing: null,
   notes: [],
 };
 
@@ -27,7 +28,7 @@ it('with the sample database', () => {
   Console    http://127.0.0.1:8080/in/Kd83-71mQ             one-time sign-in as grace (reviewer)
              http://127.0.0.1:8080/in/Rw25-40xT             as ada (the agent's sponsor: may not decide);
                                                             both good for 10 minutes
-  Terminal   npx holdpoint login --link <sign-in>, then npx holdpoint requests
+  Terminal   npx holdpoint login --link <sign-in>, then npx holdpoint review
 
   Try it: open the console, then in another terminal run
 
@@ -91,4 +92,16 @@ it('beside it a MySQL or MariaDB server, with a client that is here', () => {
   expect(other).toContain(
     'mysql --get-server-public-key -h 127.0.0.1 -P 6033 -u demo -p9f2c -e "CREATE DATABASE holdpoint_demo"',
   );
+});
+
+it('says before all else that nothing is held', () => {
+  const text = banner({ ...FACTS, observing: 'mode: observe. Nothing is held' });
+  expect(text.split('\n').slice(1, 5)).toEqual([
+    '  || ¦¦  Holdpoint 0.1.0    holds risky SQL until a person approves it',
+    '',
+    '  mode: observe. Nothing is held',
+    '',
+  ]);
+  expect(text).not.toContain('is held;');
+  expect(text).toContain('passes, and is recorded as what would be held');
 });

@@ -1,6 +1,6 @@
 // The command line from outside, as a process: help, exit codes, what init writes, and that a stray address to `npm start` is refused.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -113,6 +113,25 @@ it('the part for MySQL that init writes is there to be uncommented', () => {
   writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/^# (mysql:.*| {2}.*)$/gm, '$1'));
   const both = holdpoint(['check', '--config', file, '--json'], { PGPASSWORD: 'x', MYSQL_PWD: 'x' });
   expect(both.stdout).toContain('"about":"shop"');
+});
+
+it('the part for webhooks that init writes is there to be uncommented', () => {
+  expect(holdpoint(['init', 'posting']).status).toBe(0);
+  const file = join(dir, 'posting/holdpoint.yaml');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('# chat:', 'chat:'));
+  const env = { PGPASSWORD: 'x', PAGER_SECRET: 'not to be told, ever and ever' };
+  const posting = holdpoint(['check', '--config', file, '--json'], env);
+  expect(posting.stdout).toContain(
+    '"about":"webhooks","text":"pager gets all events at https://hooks.example; not tried"',
+  );
+  expect(posting.stdout).not.toContain(env.PAGER_SECRET);
+  const listed = holdpoint(['webhooks', 'list', '--config', file], env);
+  expect(listed.stdout).toBe('pager  https://hooks.example  has not run yet, 0 given up\n');
+  mkdirSync(join(dir, 'posting/data/webhooks'));
+  writeFileSync(join(dir, 'posting/data/webhooks/pager.json'), '{}');
+  expect(holdpoint(['webhooks', 'list', '--config', file], env).stderr).toMatch(
+    /^.*pager\.json is not what a webhook keeps there; remove it, .*\n$/,
+  );
 });
 
 it('a configuration with an error is told with its line, and fails', () => {

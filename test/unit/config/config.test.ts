@@ -58,6 +58,7 @@ describe('what is read', () => {
       review: { listen: { host: '127.0.0.1', port: 8080 }, url: null, tls: null },
       identity: { users: '/etc/holdpoint/users.yaml', unsponsored: 'refuse' },
       audit: { allowed: 'async' },
+      chat: { webhooks: [] },
       store: 'memory',
       mode: 'enforce',
       limits: DEFAULT_LIMITS,
@@ -196,14 +197,19 @@ describe('what is refused, and where', () => {
   });
 
   it.each([
-    ['chat: {}', 'chat: this key'],
+    ['chat: {slack: {}}', 'chat.slack: this key'],
     ['metrics: {listen: 127.0.0.1:9090}', 'metrics: this key'],
     ['store: postgres://u@h/d', "store: 'postgres'"],
-    ['mode: observe', "mode: 'observe'"],
     ['audit: {anchors: []}', 'audit.anchors: this key'],
     ['audit: {checkpoint: 1s}', 'audit.checkpoint: this key'],
   ])('%s is not in this release', (line, what) => {
     expect(problems(`${MINIMAL}${line}\n`)).toEqual([`holdpoint.yaml:7: ${what} is not in this release`]);
+  });
+
+  it('is enforced unless it says otherwise', () => {
+    expect(parse(MINIMAL).mode).toBe('enforce');
+    expect(parse(`${MINIMAL}mode: observe\n`).mode).toBe('observe');
+    expect(problems(`${MINIMAL}mode: watch\n`)).toEqual([expect.stringMatching(/^holdpoint.yaml:7: mode: /)]);
   });
 
   it('relay needs no user, and TLS on one side at most', () => {

@@ -28,6 +28,7 @@ const golden: readonly (readonly [string, WireText, WireText])[] = [
       waitUntil: at('14:05:30'),
       deadline: at('14:17:30'),
       ticket: true,
+      connected: 2,
       noReason: false,
     }),
     {
@@ -35,8 +36,23 @@ const golden: readonly (readonly [string, WireText, WireText])[] = [
       sqlstate: '00000',
       message: 'held for approval, not failed: request HP-7KQ4',
       detail:
-        'Rule "exports": Data leaves the database in bulk. Say who needs it and for how long. Found: export of public.customers, billing.invoices. Needs: one of dba. Console: https://holdpoint.example/r/HP-7KQ4',
+        'Rule "exports": Data leaves the database in bulk. Say who needs it and for how long. Found: export of public.customers, billing.invoices. Needs: one of dba. 2 reviewers who may decide are connected. Console: https://holdpoint.example/r/HP-7KQ4',
       hint: 'Keep this connection open and wait; do not retry, split or reword the statement. It runs here by itself once approved. This connection waits until 14:05:30 UTC, then you get error ZH001; the request stays open until 14:17:30 UTC.',
+    },
+  ],
+  [
+    'a question',
+    texts.question({
+      id: ID,
+      by: 'Ines Carvalho',
+      question: 'Who receives the file, and when is it deleted?',
+      adds: 60,
+    }),
+    {
+      severity: 'NOTICE',
+      sqlstate: '00000',
+      message: 'question on request HP-7KQ4 from Ines Carvalho: "Who receives the file, and when is it deleted?"',
+      hint: "Answer in plain words from another connection of the same user: SELECT holdpoint.answer('HP-7KQ4', 'your answer'); Then keep waiting. An answer adds 60 s, once. A question is not a denial.",
     },
   ],
   [
@@ -53,8 +69,8 @@ const golden: readonly (readonly [string, WireText, WireText])[] = [
     texts.approved({
       id: ID,
       by: [
-        { id: 'Ines Carvalho', group: 'dba' },
-        { id: 'Jonas Weidmann', group: 'data-owner' },
+        { id: 'Ines Carvalho', group: 'dba', instead_of: null },
+        { id: 'Jonas Weidmann', group: 'data-owner', instead_of: null },
       ],
     }),
     {
@@ -79,7 +95,7 @@ const golden: readonly (readonly [string, WireText, WireText])[] = [
       message: 'denied by Aiko Tanabe: "Dunning needs totals and country, not e-mail and full name." (request HP-7KQ4)',
       detail:
         'Rule "exports". Refused: export of public.customers (email, full_name), billing.invoices. The statement did not run. The transaction is failed: ROLLBACK before you go on.',
-      hint: 'This is final for this statement. Do not send it again, reworded or in parts.',
+      hint: "This is final for this statement. Do not send it again, reworded or in parts. If you need something else, ask first: SELECT holdpoint.request_approval('<sql>', '<reason>');",
     },
   ],
   [
@@ -178,7 +194,7 @@ describe('every row', () => {
     expect(text.sqlstate).toMatch(/^[0-9A-Z]{5}$/);
     expectFits(text);
     const all = [text.message, text.detail, text.hint].join(' ');
-    expect(all).not.toMatch(/\.\.\.$|holdpoint\.(answer|request_approval|withdraw)|undefined|null|\n/);
+    expect(all).not.toMatch(/\.\.\.$|undefined|null|\n/);
     expect(text.message).not.toMatch(/\.$/);
   });
 
@@ -206,6 +222,7 @@ describe('limits', () => {
           waitUntil: 0,
           deadline: 0,
           ticket: true,
+          connected: 0,
           noReason: true,
         });
         const denied = texts.denied({
@@ -224,8 +241,20 @@ describe('limits', () => {
           ruleMessage: one,
           inTransaction: true,
         });
-        for (const text of [held, denied, policy]) expectFits(text);
-        expect(held.detail).toMatch(/Needs: one of dba\. Console: https:\/\/holdpoint\.example\/r\/HP-7KQ4$/);
+        const approved = texts.approved({ id: ID, by: [{ id: one, group: two, instead_of: three }] });
+        const question = texts.question({ id: ID, by: 'aiko', question: one, adds: 60 });
+        const pending = texts.pending({
+          ...texts.pending.example,
+          commits: 99,
+          question: { by: 'aiko', text: one },
+        });
+        for (const text of [held, denied, policy, approved, question, pending]) expectFits(text);
+        expect(approved.message).toMatch(/: request HP-7KQ4 runs now, once$/);
+        expect(question.message).toMatch(/^question on request HP-7KQ4 from aiko: ".*"$/);
+        expect(pending.detail).toMatch(/99 earlier statements of that transaction\.$/);
+        expect(held.detail).toMatch(
+          /Needs: one of dba\. Nobody who may decide is connected now\. Console: https:\/\/holdpoint\.example\/r\/HP-7KQ4$/,
+        );
         expect(denied.message).toMatch(/^denied by aiko.* \(request HP-7KQ4\)$/);
         expect(denied.detail).toMatch(/ROLLBACK before you go on\.$/);
         expect(policy.detail).toMatch(/ROLLBACK before you go on\.$/);

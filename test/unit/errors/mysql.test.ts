@@ -16,7 +16,7 @@ describe.each(rows)('%s', (_, row) => {
   });
 
   test('says nothing that only PostgreSQL knows', () => {
-    expect(error.message).not.toMatch(/holdpoint\.re|ZH\d|ROLLBACK|is failed|;\s*$/);
+    expect(error.message).not.toMatch(/holdpoint\.(reason|hold|request[.s]|break)|ZH\d|ROLLBACK|is failed|;\s*$/);
   });
 
   test('has a number and a state of the table', () => {
@@ -46,7 +46,8 @@ test('a message that ends is not ended again', () => {
 });
 
 test('pending tells what to do', () => {
-  expect(mysqlError(texts.pending(texts.pending.example)).message).toBe(
+  const { question: _, ...quiet } = texts.pending.example;
+  expect(mysqlError(texts.pending(quiet)).message).toBe(
     'approval pending, not denied: request HP-7KQ4M2XA has 0 of 1 approvals. The connection waited its 45 s. The statement did not run. ' +
       'Open until 14:17:30 UTC. Your transaction is still open. Do other work, then check with ' +
       "SHOW HOLDPOINT REQUEST 'HP-7KQ4M2XA'. When its state is approved, send the identical statement again, as the same user, same " +
@@ -54,7 +55,23 @@ test('pending tells what to do', () => {
   );
 });
 
+test('pending says what a reviewer asks, and how to answer, in what a line has', () => {
+  const of = (text: string) =>
+    mysqlError(texts.pending({ ...texts.pending.example, question: { by: 'ines', text } })).message;
+  expect(of('Who receives the file, and when is it deleted?')).toBe(
+    'approval pending, not denied: request HP-7KQ4M2XA has 0 of 1 approvals. ines asks: "Who receives the file, and when is it deleted?". ' +
+      "The connection waited its 45 s. The statement did not run. Answer: SELECT holdpoint.answer('HP-7KQ4M2XA', 'your answer'). Do other work, then check with " +
+      "SHOW HOLDPOINT REQUEST 'HP-7KQ4M2XA'. When its state is approved, send the identical statement again, as the same user, same " +
+      'database, inside a transaction as before; it then runs at once, one time. Do not change it.',
+  );
+  const long = of('Why? '.repeat(100));
+  expect(Buffer.byteLength(long)).toBeLessThanOrEqual(ERROR_BYTES_MAX);
+  expect(long).toMatch(/ines asks: "Why\? .*\.\.\."\. Answer: .* Do not change it\.$/);
+});
+
 test('of long facts less is told, and what to do is kept', () => {
   const { message } = mysqlError(texts.denied({ ...texts.denied.example, found: 'export of '.repeat(100) }));
-  expect(message).toMatch(/\.\.\. This is final for this statement\. Do not send it again, reworded or in parts\.$/);
+  expect(message).toMatch(
+    /\.\.\. This is final for this statement\. Do not send it again, reworded or in parts\. If .* '<reason>'\)\.$/,
+  );
 });

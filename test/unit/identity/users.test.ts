@@ -47,6 +47,7 @@ describe('reading', () => {
       aliases: ['slack:U1'],
       people: ['bob'],
       roles: [],
+      away: null,
       postgres: verifier,
       mysql: null,
       password: null,
@@ -55,6 +56,23 @@ describe('reading', () => {
     expect(users.get('ada')?.upstream?.password).toBe('from-env');
     expect(users.get('Ada')).toBeUndefined();
     expect(users.get('__proto__')).toBeUndefined();
+  });
+
+  test('who is away is decided for until then, and no longer', () => {
+    const users = parse(`users:
+  - {id: ines, kind: human, roles: [reviewer], away: {instead: jonas, until: "2026-01-05T10:00:00+02:00"}}
+  - {id: jonas, kind: human, roles: [reviewer]}
+`);
+    let now = Date.UTC(2026, 0, 5, 7, 59, 59);
+    const directory = createDirectory(
+      () => users,
+      () => ({}),
+      () => now,
+    );
+    expect(directory.represents('jonas')).toEqual(['ines']);
+    expect(directory.represents('ines')).toEqual([]);
+    now += 1000;
+    expect(directory.represents('jonas')).toEqual([]);
   });
 
   test('nothing is nobody', () => {
@@ -85,6 +103,21 @@ describe('errors name file, line and key', () => {
       'an agent as sponsor',
       'users:\n  - {id: a, kind: agent}\n  - {id: b, kind: agent, sponsor: a}\n',
       [/^users\.yaml:3: users\[1\]\.sponsor \(b\): no human 'a'/],
+    ],
+    [
+      'away, and decided for by nobody who could',
+      'users:\n  - {id: a, kind: human, roles: [reviewer], away: {instead: b, until: "2026-01-05T10:00:00Z"}}\n  - {id: b, kind: human}\n',
+      [/^users\.yaml:2: users\[0\]\.away\.instead \(a\): no other reviewer 'b' in this file$/],
+    ],
+    [
+      'away, and decided for by oneself',
+      'users:\n  - {id: a, kind: human, roles: [reviewer], away: {instead: a, until: "2026-01-05T10:00:00Z"}}\n',
+      [/no other reviewer 'a' in this file/],
+    ],
+    [
+      'away until a time without its zone',
+      'users:\n  - {id: a, kind: human, roles: [reviewer], away: {instead: a, until: "2026-01-05"}}\n',
+      [/needs a time with its zone/],
     ],
     [
       'oneself as sponsor',

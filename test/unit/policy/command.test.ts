@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -196,8 +196,30 @@ describe('explain', () => {
   ^^^^
   export public.users: made for a test
 
-asks       any reviewer, within 15 min
+asks       any reviewer, within 15m
 `);
+  });
+
+  it('says whom a rule asks as agents and reviewers are told', async () => {
+    const reviewers = 'reviewers: {dba: {groups: [dba]}, owners: {groups: [owners]}, leads: {groups: [leads]}}\nrules:';
+    const ask = 'then: hold\n    ask: {of_each: [dba, owners], escalate: {after: 5m, to: [leads]}, wait: 90s}';
+    await writeFile(file, POLICY.replace('rules:', reviewers).replace('then: hold', ask));
+    const { out } = await run(['explain', '--engine', 'postgres', '--policy', file, 'COPY users TO STDOUT']);
+    expect(out).toContain(`
+asks       one of dba and one of owners, within 15m; the connection waits 90s
+           after 5m leads, too, each in the place of any other
+`);
+  });
+
+  it('shows limits of what runs by itself only', async () => {
+    await writeFile(file, `${POLICY}  - {id: few, when: stmt.does("read"), limit: {rows: 3, then: hold}}\n`);
+    const of = async (...args: string[]) =>
+      (await run(['explain', '--engine', 'postgres', '--policy', file, ...args, 'COPY users TO STDOUT'])).out;
+    expect(await of()).toMatch(/asks {7}any reviewer, within 15m\nalso {7}few\n/);
+    expect(JSON.parse(await of('--json'))).not.toHaveProperty('limits');
+    await writeFile(file, (await readFile(file, 'utf8')).replace('then: hold', 'then: hold\n    mode: observe'));
+    expect(await of()).toContain('limit      3 rows in a result, then hold for any reviewer, by rule few\n');
+    expect(JSON.parse(await of('--json'))).toMatchObject({ verdict: 'allow', limits: [{ rule: 'few' }] });
   });
 
   it('shows where a text stops to parse, counting characters, on its own line', async () => {
@@ -225,7 +247,7 @@ asks       any reviewer, within 15 min
 describe('check', () => {
   it('tells rules and hash of a good file', async () => {
     const { out, exit } = await run(['check', file]);
-    expect(out).toMatch(/p\.yaml: 1 rules?, hash [0-9a-f]{8}\n$/);
+    expect(out).toMatch(/p\.yaml: 1 rules?, hash [0-9a-f]{8}\n  exports +asks any reviewer, within 15m\n$/);
     expect(exit).toBeUndefined();
   });
   it('tells faults with a caret and ends with 1', async () => {
@@ -247,7 +269,7 @@ describe('check', () => {
 describe('test', () => {
   it('runs every example, one without an engine for each, and counts', async () => {
     const { out, complaints, exit } = await run(['test', file]);
-    expect(out).toMatch(/passed +exports +holds +postgres +COPY users TO STDOUT\n/);
+    expect(out).toMatch(/passed +exports +holds +postgres +COPY users TO STDOUT  \[any reviewer\]\n/);
     expect(out.match(/passed +exports +allows +(postgres|mysql|mariadb) +SELECT 1\n/g)).toHaveLength(3);
     expect(out).toMatch(/passed +exports +unless +mariadb +SELECT 1 INTO OUTFILE '\/x'\n/);
     expect(out).toMatch(/6 passed, 0 failed\n$/);

@@ -160,7 +160,7 @@ describe('observe', () => {
   - {id: h, when: stmt.does("write"), then: hold}
 `);
     const got = made.judge(question(analysis([{ action: 'write', object: 'a.b' }], {}, { writes_all_rows: true })));
-    expect(got).toMatchObject({ verdict: 'hold', rule: 'h', observed: ['o'] });
+    expect(got).toMatchObject({ verdict: 'hold', rule: 'h', observed: [{ rule: 'o', verdict: 'deny' }] });
   });
 });
 

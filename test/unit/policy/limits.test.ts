@@ -107,7 +107,7 @@ describe('a limit', () => {
     expect(made.judge(question(analyse("SELECT nextval('s') FROM t")))).toMatchObject({
       verdict: 'allow',
       limits: [],
-      observed: ['few'],
+      observed: [{ rule: 'few', verdict: 'hold' }],
     });
   });
 });

@@ -126,23 +126,8 @@ describe('a fault is refused with its place', () => {
       '4:58:["SELECT 1"]',
       /no `limit`/,
     ],
-    ['an escalation', one('{id: a, when: "true", then: hold, ask: {escalate: 5m}}'), '4:45:escalate', /not built/],
-    ['two approvals', one('{id: a, when: "true", then: hold, ask: {count: 2}}'), '4:52:2', /only `count: 1`/],
     ['a bad duration', one('{id: a, when: "true", then: hold, ask: {deadline: 1.5h}}'), '4:55:1.5h', /45s, 15m/],
-    ['no time at all', one('{id: a, when: "true", then: hold, ask: {deadline: 0s}}'), '4:55:0s', /no time/],
-    [
-      'an unknown reviewer',
-      one('{id: a, when: "true", then: hold, ask: {of: [dba]}}'),
-      '4:50:dba',
-      /no reviewers are called `dba`/,
-    ],
     ['an ask nobody answers', one('{id: a, when: "true", then: deny, ask: {}}'), '4:44:{}', /nobody is asked/],
-    [
-      'a ticket that can not be',
-      one('{id: a, when: "true", then: hold, ask: {wait: 0s, ticket: false}}'),
-      '4:63:false',
-      /nothing could ever/,
-    ],
     [
       'an observing allow',
       one('{id: a, when: "true", then: allow, mode: observe}'),

@@ -124,10 +124,25 @@ it('is judged in less than 30 µs by the starter', async () => {
 test("the guide's own policies load and pass their examples", async () => {
   const guide = await readFile('docs/write-a-policy.md', 'utf8');
   const blocks = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml]) => yaml!);
-  expect(blocks).toHaveLength(3);
+  expect(blocks).toHaveLength(4);
   for (const block of blocks) {
     const text = `version: 1\n${block.startsWith('default') ? '' : 'default: allow\n'}${block}`;
     const result = await compilePolicy('guide', Buffer.from(text), analyseFor);
     expect('errors' in result ? result.errors : []).toEqual([]);
+  }
+});
+
+test("the starter's commented examples load", async () => {
+  const starter = await readFile('policies/starter.yaml', 'utf8');
+  const asks = [...starter.matchAll(/^# {4}(ask: .*)$/gm)].map(([, ask]) => ask!);
+  expect(asks).toHaveLength(4);
+  const named = starter.replace(/^# (reviewers:|break_glass:| {2}\w+: +\{groups)/gm, '$1');
+  for (const ask of asks) {
+    const text = named.replace('    then: hold\n', `    then: hold\n    ${ask}\n`);
+    const result = await compilePolicy('starter', Buffer.from(text));
+    if ('errors' in result) expect.fail(result.errors.map(({ message }) => message).join('; '));
+    expect(result.policy.break_glass).toEqual(['dba']);
+    expect(result.policy.file.rules.filter((rule) => rule.ask)).toHaveLength(1);
+    expect(result.warnings).toEqual([]);
   }
 });

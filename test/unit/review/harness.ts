@@ -20,6 +20,7 @@ export async function start(options: { readonly secure?: boolean; readonly url?:
     secure: options.secure ?? false,
     console_dir: null,
     session_ttl_ms: 3_600_000,
+    decisions_per_minute_max: 120,
     version: '0.0.0',
   });
   for (const request of samples()) desk.add(request);

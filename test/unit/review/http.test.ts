@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type RequestView, reviewClient, signIn } from '../../../src/review/client.ts';
 import { requestView } from '../../../src/review/schemas.ts';
@@ -126,7 +127,7 @@ test('a decision counts once; the second is told who was faster', async () => {
   expect(problem.detail).toMatch(/^grace approved this \d s ago/);
   expect(problem.request.decisions).toHaveLength(1);
   expect(refusals()).toEqual([
-    { request: ID, by: 'aiko', decision: 'deny', why: 'already-decided', channel: 'console' },
+    { what: 'decide', request: ID, by: 'aiko', decision: 'deny', why: 'already-decided', channel: 'console' },
   ]);
 });
 
@@ -223,7 +224,7 @@ test('lists by state, with a limit, page by page', async () => {
   const client = reviewClient(h.url, token);
   const first = await client.list({ limit: 2 });
   expect(first.requests).toHaveLength(2);
-  const rest = await client.list({ before: first.requests[1]?.opened ?? 0 });
+  const rest = await client.list({ before: first.next ?? '' });
   expect([...first.requests, ...rest.requests].map(({ id }) => id)).toEqual(
     (await client.list()).requests.map(({ id }) => id),
   );
@@ -232,6 +233,21 @@ test('lists by state, with a limit, page by page', async () => {
   const headers = { Authorization: `Bearer ${token}` };
   for (const query of ['state=mine', 'limit=0', 'limit=501', 'nonsense=1'])
     expect(await problemOf(await fetch(`${h.url}/api/requests?${query}`, { headers }))).toBe('400 bad-request');
+});
+
+test('a body in chunks is read like any other, within the same bound', async () => {
+  const { token } = await signIn(h.url, { user: 'grace', password: PASSWORD });
+  const chunked = (parts: readonly string[]) =>
+    fetch(`${h.url}/api/requests/${ID}/questions`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: Readable.from(parts.map((part) => Buffer.from(part))),
+      duplex: 'half',
+    } as unknown as RequestInit);
+  expect((await chunked(['{"text":', '"Why?"}'])).status).toBe(200);
+  expect(
+    await problemOf(await chunked(['{"text": "', ...Array.from({ length: 70 }, () => 'x'.repeat(1024)), '"}'])),
+  ).toBe('413 too-large');
 });
 
 test('a bearer token is no cookie and a cookie no bearer token', async () => {

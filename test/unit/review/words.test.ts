@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { RequestLike, ReviewerIdentity } from '../../../src/review/ports.ts';
 import { viewOf } from '../../../src/review/view.ts';
 import { decode, deception, marksOf, spell } from '../../../src/review/words.ts';
-import { latin1, request } from '../../browser/fake-desk.ts';
+import { fakeDesk, latin1, request } from '../../browser/fake-desk.ts';
 
 const kinds = (text: string) => marksOf(text).map((mark) => `${mark.kind} ${mark.label}`);
 
@@ -91,7 +91,12 @@ test('counts what deceives in words', () => {
 });
 
 const grace: ReviewerIdentity = { id: 'grace', kind: 'human', roles: ['reviewer'], groups: ['dba'], aliases: [] };
-const view = (asked: RequestLike) => viewOf(asked, grace, { may: () => ({ may: true, group: 'dba' }) });
+const { ports } = fakeDesk();
+const portsOf = (group: string) => ({
+  ...ports,
+  requests: { ...ports.requests, may: () => ({ may: true as const, group }) },
+});
+const view = (asked: RequestLike) => viewOf(asked, grace, portsOf('dba'));
 
 test.each([
   ['COPY t TO STDOUT', [['export', 'public.t', 'Rows leave the database.', 'COPY']], 'high', 'Exports public.t'],
@@ -157,8 +162,8 @@ test('a deceiving text makes the request critical, whatever was found', () => {
 
 test('one mayDecide for all, and an agent never', () => {
   const asked = request('SELECT 1', []);
-  const agent = viewOf(asked, { ...grace, kind: 'agent' }, { may: () => ({ may: true, group: '' }) });
+  const agent = viewOf(asked, { ...grace, kind: 'agent' }, portsOf(''));
   expect(agent.can_decide).toMatchObject({ may: false });
-  const auditor = viewOf(asked, { ...grace, roles: ['auditor'] }, { may: () => ({ may: true, group: '' }) });
+  const auditor = viewOf(asked, { ...grace, roles: ['auditor'] }, portsOf(''));
   expect(auditor.can_decide).toMatchObject({ may: false });
 });

@@ -359,6 +359,19 @@ describe("Holdpoint's own statements", () => {
     ['SHOW holdpoint.requests', { op: 'show-requests', statement: 0 }],
     ['SHOW holdpoint.request."HP-7KQ4"', { op: 'show-request', id: 'HP-7KQ4', statement: 0 }],
     ['SHOW holdpoint.hold', { op: 'show-setting', name: 'hold', statement: 0 }],
+    ["SET holdpoint.break_glass = 'it burns'", { op: 'set', name: 'break_glass', value: 'it burns', statement: 0 }],
+    [
+      "SELECT holdpoint.answer('HP-7KQ4', 'the ' || 'dba') AS said",
+      { op: 'call', name: 'answer', arguments: ['HP-7KQ4', 'the dba'], statement: 0 },
+    ],
+    [
+      "SELECT Holdpoint.withdraw($2::text, E'it\\'s gone')",
+      { op: 'call', name: 'withdraw', arguments: [2, "it's gone"], statement: 0 },
+    ],
+    [
+      'SELECT holdpoint.request_approval(\'DROP TABLE "é"\', $1)',
+      { op: 'call', name: 'request_approval', arguments: ['DROP TABLE "é"', 1], statement: 0 },
+    ],
   ])('%s', (sql, own) => {
     const analysis = analyse(sql);
     expect(analysis.own).toEqual([own]);
@@ -373,7 +386,18 @@ describe("Holdpoint's own statements", () => {
   test.each([
     "SET holdpoint.other = 'x'",
     'SHOW holdpoint.nothing',
-    'SELECT holdpoint.answer(1, 2)',
+    "SELECT holdpoint.answer('HP-7KQ4')",
+    "SELECT holdpoint.answer('HP-7KQ4', NULL)",
+    "SELECT holdpoint.answer('HP-7KQ4', version())",
+    "SELECT holdpoint.approve('HP-7KQ4', 'yes')",
+    "SELECT holdpoint.answer('HP-7KQ4', 'x'), 1",
+    "SELECT holdpoint.answer(id, 'x') FROM t",
+    "SELECT * FROM holdpoint.answer('HP-7KQ4', 'x')",
+    "EXPLAIN SELECT holdpoint.answer('HP-7KQ4', 'x')",
+    "PREPARE p AS SELECT holdpoint.answer('HP-7KQ4', 'x')",
+    "CREATE VIEW v AS SELECT holdpoint.answer('HP-7KQ4', 'x')",
+    "SELECT holdpoint.answer('HP-7KQ4', 'x'); SELECT 1",
+    "SET holdpoint.break_glass = 'x'; DROP TABLE t",
     "SELECT set_config('holdpoint.reason', 'x', false), pg_read_file('x')",
     "SELECT set_config('holdpoint.reason', x, false) FROM t",
   ])('%s is refused with what there is', (sql) => {

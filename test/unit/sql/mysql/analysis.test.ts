@@ -1,5 +1,7 @@
 // What is found in a text: tables with their role, calls, the statements of a message and the mode that each is read under, bodies.
 import { describe, expect, it } from 'vitest';
+import type { OwnStatement } from '../../../../src/sql/findings.ts';
+import { MysqlAnalyser } from '../../../../src/sql/mysql/analyser.ts';
 import { analyse, found, kinds, MARIADB, MYSQL } from './helpers.ts';
 
 describe('tables', () => {
@@ -185,6 +187,18 @@ describe('what is told besides', () => {
     expect(analyse("SELECT 'secret', 7, x'41', @'v'").shape).toBe('SELECT ?, ?, ?, ?');
   });
 
+  it('a hint that sets a variable is a SET, and every hint is part of what is approved', () => {
+    const hinted = 'INSERT /*+ BKA(t) SET_VAR( `Foreign_Key_Checks`=0) set_var(sql_log_bin = OFF) */ INTO t VALUES (1)';
+    expect(found(analyse(hinted))).toEqual(['admin sql_log_bin', 'settings foreign_key_checks', 'write app.t']);
+    expect(found(analyse(hinted, MARIADB))).toEqual(['write app.t']);
+    const tokens = (sql: string, context = MYSQL) =>
+      Buffer.from(new MysqlAnalyser().session(context).tokens([sql], [])).toString('latin1');
+    expect(tokens(hinted)).not.toBe(tokens('INSERT INTO t VALUES (1)'));
+    expect(tokens('SELECT /*+ BKA(t) */ 1')).not.toBe(tokens('SELECT /*+ BKA(u) */ 1'));
+    expect(tokens('SELECT /* BKA(t) */ 1')).toBe(tokens('SELECT 1'));
+    expect(tokens(hinted, MARIADB)).toBe(tokens('INSERT INTO t VALUES (1)', MARIADB));
+  });
+
   it("Holdpoint's own statements", () => {
     expect(analyse("SET @holdpoint_reason = 'it is needed'").own).toEqual([
       { op: 'set', name: 'reason', value: 'it is needed', statement: 0 },
@@ -200,6 +214,40 @@ describe('what is told besides', () => {
     ]);
     expect(found(bound).join()).not.toContain('unknown');
     expect(found(analyse('SET @holdpoint_reason = ? + 1'))).toContain('unknown @holdpoint_reason');
+    expect(analyse("SET @holdpoint_break_glass = 'it burns'").own).toEqual([
+      { op: 'set', name: 'break_glass', value: 'it burns', statement: 0 },
+    ]);
+  });
+
+  it.each<[string, OwnStatement]>([
+    [
+      "SELECT holdpoint.answer('HP-7KQ4', 'it''s ' 'the dba') -- said",
+      { op: 'call', name: 'answer', arguments: ['HP-7KQ4', "it's the dba"], statement: 0 },
+    ],
+    ['SELECT `holdpoint`.withdraw(?, ?);', { op: 'call', name: 'withdraw', arguments: [1, 2], statement: 0 }],
+    [
+      "SELECT holdpoint . request_approval ('DROP TABLE `a,b)`', ?)",
+      { op: 'call', name: 'request_approval', arguments: ['DROP TABLE `a,b)`', 1], statement: 0 },
+    ],
+  ])('%s is answered, and nothing of it is sent', (sql, own) => {
+    const analysis = analyse(sql);
+    expect(analysis.own).toEqual([own]);
+    expect(found(analysis)).toEqual(['settings holdpoint']);
+    expect(analysis.forward?.trim().replace(/^-- said$/, '')).toBe('');
+  });
+
+  it.each([
+    "SELECT holdpoint.answer('HP-7KQ4')",
+    "SELECT holdpoint.answer('HP-7KQ4', @x)",
+    "SELECT holdpoint.answer('HP-7KQ4', 'x'), 1",
+    "SELECT holdpoint.answer('HP-7KQ4', 'x') FROM t",
+    "SELECT holdpoint.approve('HP-7KQ4', 'x')",
+    "SELECT (SELECT holdpoint.answer('HP-7KQ4', 'x'))",
+    "EXPLAIN SELECT holdpoint.answer('HP-7KQ4', 'x')",
+    "PREPARE p FROM 'SELECT holdpoint.answer(1, 2)'",
+    "CREATE PROCEDURE p() SELECT holdpoint.answer('HP-7KQ4', 'x')",
+  ])("%s is the server's", (sql) => {
+    expect(analyse(sql).own).toEqual([]);
   });
 });
 

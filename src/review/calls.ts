@@ -1,0 +1,222 @@
+// What each call of the reviewers' API does once its caller, its rights and its body are known; operations.ts has the rows.
+// Must never answer by anything but the row's schema or a problem.
+import type { Context } from 'hono';
+import type { z } from 'zod';
+import { TOKEN_TTL_MS } from './access.ts';
+import { type Act, act, mayRead, recordRefusal } from './act.ts';
+import { requestId } from './bodies.ts';
+import { type Caller, type Desk, mayIssue, record, recordReading, Refusal, visible, writer } from './callers.ts';
+import { openapi, type OperationName, type OPERATIONS } from './operations.ts';
+import { matches, page, recordMatches } from './pages.ts';
+import type { RecordLike, ReviewerIdentity } from './ports.ts';
+import { problemName } from './problems.ts';
+import type { MeView, RequestView, TokenView } from './schemas.ts';
+import { permitViewOf, recordViewOf, sessionViewOf } from './standing.ts';
+import { groupOf, isOwn, viewOf } from './view.ts';
+
+/** Records of the log that one call looks at; the answer says where to go on. */
+export const RECORDS_SCANNED_MAX = 5_000;
+
+type Row<N extends OperationName> = (typeof OPERATIONS)[N];
+type Read<N extends OperationName, Part extends 'body' | 'query'> =
+  Row<N> extends Readonly<Record<Part, infer S extends z.ZodType>> ? z.infer<S> : undefined;
+type Answer<N extends OperationName> = Row<N>['answer'] extends z.ZodType ? z.infer<Row<N>['answer']> : null;
+
+export interface Call<N extends OperationName> {
+  readonly c: Context;
+  readonly desk: Desk;
+  /** Null exactly where anyone may call. */
+  readonly caller: Row<N>['may'] extends 'anyone' ? null : Caller;
+  readonly body: Read<N, 'body'>;
+  readonly query: Read<N, 'query'>;
+  /** What stands in the path for {id}; '' where nothing does. */
+  readonly id: string;
+}
+type Calls = { readonly [N in OperationName]: (call: Call<N>) => Promise<Answer<N>> | Answer<N> };
+
+/** What routes.ts knows alone: how somebody gets in and out. */
+export interface Door {
+  byPassword(c: Context, user: string, password: string): Promise<ReviewerIdentity>;
+  byLink(c: Context, token: string): Promise<ReviewerIdentity>;
+  enter(c: Context, viewer: ReviewerIdentity): MeView;
+  leave(c: Context, caller: Caller): void;
+  isSignedIn(c: Context): boolean;
+}
+
+export const calls = (door: Door): Calls => ({
+  login: async ({ c, body }) => door.enter(c, await door.byPassword(c, body.user, body.password)),
+  // A link preview only GETs, which shows the page with a button; the button comes here.
+  link: async ({ c, id }) => door.enter(c, await door.byLink(c, id)),
+  tokens: async ({ c, desk, body }) => {
+    if ('for' in body) return tokenFor(desk, writer(c, desk), body.for, body.ttl);
+    const viewer =
+      'link' in body ? await door.byLink(c, body.link) : await door.byPassword(c, body.user, body.password);
+    const { token, session } = desk.sessions.open(viewer.id, 'bearer', TOKEN_TTL_MS);
+    return { token, expires: session.expires, user: viewer.id };
+  },
+  logout: ({ c, caller }) => {
+    door.leave(c, caller);
+    return null;
+  },
+  me: ({ desk, caller }) => meOf(desk, caller),
+  door: ({ c, desk }) => ({
+    environment: desk.ports.environment,
+    mode: desk.ports.mode,
+    signed_in: door.isSignedIn(c),
+  }),
+  health: ({ c, desk }) => {
+    const recording = desk.ports.audit.failure === null;
+    if (!recording) c.status(503);
+    return { ok: recording, recording };
+  },
+  openapi: ({ desk }) => openapi(desk.url, desk.version),
+
+  requests: async ({ desk: { ports }, caller, query }) => {
+    const { cursor } = ports.events;
+    const state = query.state === 'open' || query.state === 'asked' ? 'open' : 'all';
+    const found = visible(ports, caller.viewer, state).filter(matches(query, (request) => groupOf(request, ports)));
+    const shown = page(found, query);
+    if (shown === undefined) throw new Refusal('bad-request', 'before, after: not a cursor');
+    await recordReading(caller, ports, shown.requests);
+    return { cursor, requests: shown.requests.map((r) => viewOf(r, caller.viewer, ports)), next: shown.next };
+  },
+  request: async ({ desk: { ports }, caller, id }) => {
+    const request = ports.requests.get(id);
+    if (!mayRead(caller.viewer) && !(request && isOwn(request, caller.viewer, ports.requests)))
+      throw new Refusal('no-role');
+    if (!request) throw new Refusal('not-found');
+    await recordReading(caller, ports, [request]);
+    return viewOf(request, caller.viewer, ports);
+  },
+  askFirst: async ({ desk, caller: { viewer }, body }) => {
+    within(desk, viewer);
+    const { ports } = desk;
+    const { upstream, reason } = body;
+    const sql = Buffer.from(body.sql, 'utf8').toString('latin1');
+    const result = await ports.requests.askFirst({ by: viewer.id, upstream, sql, params: body.params, reason });
+    if (result.type === 'counted') return viewOf(result.request, viewer, ports);
+    await recordRefusal(ports, viewer, { what: 'askFirst', upstream }, result.why, { sql, reason });
+    throw new Refusal(problemName(result.why), result.text);
+  },
+  decide: (call) => acted('decide', call),
+  ask: (call) => acted('ask', call),
+  answer: (call) => acted('answer', call),
+  withdraw: (call) => acted('withdraw', call),
+  review: (call) => acted('review', call),
+
+  permits: ({ desk: { ports } }) => {
+    const { cursor } = ports.events;
+    return { cursor, permits: ports.permits.list().map((permit) => permitViewOf(permit, ports.permits)) };
+  },
+  revoke: async ({ desk, caller: { viewer }, id, body: { reason } }) => {
+    within(desk, viewer);
+    const { ports } = desk;
+    const done = await ports.permits.revoke(id, viewer.id, reason).catch(() => {
+      throw new Refusal('not-recorded');
+    });
+    const permit = ports.permits.get(id);
+    if (done === 'ok' && permit) return permitViewOf(permit, ports.permits);
+    const why = typeof done === 'object' ? 'ended' : done === 'not-yours' ? 'not-yours' : 'not-found';
+    await recordRefusal(ports, viewer, { what: 'revoke', permit: id }, why, { reason });
+    throw new Refusal(why, typeof done === 'object' ? `It is ${done.already}.` : undefined);
+  },
+  sessions: ({ desk: { ports } }) => {
+    const { cursor } = ports.events;
+    return { cursor, sessions: ports.sessions.list().map(sessionViewOf) };
+  },
+  endSession: async ({ desk, caller: { viewer }, id }) => {
+    within(desk, viewer);
+    const { ports } = desk;
+    const session = ports.sessions.list().find((one) => one.id === id);
+    if (session === undefined) throw new Refusal('not-found');
+    await record(ports, { type: 'session.ended', clear: { session: id, who: session.who.id, by: viewer.id } });
+    ports.sessions.end(id, viewer.id);
+    return null;
+  },
+  audit: async ({ desk: { ports }, caller: { viewer }, query }) => {
+    const unsealed = viewer.roles.includes('auditor');
+    await record(ports, { type: 'reviewer.read_log', clear: { by: viewer.id, query, sealed: unsealed } });
+    const { records, next } = await readLog(ports.audit.read(query.cursor ?? 1), query.limit, recordMatches(query));
+    return { records: records.map((one) => recordViewOf(one, unsealed)), next };
+  },
+  policy: async ({ desk: { ports } }) => {
+    const { path, hash, rules, text } = await ports.policy();
+    return { path, hash, rules, text };
+  },
+});
+
+/** Everything that is done to a request goes the way of the stream, too. */
+async function acted<A extends Act>(
+  what: A,
+  {
+    desk,
+    caller: { viewer, session },
+    id,
+    body,
+  }: Pick<Call<OperationName>, 'desk' | 'id'> & {
+    readonly caller: Caller;
+    readonly body: Parameters<typeof act<A>>[4];
+  },
+): Promise<RequestView> {
+  if (!requestId.safeParse(id).success) throw new Refusal('not-found');
+  within(desk, viewer);
+  const result = await act(desk.ports, viewer, what, id, body, session.type === 'cookie' ? 'console' : 'api');
+  if (result.ok) return result.request;
+  throw new Refusal(result.problem);
+}
+
+function within(desk: Desk, viewer: ReviewerIdentity): void {
+  if (!desk.acts.take(viewer.id)) throw new Refusal('too-many');
+}
+
+/** On record before it is good for anything. */
+async function tokenFor(desk: Desk, { viewer }: Caller, agent: string, ttl_ms: number): Promise<TokenView> {
+  const { ports } = desk;
+  const about = { what: 'tokens', for: agent } as const;
+  if (viewer.kind !== 'human') {
+    await recordRefusal(ports, viewer, about, 'not-for-agents');
+    throw new Refusal('not-for-agents');
+  }
+  within(desk, viewer);
+  if (!mayIssue(ports, viewer, agent)) {
+    await recordRefusal(ports, viewer, about, 'not-your-agent');
+    throw new Refusal('not-your-agent');
+  }
+  await record(ports, { type: 'reviewer.token_issued', clear: { by: viewer.id, for: agent, ttl_ms } });
+  const { token, session } = desk.sessions.open(agent, 'agent', ttl_ms, viewer.id);
+  return { token, expires: session.expires, user: agent };
+}
+
+export function meOf(desk: Desk, { session, viewer }: Caller): MeView {
+  const guards = desk.ports.guards.map((guard) =>
+    mayRead(viewer) ? guard : { ...guard, address: null, command: null },
+  );
+  return {
+    id: viewer.id,
+    kind: viewer.kind,
+    roles: [...viewer.roles],
+    groups: [...viewer.groups],
+    csrf: session.csrf,
+    expires: session.expires,
+    environment: desk.ports.environment,
+    mode: desk.ports.mode,
+    agent_hint: guards.find(({ engine }) => engine === 'postgres')?.address ?? null,
+    guards,
+  };
+}
+
+/** The next records that match, and where to go on; null: the log ends here. */
+async function readLog(
+  log: AsyncIterable<RecordLike>,
+  limit: number,
+  wanted: (record: RecordLike) => boolean,
+): Promise<{ readonly records: readonly RecordLike[]; readonly next: number | null }> {
+  const records: RecordLike[] = [];
+  let scanned = 0;
+  for await (const one of log) {
+    if (records.length >= limit || scanned >= RECORDS_SCANNED_MAX) return { records, next: one.seq };
+    scanned += 1;
+    if (wanted(one)) records.push(one);
+  }
+  return { records, next: null };
+}
