@@ -5,6 +5,7 @@ import { duration, isBlank, mayAsk, mayNow, mayStillBeSaid, RATIONALE_CHARS_MAX,
 import { newId } from './digest.ts';
 import { ableTo, isLinked } from './duty.ts';
 import { apply, isTerminal, isUndecided } from './lifecycle.ts';
+import { inOrder, turns } from './turns.ts';
 import type {
   AheadResult,
   ApprovalEvent,
@@ -88,14 +89,15 @@ interface Waiter {
 }
 
 export function createDesk(options: DeskOptions): Desk {
-  const { journal, clock, directory, permits } = options;
+  const { clock, directory, permits } = options;
+  /** Of a digest: requests of one digest are looked at together. */
+  const locked = turns();
+  const append = inOrder(options.journal);
   /** In order of opening. */
   const entries = new Map<string, Entry>();
   const byDigest = new Map<string, Entry[]>();
   const openOf = new Map<string, number>();
   const listeners = new Set<(seq: number, event: ApprovalEvent, request: Request) => void>();
-  const locks = new Map<string, Promise<unknown>>();
-  let lastAppend: Promise<unknown> = Promise.resolve();
   /** Ids of those that have ended, in the order in which they did or were last found to be kept. */
   const ended = new Set<string>();
   let closed = false;
@@ -567,12 +569,7 @@ export function createDesk(options: DeskOptions): Desk {
    */
   async function commit(entry: Entry | undefined, event: ApprovalEvent): Promise<Entry> {
     if (entry !== undefined) apply(entry.request, event);
-    const before = lastAppend;
-    const durable = journal.append(event);
-    const turn = Promise.allSettled([before, durable]);
-    lastAppend = turn;
-    await turn;
-    const seq = await durable;
+    const seq = await append(event);
     const changed = take(entry, event);
     tellWaiters(changed, event);
     schedule(changed);
@@ -680,19 +677,6 @@ export function createDesk(options: DeskOptions): Desk {
       await settle(entry);
       return work(entry);
     });
-  }
-
-  /** One at a time for a digest: requests of one digest are looked at together. */
-  async function locked<T>(digest: string, work: () => Promise<T>): Promise<T> {
-    const before = locks.get(digest) ?? Promise.resolve();
-    const run = before.then(work);
-    const settled = run.catch(() => {});
-    locks.set(digest, settled);
-    try {
-      return await run;
-    } finally {
-      if (locks.get(digest) === settled) locks.delete(digest);
-    }
   }
 
   return {

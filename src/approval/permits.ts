@@ -3,6 +3,7 @@
 // record has not been given, and what nobody knows the end of stays counted.
 import { newId } from './digest.ts';
 import { isLinked, mayDecide } from './duty.ts';
+import { inOrder, turns } from './turns.ts';
 import type {
   Clock,
   Directory,
@@ -35,14 +36,15 @@ export const USES_KEPT_MAX = 1000;
 type Kept = Omit<Permit, 'taken' | 'used'> & { taken: number; used: PermitUse[] };
 
 export function createPermits(options: PermitsOptions): Permits {
-  const { journal, clock, directory } = options;
+  const { clock, directory } = options;
+  /** Of a permit. */
+  const locked = turns();
+  const append = inOrder(options.journal);
   /** In the order in which they were granted. */
   const permits = new Map<string, Kept>();
   const byHash = new Map<string, string[]>();
   const listeners = new Set<(seq: number, event: PermitEvent, permit: Permit) => void>();
   const revocations = new Map<string, Set<(by: string) => void>>();
-  const locks = new Map<string, Promise<unknown>>();
-  let lastAppend: Promise<unknown> = Promise.resolve();
 
   function match(held: Held): Permit | undefined {
     const ids = held.pattern === null ? [] : (byHash.get(held.pattern.hash) ?? []);
@@ -185,12 +187,7 @@ export function createPermits(options: PermitsOptions): Permits {
 
   /** Makes one event durable, then true, then known; in the order of the log, whichever append resolves first. */
   async function commit(event: PermitEvent): Promise<Permit> {
-    const before = lastAppend;
-    const durable = journal.append(event);
-    const turn = Promise.allSettled([before, durable]);
-    lastAppend = turn;
-    await turn;
-    const seq = await durable;
+    const seq = await append(event);
     const permit = take(event);
     // Not inside this call: a listener's fault must not make what has happened look as if it had not.
     for (const listener of listeners) queueMicrotask(() => listener(seq, event, permit));
@@ -248,19 +245,6 @@ export function createPermits(options: PermitsOptions): Permits {
     for (;;) {
       const id = newId(options.random, 'PM-');
       if (!permits.has(id)) return id;
-    }
-  }
-
-  /** One at a time for a permit. */
-  async function locked<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const before = locks.get(id) ?? Promise.resolve();
-    const run = before.then(work);
-    const settled = run.catch(() => {});
-    locks.set(id, settled);
-    try {
-      return await run;
-    } finally {
-      if (locks.get(id) === settled) locks.delete(id);
     }
   }
 
