@@ -15,14 +15,26 @@ export interface SourceEntry {
   readonly aliases: readonly string[];
   /** Who answers for it (a token's `sponsor`, else its `act.sub`); null: the source does not say. */
   readonly sponsor: string | null;
-  /** Whose work this is. It only ever adds to who may not decide; null: not said. */
-  readonly on_behalf_of: string | null;
+  /** Whose work this is, and who else had a hand in it (who got an agent its token). They only ever add to who may not decide. */
+  readonly on_behalf_of: readonly string[];
   /** What it is for, in the source's words; null: not said. */
   readonly task: string | null;
   /** Milliseconds since the epoch from which on it is not good any more; null: it has no end of its own. */
   readonly expires: number | null;
-  /** Of a token, for its revocation; null: there is none. */
-  readonly token: { readonly issuer: string; readonly id: string } | null;
+  /** Of a token, so that it can be looked at again; null: there is none. */
+  readonly token: TokenFacts | null;
+}
+
+/** By which a token is known after it was checked; nothing in here lets anybody in. */
+export interface TokenFacts {
+  /** Its `iss`. */
+  readonly issuer: string;
+  /** Its `jti`; where it has none, a hash of it. */
+  readonly id: string;
+  /** Milliseconds since the epoch: its `iat`. */
+  readonly issued: number;
+  /** Thumbprint (RFC 7638) of the key that signed it. */
+  readonly key: string;
 }
 
 /** A source that takes a clear password. */
