@@ -63,8 +63,15 @@ const gateOf = (engine: 'postgres' | 'mysql'): Gate =>
     permits: {} as Permits,
     audit,
     allowed: 'async',
-    role: () => 'bench',
-    who: (id) => ({ id, kind: 'agent', groups: [], sponsor: 'ada', authentication: '', address: '127.0.0.1' }),
+    role: async () => 'bench',
+    who: ({ user: id }) => ({
+      id,
+      kind: 'agent',
+      groups: [],
+      sponsor: 'ada',
+      authentication: '',
+      address: '127.0.0.1',
+    }),
     where: ({ database }) => ({ engine, upstream: 'app', database, tags: {} }),
     catalog: () => null,
     console: () => null,
@@ -78,9 +85,7 @@ const gateOf = (engine: 'postgres' | 'mysql'): Gate =>
 const opened = (gate: Gate, engine: 'postgres' | 'mysql', server_version: number, facts: SessionFacts) =>
   gate.open(
     {
-      user: 'bench',
-      authentication: '',
-      address: '127.0.0.1',
+      login: { user: 'bench', authentication: '', address: '127.0.0.1' },
       application_name: 'bench',
       database: 'app',
       listener: 'app',

@@ -21,6 +21,7 @@ import { tellOperator } from './compose/operator.ts';
 import { analyseExamples, openPolicy } from './compose/policy.ts';
 import { openPostgres, postgresGate } from './compose/postgres.ts';
 import { identityPort, permitsPort, policyPort, requestsPort } from './compose/review.ts';
+import { loginOf } from './compose/servers.ts';
 import { Tail } from './compose/tail.ts';
 import { openWebhooks } from './compose/webhooks.ts';
 import type { Config } from './config/config.ts';
@@ -145,7 +146,7 @@ const build = async (
       permits,
       audit,
       allowed: config.audit.allowed,
-      who: (user, authentication, address) => identity.principal(user, authentication, address),
+      who: (login) => identity.principal(loginOf(login)),
       console: () => reviewUrl,
       held_bytes_max: config.limits.held_bytes_max,
       sessions,

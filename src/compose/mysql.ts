@@ -18,13 +18,13 @@ import { PLAIN } from '../upstream/mysql/kill.ts';
 import { nameOf, untested } from '../upstream/mysql/login.ts';
 import { lookAtMysql as look } from '../upstream/mysql/look.ts';
 import { type House, refusedAt } from './house.ts';
-import { mysqlServer, mysqlTarget } from './servers.ts';
+import { loginOf, mysqlServer, mysqlTarget } from './servers.ts';
 
 export const mysqlGate = (upstream: MysqlConfig, analyser: MysqlAnalyser, house: House): Gate =>
   createGate({
     ...house.gate,
     engine: mysqlEngine(analyser),
-    role: (user) => mysqlTarget(upstream, house.identity, user, house.config).user,
+    role: async (login) => (await mysqlTarget(upstream, house.identity, loginOf(login), house.config)).user,
     where: ({ database, engine }) => ({ engine, upstream: upstream.name, database, tags: upstream.tags }),
     catalog: () => house.catalogs.ofServer(upstream),
     impact: impactOf(upstream, house),
@@ -38,11 +38,11 @@ export const openMysql = (upstream: MysqlConfig, gate: Gate, house: House) => {
     tls: upstream.tls,
     identity,
     identify: async () => {
-      const line = await connectMysql(mysqlTarget(upstream, identity, null, config), PLAIN);
+      const line = await connectMysql(await mysqlTarget(upstream, identity, null, config), PLAIN);
       line.end();
       return line.server;
     },
-    connect: (user, login) => connectMysql(mysqlTarget(upstream, identity, user, config), login),
+    connect: async (login, wanted) => connectMysql(await mysqlTarget(upstream, identity, login, config), wanted),
     begin: (client) => begin(client, upstream.name, gate, house),
     limits: config.limits,
     refused: refusedAt(house, upstream.name),
@@ -52,7 +52,7 @@ export const openMysql = (upstream: MysqlConfig, gate: Gate, house: House) => {
 
 /** A session of a client that was let in: judged from its first command on. */
 const begin = async (client: MysqlClient, listener: string, gate: Gate, { config, fault }: House): Promise<Served> => {
-  const { stream, upstream, user, authentication, address, database, attributes } = client;
+  const { stream, upstream, login, database, attributes } = client;
   const session = new MysqlSession(stream, upstream, config.limits, {
     fault,
     kill(id, whole) {
@@ -66,9 +66,7 @@ const begin = async (client: MysqlClient, listener: string, gate: Gate, { config
   await session.ready(client.sequence);
   const opened = await gate.open(
     {
-      user,
-      authentication,
-      address,
+      login,
       application_name: attributes.get('program_name') ?? '',
       database,
       listener,
@@ -93,9 +91,9 @@ const impactOf = (
   upstream: MysqlConfig,
   { identity, config, fault, closers }: House,
 ): NonNullable<GateOptions['impact']> => {
-  const planner = createPlanner({ target: (user) => mysqlTarget(upstream, identity, user, config), fault });
+  const planner = createPlanner({ fault });
   closers.push(() => planner.close());
-  return async ({ parameters }, { text, analysis, analyse, user, server_pid, facts }) => {
+  return async ({ parameters }, { text, analysis, analyse, login, server_pid, facts }) => {
     if (facts.engine === 'postgres') return null;
     const { engine, version, sql_mode, charset, database } = facts;
     const mode = sql_mode === null ? null : modeOf(sql_mode);
@@ -103,7 +101,7 @@ const impactOf = (
     const plans = await Promise.all(explainTexts(asked).map(async (explain) => analyse(explain)));
     return planner.estimate({
       ...impactQuestion(asked, plans),
-      user,
+      target: () => mysqlTarget(upstream, identity, loginOf(login), config),
       database: database ?? null,
       sql_mode,
       charset,

@@ -4,6 +4,7 @@ import { createGate } from '../gate/gate.ts';
 import type { GateOptions } from '../gate/options.ts';
 import { postgresEngine } from '../gate/postgres.ts';
 import { listenPostgres } from '../listener/postgres.ts';
+import type { Login } from '../identity/types.ts';
 import type { Gate } from '../session/gate.ts';
 import type { PostgresAnalyser } from '../sql/postgres/analyser.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
@@ -12,13 +13,13 @@ import { connectUpstream } from '../upstream/postgres/connect.ts';
 import { createPlanner } from '../upstream/postgres/impact.ts';
 import { PoolerWatch } from '../upstream/postgres/pooler.ts';
 import { type House, refusedAt } from './house.ts';
-import { target } from './servers.ts';
+import { loginOf, target } from './servers.ts';
 
 export const postgresGate = (upstream: PostgresConfig, analyser: PostgresAnalyser, house: House): Gate =>
   createGate({
     ...house.gate,
     engine: postgresEngine(analyser, READING),
-    role: (user) => target(upstream, house.identity, user, house.config).user,
+    role: async (login) => (await target(upstream, house.identity, loginOf(login), house.config)).user,
     where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
     catalog: (database) => house.catalogs.of(upstream, database),
     impact: impactOf(upstream, house),
@@ -35,8 +36,8 @@ export const openPostgres = (upstream: PostgresConfig, gate: Gate, house: House)
     auth: upstream.auth,
     identity,
     gate,
-    connect: async (user, parameters, agent) => {
-      const to = target(upstream, identity, user, config);
+    connect: async (login, parameters, agent) => {
+      const to = await target(upstream, identity, login, config);
       // With relay there is no credential to look with.
       if (!agent) await pooler.check(to, parameters.get('database') ?? to.user);
       return connectUpstream(to, parameters, agent);
@@ -53,16 +54,20 @@ const impactOf = (
   { identity, config, fault, closers }: House,
 ): NonNullable<GateOptions['impact']> => {
   const planner = createPlanner({
-    target: (user) => (upstream.auth === 'relay' ? null : target(upstream, identity, user, config)),
     isPlain: isPlainBuiltIn,
     fault,
   });
   closers.push(() => planner.close());
-  return async ({ where, role, parameters }, { text, analysis, analyse, user, server_pid, facts: { search_path } }) => {
+  const to = (login: Login) => async () =>
+    upstream.auth === 'relay' ? null : target(upstream, identity, login, config);
+  return async (
+    { where, role, parameters },
+    { text, analysis, analyse, login, server_pid, facts: { search_path } },
+  ) => {
     const plans = await Promise.all(explainTexts(text, analysis).map(async (explain) => analyse(explain)));
     return planner.estimate({
       ...impactQuestion(text, analysis, plans),
-      user,
+      target: to(loginOf(login)),
       database: where.database,
       role,
       search_path,

@@ -1,17 +1,25 @@
 // A guarded server as the configuration has it, in the words of those who connect to it: where it is, and as whom.
 import type { Config, MysqlConfig, PostgresConfig } from '../config/config.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { Login } from '../identity/types.ts';
+import type { SessionLogin } from '../session/gate.ts';
 
-/** Where the gateway connects for whoever logged in as `user`, and as whom. */
-export const target = (upstream: PostgresConfig, identity: Identity, user: string, config: Config) => {
-  const login = upstream.auth === 'relay' ? { user, password: null } : (identity.upstream(user) ?? upstream.upstream);
-  return { ...server(upstream, config), user: login.user, password: login.password };
+/** A session's login as its listener made it: every session has one from there, and carries it whole. */
+export const loginOf = (carried: SessionLogin): Login => carried as Login;
+
+/** Where the gateway connects for a login of an agent's, and as whom. Rejects when its credentials can't be had. */
+export const target = async (upstream: PostgresConfig, identity: Identity, login: Login, config: Config) => {
+  const as =
+    upstream.auth === 'relay'
+      ? { user: login.user, password: null }
+      : ((await identity.upstream(login)) ?? upstream.upstream);
+  return { ...server(upstream, config), user: as.user, password: as.password };
 };
 
-/** `user` null: for what the server says of itself before anybody logs in. */
-export const mysqlTarget = (upstream: MysqlConfig, identity: Identity, user: string | null, config: Config) => {
-  const login = (user === null ? null : identity.upstream(user)) ?? upstream.upstream;
-  return { ...mysqlServer(upstream, config), user: login.user, password: login.password ?? '' };
+/** The same. `login` null: for what the server says of itself before anybody logs in. */
+export const mysqlTarget = async (upstream: MysqlConfig, identity: Identity, login: Login | null, config: Config) => {
+  const as = (login && (await identity.upstream(login))) ?? upstream.upstream;
+  return { ...mysqlServer(upstream, config), user: as.user, password: as.password ?? '' };
 };
 
 export const mysqlServer = (upstream: MysqlConfig, config: Config) => ({

@@ -63,7 +63,7 @@ export const askFirstAs = async (
   sessions: Iterable<State>,
   ...[user, sql, parameters, reason]: Parameters<Gate['askFirst']>
 ): Promise<AskedFirst> => {
-  const idle = [...sessions].findLast(({ opening, facts }) => opening.user === user && isIdle(facts));
+  const idle = [...sessions].findLast(({ opening, facts }) => opening.login.user === user && isIdle(facts));
   if (!idle) return { type: 'refused', text: texts.connectFirst({ user }) };
   const result = await askFirst(idle, sql, parameters, reason);
   return result.type === 'open' ? { type: 'open', request: result.request.id } : result;

@@ -45,8 +45,8 @@ export const createGate = (options: GateOptions): Gate => {
     askFirst: (...asked) => askFirstAs(live, ...asked),
     startup: (opening, settings) => judgeStartup(options, opening, settings),
     async open(opening, facts) {
-      const who = options.who(opening.user, opening.authentication, opening.address);
-      if (!who) throw new Error(`there is no user ${opening.user} any more`);
+      const who = options.who(opening.login);
+      if (!who) throw new Error(`there is no user ${opening.login.user} any more`);
       const id = options.sessions.newId();
       const where = options.where(opening);
       const { application_name, upstream_user, server_version, server_pid } = opening;

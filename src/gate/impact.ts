@@ -10,11 +10,11 @@ export const estimate = (s: State, request: Request, plan: Plan): void => {
   const { impact, desk, fault } = s.options;
   if (!impact || request.impact !== null) return;
   const { analysis } = remembered(plan);
-  const { user, server_pid } = s.opening;
+  const { login, server_pid } = s.opening;
   const { facts } = s;
   const handle = contextOf(s).analysis;
   const analyse = (text: string) => handle.analyse(text);
-  impact(request, { text: plan.forward ?? plan.text, analysis, analyse, user, server_pid, facts })
+  impact(request, { text: plan.forward ?? plan.text, analysis, analyse, login, server_pid, facts })
     .then((seen) => seen && desk.impact(request.id, seen))
     .catch((error: unknown) => fault('the impact of a held statement could not be recorded', error));
 };

@@ -2,7 +2,7 @@
 import type { Desk, Held, Permits } from '../approval/types.ts';
 import type { AuditLog } from '../audit/types.ts';
 import type { Policy, Where, Who } from '../policy/types.ts';
-import type { SessionFacts, SessionOpening } from '../session/gate.ts';
+import type { SessionFacts, SessionLogin, SessionOpening } from '../session/gate.ts';
 import type { CatalogSnapshot, LiveCatalog, OwnCatalogReading } from '../sql/catalog.ts';
 import type { Analysis } from '../sql/findings.ts';
 import type { Impact } from '../sql/impact.ts';
@@ -20,9 +20,9 @@ export interface GateOptions {
   readonly audit: AuditLog;
   /** `audit.allowed`: what an allowed statement waits for. */
   readonly allowed: 'async' | 'sync';
-  /** The role that a user's session begins with. */
-  readonly role: (user: string) => string;
-  readonly who: (user: string, authentication: string, address: string) => Who | undefined;
+  /** The role that a login's session begins with. */
+  readonly role: (login: SessionLogin) => Promise<string>;
+  readonly who: (login: SessionLogin) => Who | undefined;
   readonly where: (opening: Omit<SessionOpening, 'end'>) => Where;
   /** The catalog of a database. Null: there is none to look into. */
   readonly catalog: (database: string) => LiveCatalog | null;
@@ -45,8 +45,8 @@ export interface ImpactText {
   readonly analysis: Analysis;
   /** What another text would do in its place; latin1. */
   readonly analyse: (text: string) => Analysis | Promise<Analysis>;
-  /** As the agent logged in, and its backend upstream. */
-  readonly user: string;
+  /** The agent's, and its backend upstream. */
+  readonly login: SessionLogin;
   readonly server_pid: number;
   readonly facts: SessionFacts;
 }

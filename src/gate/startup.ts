@@ -10,11 +10,11 @@ export const judgeStartup = async (
   options: GateOptions,
   ...[opening, settings]: Parameters<Gate['startup']>
 ): Promise<WireText | null> => {
-  const who = options.who(opening.user, opening.authentication, opening.address);
+  const who = options.who(opening.login);
   if (!who) return texts.notAuthorized({ why: 'this user is gone', hint: '' });
   const handle = options.engine.atStart?.(opening.database, who.id);
   if (!handle) throw new Error('connections of this engine start with no settings');
-  const role = options.role(opening.user);
+  const role = await options.role(opening.login);
   for (const [name, value] of settings) {
     if (name.toLowerCase().startsWith('holdpoint.'))
       return texts.notAuthorized({

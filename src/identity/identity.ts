@@ -5,6 +5,7 @@ import { createMysqlLogins, type MysqlCheck } from './mysql.ts';
 import { verifyScrypt } from './password.ts';
 import { mockScramVerifier, parseScramVerifier, type ScramVerifier } from './scram.ts';
 import { createOneTimeTokens } from './tokens.ts';
+import type { Login } from './types.ts';
 import type { User, Users } from './users.ts';
 
 /** Whoever may sign in to the console, as review and approval see them. */
@@ -66,9 +67,9 @@ export interface Identity {
   /** Takes the result of a database login's check; false: refuse it, also because there were too many wrong ones. */
   judgeLogin(user: string, address: string, right: boolean): boolean;
   /** Undefined: there is no such user (any more). */
-  principal(user: string, authentication: string, address: string): Principal | undefined;
-  /** The user's own login upstream; null: the listener's. */
-  upstream(user: string): User['upstream'];
+  principal(login: Login): Principal | undefined;
+  /** The principal's own login upstream; null: the listener's. Rejects when it has one that can't be had now. */
+  upstream(login: Login): Promise<User['upstream']>;
 }
 
 export interface IdentityOptions {
@@ -111,13 +112,13 @@ export function createIdentity({ users, reviewers, secret, now = Date.now }: Ide
       return { plugin: check.plugin, proof: () => false, password: () => Promise.resolve(false) };
     },
     judgeLogin: (user, address, right) => logins.judge(user, address, right),
-    principal(id, authentication, address) {
+    principal({ user: id, authentication, address }) {
       const user = users().get(id);
       if (user === undefined) return undefined;
       const { kind, groups, sponsor } = user;
       return { id, kind, groups, sponsor, authentication, address };
     },
-    upstream: (id) => users().get(id)?.upstream ?? null,
+    upstream: async ({ user }) => users().get(user)?.upstream ?? null,
   };
 }
 

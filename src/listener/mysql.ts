@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
+import type { Login } from '../identity/types.ts';
 import type { MysqlServer, MysqlUpstream, MysqlUpstreamLine } from '../session/upstream.ts';
 import { CACHING_SHA2, CACHING_SHA2_STEP, decryptPassword, NATIVE, withoutNul } from '../wire/mysql/auth.ts';
 import { Malformed } from '../wire/mysql/bytes.ts';
@@ -53,10 +54,7 @@ export interface MysqlLoginIdentity {
 export interface MysqlClient {
   readonly stream: Duplex;
   readonly upstream: MysqlUpstream;
-  readonly user: string;
-  readonly authentication: typeof CACHING_SHA2 | typeof NATIVE;
-  /** Without port. */
-  readonly address: string;
+  readonly login: Login;
   /** The id that the client was told. */
   readonly id: number;
   /** In force on both sides. */
@@ -96,7 +94,8 @@ export interface MysqlListenerLimits extends DoorLimits {
   readonly upstream_connect_timeout_ms: number;
 }
 
-export interface MysqlLogin {
+/** Of the connection to the server. */
+export interface Wanted {
   readonly capabilities: Capabilities;
   readonly collation: number;
   readonly packet_bytes_max: number;
@@ -109,8 +108,8 @@ export interface MysqlListenerOptions extends DoorOptions {
   readonly identity: MysqlLoginIdentity;
   /** Asks the server what it is. Rejects as `connect` does. */
   readonly identify: () => Promise<MysqlServer>;
-  /** Logs in upstream for this user. Rejects with an error that has `errno`, `sqlstate` and a message that may be told. */
-  readonly connect: (user: string, login: MysqlLogin) => Promise<MysqlUpstreamLine>;
+  /** Logs in upstream for this login. Rejects with an error that has `errno`, `sqlstate` and a message that may be told. */
+  readonly connect: (login: Login, wanted: Wanted) => Promise<MysqlUpstreamLine>;
   /** Makes a session, and resolves when it could begin. Rejects as `connect` does. */
   readonly begin: (client: MysqlClient) => Promise<MysqlSession>;
   readonly limits: MysqlListenerLimits;
@@ -245,14 +244,14 @@ class Listener extends Door<Line> implements MysqlListener {
 
   /** From who the client says it is to a session that runs. */
   async #letIn(seat: Seat, claim: Claim): Promise<void> {
-    const { line, address, id, server, capabilities, packet_bytes_max } = seat;
+    const { line, id, server, capabilities, packet_bytes_max } = seat;
     const { user, database, collation, attributes } = claim;
     const conversation = line.packets as MysqlPackets;
-    const authentication = await this.#authenticate(seat, claim, conversation);
+    const login = await this.#authenticate(seat, claim, conversation);
     const charset = charsetOf(collation, server.engine);
     if (charset !== undefined && !isReadable(charset)) throw new Refusal(refusals.charset({ charset }), user);
     const wanted = { capabilities, collation: narrowCollation(collation, server.engine), packet_bytes_max, database };
-    const upstream = await this.#dial(user, { ...wanted, attributes }, server);
+    const upstream = await this.#dial(login, { ...wanted, attributes }, server);
     try {
       if (conversation.gone) throw new ClientGone('the client left');
       const { stream } = line;
@@ -260,9 +259,7 @@ class Listener extends Door<Line> implements MysqlListener {
       const session = await this.#begin(user, {
         stream,
         upstream,
-        user,
-        authentication,
-        address,
+        login,
         id,
         capabilities,
         packet_bytes_max,
@@ -270,7 +267,7 @@ class Listener extends Door<Line> implements MysqlListener {
         database,
         charset,
         attributes,
-        peer: (other) => this.#ids.find(other, user)?.session,
+        peer: (other) => this.#ids.find(other, login.user)?.session,
         closed: () => {
           over = true;
           this.#forget(id);
@@ -284,7 +281,7 @@ class Listener extends Door<Line> implements MysqlListener {
         session.close();
         throw new ClientGone('the client left');
       }
-      const live: Live = { user, threadId: upstream.threadId, session, upstream };
+      const live: Live = { user: login.user, threadId: upstream.threadId, session, upstream };
       this.#live.set(id, live);
       this.#ids.add(id, live);
       conversation.write(okPacket(upstream.status, capabilities));
@@ -370,7 +367,7 @@ class Listener extends Door<Line> implements MysqlListener {
     { line, address }: Seat,
     { user, proof: first, plugin, nonce: known }: Claim,
     conversation: MysqlPackets,
-  ): Promise<MysqlClient['authentication']> {
+  ): Promise<Login> {
     const { identity } = this.#options;
     const check = identity.mysqlUser(user, address);
     let nonce = known;
@@ -389,7 +386,7 @@ class Listener extends Door<Line> implements MysqlListener {
       }
     }
     if (!identity.judgeLogin(user, address, right)) throw new Refusal(refusals.accessDenied({ user, address }), user);
-    return check.plugin;
+    return { user, authentication: check.plugin, address, entry: null };
   }
 
   /** The password itself: inside TLS as it is, else encrypted with our key. Null: the client sent something else. */
@@ -405,8 +402,9 @@ class Listener extends Door<Line> implements MysqlListener {
     return decryptPassword(answer, nonce, privateKey);
   }
 
-  async #dial(user: string, login: MysqlLogin, greeted: MysqlServer): Promise<MysqlUpstreamLine> {
-    const upstream = await this.#options.connect(user, login).catch((error: unknown) => {
+  async #dial(login: Login, wanted: Wanted, greeted: MysqlServer): Promise<MysqlUpstreamLine> {
+    const { user } = login;
+    const upstream = await this.#options.connect(login, wanted).catch((error: unknown) => {
       // It may be another one than it was: the next client is not greeted as by the one before.
       this.#upstream = null;
       throw this.#upstreamRefusal(error, user);

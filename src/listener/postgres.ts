@@ -8,6 +8,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { texts, type WireText } from '../errors/catalogue.ts';
+import type { Login } from '../identity/types.ts';
 import type { Gate } from '../session/gate.ts';
 import { PostgresSession, type SessionLimits } from '../session/postgres/session.ts';
 import type { RelayedLogin, UpstreamLine } from '../session/upstream.ts';
@@ -46,7 +47,7 @@ const ALPN = 'postgresql';
 export interface LoginIdentity {
   scramUser(name: string): { readonly verifier: Verifier; readonly known: boolean };
   judgeLogin(user: string, address: string, right: boolean): boolean;
-  principal(user: string, authentication: string, address: string): { readonly kind: 'agent' | 'human' } | undefined;
+  principal(login: Login): { readonly kind: 'agent' | 'human' } | undefined;
 }
 
 export interface ListenerLimits extends SessionLimits {
@@ -69,10 +70,10 @@ export interface PostgresListenerOptions {
   readonly identity: LoginIdentity;
   readonly gate: Gate;
   /**
-   * Logs in upstream for this user, or lets `agent` do it; rejects with an error that has `sqlstate` and a message that may be told.
+   * Logs in upstream for this login, or lets `agent` do it; rejects with an error that has `sqlstate` and a message that may be told.
    */
   readonly connect: (
-    user: string,
+    login: Login,
     parameters: ReadonlyMap<string, string>,
     agent: RelayedLogin | null,
   ) => Promise<UpstreamLine>;
@@ -91,12 +92,6 @@ export interface PostgresListener {
   readonly sessions: number;
   /** Takes nobody new, tells everybody, and waits for the connections to end. */
   close(): Promise<void>;
-}
-
-interface Who {
-  readonly user: string;
-  readonly authentication: string;
-  readonly address: string;
 }
 
 /** Ends the connection with words for the client. */
@@ -184,29 +179,24 @@ class Listener extends Door<Line> implements PostgresListener {
     if (packet.minor > (PROTOCOL_3_2 & 0xffff) || packet.unrecognised.length > 0)
       stream.write(negotiateProtocolVersion(version, packet.unrecognised));
     const relay = this.#options.auth === 'relay';
-    if (!relay) await this.#authenticate(stream, packets, user, address);
+    const login: Login = relay
+      ? { user, authentication: 'relay', address, entry: null }
+      : await this.#authenticate(stream, packets, user, address);
     const database = parameters.get('database') || user;
     const settings = settingsOf(parameters, user);
     const application_name = settings.get('application_name') ?? '';
-    const opening = {
-      user,
-      authentication: relay ? 'relay' : 'scram-sha-256',
-      address,
-      application_name,
-      database,
-      listener: this.#options.name,
-    };
+    const opening = { login, application_name, database, listener: this.#options.name };
     const judged = [...settings].filter(([name]) => name !== 'application_name' && !FORCED.has(name));
     const wanted = new Map([...settings, ...FORCED, ['database', database]]);
     const refused =
-      relay && !this.#isAgent(opening)
+      relay && !this.#isAgent(login)
         ? texts.wrongPassword({ user })
         : await this.#options.gate.startup(opening, judged);
     const no = refused && new Refusal({ ...refused, severity: 'FATAL' }, user);
     if (no && !relay) throw no;
     const upstream = relay
-      ? await this.#relay(stream, packets, opening, no ? new Map([['database', database]]) : wanted)
-      : await this.#dial(user, wanted, null);
+      ? await this.#relay(stream, packets, login, no ? new Map([['database', database]]) : wanted)
+      : await this.#dial(login, wanted, null);
     const { parameters: reported } = upstream;
     try {
       // With relay nobody hears of a refusal before they have proved who they are.
@@ -220,9 +210,7 @@ class Listener extends Door<Line> implements PostgresListener {
         .open(
           {
             // One by one: a copy of an object would have a shape of its own, which is bigger than it.
-            user,
-            authentication: opening.authentication,
-            address,
+            login,
             application_name,
             database,
             listener: opening.listener,
@@ -313,7 +301,7 @@ class Listener extends Door<Line> implements PostgresListener {
     }
   }
 
-  async #authenticate(stream: Duplex, packets: Packets, user: string, address: string): Promise<void> {
+  async #authenticate(stream: Duplex, packets: Packets, user: string, address: string): Promise<Login> {
     const wrong = (): Refusal => {
       this.#options.identity.judgeLogin(user, address, false);
       return new Refusal(texts.wrongPassword({ user }), user);
@@ -332,20 +320,21 @@ class Listener extends Door<Line> implements PostgresListener {
     if (!this.#options.identity.judgeLogin(user, address, proof !== null && known) || proof === null)
       throw new Refusal(texts.wrongPassword({ user }), user);
     stream.write(Buffer.concat([authenticationSaslFinal(proof), authenticationOk()]));
+    return { user, authentication: 'scram-sha-256', address, entry: null };
   }
 
   /** The server asks for the proof, through us. Who is no agent here hears after it that the password was wrong. */
   async #relay(
     stream: Duplex,
     packets: Packets,
-    opening: Who,
+    login: Login,
     parameters: ReadonlyMap<string, string>,
   ): Promise<UpstreamLine> {
     const { identity } = this.#options;
-    const { user, address } = opening;
+    const { user, address } = login;
     let upstream: UpstreamLine;
     try {
-      upstream = await this.#dial(user, parameters, {
+      upstream = await this.#dial(login, parameters, {
         tell: (message) => void stream.write(message),
         async answer() {
           const answer = await packets.answer();
@@ -357,7 +346,7 @@ class Listener extends Door<Line> implements PostgresListener {
       if (error instanceof Refusal && error.text.sqlstate.startsWith('28')) identity.judgeLogin(user, address, false);
       throw error;
     }
-    if (!identity.judgeLogin(user, address, this.#isAgent(opening))) {
+    if (!identity.judgeLogin(user, address, this.#isAgent(login))) {
       upstream.destroy();
       throw new Refusal(texts.wrongPassword({ user }), user);
     }
@@ -365,22 +354,22 @@ class Listener extends Door<Line> implements PostgresListener {
     return upstream;
   }
 
-  #isAgent({ user, authentication, address }: Who): boolean {
-    return this.#options.identity.principal(user, authentication, address)?.kind === 'agent';
+  #isAgent(login: Login): boolean {
+    return this.#options.identity.principal(login)?.kind === 'agent';
   }
 
   async #dial(
-    user: string,
+    login: Login,
     parameters: ReadonlyMap<string, string>,
     agent: RelayedLogin | null,
   ): Promise<UpstreamLine> {
     try {
-      return await this.#options.connect(user, parameters, agent);
+      return await this.#options.connect(login, parameters, agent);
     } catch (error) {
       const sqlstate = (error as { sqlstate?: unknown }).sqlstate;
       if (typeof sqlstate !== 'string' || !(error instanceof Error)) throw error;
       this.#options.fault(`upstream ${this.#options.name}: ${error.message}`, error.cause);
-      throw new Refusal({ severity: 'FATAL', sqlstate, message: error.message }, user);
+      throw new Refusal({ severity: 'FATAL', sqlstate, message: error.message }, login.user);
     }
   }
 

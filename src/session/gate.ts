@@ -335,10 +335,20 @@ export interface GateSession {
   close(why: string): void;
 }
 
-export interface SessionOpening {
+/**
+ * Who proved what when the connection began. A session carries it to its gate and reads no more of it than this; whoever made it may say more, to
+ * those who are given the same object.
+ */
+export interface SessionLogin {
+  /** The principal's id. */
   readonly user: string;
   readonly authentication: string;
+  /** The client's, without port. */
   readonly address: string;
+}
+
+export interface SessionOpening {
+  readonly login: SessionLogin;
   readonly application_name: string;
   readonly database: string;
   readonly listener: string;
@@ -369,7 +379,7 @@ export interface Gate {
    * asked at that point: null, or the refusal.
    */
   startup(
-    opening: Pick<SessionOpening, 'user' | 'authentication' | 'address' | 'application_name' | 'database' | 'listener'>,
+    opening: Pick<SessionOpening, 'login' | 'application_name' | 'database' | 'listener'>,
     settings: Iterable<readonly [string, string]>,
   ): Promise<WireText | null>;
   /** Resolves when the end of every session that has ended is on record. */

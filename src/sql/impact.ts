@@ -21,8 +21,6 @@ export interface AskedStatement {
 }
 
 export interface ImpactQuestion {
-  /** Who sent it, by the name that decides about the login upstream. */
-  readonly user: string;
   readonly database: string;
   /** The session's effective role and search_path; '' and null where they are not known. */
   readonly role: string;
@@ -44,8 +42,6 @@ export interface ImpactQuestion {
 
 /** The same of a text of MySQL or MariaDB. */
 export interface MysqlImpactQuestion {
-  /** Who sent it, by the name that decides about the login upstream. */
-  readonly user: string;
   /** The session's current one; null: none. */
   readonly database: string | null;
   /** What decides how the text is read. Null: not known. */

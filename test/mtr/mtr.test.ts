@@ -42,7 +42,7 @@ vi.mock('../../src/identity/identity.ts', async (importOriginal) => {
     createIdentity: (...args: Parameters<typeof original.createIdentity>): Identity => ({
       ...original.createIdentity(...args),
       judgeLogin: () => true,
-      principal: (id, authentication, address) => ({
+      principal: ({ user: id, authentication, address }) => ({
         id,
         kind: 'agent',
         groups: [],
@@ -50,7 +50,7 @@ vi.mock('../../src/identity/identity.ts', async (importOriginal) => {
         authentication,
         address,
       }),
-      upstream: (user) => ({ user, password: '' }),
+      upstream: async ({ user }) => ({ user, password: '' }),
     }),
   };
 });

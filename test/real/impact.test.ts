@@ -2,10 +2,11 @@
 // no code of the database runs where it could. The server itself counts calls of functions (track_functions), whatever is rolled back.
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Impact, type ImpactQuestion, LOCK_MODES, type LockMode, type Planner } from '../../src/sql/impact.ts';
+import { type Impact, LOCK_MODES, type LockMode } from '../../src/sql/impact.ts';
 import { analyseText } from '../../src/sql/postgres/analysis.ts';
 import { explainTexts, impactQuestion, isPlainBuiltIn } from '../../src/sql/postgres/impact.ts';
 import { Parser } from '../../src/sql/postgres/parser.ts';
+import type { UpstreamTarget } from '../../src/upstream/postgres/connect.ts';
 import { createPlanner } from '../../src/upstream/postgres/impact.ts';
 import { startGateway } from './gateway.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
@@ -231,7 +232,8 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
   let server: TestServer;
   let admin: pg.Client;
   let parser: Parser;
-  let planner: Planner<ImpactQuestion>;
+  let planner: ReturnType<typeof createPlanner>;
+  let target: UpstreamTarget;
   const faults: unknown[] = [];
 
   beforeAll(async () => {
@@ -240,8 +242,8 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     parser = await Parser.create();
     const { port, user, password } = server;
     const tls = { mode: 'disable', ca: null } as const;
+    target = { host: '127.0.0.1', port, user, password, tls, timeout_ms: 5000, keepalive_ms: 60_000 };
     planner = createPlanner({
-      target: () => ({ host: '127.0.0.1', port, user, password, tls, timeout_ms: 5000, keepalive_ms: 60_000 }),
       isPlain: isPlainBuiltIn,
       fault: (_, error) => faults.push(error),
     });
@@ -260,7 +262,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     const analysis = analyse(text);
     const asked = analysis.forward ?? text;
     const question = impactQuestion(asked, analysis, explainTexts(asked, analysis).map(analyse));
-    const about = { user: 'bot', database: 'postgres', role, search_path, server_pid: 0, parameters };
+    const about = { target: async () => target, database: 'postgres', role, search_path, server_pid: 0, parameters };
     const impact = await planner.estimate({ ...question, ...about });
     if (!impact) throw new Error('the planner is closed');
     return impact;

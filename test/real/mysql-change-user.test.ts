@@ -91,7 +91,7 @@ describe.each(ENGINES.filter(available))('COM_CHANGE_USER, %s', (engine) => {
   test('of another user: as who it proves to be', async () => {
     const client = await connect();
     await client.changeUser({ user: 'second', password: PASSWORD });
-    expect(door.clients.at(-1)?.user).toBe('second');
+    expect(door.clients.at(-1)?.login.user).toBe('second');
     expect(door.clients.at(-1)?.id).toBe(door.clients.at(-2)?.id);
     // KILL by its id is for that user's own sessions from now on.
     const stranger = await connect();
@@ -129,7 +129,7 @@ describe.each(ENGINES.filter(available))('COM_CHANGE_USER, %s', (engine) => {
       open.push(client);
       await client.changeUser({ user: 'second', password: PASSWORD, database: 'other' });
       expect(await client.query('SELECT DATABASE() AS d')).toEqual([{ d: 'other' }]);
-      expect(door.clients.at(-1)?.user).toBe('second');
+      expect(door.clients.at(-1)?.login.user).toBe('second');
     });
 
   test.runIf(existsSync(PHP))('persistent mysqli of PHP', async () => {

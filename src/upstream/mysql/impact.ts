@@ -24,15 +24,14 @@ const PLANNED_MAX = 10;
 const TABLES_MAX = 50;
 const USERS_MAX = 3;
 
-export interface PlannerOptions {
-  /** The login upstream for a user. */
-  readonly target: (user: string) => MysqlTarget;
-  readonly fault: Fault;
+/** The question, and the login upstream of whoever sent the statement. */
+export interface Asked extends MysqlImpactQuestion {
+  readonly target: () => Promise<MysqlTarget>;
 }
 
 /** One connection at a time, in the order of the questions. */
-export const createPlanner = ({ target, fault }: PlannerOptions): Planner<MysqlImpactQuestion> =>
-  inTurn((question, closing) => look(target(question.user), question, closing), codeOf, fault);
+export const createPlanner = ({ fault }: { readonly fault: Fault }): Planner<Asked> =>
+  inTurn(async (question, closing) => look(await question.target(), question, closing), codeOf, fault);
 
 const codeOf = (error: unknown): string =>
   error instanceof Refused || error instanceof UpstreamError ? `error ${error.errno}` : 'a fault of Holdpoint';

@@ -28,19 +28,22 @@ const PARAMETERS_MAX = 1000;
 /** Nodes of one plan that are read. */
 const NODES_MAX = 10_000;
 
+/** The question, and the login upstream of whoever sent the statement; null: there is none of the gateway's own (relay). */
+export interface Asked extends ImpactQuestion {
+  readonly target: () => Promise<UpstreamTarget | null>;
+}
+
 export interface PlannerOptions {
-  /** The login upstream for a user; null: there is none of the gateway's own (relay). */
-  readonly target: (user: string) => UpstreamTarget | null;
   /** A built-in function that can run nothing but itself. */
   readonly isPlain: (name: string, major: number) => boolean;
   readonly fault: Fault;
 }
 
 /** One connection at a time, in the order of the questions. */
-export const createPlanner = ({ target, isPlain, fault }: PlannerOptions): Planner<ImpactQuestion> =>
+export const createPlanner = ({ isPlain, fault }: PlannerOptions): Planner<Asked> =>
   inTurn(
     async (question, closing) => {
-      const to = target(question.user);
+      const to = await question.target();
       if (!to) return nothing('the gateway has no login of its own here (auth: relay).');
       return look(to, question, isPlain, closing);
     },

@@ -210,11 +210,12 @@ describe('identity', () => {
     expect(identity.scramUser('eve')).toEqual(eve);
   });
 
-  test('makes a principal of who logged in', () => {
+  test('makes a principal of who logged in', async () => {
     const identity = identityOf(
       () => 'users: [{id: ada, kind: human}, {id: bot, kind: agent, sponsor: ada, groups: [etl]}]',
     );
-    expect(identity.principal('bot', 'scram-sha-256', '10.0.0.7')).toEqual({
+    const login = (user: string) => ({ user, authentication: 'scram-sha-256', address: '10.0.0.7', entry: null });
+    expect(identity.principal(login('bot'))).toEqual({
       id: 'bot',
       kind: 'agent',
       groups: ['etl'],
@@ -222,7 +223,7 @@ describe('identity', () => {
       authentication: 'scram-sha-256',
       address: '10.0.0.7',
     });
-    expect(identity.principal('eve', 'trust', '')).toBeUndefined();
-    expect(identity.upstream('bot')).toBeNull();
+    expect(identity.principal(login('eve'))).toBeUndefined();
+    expect(await identity.upstream(login('bot'))).toBeNull();
   });
 });
