@@ -233,7 +233,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
   let admin: pg.Client;
   let parser: Parser;
   let planner: ReturnType<typeof createPlanner>;
-  let target: UpstreamTarget;
+  let upstream: UpstreamTarget;
   const faults: unknown[] = [];
 
   beforeAll(async () => {
@@ -242,7 +242,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     parser = await Parser.create();
     const { port, user, password } = server;
     const tls = { mode: 'disable', ca: null } as const;
-    target = { host: '127.0.0.1', port, user, password, tls, timeout_ms: 5000, keepalive_ms: 60_000 };
+    upstream = { host: '127.0.0.1', port, user, password, tls, timeout_ms: 5000, keepalive_ms: 60_000 };
     planner = createPlanner({
       isPlain: isPlainBuiltIn,
       fault: (_, error) => faults.push(error),
@@ -262,7 +262,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     const analysis = analyse(text);
     const asked = analysis.forward ?? text;
     const question = impactQuestion(asked, analysis, explainTexts(asked, analysis).map(analyse));
-    const about = { target: async () => target, database: 'postgres', role, search_path, server_pid: 0, parameters };
+    const about = { target: async () => upstream, database: 'postgres', role, search_path, server_pid: 0, parameters };
     const impact = await planner.estimate({ ...question, ...about });
     if (!impact) throw new Error('the planner is closed');
     return impact;

@@ -225,9 +225,7 @@ describe.skipIf(engine === undefined)('the MySQL door', () => {
     const [one, two, stranger] = [await works(door), await works(door), await works(door, 'other')];
     const [first, second, third] = door.clients.slice(-3);
     expect(first).toMatchObject({
-      user: 'bot',
-      authentication: 'caching_sha2_password',
-      address: '127.0.0.1',
+      login: { user: 'bot', authentication: 'caching_sha2_password', address: '127.0.0.1', entry: null },
       charset: 'utf8mb4',
     });
     expect(first?.id).toBeGreaterThanOrEqual(2 ** 30);
