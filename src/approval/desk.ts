@@ -1,6 +1,7 @@
 // The desk runs the lifecycle: it opens requests, lets connections wait on them, counts decisions and lets what was approved
 // run, once. Must never show or act on a transition before the journal has it, and never release a request twice.
 import type { Impact } from '../sql/impact.ts';
+import { createDecided } from './before.ts';
 import { duration, isBlank, mayAsk, mayNow, mayStillBeSaid, RATIONALE_CHARS_MAX, termsOf, vote } from './deciding.ts';
 import { newId } from './digest.ts';
 import { ableTo, isLinked } from './duty.ts';
@@ -54,8 +55,8 @@ export interface DeskOptions {
   readonly directory: Directory;
   /** Standing approvals, asked before a request is opened. */
   readonly permits: Permits;
-  /** HMAC of a digest under a key that never leaves the node. */
-  readonly tag: (digest: string) => string;
+  /** HMAC of a digest, or of what makes statements alike, under a key that never leaves the node. */
+  readonly tag: (value: string) => string;
   readonly requests_open_per_principal_max: number;
   /** 'allow': hold also for principals that nobody answers for. */
   readonly unsponsored: 'refuse' | 'allow';
@@ -98,6 +99,7 @@ export function createDesk(options: DeskOptions): Desk {
   const byDigest = new Map<string, Entry[]>();
   const openOf = new Map<string, number>();
   const listeners = new Set<(seq: number, event: ApprovalEvent, request: Request) => void>();
+  const decided = createDecided(options.tag);
   /** Ids of those that have ended, in the order in which they did or were last found to be kept. */
   const ended = new Set<string>();
   let closed = false;
@@ -233,6 +235,7 @@ export function createDesk(options: DeskOptions): Desk {
       withdrawn: null,
       outcome: null,
       impact: null,
+      before: decided.of(held, at),
       updated: at,
     };
     // Counted before it is durable: a hundred statements sent at once must not all find room.
@@ -491,8 +494,11 @@ export function createDesk(options: DeskOptions): Desk {
   async function restore(events: Iterable<{ readonly seq: number; readonly event: ApprovalEvent }>): Promise<void> {
     for (const { event } of events) {
       const entry = event.type === 'opened' ? undefined : entries.get(event.id);
-      // Its opening lies in a part of the log that retention has removed, so it ended long ago.
-      if (entry === undefined && event.type !== 'opened') continue;
+      // Its opening lies in a part of the log that is gone, or its key is, so it ended long ago.
+      if (entry === undefined && event.type !== 'opened') {
+        decided.missed(event.at);
+        continue;
+      }
       if (event.type === 'opened') count(event.request.who.id, 1);
       take(entry, event);
     }
@@ -588,6 +594,7 @@ export function createDesk(options: DeskOptions): Desk {
     // Those who may decide from now on may have been there all the while.
     if (event.type === 'escalated') lookAround(changed);
     if (before && isUndecided(before.state) && !isUndecided(request.state)) count(request.who.id, -1);
+    if (event.type === 'decided' && event.ends) decided.add(request, clock.now());
     if (isTerminal(request.state)) {
       ended.add(request.id);
       forget(request.id);

@@ -145,6 +145,17 @@ export interface Outcome {
   readonly duration_ms: number;
 }
 
+/** How requests like it were decided by people before it was opened (before.ts): of the same requester, on the same server, for the same rule. */
+export interface Before {
+  /** Once. */
+  readonly approved: number;
+  /** With a permit for all that are like it. */
+  readonly permits: number;
+  readonly denied: number;
+  /** In so many days: fewer than usual where more is not known. */
+  readonly days: number;
+}
+
 export interface Request extends Held {
   readonly id: string;
   readonly state: State;
@@ -168,6 +179,8 @@ export interface Request extends Held {
   readonly outcome: Outcome | null;
   /** What it would touch, as the server estimated it after the request was opened; null: not known, or not yet. */
   readonly impact: Impact | null;
+  /** Null: nothing is known of them. */
+  readonly before: Before | null;
   readonly updated: number;
 }
 

@@ -114,6 +114,7 @@ function Card({ request }: { readonly request: RequestView }) {
           <Approvals request={request} />
           <Transaction request={request} />
           <Requester request={request} />
+          <Before request={request} />
         </aside>
       </div>
       <Decision request={request} />
@@ -386,6 +387,16 @@ function Approvals({ request }: { readonly request: RequestView }) {
           <li class="wide q">{request.state === 'expired' ? 'Nobody decided.' : 'None.'}</li>
         )}
       </ul>
+    </section>
+  );
+}
+
+function Before({ request: { before } }: { readonly request: RequestView }) {
+  if (!before) return null;
+  return (
+    <section class="panel">
+      <h2>Same shape before</h2>
+      <p class="small">{`${before.text.charAt(0).toUpperCase()}${before.text.slice(1)}.`}</p>
     </section>
   );
 }

@@ -85,6 +85,7 @@ const toRecord = (event: ApprovalEvent | PermitEvent): RecordInput => {
 /** What records of earlier releases lack. */
 const REQUEST_BEFORE = {
   impact: null,
+  before: null,
   commits: 0,
   grounds: [],
   said: [],

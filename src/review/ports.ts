@@ -122,6 +122,13 @@ export interface RequestLike {
     readonly duration_ms: number;
   } | null;
   readonly impact: Impact | null;
+  /** How requests like it were decided before it was opened; null: nothing is known of them. */
+  readonly before: {
+    readonly approved: number;
+    readonly permits: number;
+    readonly denied: number;
+    readonly days: number;
+  } | null;
   readonly updated: number;
 }
 

@@ -189,6 +189,18 @@ export const requestView = z.object({
   impact: impactView
     .nullable()
     .describe('Estimated by the server after the request was opened; nothing was run. Null: not known, or not yet.'),
+  before: z
+    .object({
+      approved: z.number().describe('Once.'),
+      permits: z.number().describe('With a permit.'),
+      denied: z.number(),
+      days: z.number().describe('In so many days before.'),
+      text: z.string().describe('In words: "approved once 3 times in 90 days, denied 0 times".'),
+    })
+    .nullable()
+    .describe(
+      'How people had decided requests of this shape when this one was opened: of the same requester, role, server, database, rule and objects. Null: not known.',
+    ),
   updated: at,
   can_decide: z
     .union([

@@ -205,6 +205,7 @@ export function commonOf(request: RequestLike, ports: Ports): Omit<RequestView, 
     withdrawn: request.withdrawn && { by: request.withdrawn.by, reason: spell(request.withdrawn.reason) },
     outcome: request.outcome && { ...request.outcome, tag: request.outcome.tag && spell(request.outcome.tag) },
     impact: impactOf(request),
+    before: beforeOf(request),
     updated: request.updated,
   };
 }
@@ -215,6 +216,19 @@ export function whoOf({ id, kind, groups, sponsor, authentication, address }: Re
 
 export function termsOf({ for_ms, uses, rows }: PermitTermsLike): PermitTermsLike {
   return { for_ms, uses, rows };
+}
+
+export function beforeOf({ before }: RequestLike): RequestView['before'] {
+  if (!before) return null;
+  const { approved, permits, denied, days } = before;
+  const times = (n: number) => `${n} ${n === 1 ? 'time' : 'times'}`;
+  const within = days === 1 ? 'today' : `in ${days} days`;
+  const all = permits === 0 ? '' : `, for all like it ${times(permits)}`;
+  const text =
+    approved + permits + denied === 0
+      ? `not decided ${within}`
+      : `approved once ${times(approved)}${all} ${within}, denied ${times(denied)}`;
+  return { approved, permits, denied, days, text };
 }
 
 /** What a standing approval of all that are like it could cover. */

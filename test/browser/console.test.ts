@@ -206,6 +206,7 @@ test('the ten-second decision fits one screen', async () => {
     expect(bottom, `part ${i}`).toBeLessThanOrEqual(i === inView.length - 1 ? WIDE.height : barTop);
   }
   await fits();
+  await page.getByText('Approved once 3 times in 90 days, denied 0 times.').waitFor();
   await accessible('card');
 });
 

@@ -117,6 +117,7 @@ export function request(sql: string, findings: readonly Found[], other: Partial<
     withdrawn: null,
     outcome: null,
     impact: null,
+    before: null,
     updated: now,
     ...other,
   };
@@ -372,6 +373,7 @@ export function samples(): RequestLike[] {
           ],
           notes: [],
         },
+        before: { approved: 3, permits: 0, denied: 0, days: 90 },
         message: 'Data leaves the database in bulk. Say who needs it and for how long.',
         ask: { ...ASK, of: ['dba', 'data-owner'], count: 2 },
         reason: 'Month-end dunning run. Finance needs overdue invoices with a contact address.',

@@ -154,6 +154,7 @@ function details(request: RequestView, state: Shown, face: Face, pointed: number
     { name: '', lines: request.message ? part('rule says', request.message) : [] },
     { name: '', lines: impactLines(request, face) },
     { name: 'conversation', lines: conversation(request, face) },
+    { name: '', lines: request.before ? part('before', `this shape: ${request.before.text}`) : [] },
     { name: 'transaction', lines: transaction(request, state, face) },
     { name: '', lines: [...approvals(request, face), ...permitLines(request, face), ...from(request, face)] },
   ];

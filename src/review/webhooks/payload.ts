@@ -2,6 +2,7 @@
 // hook says `text`, nor anybody's words unless it says `words`; what a requester or a database could have chosen is spelled out.
 import { impactOf } from '../impact.ts';
 import type { RequestLike } from '../ports.ts';
+import { beforeOf } from '../view.ts';
 import type { HookConfig, HookEvent } from './ports.ts';
 import { decode, spell } from '../words.ts';
 
@@ -47,6 +48,7 @@ function requestOf({ request, headline, approvals, why, type }: RequestEvent, wa
     holds: request.holds,
     approvals,
     impact: impactOf(request)?.amount || null,
+    before: beforeOf(request),
     opened: request.opened,
     deadline: request.deadline,
     use_until: request.use_until,

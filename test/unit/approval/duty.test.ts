@@ -25,6 +25,7 @@ function requestOf(ask: Partial<Request['ask']> = {}, who: Partial<Request['who'
     withdrawn: null,
     outcome: null,
     impact: null,
+    before: null,
     updated: 0,
   };
 }

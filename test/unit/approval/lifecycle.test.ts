@@ -37,6 +37,7 @@ function requestIn(state: State): Request {
     withdrawn: null,
     outcome: null,
     impact: null,
+    before: null,
     updated: 0,
   };
 }

@@ -61,6 +61,30 @@ test('a conversation: asked, answered once by the agent and once by its sponsor,
   expect((await house.call('aiko', 'ask', id, { text: 'And?' })).why).toBe('already-decided');
 });
 
+test('a request says how its like was decided before, also after a restart', async () => {
+  const open = async (sql: string) =>
+    house.view('grace', (await house.open(sql, { shape: 'DELETE FROM old WHERE id = ?' })).id);
+  const first = await open('DELETE FROM old WHERE id = 1');
+  expect(first.before).toMatchObject({ approved: 0, permits: 0, denied: 0, days: 90, text: 'not decided in 90 days' });
+  await house.call('grace', 'decide', first.id, decision(first, { decision: 'deny' }));
+  const second = await open('DELETE FROM old WHERE id = 2');
+  await house.call('grace', 'decide', second.id, decision(second));
+  const text = 'approved once 1 time in 90 days, denied 1 time';
+  const third = await open('DELETE FROM old WHERE id = 3');
+  expect(third.before?.text).toBe(text);
+  await house.restart();
+  expect((await open('DELETE FROM old WHERE id = 4')).before).toEqual({
+    approved: 1,
+    permits: 0,
+    denied: 1,
+    days: 90,
+    text,
+  });
+  // What they saw is what they saw.
+  expect((await house.view('grace', first.id)).before).toEqual(first.before);
+  expect((await house.view('grace', third.id)).before?.text).toBe(text);
+});
+
 test('the requester takes it back, once', async () => {
   const { id } = await house.open('DROP TABLE t');
   const { token } = await agent();

@@ -123,6 +123,7 @@ export const requestOf = (more: Partial<RequestEvent['request']> = {}): RequestE
   withdrawn: null,
   outcome: null,
   impact: null,
+  before: { approved: 3, permits: 1, denied: 0, days: 90 },
   updated: 1000,
   ...more,
 });

@@ -99,6 +99,13 @@ describe('payload', () => {
         holds: 'held',
         approvals: { given: 1, needed: 2 },
         impact: 'about 212,000 rows',
+        before: {
+          approved: 3,
+          permits: 1,
+          denied: 0,
+          days: 90,
+          text: 'approved once 3 times, for all like it 1 time in 90 days, denied 0 times',
+        },
         opened: 1000,
         deadline: 901_000,
         use_until: null,

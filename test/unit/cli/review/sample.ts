@@ -100,6 +100,7 @@ export function sample(id: string, change: Change = {}): RequestView {
     withdrawn: null,
     outcome: null,
     impact: null,
+    before: null,
     updated: NOW,
     ...rest,
     sql: Buffer.from(sql).toString('latin1'),
@@ -142,6 +143,7 @@ export const copy = (change: Change = {}): RequestView =>
     sql: COPY,
     ends_ms: 702_000,
     in_transaction: true,
+    before: { approved: 3, permits: 0, denied: 0, days: 90 },
     reason: 'Month-end dunning run. Finance needs overdue invoices with names and addresses of the customers.',
     findings: [
       {
