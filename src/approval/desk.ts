@@ -83,8 +83,9 @@ interface Waiter {
   until: number;
   /** No answer puts `until` off beyond this. */
   readonly longest: number;
+  /** It was told of the approval: the clock ends its wait no more. */
+  offered: boolean;
   onSaid: Hold['onSaid'];
-  cancelTimer: () => void;
   /** Only the first call counts. */
   readonly settle: (end: HoldEnd) => void;
 }
@@ -265,32 +266,14 @@ export function createDesk(options: DeskOptions): Desk {
       session,
       until: now + wait_ms,
       longest: now + longest_ms,
+      offered: false,
       onSaid: null,
       settle: end.resolve,
-      cancelTimer: () => {},
     };
-    limitWait(entry, waiter);
-    entry.waiting.push(waiter);
-    const handle: Hold = {
-      ended: end.promise,
-      end: (why) => leave(entry, waiter, why),
-      request: () => entry.request,
-      get onSaid() {
-        return waiter.onSaid;
-      },
-      set onSaid(callback) {
-        waiter.onSaid = callback;
-      },
-      until: () => waiter.until,
-    };
-    return { type: 'waiting', request: entry.request, attached, hold: handle };
-  }
-
-  function limitWait(entry: Entry, waiter: Waiter): void {
-    waiter.cancelTimer();
-    const ms = Math.max(0, waiter.until - clock.now());
-    // A refused record is tried again by settle(): the promise has nobody else to tell.
-    waiter.cancelTimer = clock.after(ms, () => void leave(entry, waiter, 'waited-out').catch(() => {}));
+    // Not push, which makes room for sixteen more.
+    entry.waiting = [...entry.waiting, waiter];
+    schedule(entry);
+    return { type: 'waiting', request: entry.request, attached, hold: new Handle(entry, waiter, end.promise, leave) };
   }
 
   /** A connection stops waiting. It must not be offered a release from here on, whether or not the journal can say so. */
@@ -298,7 +281,6 @@ export function createDesk(options: DeskOptions): Desk {
     if (!entry.waiting.includes(waiter)) return;
     entry.waiting = entry.waiting.filter((other) => other !== waiter);
     entry.left = { session: waiter.session, why };
-    waiter.cancelTimer();
     try {
       await locked(entry.request.digest, async () => {
         offer(entry);
@@ -563,10 +545,19 @@ export function createDesk(options: DeskOptions): Desk {
     else entry.cancelTimer();
   }
 
+  /** After so long, or when the first of those who wait has waited enough. */
   function wake(entry: Entry, ms: number): void {
     entry.cancelTimer();
-    const retry = () => void locked(entry.request.digest, () => settle(entry)).catch(() => {});
-    entry.cancelTimer = clock.after(Math.min(Math.max(ms, 0), TIMER_MS_MAX), retry);
+    const until = Math.min(...entry.waiting.map((waiter) => (waiter.offered ? Infinity : waiter.until)));
+    const next = Math.min(ms, until - clock.now(), TIMER_MS_MAX);
+    entry.cancelTimer = clock.after(Math.max(next, 0), () => ring(entry));
+  }
+
+  /** A refused record is tried again by settle(): its promise has nobody else to tell. */
+  function ring(entry: Entry): void {
+    for (const waiter of entry.waiting)
+      if (!waiter.offered && waiter.until <= clock.now()) void leave(entry, waiter, 'waited-out').catch(() => {});
+    void locked(entry.request.digest, () => settle(entry)).catch(() => {});
   }
 
   /**
@@ -636,7 +627,6 @@ export function createDesk(options: DeskOptions): Desk {
     if (event.type === 'answered' && entry.request.said.filter(({ kind }) => kind === 'answer').length === 1)
       for (const waiter of entry.waiting) {
         waiter.until = putOff(entry, waiter);
-        limitWait(entry, waiter);
       }
     if (event.type === 'asked' || event.type === 'answered')
       for (const waiter of entry.waiting) waiter.onSaid?.(event.said, entry.request);
@@ -644,17 +634,14 @@ export function createDesk(options: DeskOptions): Desk {
     if (end === null) return offer(entry);
     const all = entry.waiting;
     entry.waiting = [];
-    for (const waiter of all) {
-      waiter.cancelTimer();
-      waiter.settle(end);
-    }
+    for (const waiter of all) waiter.settle(end);
   }
 
   /** The oldest waiting connection is told of the approval; the others wait for what it does with it. */
   function offer(entry: Entry): void {
     const first = entry.waiting[0];
     if (entry.request.state !== 'approved' || first === undefined) return;
-    first.cancelTimer();
+    first.offered = true;
     first.settle({ type: 'approved', request: entry.request });
   }
 
@@ -713,6 +700,46 @@ export function createDesk(options: DeskOptions): Desk {
     restore,
     close,
   };
+}
+
+/** A class: thousands may wait at once, and a closure for each of these is dear. */
+class Handle implements Hold {
+  readonly ended: Promise<HoldEnd>;
+  readonly #entry: Entry;
+  readonly #waiter: Waiter;
+  readonly #leave: (entry: Entry, waiter: Waiter, why: HoldEndWhy) => Promise<void>;
+
+  constructor(
+    entry: Entry,
+    waiter: Waiter,
+    ended: Promise<HoldEnd>,
+    leave: (entry: Entry, waiter: Waiter, why: HoldEndWhy) => Promise<void>,
+  ) {
+    this.#entry = entry;
+    this.#waiter = waiter;
+    this.ended = ended;
+    this.#leave = leave;
+  }
+
+  end(why: HoldEndWhy): Promise<void> {
+    return this.#leave(this.#entry, this.#waiter, why);
+  }
+
+  request(): Request {
+    return this.#entry.request;
+  }
+
+  until(): number {
+    return this.#waiter.until;
+  }
+
+  get onSaid(): Hold['onSaid'] {
+    return this.#waiter.onSaid;
+  }
+
+  set onSaid(callback: Hold['onSaid']) {
+    this.#waiter.onSaid = callback;
+  }
 }
 
 /** What all who wait hear; null: they go on waiting. */

@@ -14,7 +14,7 @@ import { permitted } from './permitted.ts';
 import { remembered } from './plan.ts';
 import type { State } from './state.ts';
 import { atLimit, BEFORE } from './told.ts';
-import { type Grounds, releaseOf, type WaitOf, waiting } from './wait.ts';
+import { type Grounds, releaseOf, Waiting, type WaitOf } from './wait.ts';
 
 /** A hold ends this long before the server would end the connection, in ms. */
 export const SERVER_TIMEOUT_MARGIN_MS = 1000;
@@ -68,7 +68,7 @@ export const hold = async (
   if (result.type === 'waiting' || result.type === 'pending') estimate(s, result.request, plan);
   switch (result.type) {
     case 'waiting':
-      return waiting(s, result, plan, grounds, at ? null : context, wait, words);
+      return new Waiting(s, result, plan, at ? null : context, wait, words);
     case 'run':
       return { type: 'run', notice: words.approved(result.request), release: releaseOf(s, result.request.id) };
     case 'pending':

@@ -16,6 +16,10 @@ export interface Shared {
   readonly totals: Totals;
 }
 
+/** What most sessions have: one for all of them. */
+const NOTHING_READ = { rows: null, shared: null };
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
+
 export class State {
   readonly options: GateOptions;
   readonly memory: Memory;
@@ -31,12 +35,9 @@ export class State {
   /** What the session's own connection saw; another one than all see while it has objects of its own. */
   ownCatalog: CatalogSnapshot | null = null;
   /** What that was made of, where it lies over one that all share. */
-  ownCatalogOf: { readonly rows: string | null; readonly shared: CatalogSnapshot | null } = {
-    rows: null,
-    shared: null,
-  };
+  ownCatalogOf: { readonly rows: string | null; readonly shared: CatalogSnapshot | null } = NOTHING_READ;
   /** Its temporary relations, and its `catalog_changes` when each was first seen. */
-  temporarySince: ReadonlyMap<string, { readonly name: string; readonly since: number }> = new Map();
+  temporarySince: ReadonlyMap<string, { readonly name: string; readonly since: number }> = NONE;
   /** What the session had done to the catalog when it was last looked at. */
   catalogChanges = 0;
   /** The same, of the last look that is known to have been one. */

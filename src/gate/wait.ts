@@ -1,7 +1,7 @@
 // A connection waits for a decision: what it is told meanwhile, how the wait ends, and the release. Runs at most once over all connections:
 // the desk's word, durable, and then only what still means what was judged.
 import { ANSWER_ADDS_MS } from '../approval/desk.ts';
-import type { Hold, HoldEnd, HoldResult, Request, Said } from '../approval/types.ts';
+import type { Hold, HoldEnd, HoldEndWhy, HoldResult, Request, Said } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import { cutBytes, quoted, visible } from '../errors/text.ts';
 import type { Verdict } from '../policy/types.ts';
@@ -27,80 +27,116 @@ export interface WaitOf {
 const STAGE_BYTES_MAX = 120;
 const STAGE_QUESTION_BYTES_MAX = 60;
 
-type Waiting = Extract<HoldStart, { type: 'wait' }>;
+type WaitStart = Extract<HoldStart, { type: 'wait' }>;
+type Waits = Extract<HoldResult, { type: 'waiting' }>;
 
-/** `context`: what it was judged under; null for a statement that runs, whose names were looked up when it began. */
-export const waiting = (
-  s: State,
-  { request, hold }: Extract<HoldResult, { type: 'waiting' }>,
-  plan: Plan,
-  grounds: Grounds,
-  context: Context | null,
-  { wait_ms, longest_ms }: WaitOf,
-  words: Words,
-): Waiting => {
-  const { id, ask, deadline } = request;
-  const began = hold.until() - wait_ms;
-  const waited = (): number => Math.round((hold.until() - began) / 1000);
-  const { findings } = remembered(plan).analysis;
-  let toldOff = false;
-  s.held = id;
-  return {
-    type: 'wait',
-    notice: words.held({
+/**
+ * A class, and what it tells made when it is asked for: thousands may wait at once. `context`: what the statement was judged under; null for
+ * one that runs, whose names were looked up when it began.
+ */
+export class Waiting implements WaitStart {
+  readonly type = 'wait';
+  readonly ended: Promise<HoldEnded>;
+  readonly #s: State;
+  readonly #hold: Hold;
+  readonly #plan: Plan;
+  readonly #context: Context | null;
+  readonly #of: WaitOf;
+  readonly #words: Words;
+  readonly #began: number;
+  #toldOff = false;
+
+  constructor(s: State, { request, hold }: Waits, plan: Plan, context: Context | null, of: WaitOf, words: Words) {
+    this.#s = s;
+    this.#hold = hold;
+    this.#plan = plan;
+    this.#context = context;
+    this.#of = of;
+    this.#words = words;
+    this.#began = hold.until() - of.wait_ms;
+    s.held = request.id;
+    this.ended = hold.ended.then((end) => {
+      s.held = null;
+      return ended(s, end, this.#waited(), words);
+    });
+  }
+
+  get wait_ms(): number {
+    return this.#of.wait_ms;
+  }
+
+  get notice(): WireText {
+    const { id, rule, message, findings, grounds, ask, deadline, reason } = this.#hold.request();
+    return this.#words.held({
       id,
-      rule: grounds.rule,
-      ruleMessage: grounds.message,
-      found: found(groundsOf(findings, grounds.findings), findings),
+      rule,
+      ruleMessage: message,
+      found: found(groundsOf(findings, grounds), findings),
       needs: needs(ask),
-      connected: s.options.desk.reach(id).present,
-      console: s.options.console(),
-      waitUntil: hold.until(),
+      connected: this.#s.options.desk.reach(id).present,
+      console: this.#s.options.console(),
+      waitUntil: this.#hold.until(),
       deadline,
       ticket: ask.ticket,
-      noReason: request.reason === '',
-    }),
-    wait_ms,
-    heartbeat: () =>
-      texts.stillHeld({
-        id,
-        approvals: approvals(hold.request()),
-        needed: needed(request),
-        waitsMore: Math.max(0, Math.round((hold.until() - Date.now()) / 1000)),
-      }),
-    stage: stageOf(request),
-    onSaid: (tell) => onSaid(hold, began + wait_ms, began + longest_ms, tell),
-    ended: hold.ended.then((end) => {
-      s.held = null;
-      return ended(s, end, waited(), words);
-    }),
-    end: async (why) => {
-      if (toldOff) return null;
-      toldOff = true;
-      await hold.end(why);
-      const end = await hold.ended;
-      // Approved or refused in the same moment: that answer is on its way through `ended`.
-      return end.type === 'ended' ? endedByClient(s, end.request, why, waited(), words) : null;
-    },
-    release: async () => {
-      const still = context === null || (await meansTheSameAtRelease(s, plan, context.catalog));
-      try {
-        if (!(await s.options.desk.release(id, s.id))) {
-          const lapsed = hold.request().state === 'lapsed';
-          const text = lapsed ? words.lapsed(request, 'it was not used in time') : words.used(request);
-          return { type: 'refuse', text };
-        }
-      } catch (error) {
-        s.options.fault('a release could not be recorded', error);
-        return { type: 'refuse', text: words.refused(texts.noLog(), grounds.rule) };
+      noReason: reason === '',
+    });
+  }
+
+  get stage(): string {
+    return stageOf(this.#hold.request());
+  }
+
+  heartbeat(): WireText {
+    const request = this.#hold.request();
+    return texts.stillHeld({
+      id: request.id,
+      approvals: approvals(request),
+      needed: needed(request),
+      waitsMore: Math.max(0, Math.round((this.#hold.until() - Date.now()) / 1000)),
+    });
+  }
+
+  onSaid(tell: (said: WaitSaid) => void): void {
+    const { wait_ms, longest_ms } = this.#of;
+    onSaid(this.#hold, this.#began + wait_ms, this.#began + longest_ms, tell);
+  }
+
+  async end(why: HoldEndWhy): Promise<WireText | null> {
+    if (this.#toldOff) return null;
+    this.#toldOff = true;
+    await this.#hold.end(why);
+    const end = await this.#hold.ended;
+    // Approved or refused in the same moment: that answer is on its way through `ended`.
+    return end.type === 'ended' ? endedByClient(this.#s, end.request, why, this.#waited(), this.#words) : null;
+  }
+
+  async release(): ReturnType<WaitStart['release']> {
+    const s = this.#s;
+    const words = this.#words;
+    const request = this.#hold.request();
+    const { id, rule } = request;
+    const still = this.#context === null || (await meansTheSameAtRelease(s, this.#plan, this.#context.catalog));
+    try {
+      if (!(await s.options.desk.release(id, s.id))) {
+        const lapsed = this.#hold.request().state === 'lapsed';
+        const text = lapsed ? words.lapsed(request, 'it was not used in time') : words.used(request);
+        return { type: 'refuse', text };
       }
-      const release = releaseOf(s, id);
-      if (still) return { type: 'run', notice: words.approved(hold.request()), release };
-      release.finished({ tag: null, sqlstate: 'ZH006', rows: 0, bytes: 0, duration_ms: 0 });
-      return { type: 'refuse', text: words.lapsed(request, 'what its names stand for is something else now') };
-    },
-  };
-};
+    } catch (error) {
+      s.options.fault('a release could not be recorded', error);
+      return { type: 'refuse', text: words.refused(texts.noLog(), rule) };
+    }
+    const release = releaseOf(s, id);
+    if (still) return { type: 'run', notice: words.approved(this.#hold.request()), release };
+    release.finished({ tag: null, sqlstate: 'ZH006', rows: 0, bytes: 0, duration_ms: 0 });
+    return { type: 'refuse', text: words.lapsed(request, 'what its names stand for is something else now') };
+  }
+
+  /** In seconds. */
+  #waited(): number {
+    return Math.round((this.#hold.until() - this.#began) / 1000);
+  }
+}
 
 /** In a few words. */
 const stageOf = (request: Request): string => {

@@ -87,15 +87,16 @@ export function judge(rules: Rules, question: PolicyQuestion): Explanation {
     verdict,
     rule,
     message: why,
-    findings: findings.length > 1 ? [...new Set(findings)].toSorted((a, b) => a - b) : findings,
+    findings: findings.length > 1 ? [...new Set(findings)].toSorted((a, b) => a - b) : [...findings],
     ask: verdict === 'hold' ? ask : null,
     // What a person lets through runs to its end, and what a permit does does not.
     limits: verdict === 'deny' ? [] : notes.limits,
     observed: notes.observed,
     cacheable: !asked.trace.timed,
-    matched: notes.matched,
-    excepted: notes.excepted,
-    failed: notes.failed,
+    // Kept as long as a statement waits: without the room that push makes for more.
+    matched: [...notes.matched],
+    excepted: [...notes.excepted],
+    failed: [...notes.failed],
   };
 }
 

@@ -258,23 +258,24 @@ export type HoldStart =
   | { readonly type: 'refuse'; readonly text: WireText }
   | {
       readonly type: 'wait';
+      /** Made when it is asked for: it may be the bigger part of what a hold takes. */
       readonly notice: WireText;
       /** Words for a heartbeat, as things stand now. */
-      readonly heartbeat: () => WireText;
+      heartbeat(): WireText;
       /** The same for a client that is shown progress only: a few words. */
       readonly stage: string;
       /** How long the connection waits, in ms. */
       readonly wait_ms: number;
       /** What is said on the request meanwhile; at once what was said before and still matters. At most one listener. */
-      readonly onSaid: (tell: (said: Said) => void) => void;
+      onSaid(tell: (said: Said) => void): void;
       /** Resolves once. After 'approved' the session calls release(). */
       readonly ended: Promise<HoldEnded>;
       /** The client stopped waiting. What to tell it, if it is still there; null: the hold had ended already. */
-      readonly end: (
+      end(
         why: 'waited-out' | 'cancelled' | 'disconnected' | 'overflow' | 'upstream-gone' | 'shutdown',
-      ) => Promise<WireText | null>;
+      ): Promise<WireText | null>;
       /** Durable, at most once over all connections: then it must be sent. Otherwise what to answer. */
-      readonly release: () => Promise<
+      release(): Promise<
         | { readonly type: 'run'; readonly notice: WireText; readonly release: Release }
         | { readonly type: 'refuse'; readonly text: WireText }
       >;

@@ -10,11 +10,11 @@ import type { BoundParameter, HoldStart, Judgement, Plan, Release, Said, Stateme
 /** The outcome of a statement that was let through and never reached the server. */
 export const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
 
-type Wait = Pick<Extract<HoldStart, { type: 'wait' }>, 'end' | 'release'>;
+type Wait = Pick<Extract<HoldStart, { type: 'wait' }>, 'heartbeat' | 'end' | 'release'>;
 type Why = Parameters<Wait['end']>[0];
 /** What a client that waits can be told meanwhile. */
 interface Words {
-  readonly heartbeat: () => WireText;
+  heartbeat(): WireText;
   readonly stage: string;
 }
 
@@ -40,8 +40,9 @@ export interface HoldEvents {
   fault(what: string, error: unknown): void;
 }
 
-export class Hold {
+export class Hold implements Words {
   readonly name = 'held';
+  stage = '';
   #state: 'recording' | 'waiting' | 'releasing' | 'over' = 'recording';
   readonly #plan: Plan | null;
   readonly #heartbeat_ms: number | null;
@@ -49,12 +50,12 @@ export class Hold {
   #wait: Wait | null = null;
   #left: Why = 'shutdown';
   #cancelled = false;
-  #words: Words | null = null;
   /** When it began to wait, and how long it does, in ms. */
   #since = 0;
   #wait_ms = 0;
+  /** For the next heartbeat, and for the end of the wait. */
   #timer: NodeJS.Timeout | undefined;
-  #beat: NodeJS.Timeout | undefined;
+  #beats = 0;
 
   /** `heartbeat_ms`: between two of them; null: the client can be told nothing. */
   constructor(
@@ -105,31 +106,38 @@ export class Hold {
     if (wait) this.#endUnheard(wait);
   }
 
-  /** None where the wait ends: it would say that nothing of it is left. */
-  #beats(every_ms: number): void {
-    let beats = 0;
-    this.#beat = setInterval(() => {
-      if (++beats < Math.ceil(this.#wait_ms / every_ms) && this.#words) this.#events.heartbeat(this.#words);
-    }, every_ms);
+  /** Words for a heartbeat, as things stand now. */
+  heartbeat(): WireText {
+    if (this.#wait === null) throw new Error('nobody waits');
+    return this.#wait.heartbeat();
   }
 
-  #waitsUntilOver(): void {
+  /** Until the next heartbeat, and until the wait ends. None of them then: it would say that nothing of it is left. */
+  #waits(): void {
     clearTimeout(this.#timer);
-    const left = this.#wait_ms - (performance.now() - this.#since);
-    this.#timer = setTimeout(() => this.end('waited-out'), Math.max(0, left));
+    const every_ms = this.#heartbeat_ms ?? Infinity;
+    const next = (this.#beats + 1) * every_ms;
+    const beats = next < this.#wait_ms;
+    const left = (beats ? next : this.#wait_ms) - (performance.now() - this.#since);
+    this.#timer = setTimeout(() => (beats ? this.#beat() : this.end('waited-out')), Math.max(0, left));
+  }
+
+  #beat(): void {
+    this.#beats += 1;
+    this.#events.heartbeat(this);
+    this.#waits();
   }
 
   /** Somebody said something on the request. */
   #said({ notice, stage, adds_ms }: Said): void {
-    if (this.#state !== 'waiting' || !this.#words) return;
-    const words: Words = { ...this.#words, stage };
-    const changed = notice !== null || stage !== this.#words.stage || adds_ms > 0;
-    this.#words = words;
+    if (this.#state !== 'waiting') return;
+    const changed = notice !== null || stage !== this.stage || adds_ms > 0;
+    this.stage = stage;
     if (adds_ms > 0) {
       this.#wait_ms += adds_ms;
-      this.#waitsUntilOver();
+      this.#waits();
     }
-    if (changed) this.#events.said(notice, words);
+    if (changed) this.#events.said(notice, this);
   }
 
   #started(start: HoldStart): void {
@@ -141,16 +149,12 @@ export class Hold {
     if (start.type === 'refuse') return this.#answer(start);
     this.#events.notice(start.notice);
     if (start.type === 'run') return this.#run(start.release);
-    // What the client was told is not kept: it may be the bigger part of what a hold takes.
-    const { end, release, heartbeat, stage, wait_ms, onSaid } = start;
-    const words: Words = { heartbeat, stage };
-    this.#words = words;
-    this.#wait = { end, release };
+    this.#wait = start;
+    this.stage = start.stage;
     this.#state = 'waiting';
     this.#since = performance.now();
-    this.#wait_ms = wait_ms;
-    this.#waitsUntilOver();
-    if (this.#heartbeat_ms !== null) this.#beats(this.#heartbeat_ms);
+    this.#wait_ms = start.wait_ms;
+    this.#waits();
     start.ended.then(
       (ended) => {
         if (this.#state !== 'waiting') return;
@@ -160,12 +164,12 @@ export class Hold {
       (error) => this.#failed('a hold failed', error),
     );
     if (this.#cancelled) return this.end('cancelled');
-    this.#events.waiting(words);
-    onSaid((said) => this.#said(said));
+    this.#events.waiting(this);
+    start.onSaid((said) => this.#said(said));
   }
 
   #release(): void {
-    this.#stopTimers();
+    clearTimeout(this.#timer);
     this.#state = 'releasing';
     this.#wait?.release().then(
       (result) => {
@@ -204,12 +208,7 @@ export class Hold {
   }
 
   #over(): void {
-    this.#stopTimers();
-    this.#state = 'over';
-  }
-
-  #stopTimers(): void {
     clearTimeout(this.#timer);
-    clearInterval(this.#beat);
+    this.#state = 'over';
   }
 }

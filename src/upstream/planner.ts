@@ -10,6 +10,9 @@ export type Fault = (what: string, error: unknown) => void;
 export const unknown = (why: string): string => `Cannot be estimated: ${why}`;
 export const nothing = (why: string): Impact => ({ rows: [], tables: [], notes: [unknown(why)] });
 
+/** One for all of them: there may be thousands. */
+const TOO_MANY = Promise.resolve(nothing('too many requests are being looked at.'));
+
 /** In the order of the questions. `look` gives up when `closing` is aborted; `codeOf` names an error without the server's words. */
 export const inTurn = <Q>(
   look: (question: Q, closing: AbortSignal) => Promise<Impact>,
@@ -25,7 +28,7 @@ export const inTurn = <Q>(
       await last;
     },
     estimate(question) {
-      if (waiting >= WAITING_MAX) return Promise.resolve(nothing('too many requests are being looked at.'));
+      if (waiting >= WAITING_MAX) return TOO_MANY;
       waiting += 1;
       const turn = last
         .then(() => (closing.signal.aborted ? null : look(question, closing.signal)))

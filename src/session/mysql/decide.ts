@@ -3,11 +3,11 @@
 //
 //   decide --> judge --> pass            : the plan that may be sent
 //                   \--> hold, refuse --> Hold --> the command is read again --> decide finds `ready`
-import { texts } from '../../errors/catalogue.ts';
+import { texts, type WireText } from '../../errors/catalogue.ts';
 import type { BoundParameter, Judgement, Plan, Release } from '../gate.ts';
 import { packets } from '../../wire/mysql/frame.ts';
 import { progressPacket } from '../../wire/mysql/messages.ts';
-import { Hold, NEVER_SENT } from '../hold.ts';
+import { type Answer, Hold, type HoldEvents, NEVER_SENT } from '../hold.ts';
 import { watchHeld } from './backlog.ts';
 import { broken } from './end.ts';
 import type { ParsedUnder, Prepared } from './prepared.ts';
@@ -141,30 +141,42 @@ const record = (
   judgement: Exclude<Judgement, { type: 'pass' }>,
   parameters: readonly BoundParameter[],
 ): void => {
-  const progress = (stage: string): void => {
-    if (!s.clientGone) s.toClient.write(packets(s.in.sequence + 1 + s.ahead++, progressPacket(stage)));
-  };
-  s.phase = new Hold(judgement, parameters, s.progress ? s.limits.heartbeat_ms : null, {
-    notice: () => {},
-    waiting: ({ stage }) => {
-      s.pace.readClient();
-      if (s.progress) progress(stage);
-      watchHeld(s);
-    },
-    heartbeat: ({ stage }) => progress(stage),
-    said: (_, { stage }) => {
-      if (s.progress) progress(stage);
-    },
-    answered: (answer) => {
-      s.ready = { ...answer, epoch: s.epoch };
-      s.phase = OPEN;
-      s.goOn();
-    },
-    failed: (what, error) => broken(s, what, error),
-    fault: (what, error) => s.events.fault(what, error),
-  });
+  s.phase = new Hold(judgement, parameters, s.progress ? s.limits.heartbeat_ms : null, new Held(s));
   s.break_glass = '';
 };
+
+/** What happens to the statement at hand. A class: thousands may wait at once, and a closure for each of these is dear. */
+class Held implements HoldEvents {
+  readonly #s: State;
+  constructor(s: State) {
+    this.#s = s;
+  }
+  notice(): void {}
+  waiting(hold: Hold): void {
+    this.#s.pace.readClient();
+    this.heartbeat(hold);
+    watchHeld(this.#s);
+  }
+  said(_: WireText | null, hold: Hold): void {
+    this.heartbeat(hold);
+  }
+  heartbeat({ stage }: Hold): void {
+    const s = this.#s;
+    if (s.progress && !s.clientGone) s.toClient.write(packets(s.in.sequence + 1 + s.ahead++, progressPacket(stage)));
+  }
+  answered(answer: Answer): void {
+    const s = this.#s;
+    s.ready = { ...answer, epoch: s.epoch };
+    s.phase = OPEN;
+    s.goOn();
+  }
+  failed(what: string, error: unknown): void {
+    broken(this.#s, what, error);
+  }
+  fault(what: string, error: unknown): void {
+    this.#s.events.fault(what, error);
+  }
+}
 
 const NO_TYPES: readonly number[] = [];
 

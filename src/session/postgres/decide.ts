@@ -3,7 +3,7 @@
 //
 //   decide --> judge --> pass                  : the plan that may be sent
 //                   \--> hold, refuse: reread --> Hold --> the message is read again --> decide finds `ready`
-import { texts } from '../../errors/catalogue.ts';
+import { texts, type WireText } from '../../errors/catalogue.ts';
 import {
   type BindMessage,
   FAILED_BLOCK,
@@ -14,7 +14,7 @@ import {
 } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { BoundParameter, Judgement, Plan, Release } from '../gate.ts';
-import { Hold, NEVER_SENT } from '../hold.ts';
+import { type Answer, Hold, type HoldEvents, NEVER_SENT } from '../hold.ts';
 import { watchHeld } from './backlog.ts';
 import { broken } from './end.ts';
 import { serverName } from './names.ts';
@@ -137,24 +137,42 @@ const record = (
   judgement: Exclude<Judgement, { type: 'pass' }>,
   parameters: readonly BoundParameter[],
 ): void => {
-  s.phase = new Hold(judgement, parameters, s.limits.heartbeat_ms, {
-    notice: (text) => notice(s, text),
-    heartbeat: ({ heartbeat }) => notice(s, heartbeat()),
-    said: (text, { heartbeat }) => notice(s, text ?? heartbeat()),
-    waiting: () => {
-      s.pace.readClient();
-      watchHeld(s);
-    },
-    answered: (answer) => {
-      s.ready = { ...answer, epoch: s.epoch, catalog: s.ownCatalogRead };
-      s.phase = OPEN;
-      s.goOn();
-    },
-    failed: (what, error) => broken(s, what, error),
-    fault: (what, error) => s.events.fault(what, error),
-  });
+  s.phase = new Hold(judgement, parameters, s.limits.heartbeat_ms, new Held(s));
   s.break_glass = '';
 };
+
+/** What happens to the statement at hand. A class: thousands may wait at once, and a closure for each of these is dear. */
+class Held implements HoldEvents {
+  readonly #s: State;
+  constructor(s: State) {
+    this.#s = s;
+  }
+  notice(text: WireText): void {
+    notice(this.#s, text);
+  }
+  heartbeat(hold: Hold): void {
+    notice(this.#s, hold.heartbeat());
+  }
+  said(text: WireText | null, hold: Hold): void {
+    notice(this.#s, text ?? hold.heartbeat());
+  }
+  waiting(): void {
+    this.#s.pace.readClient();
+    watchHeld(this.#s);
+  }
+  answered(answer: Answer): void {
+    const s = this.#s;
+    s.ready = { ...answer, epoch: s.epoch, catalog: s.ownCatalogRead };
+    s.phase = OPEN;
+    s.goOn();
+  }
+  failed(what: string, error: unknown): void {
+    broken(this.#s, what, error);
+  }
+  fault(what: string, error: unknown): void {
+    this.#s.events.fault(what, error);
+  }
+}
 
 /** The client asked to cancel: ends a judgement or a hold, else it is the server's to cancel. */
 export const cancel = (s: State): void => {

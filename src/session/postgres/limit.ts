@@ -88,8 +88,8 @@ export const pause = (s: State, entry: Entry): void => {
   s.pace.stopServer();
   const hold = new Hold(meter.judge(), [], s.limits.heartbeat_ms, {
     notice: (text) => notice(s, text),
-    heartbeat: ({ heartbeat }) => notice(s, heartbeat()),
-    said: (text, { heartbeat }) => notice(s, text ?? heartbeat()),
+    heartbeat: (words) => notice(s, words.heartbeat()),
+    said: (text, words) => notice(s, text ?? words.heartbeat()),
     waiting: () => {
       s.pace.readClient();
       watchPaused(s);

@@ -68,11 +68,14 @@ export type Undo =
   | { readonly map: 'statement'; readonly name: string; before: Prepared | undefined }
   | { readonly map: 'portal'; readonly name: string; before: Portal | undefined };
 
+/** Of whom has none, as most have who only wait: an empty map takes 180 bytes. Nothing is ever put in here. */
+const NONE = new Map<string, never>();
+
 export class Names {
-  readonly statements = new Map<string, Prepared>();
+  statements: Map<string, Prepared> = NONE;
   /** Of their texts. */
   bytes = 0;
-  readonly portals = new Map<string, Portal>();
+  portals: Map<string, Portal> = NONE;
   /** Counts changes of statements: what a name means now, it need not have meant before. */
   changes = 0;
   /** No code ran that may have made names which are not here. */
@@ -83,7 +86,7 @@ export class Names {
     this.changes++;
     const before = this.statements.get(name);
     this.bytes += (prepared?.text.length ?? 0) - (before?.text.length ?? 0);
-    if (prepared) this.statements.set(name, prepared);
+    if (prepared) this.#ownStatements().set(name, prepared);
     else this.statements.delete(name);
     return { map: 'statement', name, before };
   }
@@ -100,9 +103,17 @@ export class Names {
 
   setPortal(name: string, portal: Portal | undefined): Undo {
     const before = this.portals.get(name);
-    if (portal) this.portals.set(name, portal);
+    if (portal) this.#ownPortals().set(name, portal);
     else this.portals.delete(name);
     return { map: 'portal', name, before };
+  }
+
+  #ownStatements(): Map<string, Prepared> {
+    return this.statements === NONE ? (this.statements = new Map()) : this.statements;
+  }
+
+  #ownPortals(): Map<string, Portal> {
+    return this.portals === NONE ? (this.portals = new Map()) : this.portals;
   }
 
   /** Every text with its name, in the order of the names. */
