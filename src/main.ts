@@ -22,6 +22,7 @@ import { analyseExamples, openPolicy } from './compose/policy.ts';
 import { openPostgres, postgresGate } from './compose/postgres.ts';
 import { identityPort, permitsPort, policyPort, requestsPort } from './compose/review.ts';
 import { loginOf } from './compose/servers.ts';
+import { openSignIn } from './compose/sign-in.ts';
 import { Tail } from './compose/tail.ts';
 import { openWebhooks } from './compose/webhooks.ts';
 import type { Config } from './config/config.ts';
@@ -161,9 +162,11 @@ const build = async (
   for (const upstream of config.postgres) gates.set(upstream.name, postgresGate(upstream, analyser, house));
   for (const upstream of config.mysql) gates.set(upstream.name, mysqlGate(upstream, mysqlAnalyser, house));
 
+  let origins: () => ReadonlySet<string> = () => new Set();
+  const signIn = await openSignIn({ config, users: () => users.current(), identity, origins: () => origins() });
   const review = await createReviewServer(
     {
-      identity: identityPort(identity),
+      identity: identityPort(identity, signIn),
       requests: requestsPort(desk, identity.directory, gates),
       permits: permitsPort(permits),
       sessions,
@@ -189,6 +192,7 @@ const build = async (
       version: VERSION,
     },
   );
+  origins = () => review.origins;
   closers.push(() => review.close());
   const url =
     config.review.url ?? `${config.review.tls ? 'https' : 'http'}://${review.address.host}:${review.address.port}`;

@@ -6,6 +6,7 @@ import { approveCommand, denyCommand } from './decide.ts';
 import { EXIT, faultText } from './failure.ts';
 import { initCommand } from './init.ts';
 import { loginCommand } from './login.ts';
+import { logoutCommand } from './logout.ts';
 import { permitsCommand } from './permits.ts';
 import { policyCommand } from './policy.ts';
 import type { Deps } from './ports.ts';
@@ -47,6 +48,7 @@ export function createProgram(deps: Deps): Command {
     serveCommand(deps),
     userCommand(),
     loginCommand(),
+    logoutCommand(),
     whoamiCommand(),
     reviewCommand(),
     requestsCommand(),

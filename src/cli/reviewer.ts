@@ -1,6 +1,6 @@
 // What the reviewers' commands share: the token that `login` stored, and how the API's refusals become exit codes.
 // Must never print the token or send it anywhere but to the server that gave it.
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Refused, type RequestView, reviewClient, type ReviewClient, Unreachable } from '../review/client.ts';
@@ -35,6 +35,11 @@ export async function storeToken(stored: StoredToken): Promise<string> {
   await chmod(`${path}.new`, 0o600);
   await rename(`${path}.new`, path);
   return path;
+}
+
+/** What `login` stored is no good any more. */
+export async function dropToken(): Promise<void> {
+  await rm(tokenPath(), { force: true });
 }
 
 /** The client of whoever logged in last; of an agent where HOLDPOINT_TOKEN (and HOLDPOINT_URL) say so. */

@@ -1,12 +1,25 @@
-// `holdpoint user add|passwd|away|list`: users.yaml by hand without an editor. Must never echo a password, take one as an argument
+// `holdpoint user add|passwd|totp|away|list`: users.yaml by hand without an editor. Must never echo a password, take one as an argument
 // (other users of the machine can read those), or print one that it did not make.
 import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { Writable } from 'node:stream';
 import { Command, Option } from 'commander';
-import { loadUsersPath } from '../config/config.ts';
-import { addUser, describeUser, EditError, readUsers, setAway, setPassword } from '../identity/edit.ts';
+import { loadIdentityPaths, loadUsersPath } from '../config/config.ts';
+import { addUser, describeUser, EditError, readUsers, setAway, setPassword, setTotp } from '../identity/edit.ts';
+import { FACTORS_KEY } from '../identity/factors.ts';
+import { openSecret } from '../identity/secret.ts';
+import {
+  base32,
+  hashRecoveryCode,
+  makeRecoveryCodes,
+  makeTotpSecret,
+  otpauthUrl,
+  sealTotp,
+  totpStep,
+} from '../identity/totp.ts';
 import { EXIT, Failure } from './failure.ts';
 
 interface FileOptions {
@@ -58,6 +71,39 @@ export function userCommand(): Command {
       const { password, tell } = await passwordOf(id, options);
       await told(setPassword(path, id, password));
       process.stdout.write(`The password of ${id} is replaced.${tell}\n`);
+    });
+
+  command
+    .command('totp')
+    .description("give a user a second factor: an authenticator app's secret and ten recovery codes, shown once")
+    .argument('<id>')
+    .option('--config <file>', 'names the users file and the data folder, whose key seals the secret', 'holdpoint.yaml')
+    .option('--remove', 'take it away, with the recovery codes')
+    .action(async (id: string, options: { readonly config: string; readonly remove?: true }) => {
+      const paths = await loadIdentityPaths(options.config);
+      if (options.remove === true) {
+        await told(setTotp(paths.users, id, null));
+        process.stdout.write(`${id} has no authenticator app and no recovery codes any more.\n`);
+        return;
+      }
+      await mkdir(paths.data, { recursive: true, mode: 0o700 });
+      const key = await openSecret(join(paths.data, FACTORS_KEY));
+      const secret = makeTotpSecret();
+      const codes = makeRecoveryCodes();
+      const shown = [
+        `For the authenticator app of ${id}, shown only now:`,
+        `  ${otpauthUrl(secret, id, 'Holdpoint')}`,
+        `  by hand: ${base32(secret).replace(/.{4}(?=.)/g, '$& ')}`,
+        'Recovery codes, each good for one sign-in without the app:',
+        ...codes.map((code) => `  ${code}`),
+      ];
+      process.stdout.write(`${shown.join('\n')}\n`);
+      // Nobody is locked out by a secret that never arrived in the app.
+      if (process.stdin.isTTY && totpStep(secret, (await ask('Code that it shows now: ')).trim(), Date.now()) === null)
+        throw new Failure('that is not the code of this secret; nothing was written');
+      const sealed = sealTotp(secret, id, key);
+      await told(setTotp(paths.users, id, { sealed, recovery: codes.map(hashRecoveryCode) }));
+      process.stdout.write(`From now on ${id} is asked for a code after the password.\n`);
     });
 
   withFile(command.command('away'))

@@ -62,8 +62,11 @@ const reachOf = (desk: Desk): ReviewPorts['requests']['reach'] => {
   };
 };
 
-export const identityPort = (identity: Identity): ReviewPorts['identity'] => ({
-  password: (user, password) => identity.password(user, password),
+/** How people sign in with more than a one-time link; compose/sign-in.ts. */
+export type SignInPorts = Pick<ReviewPorts['identity'], 'password' | 'sso' | 'keys'>;
+
+export const identityPort = (identity: Identity, signIn: SignInPorts): ReviewPorts['identity'] => ({
+  ...signIn,
   oneTime: (token) => identity.oneTime(token),
   reviewer: (id) => identity.reviewer(id),
   answersFor: (person, agent) => {

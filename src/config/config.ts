@@ -88,6 +88,8 @@ export interface Config {
     /** Absolute path of users.yaml. */
     readonly users: string;
     readonly unsponsored: 'refuse' | 'allow';
+    /** Of those who sign in to the console with a password. */
+    readonly second_factor: 'required' | 'optional';
   };
   readonly audit: { readonly allowed: 'async' | 'sync' };
   readonly chat: { readonly webhooks: readonly WebhookConfig[] };
@@ -125,6 +127,18 @@ export async function loadUsersPath(path: string, options: LoadOptions = {}): Pr
   const source = { file: resolve(path), shown: path, ...options };
   const { value } = checked(await textOf(path), source, ({ shape }) => z.object({ identity: shape.identity }));
   return value.identity.users;
+}
+
+/** The same, and the data folder. Rejects with ConfigError. */
+export async function loadIdentityPaths(
+  path: string,
+  options: LoadOptions = {},
+): Promise<{ readonly users: string; readonly data: string }> {
+  const source = { file: resolve(path), shown: path, ...options };
+  const { value } = checked(await textOf(path), source, ({ shape }) =>
+    z.object({ data: shape.data, identity: z.object({ users: shape.identity.shape.users }) }),
+  );
+  return { users: value.identity.users, data: value.data };
 }
 
 async function textOf(path: string): Promise<string> {

@@ -115,6 +115,12 @@ export function configSchema(sources: Sources) {
         .enum(['refuse', 'allow'])
         .default('refuse')
         .describe('agents without a sponsor: may they have anything approved?'),
+      second_factor: z
+        .enum(['required', 'optional'])
+        .default('optional')
+        .describe(
+          'for who signs in to the console with a password: must there be one? One that an account has is always asked for',
+        ),
     }),
     audit: z
       .strictObject({

@@ -80,13 +80,34 @@ export async function setAway(
   });
 }
 
+/** Replaces the secret of a user's authenticator app, and their recovery codes; null: the user has neither any more. Rejects as setPassword does. */
+export async function setTotp(
+  path: string,
+  id: string,
+  totp: { readonly sealed: string; readonly recovery: readonly string[] } | null,
+): Promise<void> {
+  if ((await readUsers(path)).get(id)?.kind === 'agent') throw new EditError(`${id} is an agent: it does not sign in`);
+  await edit(path, (document) => {
+    const entry = find(document, id);
+    if (entry === undefined) throw new EditError(`there is no user ${id}`);
+    if (totp === null) {
+      entry.delete('totp');
+      entry.delete('recovery');
+    } else {
+      entry.set('totp', totp.sealed);
+      entry.set('recovery', document.createNode(totp.recovery));
+    }
+  });
+}
+
 /** What may be shown of a user: no form of a password. */
 export function describeUser(user: User) {
   const { id, kind, groups, sponsor, aliases, people, roles } = user;
   const away = user.away && { instead: user.away.instead, until: new Date(user.away.until).toISOString() };
   const database = user.postgres !== null || user.mysql !== null;
   const signs_in = [...(database ? ['database'] : []), ...(user.password === null ? [] : ['console'])];
-  return { id, kind, groups, sponsor, aliases, people, roles, away, signs_in };
+  const second_factor = user.totp === null ? [] : ['totp'];
+  return { id, kind, groups, sponsor, aliases, people, roles, away, signs_in, second_factor };
 }
 
 export async function readUsers(path: string): Promise<Users> {

@@ -2,7 +2,6 @@
 // the users as they are now. Must never say whether a user exists, and never let an old list of users answer.
 import { createFailureLimiter } from './limiter.ts';
 import { createMysqlLogins, type MysqlCheck } from './mysql.ts';
-import { verifyScrypt } from './password.ts';
 import { mockScramVerifier, parseScramVerifier, type ScramVerifier } from './scram.ts';
 import { createOneTimeTokens } from './tokens.ts';
 import type { Login } from './types.ts';
@@ -47,11 +46,6 @@ export interface Principal {
 
 export interface Identity {
   readonly directory: Directory;
-  /**
-   * Sign-in to the console; null: wrong user or password, or too many tries. The same work for each.
-   * `address`: the client's, without port.
-   */
-  password(user: string, password: string, address?: string): Promise<Account | null>;
   /** Makes a one-time sign-in for a link. */
   issueOneTime(user: string): string;
   /** Uses one up; null: unknown, used, too old, or of a user who is gone. */
@@ -82,18 +76,12 @@ export interface IdentityOptions {
 }
 
 export function createIdentity({ users, reviewers, secret, now = Date.now }: IdentityOptions): Identity {
-  const signIns = createFailureLimiter(now);
   const logins = createFailureLimiter(now);
   const mysqlLogins = createMysqlLogins(users, secret);
   const oneTimeTokens = createOneTimeTokens(now);
   const directory = createDirectory(users, reviewers, now);
   return {
     directory,
-    async password(user, password, address = '') {
-      if (signIns.wait(user, address) > 0) return null;
-      const right = await verifyScrypt(password, users().get(user)?.password ?? null);
-      return (signIns.judge(user, address, right) && directory.reviewer(user)) || null;
-    },
     issueOneTime: (user) => oneTimeTokens.issue(user),
     async oneTime(token) {
       const user = oneTimeTokens.use(token);

@@ -10,6 +10,7 @@ import { BadReference, expand } from '../config/references.ts';
 import { parseStored } from '../wire/mysql/auth.ts';
 import { parseScrypt } from './password.ts';
 import { parseScramVerifier } from './scram.ts';
+import { isSealedTotp } from './totp.ts';
 
 const POLL_MS = 1000;
 
@@ -30,8 +31,14 @@ export interface User {
   readonly postgres: string | null;
   /** As in mysql.user.authentication_string; null: can't log in over the MySQL protocol. */
   readonly mysql: string | null;
-  /** scrypt form; null: can't sign in to the console. */
+  /** scrypt form; null: can't sign in to the console with a password of its own. */
   readonly password: string | null;
+  /** Sealed secret of an authenticator app; null: has none. */
+  readonly totp: string | null;
+  /** Hashes of recovery codes, used ones too. */
+  readonly recovery: readonly string[];
+  /** What the sign-in provider calls it, where that is not the id. */
+  readonly oidc: string | null;
   /** Own login upstream; null: the listener's. */
   readonly upstream: { readonly user: string; readonly password: string } | null;
 }
@@ -41,6 +48,8 @@ export interface Users {
   readonly all: readonly User[];
   /** Exact spelling, as a login must be. */
   get(id: string): User | undefined;
+  /** The human whom the sign-in provider calls so. */
+  getByOidc(name: string): User | undefined;
   /** Every other account of the same person: aliases followed in both directions. */
   linked(id: string): readonly string[];
 }
@@ -178,6 +187,24 @@ function schema(source: UsersSource) {
       .nullable()
       .default(null)
       .describe('scrypt form of the password for the console'),
+    totp: z
+      .string()
+      .refine(isSealedTotp, "is not a sealed secret; 'holdpoint user totp' writes it")
+      .nullable()
+      .default(null)
+      .describe('secret of an authenticator app, sealed with data/factors.key: asked for after the password'),
+    recovery: z
+      .array(z.string().regex(/^[0-9a-f]{64}$/, "is not a hash; 'holdpoint user totp' writes it"))
+      .max(20)
+      .default([])
+      .describe('hashes of recovery codes, each good for one sign-in without the app'),
+    oidc: z
+      .string()
+      .min(1)
+      .max(255)
+      .nullable()
+      .default(null)
+      .describe("what identity.oidc's id_claim has of this human; default: the id"),
     upstream: z
       .strictObject({
         user: z.string().min(1),
@@ -218,6 +245,11 @@ function contradictions(users: readonly RawUser[], problem: Problem): string[] {
     if (user.kind === 'agent' && user.roles.length > 0) {
       found.push(problem(['users', i, 'roles'], 'an agent can have none'));
     }
+    if (user.kind === 'agent' && user.oidc !== null) found.push(problem(['users', i, 'oidc'], 'is for humans'));
+    const claimed = users.findIndex((other) => other !== user && (other.oidc ?? other.id) === user.oidc);
+    if (user.oidc !== null && claimed >= 0) {
+      found.push(problem(['users', i, 'oidc'], `is users[${claimed}] as well`));
+    }
     if (user.sponsor !== null && known.get(user.sponsor)?.kind !== 'human') {
       found.push(problem(['users', i, 'sponsor'], `no human '${user.sponsor}' in this file`));
     }
@@ -237,10 +269,12 @@ function contradictions(users: readonly RawUser[], problem: Problem): string[] {
 
 function usersOf(raw: readonly RawUser[]): Users {
   const byId = new Map(raw.map((user) => [user.id, Object.freeze(user) satisfies User]));
+  const byOidc = new Map(raw.flatMap((user) => (user.kind === 'human' ? [[user.oidc ?? user.id, user] as const] : [])));
   const same = components(raw);
   return {
     all: raw,
     get: (id) => byId.get(id),
+    getByOidc: (name) => byOidc.get(name),
     linked: (id) => (same.get(fold(id)) ?? []).filter((other) => other !== id),
   };
 }

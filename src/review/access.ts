@@ -6,6 +6,9 @@ import { LRUCache } from 'lru-cache';
 export const SESSIONS_MAX = 10_000;
 /** A bearer token of `holdpoint login`. */
 export const TOKEN_TTL_MS = 12 * 3_600_000;
+/** A link into another program, from the page. */
+const LINK_TTL_MS = 2 * 60_000;
+const LINKS_MAX = 1_000;
 
 export interface Session {
   readonly key: string;
@@ -18,6 +21,11 @@ export interface Session {
   readonly csrf: string | null;
   /** Milliseconds since the epoch. */
   readonly expires: number;
+  /** When and how whoever has it signed in: password, then totp, say. */
+  readonly at: number;
+  readonly by: readonly string[];
+  /** The sign-in provider's word for it, which signs out there; null: it was none. */
+  readonly id_token: string | null;
   /** Ids of requests whose reading by an auditor is on record already. */
   readonly read: Set<string>;
 }
@@ -26,23 +34,19 @@ const hash = (token: string) => createHash('sha256').update(token).digest('base6
 
 export class Sessions {
   readonly #sessions = new LRUCache<string, Session>({ max: SESSIONS_MAX });
+  readonly #links = new LRUCache<string, { readonly session: Session; readonly expires: number }>({ max: LINKS_MAX });
 
   open(
     user: string,
     type: Session['type'],
     ttl_ms: number,
-    issuer: string | null = null,
+    from: Partial<Pick<Session, 'issuer' | 'by' | 'id_token' | 'at'>> & { readonly until?: number } = {},
   ): { readonly token: string; readonly session: Session } {
     const token = randomBytes(32).toString('base64url');
-    const session: Session = {
-      key: hash(token),
-      user,
-      type,
-      issuer,
-      csrf: type === 'cookie' ? randomBytes(24).toString('base64url') : null,
-      expires: Date.now() + ttl_ms,
-      read: new Set(),
-    };
+    const { issuer = null, by = [], id_token = null, at = Date.now(), until = Infinity } = from;
+    const expires = Math.min(Date.now() + ttl_ms, until);
+    const csrf = type === 'cookie' ? randomBytes(24).toString('base64url') : null;
+    const session: Session = { key: hash(token), user, type, issuer, csrf, expires, at, by, id_token, read: new Set() };
     this.#sessions.set(session.key, session);
     return { token, session };
   }
@@ -59,6 +63,29 @@ export class Sessions {
 
   close(session: Session): void {
     this.#sessions.delete(session.key);
+  }
+
+  /** Every session and token of this account, and those that it got for agents. */
+  closeAll(user: string): readonly Session[] {
+    const of = [...this.#sessions.values()].filter((session) => session.user === user || session.issuer === user);
+    for (const session of of) this.close(session);
+    return of;
+  }
+
+  /** A one-time way from this session into another program, that ends when it does. */
+  link(session: Session): { readonly token: string; readonly expires: number } {
+    const token = randomBytes(24).toString('base64url');
+    const expires = Math.min(Date.now() + LINK_TTL_MS, session.expires);
+    this.#links.set(hash(token), { session, expires });
+    return { token, expires };
+  }
+
+  /** The session that it leads from, once. */
+  useLink(token: string): Session | undefined {
+    const key = hash(token);
+    const found = this.#links.get(key);
+    this.#links.delete(key);
+    return found && Date.now() < found.expires && this.lives(found.session) ? found.session : undefined;
   }
 }
 

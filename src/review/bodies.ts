@@ -6,6 +6,7 @@ import { z } from 'zod';
 const WORDS_CHARS_MAX = 10_000;
 const NAME_CHARS_MAX = 200;
 const PASSWORD_CHARS_MAX = 1_000;
+const ENCODED_CHARS_MAX = 20_000;
 /** Of a statement that is asked for first; the body's own limit is 64 KiB. */
 const SQL_CHARS_MAX = 60_000;
 const PARAMETERS_MAX = 1_000;
@@ -35,7 +36,41 @@ const duration = (ms_max: number) =>
 const words = z.string().max(WORDS_CHARS_MAX);
 const name = z.string().min(1).max(NAME_CHARS_MAX);
 
-export const loginBody = z.strictObject({ user: name, password: z.string().min(1).max(PASSWORD_CHARS_MAX) });
+/** Base64url of a browser; the longest is an attestation. */
+const encoded = z.string().min(1).max(ENCODED_CHARS_MAX);
+// As the browser's own toJSON() writes them. Not strict: what browsers put beside that is for others, and left out.
+const assertion = z.object({
+  id: encoded,
+  rawId: encoded,
+  type: z.literal('public-key'),
+  response: z.object({
+    clientDataJSON: encoded,
+    authenticatorData: encoded,
+    signature: encoded,
+    userHandle: encoded.nullish().transform((given) => given ?? undefined),
+  }),
+  clientExtensionResults: z.object({}),
+});
+const attestation = z.object({
+  id: encoded,
+  rawId: encoded,
+  type: z.literal('public-key'),
+  response: z.object({
+    clientDataJSON: encoded,
+    attestationObject: encoded,
+    transports: z.array(z.string().max(NAME_CHARS_MAX)).max(10).default([]),
+  }),
+  clientExtensionResults: z.object({}),
+});
+
+export const loginBody = z.strictObject({
+  user: name,
+  password: z.string().min(1).max(PASSWORD_CHARS_MAX),
+  otp: z.string().min(1).max(64).optional().describe('A code of the authenticator app, or a recovery code.'),
+  webauthn: assertion.optional().describe("A security key's answer to what the problem second-factor asked."),
+});
+
+export const keyBody = z.strictObject({ name: words.min(1).max(64), answer: attestation });
 
 /** A bearer token is had for a password, for a one-time link's token, or, by who answers for it, for an agent. */
 export const tokenBody = z.union([

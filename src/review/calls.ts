@@ -8,14 +8,17 @@ import { requestId } from './bodies.ts';
 import { type Caller, type Desk, mayIssue, record, recordReading, Refusal, visible, writer } from './callers.ts';
 import { openapi, type OperationName, type OPERATIONS } from './operations.ts';
 import { matches, page, recordMatches } from './pages.ts';
-import type { RecordLike, ReviewerIdentity } from './ports.ts';
+import type { Door } from './door.ts';
+import type { KeyLike, KeysPort, RecordLike, ReviewerIdentity } from './ports.ts';
 import { problemName } from './problems.ts';
-import type { MeView, RequestView, TokenView } from './schemas.ts';
+import type { KeyView, MeView, RequestView, TokenView } from './schemas.ts';
 import { permitViewOf, recordViewOf, sessionViewOf } from './standing.ts';
 import { groupOf, isOwn, viewOf } from './view.ts';
 
 /** Records of the log that one call looks at; the answer says where to go on. */
 export const RECORDS_SCANNED_MAX = 5_000;
+/** How fresh a sign-in must be to change what a sign-in takes. */
+const RECENT_MS = 15 * 60_000;
 
 type Row<N extends OperationName> = (typeof OPERATIONS)[N];
 type Read<N extends OperationName, Part extends 'body' | 'query'> =
@@ -34,28 +37,57 @@ export interface Call<N extends OperationName> {
 }
 type Calls = { readonly [N in OperationName]: (call: Call<N>) => Promise<Answer<N>> | Answer<N> };
 
-/** What routes.ts knows alone: how somebody gets in and out. */
-export interface Door {
-  byPassword(c: Context, user: string, password: string): Promise<ReviewerIdentity>;
-  byLink(c: Context, token: string): Promise<ReviewerIdentity>;
-  enter(c: Context, viewer: ReviewerIdentity): MeView;
-  leave(c: Context, caller: Caller): void;
-  isSignedIn(c: Context): boolean;
-}
-
 export const calls = (door: Door): Calls => ({
-  login: async ({ c, body }) => door.enter(c, await door.byPassword(c, body.user, body.password)),
+  login: async ({ c, body }) => door.enter(c, await door.byPassword(c, body)),
   // A link preview only GETs, which shows the page with a button; the button comes here.
   link: async ({ c, id }) => door.enter(c, await door.byLink(c, id)),
   tokens: async ({ c, desk, body }) => {
     if ('for' in body) return tokenFor(desk, writer(c, desk), body.for, body.ttl);
-    const viewer =
-      'link' in body ? await door.byLink(c, body.link) : await door.byPassword(c, body.user, body.password);
-    const { token, session } = desk.sessions.open(viewer.id, 'bearer', TOKEN_TTL_MS);
+    const { viewer, ...proof } = 'link' in body ? await door.byLink(c, body.link) : await door.byPassword(c, body);
+    const { token, session } = desk.sessions.open(viewer.id, 'bearer', TOKEN_TTL_MS, proof);
     return { token, expires: session.expires, user: viewer.id };
   },
-  logout: ({ c, caller }) => {
-    door.leave(c, caller);
+  logout: ({ c, caller }) => door.leave(c, caller),
+  logoutAll: ({ c, caller }) => door.leaveAll(c, caller),
+  links: async ({ desk, caller: { session, viewer } }) => {
+    within(desk, viewer);
+    await record(desk.ports, { type: 'reviewer.link_issued', clear: { by: viewer.id } });
+    const { token: link, expires } = desk.sessions.link(session);
+    return { link, expires };
+  },
+  keys: ({ desk, caller: { viewer } }) => ({ keys: (desk.ports.identity.keys?.list(viewer.id) ?? []).map(keyViewOf) }),
+  keyOptions: async ({ desk, caller: { viewer } }) => {
+    within(desk, viewer);
+    return (await keysOf(desk).creation(viewer.id)) as Record<string, unknown>;
+  },
+  addKey: async ({ desk, caller, body }) => {
+    const { viewer } = caller;
+    within(desk, viewer);
+    await recently(desk, caller, 'addKey');
+    const key = await keysOf(desk).register(viewer.id, body.name, body.answer);
+    if (key === null) {
+      await recordRefusal(desk.ports, viewer, { what: 'addKey' }, 'key-refused');
+      throw new Refusal('key-refused');
+    }
+    await record(desk.ports, { type: 'reviewer.key_added', clear: { by: viewer.id, key: key.id } }).catch(
+      async (error) => {
+        await keysOf(desk).remove(viewer.id, key.id);
+        throw error;
+      },
+    );
+    return keyViewOf(key);
+  },
+  removeKey: async ({ desk, caller, id }) => {
+    const { viewer } = caller;
+    within(desk, viewer);
+    await recently(desk, caller, 'removeKey');
+    const keys = keysOf(desk);
+    if (!keys.list(viewer.id).some((key) => key.id === id)) {
+      await recordRefusal(desk.ports, viewer, { what: 'removeKey' }, 'not-found');
+      throw new Refusal('not-found');
+    }
+    await record(desk.ports, { type: 'reviewer.key_removed', clear: { by: viewer.id, key: id } });
+    await keys.remove(viewer.id, id);
     return null;
   },
   me: ({ desk, caller }) => meOf(desk, caller),
@@ -63,6 +95,7 @@ export const calls = (door: Door): Calls => ({
     environment: desk.ports.environment,
     mode: desk.ports.mode,
     signed_in: door.isSignedIn(c),
+    sso: desk.ports.identity.sso !== null,
   }),
   health: ({ c, desk }) => {
     const recording = desk.ports.audit.failure === null;
@@ -169,6 +202,20 @@ function within(desk: Desk, viewer: ReviewerIdentity): void {
   if (!desk.acts.take(viewer.id)) throw new Refusal('too-many');
 }
 
+/** What could be misused with a page that somebody left open wants a fresh sign-in. */
+async function recently({ ports }: Desk, { session, viewer }: Caller, what: OperationName): Promise<void> {
+  if (Date.now() - session.at < RECENT_MS) return;
+  await recordRefusal(ports, viewer, { what }, 'sign-in-again');
+  throw new Refusal('sign-in-again');
+}
+
+function keysOf({ ports }: Desk): KeysPort {
+  if (ports.identity.keys === null) throw new Refusal('not-found', 'Security keys need a host name in review.url.');
+  return ports.identity.keys;
+}
+
+const keyViewOf = ({ id, name, added, used }: KeyLike): KeyView => ({ id, name, added, used });
+
 /** On record before it is good for anything. */
 async function tokenFor(desk: Desk, { viewer }: Caller, agent: string, ttl_ms: number): Promise<TokenView> {
   const { ports } = desk;
@@ -183,7 +230,7 @@ async function tokenFor(desk: Desk, { viewer }: Caller, agent: string, ttl_ms: n
     throw new Refusal('not-your-agent');
   }
   await record(ports, { type: 'reviewer.token_issued', clear: { by: viewer.id, for: agent, ttl_ms } });
-  const { token, session } = desk.sessions.open(agent, 'agent', ttl_ms, viewer.id);
+  const { token, session } = desk.sessions.open(agent, 'agent', ttl_ms, { issuer: viewer.id });
   return { token, expires: session.expires, user: agent };
 }
 
@@ -198,6 +245,9 @@ export function meOf(desk: Desk, { session, viewer }: Caller): MeView {
     groups: [...viewer.groups],
     csrf: session.csrf,
     expires: session.expires,
+    signed_in: session.at,
+    by: [...session.by],
+    takes_keys: desk.ports.identity.keys !== null,
     environment: desk.ports.environment,
     mode: desk.ports.mode,
     agent_hint: guards.find(({ engine }) => engine === 'postgres')?.address ?? null,

@@ -16,6 +16,8 @@ import type {
   RecordsView,
   RequestView,
   SessionsView,
+  SignOutAllView,
+  SignOutView,
   TokenView,
 } from './schemas.ts';
 
@@ -73,7 +75,9 @@ export interface ReviewClient {
   audit(query?: AuditQuery): Promise<RecordsView>;
   /** A token for an agent; `ttl`: "15m", or ms, at most 24 h. */
   tokenFor(agent: string, ttl: string | number): Promise<TokenView>;
-  logout(): Promise<void>;
+  logout(): Promise<SignOutView>;
+  /** Every session and token of this account. */
+  logoutAll(): Promise<SignOutAllView>;
   /** Messages as they come; ends when the socket does. Throws Unreachable when it can't be opened. `sessions`: those of connections, too. */
   stream(since?: number, sessions?: boolean): AsyncGenerator<DownMessage, void, undefined>;
   /** The same for as long as it is wanted: comes back by its cursor, and says when it is not live. Throws Refused where it may not. */
@@ -83,7 +87,7 @@ export interface ReviewClient {
 /** A bearer token for a password or a one-time link's token. */
 export async function signIn(
   url: string,
-  by: { readonly user: string; readonly password: string } | { readonly link: string },
+  by: { readonly user: string; readonly password: string; readonly otp?: string } | { readonly link: string },
 ): Promise<TokenView> {
   return (await call(url, null, 'POST', '/api/tokens', by)) as TokenView;
 }
@@ -113,6 +117,7 @@ export function reviewClient(url: string, token: string): ReviewClient {
     audit: (query = {}) => to('GET', `/api/audit?${search(query)}`),
     tokenFor: (agent, ttl) => to('POST', '/api/tokens', { for: agent, ttl }),
     logout: () => to('POST', '/api/logout', {}),
+    logoutAll: () => to('POST', '/api/logout/everywhere', {}),
     stream: (since, sessions = false) => messages(url, token, since, sessions),
     follow: (options) => follow(dial, mends, options),
   };

@@ -11,13 +11,77 @@ export interface ReviewerIdentity {
 }
 
 export interface IdentityPort {
-  /** Password sign-in; null: wrong user or password (never says which). Constant work for unknown users. Rejects nothing. */
-  password(user: string, password: string): Promise<ReviewerIdentity | null>;
+  /** Password sign-in. Constant work for unknown users; never says which part was wrong. Rejects when a second factor's use can't be kept. */
+  password(tried: {
+    readonly user: string;
+    readonly password: string;
+    /** A code of an authenticator app, or a recovery code. */
+    readonly otp?: string | undefined;
+    /** A browser's answer to what `second` asked. */
+    readonly webauthn?: unknown;
+    /** The client's, without port. */
+    readonly address: string;
+  }): Promise<PasswordAnswer>;
+  /** Null: there is no provider to sign in with. */
+  readonly sso: SsoPort | null;
+  /** Null: the address that reviewers open can't have security keys bound to it. */
+  readonly keys: KeysPort | null;
   /** One-time sign-in link, used up by this call; null: unknown, used or too old. */
   oneTime(token: string): Promise<ReviewerIdentity | null>;
   reviewer(id: string): ReviewerIdentity | undefined;
   /** Does this person answer for that agent, as its sponsor? False also where there is no such agent. */
   answersFor(person: string, agent: string): boolean;
+}
+
+/** identity/sign-in.ts SignedIn, structurally. */
+export type PasswordAnswer =
+  | { readonly type: 'in'; readonly account: ReviewerIdentity; readonly by: readonly string[] }
+  | {
+      readonly type: 'second';
+      readonly account: ReviewerIdentity;
+      readonly factors: readonly ('totp' | 'recovery' | 'webauthn')[];
+      readonly webauthn: object | null;
+      readonly wrong: boolean;
+    }
+  | { readonly type: 'refused'; readonly why: 'wrong' | 'wait' | 'down' | 'none'; readonly wait_ms: number };
+
+/** A sign-in provider (OpenID Connect). */
+export interface SsoPort {
+  /** Where the browser goes, and what only this browser keeps meanwhile. Null: the provider does not answer. */
+  begin(back: string): Promise<{ readonly url: string; readonly transaction: string } | null>;
+  /** `search`: what the provider sent the browser back with. Uses the transaction up. */
+  finish(search: string, transaction: string): Promise<SsoAnswer>;
+  /** Where the browser goes to be signed out there, too; null: the provider has no such place. */
+  signOutUrl(id_token: string): string | null;
+}
+
+export type SsoAnswer =
+  | {
+      readonly type: 'in';
+      readonly account: ReviewerIdentity;
+      /** oidc, then what the provider says of how (its amr). */
+      readonly by: readonly string[];
+      readonly back: string;
+      readonly id_token: string;
+    }
+  /** `why`: a word for the record. `unknown`: the provider knows them, and nobody here does. */
+  | { readonly type: 'refused'; readonly problem: 'refused' | 'unknown' | 'down'; readonly why: string };
+
+export interface KeysPort {
+  list(user: string): readonly KeyLike[];
+  /** What the browser is to make a key of. */
+  creation(user: string): Promise<object>;
+  /** Null: the answer is not good, or there are too many. Rejects when it can't be kept. */
+  register(user: string, name: string, answer: unknown): Promise<KeyLike | null>;
+  remove(user: string, id: string): Promise<boolean>;
+}
+
+export interface KeyLike {
+  readonly id: string;
+  readonly name: string;
+  /** Milliseconds since the epoch. */
+  readonly added: number;
+  readonly used: number | null;
 }
 
 /** A request as approval holds it (approval/types.ts Request, structurally). */

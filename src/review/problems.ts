@@ -10,7 +10,20 @@ const ROWS = {
   'bad-request': { status: 400, title: 'The request is not what the API documents.' },
   'not-signed-in': { status: 401, title: 'Sign in first.' },
   'sign-in-refused': { status: 401, title: 'User or password is wrong.' },
+  'second-factor': { status: 401, title: 'The password is right; the second factor is missing or wrong.' },
   'link-refused': { status: 401, title: 'This sign-in link is unknown, used or too old.' },
+  'sso-refused': { status: 401, title: 'The sign-in with the provider did not count. Start again.' },
+  'sso-unknown': { status: 403, title: 'The provider knows you, but this Holdpoint has no account of yours.' },
+  'second-factor-missing': {
+    status: 403,
+    title:
+      'Passwords need a second factor here, and this account has none. An operator makes one: holdpoint user totp.',
+  },
+  'sign-in-again': { status: 403, title: 'Sign in again: that was too long ago for this.' },
+  'key-refused': {
+    status: 422,
+    title: 'The security key was not taken: its answer is not good, it is known, or there are too many.',
+  },
   csrf: { status: 403, title: 'The request did not come from this console.' },
   'no-role': { status: 403, title: 'This account has no reviewer, auditor or admin role.' },
   'not-a-person': { status: 403, title: "Only a person with the reviewer's role decides; an agent never does." },
@@ -39,6 +52,11 @@ const ROWS = {
   'ask-refused': { status: 422, title: 'Nothing was opened for this statement.' },
   'too-many': { status: 429, title: 'Too many tries; wait a minute.' },
   internal: { status: 500, title: 'Holdpoint has a fault. Nothing was decided by this call.' },
+  'directory-down': {
+    status: 503,
+    title: 'The directory does not answer, so nobody can tell whether that is right. Try later.',
+  },
+  'sso-down': { status: 503, title: 'The sign-in provider does not answer. Try later.' },
   'not-recorded': { status: 503, title: 'The audit log cannot be written, so nothing is decided.' },
 } as const satisfies Record<string, Row>;
 
@@ -52,13 +70,16 @@ export interface Problem {
   readonly status: number;
   readonly detail?: string;
   readonly request?: unknown;
+  /** Of second-factor: what can be given, and what a browser asks a security key. */
+  readonly factors?: readonly string[];
+  readonly webauthn?: object | null;
 }
 
 export const PROBLEM_URN = 'urn:holdpoint:problem:';
 
 export function problem(
   name: ProblemName,
-  extra: { readonly detail?: string; readonly request?: unknown } = {},
+  extra: Pick<Problem, 'detail' | 'request' | 'factors' | 'webauthn'> = {},
 ): Problem {
   return { type: PROBLEM_URN + name, ...ROWS[name], ...extra };
 }

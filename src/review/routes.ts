@@ -1,23 +1,18 @@
 // The reviewers' HTTP API: from a call of the wire to a row of operations.ts and back. Every answer that is not a success is a problem
-// document. Must never change anything by GET, and never say whether a user exists.
-import { getConnInfo } from '@hono/node-server/conninfo';
+// document. Must never change anything by GET, but for the way back from a sign-in provider, and never say whether a user exists.
 import { type Context, Hono } from 'hono';
-import { deleteCookie, setCookie } from 'hono/cookie';
 import type { z } from 'zod';
 import { Limiter } from './access.ts';
 import { type Act, recordRefusal } from './act.ts';
 import type { Asset } from './assets.ts';
-import { type Caller, caller, cookieName, type Desk, record, Refusal, writer } from './callers.ts';
-import { calls, type Door, meOf } from './calls.ts';
+import { type Caller, caller, type Desk, Refusal, writer } from './callers.ts';
+import { calls } from './calls.ts';
+import { doorOf, SSO_BACK, SSO_START } from './door.ts';
 import { barred, operation, OPERATION_NAMES, type OperationName } from './operations.ts';
-import type { ReviewerIdentity } from './ports.ts';
 import { type Problem, problem } from './problems.ts';
 
 /** Bodies of the API; a statement that is asked for first is the longest thing in one. */
 export const BODY_BYTES_MAX = 64 * 1024;
-/** Failed sign-ins in a minute: of one user from one address, and of one address. */
-const SIGN_IN_TRIES_MAX = 5;
-const SIGN_IN_TRIES_PER_ADDRESS_MAX = 20;
 const MINUTE_MS = 60_000;
 
 export const actsLimiter = (per_minute_max: number) => new Limiter(per_minute_max, MINUTE_MS);
@@ -36,7 +31,8 @@ export function routes(desk: Desk): Hono {
     await next();
   });
 
-  const handlers = calls(doorOf(desk));
+  const door = doorOf(desk);
+  const handlers = calls(door);
   for (const name of OPERATION_NAMES) {
     const { method, path, may, query, body } = operation(name);
     const handle: (call: never) => unknown = handlers[name];
@@ -55,6 +51,10 @@ export function routes(desk: Desk): Hono {
     });
   }
 
+  // The browser goes to the provider, and comes back with its answer: navigation, so GET, and no call of the API.
+  app.get(SSO_START, (c) => door.toProvider(c));
+  app.get(SSO_BACK, (c) => door.fromProvider(c));
+
   const page = () => file(desk.assets.get('/index.html'));
   app.get('/', page);
   app.get('/in/:token', page);
@@ -72,65 +72,6 @@ async function admit(desk: Desk, name: OperationName, { viewer }: Caller): Promi
   if (method !== 'get') await recordRefusal(desk.ports, viewer, { what: name }, bar);
   const roles = may === 'anyone' ? [] : may.filter((kind) => kind !== 'agent' && kind !== 'person');
   throw new Refusal(bar, bar === 'no-role' ? `This needs the role ${roles.join(' or ')}.` : undefined);
-}
-
-/** How somebody gets in and out. */
-function doorOf(desk: Desk): Door {
-  const { ports } = desk;
-  const tries = new Limiter(SIGN_IN_TRIES_MAX, MINUTE_MS);
-  const triesOfAddress = new Limiter(SIGN_IN_TRIES_PER_ADDRESS_MAX, MINUTE_MS);
-  const addressOf = (c: Context): string => getConnInfo(c).remote.address ?? '';
-
-  /** Runs one sign-in under the limits and puts it on record, good or bad, before it counts. */
-  const signIn = async (
-    c: Context,
-    how: 'password' | 'link',
-    name: string,
-    check: () => Promise<ReviewerIdentity | null>,
-  ): Promise<ReviewerIdentity> => {
-    const address = addressOf(c);
-    const key = `${address} ${name}`;
-    if (!triesOfAddress.take(address) || !tries.take(key)) throw new Refusal('too-many');
-    const viewer = await check();
-    if (!viewer) {
-      // A name nobody has may be a password typed into the wrong field: it stays out of the record.
-      const user = ports.identity.reviewer(name) ? name : null;
-      await record(ports, { type: 'reviewer.sign_in_refused', clear: { user, how, address } });
-      throw new Refusal(how === 'password' ? 'sign-in-refused' : 'link-refused');
-    }
-    triesOfAddress.give(address);
-    tries.give(key);
-    await record(ports, { type: 'reviewer.signed_in', clear: { user: viewer.id, how, address } });
-    return viewer;
-  };
-
-  return {
-    byLink: (c, token) => signIn(c, 'link', '', () => ports.identity.oneTime(token)),
-    byPassword: (c, user, password) => signIn(c, 'password', user, () => ports.identity.password(user, password)),
-    enter(c, viewer) {
-      const { token, session } = desk.sessions.open(viewer.id, 'cookie', desk.session_ttl_ms);
-      setCookie(c, cookieName(desk.secure), token, {
-        path: '/',
-        httpOnly: true,
-        sameSite: 'Lax',
-        secure: desk.secure,
-        maxAge: Math.floor(desk.session_ttl_ms / 1000),
-      });
-      return meOf(desk, { session, viewer });
-    },
-    leave(c, { session }) {
-      desk.sessions.close(session);
-      desk.ended(session);
-      deleteCookie(c, cookieName(desk.secure), { path: '/', secure: desk.secure });
-    },
-    isSignedIn(c) {
-      try {
-        return caller(c, desk) !== undefined;
-      } catch {
-        return false;
-      }
-    },
-  };
 }
 
 async function bodyOf(c: Context): Promise<unknown> {

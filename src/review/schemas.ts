@@ -289,6 +289,9 @@ export const meView = z.object({
   groups: z.array(z.string()),
   csrf: z.string().nullable().describe('Goes into X-Holdpoint-CSRF with every write; null for a bearer token.'),
   expires: at,
+  signed_in: at,
+  by: z.array(z.string()).describe('How: local, ldap, oidc or link, then the second factor.'),
+  takes_keys: z.boolean().describe('Security keys can be bound to the address that reviewers open.'),
   environment: z.string(),
   mode,
   agent_hint: z.string().nullable().describe('A connection string for an agent, of PostgreSQL.'),
@@ -322,13 +325,35 @@ export const recordsView = z.object({
     .describe('Where to go on, also after an answer without records; null: that was the end of the log.'),
 });
 export const healthView = z.object({ ok: z.boolean(), recording: z.boolean() });
-export const doorView = z.object({ environment: z.string(), mode, signed_in: z.boolean() });
+export const doorView = z.object({
+  environment: z.string(),
+  mode,
+  signed_in: z.boolean(),
+  sso: z.boolean().describe('There is a sign-in provider: open /oidc/start.'),
+});
+export const signOutView = z.object({
+  url: z.string().nullable().describe('Where the browser goes to be signed out at the provider, too.'),
+});
+export const signOutAllView = z.object({ ended: z.number().describe('Sessions and tokens, this one among them.') });
+export const linkView = z.object({ link: z.string().describe('What stands after /in/, once.'), expires: at });
+export const keyView = z.object({ id: z.string(), name: z.string(), added: at, used: at.nullable() });
+export const keysView = z.object({ keys: z.array(keyView) });
+export const keyOptionsView = z.record(z.string(), z.unknown()).describe('PublicKeyCredentialCreationOptions as JSON.');
 export const problemView = z.object({
   type: z.enum(PROBLEM_NAMES.map((name) => PROBLEM_URN + name) as [string, ...string[]]),
   title: z.string(),
   status: z.number(),
   detail: z.string().optional(),
   request: requestView.optional(),
+  factors: z
+    .array(z.enum(['totp', 'recovery', 'webauthn']))
+    .optional()
+    .describe('Of second-factor: what can be given with the same password.'),
+  webauthn: z
+    .record(z.string(), z.unknown())
+    .nullable()
+    .optional()
+    .describe('PublicKeyCredentialRequestOptions as JSON; good for two minutes, once.'),
 });
 
 /** What the stream sends. */
@@ -374,6 +399,9 @@ export type ImpactView = z.infer<typeof impactView>;
 export type RequestView = z.infer<typeof requestView>;
 export type MeView = z.infer<typeof meView>;
 export type DoorView = z.infer<typeof doorView>;
+export type KeyView = z.infer<typeof keyView>;
+export type SignOutView = z.infer<typeof signOutView>;
+export type SignOutAllView = z.infer<typeof signOutAllView>;
 export type TokenView = z.infer<typeof tokenView>;
 export type ListView = z.infer<typeof listView>;
 export type HealthView = z.infer<typeof healthView>;

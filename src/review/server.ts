@@ -31,6 +31,8 @@ export interface ReviewOptions {
 
 export interface ReviewServer {
   readonly address: { readonly host: string; readonly port: number };
+  /** Where the page may be. */
+  readonly origins: ReadonlySet<string>;
   /** Ends every stream and waits for calls under way. */
   close(): Promise<void>;
 }
@@ -78,6 +80,7 @@ export async function createReviewServer(ports: ReviewPorts, options: ReviewOpti
 
   return {
     address: { host, port },
+    origins,
     close: async () => {
       reviewers.close();
       const closed = new Promise((resolve) => server.close(resolve));

@@ -16,6 +16,8 @@ const person = (id: string, roles: ReviewerIdentity['roles'], groups: string[] =
 });
 
 export const PASSWORD = 'correct horse';
+/** What otto is asked for after it. */
+export const CODE = '123456';
 
 export const PEOPLE: readonly ReviewerIdentity[] = [
   person('grace', ['reviewer', 'admin'], ['dba', 'data-owner']),
@@ -24,6 +26,7 @@ export const PEOPLE: readonly ReviewerIdentity[] = [
   person('hedy', ['auditor']),
   person('tomasz', []),
   person('ida', []),
+  person('otto', ['reviewer'], ['dba']),
   { id: 'billing-agent', kind: 'agent', roles: [], groups: [], aliases: [] },
 ];
 
@@ -223,8 +226,14 @@ export function fakeDesk(mode: ReviewPorts['mode'] = 'enforce'): FakeDesk {
     change: (id, type, by) => store({ ...(requests.get(id) as RequestLike), ...by, updated: Date.now() }, type),
     ports: {
       identity: {
-        password: async (user, password) =>
-          password === PASSWORD ? (PEOPLE.find((p) => p.id === user) ?? null) : null,
+        password: async ({ user, password, otp }) => {
+          const account = PEOPLE.find((p) => p.id === user);
+          if (!account || password !== PASSWORD) return { type: 'refused', why: 'wrong', wait_ms: 0 };
+          if (user !== 'otto' || otp === CODE) return { type: 'in', account, by: otp ? ['local', 'totp'] : ['local'] };
+          return { type: 'second', account, factors: ['totp', 'webauthn'], webauthn: {}, wrong: otp !== undefined };
+        },
+        sso: null,
+        keys: null,
         oneTime: async (token) => {
           const user = links.get(token);
           links.delete(token);

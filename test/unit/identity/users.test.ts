@@ -51,6 +51,9 @@ describe('reading', () => {
       postgres: verifier,
       mysql: null,
       password: null,
+      totp: null,
+      recovery: [],
+      oidc: null,
       upstream: { user: 'report_ro', password: 'p:@/' },
     });
     expect(users.get('ada')?.upstream?.password).toBe('from-env');

@@ -1,4 +1,5 @@
 // A real review server on a free loopback port, over the in-memory desk.
+import type { ReviewPorts } from '../../../src/review/ports.ts';
 import { type ReviewServer, createReviewServer } from '../../../src/review/server.ts';
 import { type FakeDesk, fakeDesk, PASSWORD, samples } from '../../browser/fake-desk.ts';
 
@@ -11,9 +12,16 @@ export interface Harness {
   enter(user: string): Promise<{ cookie: string; csrf: string; headers: Record<string, string> }>;
 }
 
-export async function start(options: { readonly secure?: boolean; readonly url?: string } = {}): Promise<Harness> {
+export async function start(
+  options: {
+    readonly secure?: boolean;
+    readonly url?: string;
+    readonly identity?: Partial<ReviewPorts['identity']>;
+  } = {},
+): Promise<Harness> {
   const desk = fakeDesk();
-  const server = await createReviewServer(desk.ports, {
+  const ports = { ...desk.ports, identity: { ...desk.ports.identity, ...options.identity } };
+  const server = await createReviewServer(ports, {
     tls: null,
     listen: { host: '127.0.0.1', port: 0 },
     url: options.url ?? null,

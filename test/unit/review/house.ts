@@ -10,10 +10,14 @@ import type { Clock, Desk, Held, Request } from '../../../src/approval/types.ts'
 import { openAuditLog } from '../../../src/audit/log.ts';
 import type { AuditLog } from '../../../src/audit/types.ts';
 import { Events } from '../../../src/compose/events.ts';
-import { identityPort, permitsPort, policyPort, requestsPort } from '../../../src/compose/review.ts';
+import { identityPort, permitsPort, policyPort, requestsPort, type SignInPorts } from '../../../src/compose/review.ts';
+import { keysPort } from '../../../src/compose/sign-in.ts';
 import { auditJournal } from '../../../src/gate/journal.ts';
-import { createIdentity } from '../../../src/identity/identity.ts';
-import { parseUsers } from '../../../src/identity/users.ts';
+import { createIdentity, type Identity } from '../../../src/identity/identity.ts';
+import { openFactors } from '../../../src/identity/factors.ts';
+import { createPasswordSignIn, localPasswords } from '../../../src/identity/sign-in.ts';
+import { parseUsers, type Users } from '../../../src/identity/users.ts';
+import { createWebAuthn } from '../../../src/identity/webauthn.ts';
 import { texts } from '../../../src/errors/catalogue.ts';
 import type { Gate } from '../../../src/session/gate.ts';
 import type { Policy } from '../../../src/policy/types.ts';
@@ -60,6 +64,23 @@ const gate = (desk: Desk): Pick<Gate, 'askFirst'> => ({
   },
 });
 
+const signInOf = async (identity: Identity, users: () => Users, dir: string): Promise<SignInPorts> => {
+  const secret = Buffer.alloc(32, 7);
+  const factors = await openFactors({ file: join(dir, 'second-factors.json'), users, key: secret });
+  const webauthn = createWebAuthn({ factors, host: 'localhost', origins: () => ['http://localhost'], secret });
+  return {
+    password: createPasswordSignIn({
+      checkers: [localPasswords(users)],
+      admit: ({ id }) => identity.reviewer(id) ?? null,
+      factors,
+      webauthn,
+      second_factor: 'optional',
+    }),
+    sso: null,
+    keys: keysPort(factors, webauthn),
+  };
+};
+
 export interface Answered {
   readonly status: number;
   /** The last part of a problem's type; '' for none. */
@@ -76,8 +97,8 @@ export interface House {
   /** What GET /api/sessions shows, and whom it ended. */
   readonly sessions: SessionLike[];
   readonly ended: string[];
-  /** A bearer token, got by a one-time sign-in; once for each user. */
-  token(user: string): Promise<string>;
+  /** A bearer token, got by a one-time sign-in; once for each user, and for each name of a further one. */
+  token(user: string, further?: string): Promise<string>;
   /** Opens a request; the statement makes it another one. */
   open(sql: string, held?: Partial<Held>, ask?: Partial<Held['ask']>): Promise<Request>;
   /** `who`: a user, or a token; null: nobody. Throws where the answer is not as the operation's schema says. */
@@ -120,7 +141,7 @@ export async function startHouse(
     await events.restore();
     const server = await createReviewServer(
       {
-        identity: identityPort(identity),
+        identity: identityPort(identity, await signInOf(identity, () => users, dir)),
         requests: requestsPort(desk, directory, new Map([['app', gate(desk)]])),
         permits: permitsPort(permits),
         sessions: {
@@ -176,12 +197,13 @@ export async function startHouse(
     },
     sessions,
     ended,
-    token(user) {
+    token(user, further = '') {
       const { tokens, identity } = now;
-      const known = tokens.get(user);
+      const key = `${user} ${further}`;
+      const known = tokens.get(key);
       if (known !== undefined) return known;
       const made = signIn(house.url, { link: identity.issueOneTime(user) }).then(({ token }) => token);
-      tokens.set(user, made);
+      tokens.set(key, made);
       return made;
     },
     async open(sql, held = {}, ask = {}) {

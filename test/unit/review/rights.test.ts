@@ -7,7 +7,8 @@ let house: House;
 beforeAll(async () => {
   house = await startHouse();
   // Before the sign-ins that are to fail.
-  for (const user of ['tomasz', 'ida', 'grace', 'hedy', 'root']) await house.token(user);
+  for (const user of ['tomasz', 'ida', 'grace', 'hedy', 'root'])
+    for (const further of ['', 'further']) await house.token(user, further);
 });
 afterAll(() => house.stop());
 
@@ -15,10 +16,9 @@ const CALLERS = ['nobody', 'token', 'sponsor', 'ida', 'grace', 'hedy', 'root'] a
 type Caller = (typeof CALLERS)[number];
 
 /** `token`: of etl, which tomasz answers for. All others are people: its sponsor, one without a role, a reviewer, an auditor, an admin. */
-const asOf = async (caller: Caller): Promise<string | null> => {
+const asOf = async (caller: Caller, further: string): Promise<string | null> => {
   if (caller === 'nobody') return null;
-  if (caller === 'sponsor') return 'tomasz';
-  if (caller !== 'token') return caller;
+  if (caller !== 'token') return house.token(caller === 'sponsor' ? 'tomasz' : caller, further);
   const { body } = await house.call('tomasz', 'tokens', '', { for: 'etl', ttl: '5m' });
   return (body as { token: string }).token;
 };
@@ -64,7 +64,13 @@ const CELLS: Readonly<Record<OperationName, readonly string[]>> = {
   endSession: ['not-signed-in', 'not-for-agents', 'no-role', 'no-role', 'no-role', 'no-role', 'ok'],
   audit: ['not-signed-in', 'not-for-agents', 'no-role', 'no-role', 'no-role', 'ok', 'ok'],
   policy: ['not-signed-in', 'not-for-agents', 'no-role', 'no-role', 'ok', 'ok', 'ok'],
+  keys: ['not-signed-in', 'not-for-agents', 'ok', 'ok', 'ok', 'ok', 'ok'],
+  keyOptions: ['not-signed-in', 'not-for-agents', 'ok', 'ok', 'ok', 'ok', 'ok'],
+  addKey: ['not-signed-in', 'not-for-agents', ...CALLERS.slice(2).map(() => 'key-refused')],
+  removeKey: ['not-signed-in', 'not-for-agents', ...CALLERS.slice(2).map(() => 'not-found')],
+  links: ['not-signed-in', 'not-for-agents', 'ok', 'ok', 'ok', 'ok', 'ok'],
   logout: ['not-signed-in', 'not-for-agents', 'ok', 'ok', 'ok', 'ok', 'ok'],
+  logoutAll: ['not-signed-in', 'not-for-agents', 'ok', 'ok', 'ok', 'ok', 'ok'],
 };
 
 const BODIES: Readonly<Partial<Record<OperationName, (request: { digest_tag: string }) => object>>> = {
@@ -77,8 +83,21 @@ const BODIES: Readonly<Partial<Record<OperationName, (request: { digest_tag: str
   answer: () => ({ text: 'Finance.' }),
   withdraw: () => ({ reason: 'not needed' }),
   review: () => ({ rationale: 'fine' }),
+  addKey: () => ({
+    name: 'Blue key',
+    answer: {
+      id: 'AAAA',
+      rawId: 'AAAA',
+      type: 'public-key',
+      response: { clientDataJSON: 'e30', attestationObject: 'AAAA' },
+      clientExtensionResults: {},
+    },
+  }),
   revoke: () => ({ reason: 'enough' }),
 };
+
+/** Those without a body. */
+const WRITES: readonly OperationName[] = ['endSession', 'logout', 'logoutAll', 'links', 'keyOptions', 'removeKey'];
 
 const ETL = {
   id: 'etl',
@@ -90,11 +109,12 @@ const ETL = {
 } as const;
 
 /** Whoever signed out stays out. */
-const ORDER = OPERATION_NAMES.toSorted((a, b) => Number(a === 'logout') - Number(b === 'logout'));
+const LAST: readonly OperationName[] = ['logout', 'logoutAll'];
+const ORDER = OPERATION_NAMES.toSorted((a, b) => LAST.indexOf(a) - LAST.indexOf(b));
 
 describe.each(ORDER)('%s', (name) => {
   test.each(CALLERS)('by %s', async (caller) => {
-    const who = await asOf(caller);
+    const who = await asOf(caller, name === 'logout' ? 'further' : '');
     const request = await house.open(`DELETE FROM ${name}_${caller}`, { who: ETL });
     house.sessions.splice(0, Infinity, {
       id: request.id,
@@ -112,7 +132,7 @@ describe.each(ORDER)('%s', (name) => {
     expect(JSON.stringify(answer.body).includes('DELETE FROM')).toBe(reads(name, caller, answer.status));
     const since = (await house.records()).slice(before).map(({ type }) => type);
     const refused = since.filter((type) => type === 'request.refused' || type === 'reviewer.refused');
-    const writes = body !== undefined || name === 'endSession' || name === 'logout';
+    const writes = body !== undefined || WRITES.includes(name);
     const barred = answer.status >= 400 && !['login', 'link'].includes(name) && caller !== 'nobody';
     expect(refused).toHaveLength(writes && barred ? 1 : 0);
   });
