@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS } from '../src/config/config.ts';
 import { createGate } from '../src/gate/gate.ts';
 import { mysqlEngine } from '../src/gate/mysql.ts';
 import { postgresEngine } from '../src/gate/postgres.ts';
+import { RuleCounts } from '../src/gate/counts.ts';
 import { LiveSessions } from '../src/gate/sessions.ts';
 import { loadPolicy } from '../src/policy/load.ts';
 import type { Gate, SessionFacts } from '../src/session/gate.ts';
@@ -79,6 +80,7 @@ const gateOf = (engine: 'postgres' | 'mysql'): Gate =>
     impact: null,
     // What is measured here is the cost, not the brake on it.
     analysis_ms_per_s_max: 1e9,
+    counts: new RuleCounts(),
     sessions: new LiveSessions(() => {}),
     fault,
   });

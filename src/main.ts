@@ -17,7 +17,7 @@ import { Catalogs, readMysqlCatalog } from './compose/catalogs.ts';
 import { Events } from './compose/events.ts';
 import type { House } from './compose/house.ts';
 import { introduceMysql, lookAtMysql, mysqlGate, openMysql } from './compose/mysql.ts';
-import { tellOperator } from './compose/operator.ts';
+import { tellOfPermit, tellOperator } from './compose/operator.ts';
 import { analyseExamples, openPolicy } from './compose/policy.ts';
 import { openPostgres, postgresGate } from './compose/postgres.ts';
 import { identityPort, permitsPort, policyPort, requestsPort } from './compose/review.ts';
@@ -26,6 +26,7 @@ import { openSignIn } from './compose/sign-in.ts';
 import { Tail } from './compose/tail.ts';
 import { openWebhooks } from './compose/webhooks.ts';
 import type { Config } from './config/config.ts';
+import { RuleCounts } from './gate/counts.ts';
 import { auditJournal } from './gate/journal.ts';
 import { LiveSessions } from './gate/sessions.ts';
 import { createIdentity } from './identity/identity.ts';
@@ -124,9 +125,11 @@ const build = async (
   others = () => desk.presence();
   const events = new Events(desk, permits, audit);
   told = events;
+  const counts = new RuleCounts();
   const sessions = new LiveSessions((seq, type, session) => events.happened({ seq, type, session }));
   await events.restore();
   desk.subscribe((_, event, request) => tellOperator(log, event, request));
+  permits.subscribe((_, event, permit) => tellOfPermit(log, event, permit));
 
   const catalogs = new Catalogs(config, log);
   closers.push(() => catalogs.close());
@@ -150,6 +153,7 @@ const build = async (
       who: (login) => identity.principal(loginOf(login)),
       console: () => reviewUrl,
       held_bytes_max: config.limits.held_bytes_max,
+      counts,
       sessions,
       analysis_ms_per_s_max: config.limits.analysis_ms_per_s_max,
       fault,
@@ -172,7 +176,7 @@ const build = async (
       sessions,
       audit,
       events,
-      policy: policyPort(() => policy.current()),
+      policy: policyPort(() => policy.current(), counts),
       guards: guardsOf(config, hints),
       mode: config.mode,
       environment: (config.postgres[0] ?? config.mysql[0])?.tags['env'] ?? 'production',

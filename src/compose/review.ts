@@ -5,7 +5,8 @@ import { isLinked } from '../approval/duty.ts';
 import { tally } from '../approval/quorum.ts';
 import type { Desk, Directory, Permits } from '../approval/types.ts';
 import type { Identity } from '../identity/identity.ts';
-import type { Policy } from '../policy/types.ts';
+import type { RuleCounts } from '../gate/counts.ts';
+import type { LoadedPolicy } from '../policy/load.ts';
 import type { PortResult, ReviewPorts } from '../review/ports.ts';
 import type { AskedFirst, Gate } from '../session/gate.ts';
 
@@ -86,12 +87,14 @@ export const permitsPort = (permits: Permits): ReviewPorts['permits'] => ({
   revoke: (id, by, reason) => permits.revoke(id, by, reason),
 });
 
-/** The policy in force with its text, where the file still is the one. */
-export const policyPort = (current: () => Policy): ReviewPorts['policy'] => {
+/** The policy in force with its text, where the file still is the one, and what its rules did. */
+export const policyPort = (current: () => LoadedPolicy, counts: RuleCounts): ReviewPorts['policy'] => {
   return async () => {
-    const { path, hash, rules } = current();
+    const { path, hash, rules, file } = current();
     const bytes = await readFile(path).catch(() => null);
     const same = bytes !== null && createHash('sha256').update(bytes).digest('hex') === hash;
-    return { path, hash, rules, text: same ? bytes.toString('utf8') : null };
+    const ids = file.rules.map(({ id }) => id);
+    const text = same ? bytes.toString('utf8') : null;
+    return { path, hash, rules, text, since: counts.since, counts: counts.of(ids) };
   };
 };

@@ -11,6 +11,7 @@ import { allowsNo, found, grounds } from './words.ts';
 
 export const deny = async (s: State, plan: Plan, verdict: Verdict, context: Context): Promise<WireText> => {
   const { analysis } = remembered(plan);
+  s.options.counts.add(verdict.rule, 'denied');
   const done = await write(s, 'a refusal', {
     type: 'statement.denied',
     clear: about(s, analysis, verdict.rule, context.policy),
@@ -49,6 +50,7 @@ export const unparsed = (
   verdict: Verdict,
 ): Extract<Judgement, { type: 'refuse' }> => {
   const refuse = async (): Promise<WireText> => {
+    if (verdict.verdict !== 'allow') s.options.counts.add(verdict.rule, 'denied');
     const { sqlstate, message, position } = error;
     const told: WireText =
       sqlstate === '42601' || position > 0

@@ -65,7 +65,10 @@ export const hold = async (
   if (result.type === 'permitted') return permitted(s, plan, result, context);
   if (result.type !== 'refused') at?.opened(result.request.id);
   const inTransaction = s.facts.in_transaction;
-  if (result.type === 'waiting' || result.type === 'pending') estimate(s, result.request, plan);
+  if (result.type === 'waiting' || result.type === 'pending') {
+    s.options.counts.add(rule, 'held');
+    estimate(s, result.request, plan);
+  }
   switch (result.type) {
     case 'waiting':
       return new Waiting(s, result, plan, at ? null : context, wait, words);

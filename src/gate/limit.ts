@@ -42,6 +42,7 @@ class Limited implements MeterEvents {
 
   observed(reached: Reached): void {
     const record = recordOf(this.#s, reached, this.#plan, this.#context);
+    this.#s.options.counts.add(reached.limit.rule, 'observed');
     void write(this.#s, 'an observed limit', { type: 'statement.observed', ...record });
   }
 
@@ -60,9 +61,11 @@ const judgeReached = (
   at: { readonly break_glass: string; readonly opened: (id: string) => void },
 ): Exclude<Judgement, { type: 'pass' }> => {
   if (remembered(plan).limits.some(({ withholds }) => withholds)) {
+    s.options.counts.add(limit.rule, 'denied');
     return { type: 'refuse', plan, refuse: () => Promise.resolve(texts.withheldAtLimit({ rows, rule: limit.rule })) };
   }
   if (limit.verdict === 'deny') {
+    s.options.counts.add(limit.rule, 'denied');
     const refuse = (): Promise<WireText> => Promise.resolve(stoppedText(rows, limit.rule, 'which lets nobody go on'));
     return { type: 'refuse', plan, refuse };
   }

@@ -7,6 +7,7 @@ import type { CatalogSnapshot, LiveCatalog, OwnCatalogReading } from '../sql/cat
 import type { Analysis } from '../sql/findings.ts';
 import type { Impact } from '../sql/impact.ts';
 import type { GivenParameter, StatementPattern } from '../sql/pattern.ts';
+import type { RuleCounts } from './counts.ts';
 import type { LiveSessions } from './sessions.ts';
 import type { State } from './state.ts';
 
@@ -29,6 +30,8 @@ export interface GateOptions {
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
   readonly held_bytes_max: number;
+  /** What each rule stopped: of all gates. */
+  readonly counts: RuleCounts;
   /** Where its sessions are listed. */
   readonly sessions: LiveSessions;
   /** CPU time that one session's new statements may cost in a second, in ms; over it they wait. */

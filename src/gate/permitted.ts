@@ -41,8 +41,10 @@ const releaseUnder = (s: State, plan: Plan, permit: Permit, use: number, context
   };
   const meter = new ResultMeter([cap, ...remembered(plan).limits], s.who.id, s.totals, {
     judge: (reached) => ({ type: 'refuse', plan, refuse: () => Promise.resolve(why(reached)) }),
-    observed: (reached) =>
-      void write(s, 'an observed limit', { type: 'statement.observed', ...recordOf(s, reached, plan, context) }),
+    observed: (reached) => {
+      s.options.counts.add(reached.limit.rule, 'observed');
+      void write(s, 'an observed limit', { type: 'statement.observed', ...recordOf(s, reached, plan, context) });
+    },
     cut: (reached, outcome) => {
       was_cut = true;
       const { clear, sealed } = recordOf(s, reached, plan, context);

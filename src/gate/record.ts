@@ -21,6 +21,7 @@ export const forwarded = async (s: State, pass: Pass): Promise<Judgement> => {
 
 /** In observe mode it would have been held or denied: on record, and it runs. */
 export const observed = (s: Of, sql: string, analysis: Analysis, verdict: Verdict, policy: Policy): void => {
+  for (const one of verdict.observed) s.options.counts.add(one.rule, 'observed');
   const clear = { ...about(s, analysis, verdict.rule, policy), observed: verdict.observed };
   void write(s, 'an observed statement', { type: 'statement.observed', clear, sealed: { sql } });
 };

@@ -40,6 +40,8 @@ export const judgeStartup = async (
     const verdict = policy.judge({ analysis, who, where, session, now: Date.now() });
     if (analysis.error)
       return { severity: 'FATAL', sqlstate: analysis.error.sqlstate, message: analysis.error.message };
+    // Nobody can be asked here, whatever the rule says.
+    if (verdict.verdict !== 'allow') options.counts.add(verdict.rule, 'denied');
     if (verdict.verdict !== 'allow')
       return texts.notAuthorized({
         why: `rule "${verdict.rule}" does not let a connection start with ${name} set`,

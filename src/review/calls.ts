@@ -173,8 +173,8 @@ export const calls = (door: Door): Calls => ({
     return { records: records.map((one) => recordViewOf(one, unsealed)), next };
   },
   policy: async ({ desk: { ports } }) => {
-    const { path, hash, rules, text } = await ports.policy();
-    return { path, hash, rules, text };
+    const { counts, ...policy } = await ports.policy();
+    return { ...policy, counts: [...counts] };
   },
 });
 

@@ -249,7 +249,7 @@ export const OPERATIONS = {
   policy: {
     method: 'get',
     path: '/api/policy',
-    summary: 'The policy in force.',
+    summary: 'The policy in force, and how many statements each of its rules held, denied or observed since the start.',
     may: READERS,
     answer: policyView,
   },

@@ -255,6 +255,19 @@ export interface PolicyLike {
   readonly rules: number;
 }
 
+export interface PolicyInForce extends PolicyLike {
+  /** Null: its file holds another one by now. */
+  readonly text: string | null;
+  /** When the gateway started, ms since the epoch; since then each rule stopped, or in observe mode would have stopped, so many statements. */
+  readonly since: number;
+  readonly counts: readonly {
+    readonly rule: string;
+    readonly held: number;
+    readonly denied: number;
+    readonly observed: number;
+  }[];
+}
+
 export type PortResult =
   | { readonly type: 'counted'; readonly request: RequestLike }
   | { readonly type: 'refused'; readonly why: string; readonly text: string; readonly request?: RequestLike };
@@ -402,8 +415,7 @@ export interface ReviewPorts {
   readonly sessions: SessionsPort;
   readonly audit: AuditPort;
   readonly events: EventsPort;
-  /** The policy in force; `text` null: its file holds another one by now. */
-  policy(): Promise<PolicyLike & { readonly text: string | null }>;
+  policy(): Promise<PolicyInForce>;
   readonly guards: readonly Guard[];
   readonly environment: string;
   /** observe: nothing is held or denied by policy, which everybody must see. */

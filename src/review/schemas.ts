@@ -251,6 +251,17 @@ const loadedPolicy = z.object({
 });
 export const policyView = loadedPolicy.extend({
   text: z.string().nullable().describe('The file in force; null: there is another one in its place, which is not.'),
+  since: z.number().describe('When this gateway started, in milliseconds since the epoch: `counts` begin there.'),
+  counts: z
+    .array(
+      z.object({
+        rule: z.string().describe("A rule's id; `default`, `unparsed` and the like where no rule was."),
+        held: z.number().describe('Statements held for a person, and results at a limit; each time that one was sent.'),
+        denied: z.number().describe('By the rule itself; what a person denied is in requests.'),
+        observed: z.number().describe('Would have been held or denied, and ran: `mode: observe`.'),
+      }),
+    )
+    .describe('What each rule stopped, in the order of the file; then rules that are not in it any more.'),
 });
 
 const json = z.record(z.string(), z.unknown());

@@ -21,6 +21,22 @@ export interface RequestLine {
   readonly duration_ms?: number;
 }
 
+/** Fields of the lines about one permit. */
+export interface PermitLine extends Pick<RequestLine, 'who' | 'rule' | 'by' | 'rationale'> {
+  readonly event: 'permit_granted' | 'permit_used_up' | 'permit_revoked';
+  readonly permit: string;
+  /** Whose approval made it. */
+  readonly request: string;
+  readonly uses?: number;
+  /** Of each use. */
+  readonly rows?: number;
+  /** ISO 8601 UTC. */
+  readonly until?: string;
+}
+
+/** Of either. */
+type Fields = Partial<Omit<RequestLine, 'event'> & Omit<PermitLine, 'event'>> & { readonly event?: string };
+
 export interface LogOptions {
   /** short: for a person; json: for machines. */
   readonly format: 'json' | 'short';
@@ -49,24 +65,26 @@ export function createLog(options: LogOptions): Log {
 
 /** `14:02:31  held      HP-7KQ4  demo  COPY customers TO STDOUT           rule exports` */
 function shortLine(json: string): string {
-  const line = JSON.parse(json) as Partial<RequestLine> & {
+  const line = JSON.parse(json) as Fields & {
     time: string;
     level: string;
     msg?: string;
     err?: { message?: string };
   };
-  const word = line.event ?? (line.level === 'info' ? '' : line.level);
-  const text = line.event === undefined || line.request === undefined ? '' : `${line.request}  ${details(line)}`;
+  const word = line.event?.replace('permit_', '').replace('_', ' ') ?? (line.level === 'info' ? '' : line.level);
+  const id = line.permit ?? line.request;
+  const text = line.event === undefined || id === undefined ? '' : `${id}  ${details(line)}`;
   const rest = [text, line.msg ?? '', line.err?.message ?? ''].filter((part) => part !== '').join('  ');
   const short = `${localTime(line.time)}  ${word.padEnd(8)}  ${visible(rest)}`;
   return `${line.level === 'info' ? short : red(short)}\n`;
 }
 
-function details(line: Partial<RequestLine>): string {
+function details(line: Fields): string {
   const parts = [
     line.who === undefined ? '' : `${line.who}  `,
     line.shape === undefined ? '' : cut(line.shape.replace(/\s+/g, ' '), SHAPE_COLUMNS).padEnd(SHAPE_COLUMNS + 2),
-    line.rule === undefined ? '' : `rule ${line.rule}`,
+    line.rule === undefined ? '' : `rule ${line.rule}  `,
+    line.until === undefined ? '' : `until ${line.until}, ${line.uses} uses, ${line.rows} rows each  `,
     line.by === undefined ? '' : `by ${line.by}${line.rationale ? `: "${line.rationale}"` : ''}`,
     [line.tag, line.bytes === undefined ? undefined : bytesText(line.bytes), durationText(line.duration_ms)]
       .filter((part) => part !== undefined)

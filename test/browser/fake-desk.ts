@@ -309,7 +309,7 @@ export function fakeDesk(mode: ReviewPorts['mode'] = 'enforce'): FakeDesk {
       },
       permits: { list: () => [], get: () => undefined, state: () => 'ended', revoke: async () => 'unknown' },
       sessions: { list: () => [], end: () => false },
-      policy: async () => ({ path: 'policy.yaml', hash: '9f3c1a7b', rules: 11, text: null }),
+      policy: async () => ({ path: 'policy.yaml', hash: '9f3c1a7b', rules: 11, text: null, since: 0, counts: [] }),
       audit: {
         append: async ({ type, clear }) => {
           if (failure) throw new Error(failure);

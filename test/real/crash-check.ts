@@ -6,11 +6,12 @@ import type pg from 'pg';
 import { transformWithOxc } from 'vite';
 import { expect } from 'vitest';
 import { apply } from '../../src/approval/lifecycle.ts';
-import type { ApprovalEvent, Request } from '../../src/approval/types.ts';
+import type { ApprovalEvent, PermitEvent, Request } from '../../src/approval/types.ts';
 import type { ReadRecord } from '../../src/audit/types.ts';
-import { fromRecord } from '../../src/gate/journal.ts';
-import type { RequestView } from '../../src/review/client.ts';
+import { fromRecord, permitFromRecord } from '../../src/gate/journal.ts';
+import type { PermitView, RequestView } from '../../src/review/client.ts';
 import { until } from './clients.ts';
+import { PermitLives } from './crash-permits.ts';
 import type { CrashPoint } from './crash-points.ts';
 import type { Decision } from './gateway.ts';
 
@@ -27,6 +28,7 @@ rules:
   - { id: no-ticket, when: 'stmt.writes("public.no_ticket")', then: hold, ask: { ticket: false } }
   - { id: brief, when: 'stmt.writes("public.brief")', then: hold, ask: { deadline: 1s } }
   - { id: soon, when: 'stmt.writes("public.soon")', then: hold, ask: { use_within: 1s } }
+  - { id: permitted, when: 'stmt.writes("public.permitted")', then: hold, ask: { permit: { for: 1h, uses: 4, rows: 10, writes: true } } }
   - { id: pairs, when: 'stmt.writes("public.pairs")', then: hold, ask: { of_each: [dba, owner] } }
 `;
 /** Groups of users.yaml, in which further reviewers are in turn. */
@@ -35,7 +37,7 @@ export const GROUPS = ['dba', 'owner'] as const;
 export const ON_CALL = 'lena';
 
 /** The tables of the policy: a row is a statement that took effect, by its name. */
-export const TABLES = ['effects', 'no_ticket', 'brief', 'soon', 'pairs'] as const;
+export const TABLES = ['effects', 'no_ticket', 'brief', 'soon', 'pairs', 'permitted'] as const;
 export const SCHEMA = TABLES.map(
   (table) => `CREATE TABLE ${table} (name text NOT NULL CHECK (name NOT LIKE '%bad%'))`,
 ).join(';');
@@ -81,17 +83,26 @@ export const nameIn = (sql: string): string => /VALUES \('([^']*)'/.exec(sql)?.[
 /** Something that somebody was told had happened. */
 export interface Told {
   readonly id: string;
-  /** As the log names it, without `request.`; 'executed' and 'failed' are an outcome. */
+  /** As the log names it, without `request.`; 'executed' and 'failed' are an outcome. Of a request 'granted', too: it has a permit. */
   readonly type: string;
   /** Of the record; absent where its author alone was told. */
   readonly seq?: number;
   readonly by?: string;
   readonly decision?: Decision;
+  /** Of a permit. */
+  readonly use?: number;
+}
+
+interface Happened {
+  readonly type: string;
+  readonly seq: number;
+  readonly event: ApprovalEvent | PermitEvent;
 }
 
 export interface Checked {
   /** Every request as the log leaves it. */
   readonly requests: ReadonlyMap<string, Request>;
+  readonly permits: PermitLives;
   readonly released: number;
   readonly glass: number;
   readonly unknown: number;
@@ -99,7 +110,7 @@ export interface Checked {
 
 /**
  * The log against the server's own tables (how often each name took effect) and what people were told: every request's life is legal,
- * nothing ran without a release of its own and enough approvals before that, nothing that anybody was told of is missing, nothing that is
+ * nothing ran without a release of its own and enough approvals before that, or a use of a permit within what it gives, nothing that anybody was told of is missing, nothing that is
  * on record as executed is missing on the server.
  */
 export const check = (
@@ -108,20 +119,34 @@ export const check = (
   told: readonly Told[],
 ): Checked => {
   const requests = new Map<string, Request>();
-  const lives = new Map<string, { readonly type: string; readonly seq: number; readonly event: ApprovalEvent }[]>();
+  const permits = new PermitLives();
+  const lives = new Map<string, Happened[]>();
+  const happened = (id: string, one: Happened): void => void lives.set(id, [...(lives.get(id) ?? []), one]);
   const releases = new Map<string, number>();
+  const uses = new Map<string, number>();
   const executions = new Map<string, number>();
   const add = (to: Map<string, number>, sql: string): void => void to.set(nameIn(sql), (to.get(nameIn(sql)) ?? 0) + 1);
   for (const [index, { seq, type, ...record }] of records.entries()) {
     if (seq !== index + 1) expect.fail(`record ${seq} is in place ${index + 1}`);
     const event = fromRecord({ type, ...record });
+    const permitted = permitFromRecord({ type, ...record });
+    if (permitted !== null) {
+      permits.add(permitted, (id) => requests.get(id));
+      const { id, request } =
+        permitted.type === 'permit_granted' ? permitted.permit : { id: permitted.id, request: null };
+      happened(id, { type, seq, event: permitted });
+      if (request !== null) happened(request, { type: 'granted', seq, event: permitted });
+      if (permitted.type === 'permit_used') add(uses, permitted.sql);
+      if (permitted.type === 'permit_use_ended' && permitted.outcome?.sqlstate === null)
+        add(executions, permits.all.get(id)?.permit.sql ?? '');
+    }
     if (event === null) continue;
     const id = event.type === 'opened' ? event.request.id : event.id;
     const before = requests.get(id);
     // Throws on what the lifecycle does not know, a second release among it.
     const after = apply(before, event);
     requests.set(id, after);
-    lives.set(id, [...(lives.get(id) ?? []), { type: type.slice('request.'.length), seq, event }]);
+    happened(id, { type: type.slice('request.'.length), seq, event });
     if (event.type === 'released') {
       if (before === undefined || !mayRun(before)) expect.fail(`${id} was released and not approved`);
       add(releases, after.sql);
@@ -130,19 +155,22 @@ export const check = (
     if (event.type === 'finished' && after.state === 'executed' && !after.in_transaction) add(executions, after.sql);
   }
   for (const one of told)
-    if (!lives.get(one.id)?.some((happened) => is(one, happened))) expect.fail(`lost: ${JSON.stringify(one)}`);
-  for (const [name, count] of counts) expect(count, name).toBeLessThanOrEqual(releases.get(name) ?? 0);
+    if (!lives.get(one.id)?.some((event) => is(one, event))) expect.fail(`lost: ${JSON.stringify(one)}`);
+  for (const [name, count] of counts)
+    expect(count, name).toBeLessThanOrEqual((releases.get(name) ?? 0) + (uses.get(name) ?? 0));
   for (const [name, count] of executions) expect(counts.get(name) ?? 0, name).toBeGreaterThanOrEqual(count);
   return {
     requests,
+    permits,
     released: [...releases.values()].reduce((sum, count) => sum + count, 0),
     glass: [...requests.values()].filter(({ broken_glass }) => broken_glass !== null).length,
     unknown: [...requests.values()].filter(({ state }) => state === 'outcome_unknown').length,
   };
 };
 
-const is = (told: Told, { type, seq, event }: { type: string; seq: number; event: ApprovalEvent }): boolean => {
+const is = (told: Told, { type, seq, event }: Happened): boolean => {
   if (type !== told.type || (told.seq ?? seq) !== seq) return false;
+  if (event.type === 'permit_used') return (told.use ?? event.use) === event.use;
   if (event.type !== 'decided') return true;
   const { by, decision } = event.decision;
   return (told.by ?? by) === by && (told.decision ?? decision) === decision;
@@ -163,7 +191,13 @@ const approvedEnough = ({ decisions, ask: { of, each } }: Request): boolean => {
  * What a gateway that has just started says of its requests, against the log that the one before left: the same, but that nobody waits any
  * more, and that what had been released has an outcome that nobody can know. `shown`: by its API, newest first; whether those are `all`.
  */
-export const checkRestored = ({ requests }: Checked, shown: readonly RequestView[], all: boolean): void => {
+export const checkRestored = (
+  { requests, permits }: Checked,
+  shown: readonly RequestView[],
+  all: boolean,
+  permitted: readonly PermitView[],
+): void => {
+  permits.checkRestored(permitted);
   for (const view of shown) {
     const before = requests.get(view.id);
     if (before === undefined) {

@@ -4,6 +4,7 @@ import pg from 'pg';
 import type { RequestView, ReviewClient } from '../../src/review/client.ts';
 import { open, outcome } from './clients.ts';
 import { ON_CALL, type Told } from './crash-check.ts';
+import { TERMS } from './crash-permits.ts';
 import { type Decision, decide } from './gateway.ts';
 import type { GatewayProcess } from './process.ts';
 
@@ -13,6 +14,7 @@ export const insert = (name: string, table = 'effects'): string => `INSERT INTO 
 const ASKED = 6;
 const WITHDRAWN = 8;
 const DENIED = 6;
+const REVOKED = 6;
 /** One in so many words of others makes a reviewer think again. */
 const DOUBTS = 8;
 
@@ -23,6 +25,8 @@ export class Load {
   readonly #random: (below: number) => number;
   /** Statements whose end their agent has not heard: it sends them again. */
   readonly #unheard: string[] = [];
+  /** Statements that may have a permit. */
+  readonly #kept: string[] = [];
   /** Requests that a reviewer has a question on. */
   readonly #questions: string[] = [];
 
@@ -38,9 +42,10 @@ export class Load {
       this.#inBlocks(gateway, `tx-${run}-f`),
       this.#patient(gateway, `${run}-g`, 'pairs'),
       this.#onCall(gateway, `${run}-h`),
+      this.#permitted(gateway, `${run}-i`),
       this.#ordinary(gateway),
       this.#answers(gateway),
-      this.#review(gateway, 'grace', ['writes']),
+      this.#review(gateway, 'grace', ['writes', 'permitted']),
       ...[0, 1, 2].map((n) => this.#review(gateway, `reviewer-${n}`, ['pairs'])),
     ];
     // Each ends with its connection.
@@ -75,6 +80,30 @@ export class Load {
   async #twins(gateway: GatewayProcess, name: string): Promise<void> {
     const both = await Promise.all([open(gateway.agentUrl), open(gateway.agentUrl)]);
     for (let n = 0; ; n++) await Promise.all(both.map((client) => this.#send(client, insert(`${name}-${n}`))));
+  }
+
+  /**
+   * Two connections that send one and the same statement until it is denied or stopped, and one time more than its permit has uses; also what was
+   * begun with gateways before.
+   */
+  async #permitted(gateway: GatewayProcess, name: string): Promise<void> {
+    const both = await Promise.all([open(gateway.agentUrl), open(gateway.agentUrl)]);
+    for (const client of both)
+      client.on('notice', ({ message = '' }) => {
+        const [, id = '', use] = /runs under permit (PM-[0-9A-Z]{8}), use (\d+)/.exec(message) ?? [];
+        if (id !== '') this.told.push({ id, type: 'permit.used', use: Number(use) });
+      });
+    for (let n = 0; ; n++) {
+      const sql = (this.#random(2) === 0 ? this.#kept.pop() : undefined) ?? insert(`${name}-${n}`, 'permitted');
+      this.#kept.push(sql);
+      for (let sent = 0; sent <= TERMS.uses; sent += both.length) {
+        const answers = await Promise.all(both.map((client) => outcome(client.query(sql))));
+        for (const answer of answers)
+          if (answer instanceof Error && (!(answer instanceof pg.DatabaseError) || answer.code === '57P01'))
+            throw answer;
+        if (answers.every((answer) => answer instanceof Error)) break;
+      }
+    }
   }
 
   async #inBlocks(gateway: GatewayProcess, name: string): Promise<void> {
@@ -137,6 +166,15 @@ export class Load {
         const { request, type, cursor: seq } = message;
         this.told.push({ id: request.id, type: type.slice('request.'.length), seq });
         this.#look(reviewer, user, rules, request);
+      } else if ('permit' in message) {
+        const { permit, type, cursor: seq } = message;
+        this.told.push({ id: permit.id, type, seq });
+        if (user === 'grace' && type === 'permit.used' && this.#random(REVOKED) === 0)
+          void reviewer.revoke(permit.id, 'enough').then(
+            () => this.told.push({ id: permit.id, type: 'permit.revoked' }),
+            // Used up, or revoked already, or unreachable.
+            () => {},
+          );
       }
     }
   }
@@ -157,6 +195,11 @@ export class Load {
     if (decisions.some(({ by }) => by === user) && this.#random(DOUBTS) > 0) return;
     if (state === 'asked' && this.#random(3) > 0) return;
     const decision: Decision = this.#random(DENIED) === 0 ? 'deny' : 'approve';
+    if (rule === 'permitted' && decision === 'approve') {
+      const { digest, revision } = request;
+      const body = { decision, digest, revision, rationale: 'every day', permit: TERMS };
+      return count('granted', reviewer.decide(id, body));
+    }
     count('decided', decide(reviewer, request, decision), { by: user, decision });
   }
 

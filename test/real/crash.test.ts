@@ -29,7 +29,7 @@ afterAll(async () => {
   await server?.stop();
 });
 beforeEach(async () => {
-  await admin.query('TRUNCATE effects, pairs');
+  await admin.query('TRUNCATE effects, pairs, permitted');
   // What one kill leaves open must not keep the next one's agents from asking.
   const limits = { requests_open_per_principal_max: 10_000 };
   const config = { limits: { ...limits, decisions_per_minute_max: 100_000 } };
@@ -190,6 +190,11 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
   const grace = await last.reviewer('grace');
   const client = await open(last.agentUrl);
   await client.query("SET holdpoint.hold = '10ms'");
+  for (const { id, state } of (await grace.permits()).permits) {
+    if (state !== 'in-force') continue;
+    await grace.revoke(id, 'the end');
+    load.told.push({ id, type: 'permit.revoked' });
+  }
   const { requests } = await grace.list({ state: 'all', limit: 500 });
   expect(requests.filter(({ state, holds }) => state === 'released' || (state === 'open' && holds === 'held'))).toEqual(
     [],
@@ -225,6 +230,7 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
   console.log(
     `${kills} kills (${how.clock} by the clock, ${how.write} at a write, ${how.start} in mid-start) in ${seconds} s, HOLDPOINT_SEED=${seed}: ` +
       `${seen.requests.size} requests, acknowledged ${acknowledged.join(', ')}, told by a stream ${load.told.length - own.length}, ` +
+      `${seen.permits.all.size} permits, ` +
       `${seen.released} released (${seen.glass} by break-glass), ${seen.unknown} with an unknown outcome, ${left_over} run after the last restart, ${load.allowed} allowed statements`,
   );
   expect(seen.released).toBeGreaterThan(kills / 5);
@@ -240,7 +246,7 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
 });
 
 /** What people are told at once that it counts. */
-const WORDS = ['decided', 'asked', 'answered', 'withdrawn', 'reviewed'];
+const WORDS = ['decided', 'asked', 'answered', 'withdrawn', 'reviewed', 'granted', 'permit.used', 'permit.revoked'];
 
 /** The gateway after a kill says of every request what the log says that the one before left. */
 const asLeft = async (left: ReturnType<typeof check>, grace: ReviewClient): Promise<void> => {
@@ -249,5 +255,6 @@ const asLeft = async (left: ReturnType<typeof check>, grace: ReviewClient): Prom
     left,
     newest.flatMap(({ requests }) => requests),
     newest.every(({ requests }) => requests.length < 500),
+    (await grace.permits()).permits,
   );
 };

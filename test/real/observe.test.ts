@@ -106,6 +106,19 @@ describe('PostgreSQL', () => {
     expect((await gateway.grace.list({ state: 'all' })).requests).toEqual([]);
   });
 
+  test('each rule says how often', async () => {
+    const { counts } = await gateway.grace.policy();
+    const seen = counts.flatMap(({ rule, held, denied, observed: n }) => (n > 0 ? [[rule, held, denied, n]] : []));
+    expect(seen.map(([rule]) => rule)).toEqual(
+      expect.arrayContaining(['exports', 'ddl', 'opaque-code', 'server-files', 'administration', 'bulk-read']),
+    );
+    expect(seen.every(([, held, denied]) => held === 0 && denied === 0)).toBe(true);
+    const records = (await gateway.records()).filter(({ type }) => type === 'statement.observed');
+    expect(seen.reduce((sum, [, , , n]) => sum + Number(n), 0)).toBe(
+      records.flatMap(({ clear }) => clear['observed'] as object[]).length,
+    );
+  });
+
   test('everybody else is told', async () => {
     expect(await gateway.grace.me()).toMatchObject({ mode: 'observe' });
     expect(await (await fetch(`${gateway.reviewUrl}/api/door`)).json()).toMatchObject({ mode: 'observe' });

@@ -24,6 +24,9 @@ rules:
     when: stmt.reads("${schema}.many")
     unless: session.application_name == "bulk"
     limit: {rows: 50, then: hold}
+  - id: never
+    when: stmt.does("grant")
+    then: deny
   - id: once
     when: stmt.reads("${schema}.secrets")
     then: hold
@@ -52,6 +55,10 @@ const permitNow = async (gateway: TestGateway, id: string): Promise<PermitView> 
   if (!found) throw new Error(`there is no permit ${id}`);
   return found;
 };
+
+/** What the operator is told of it. */
+const toldOf = (gateway: TestGateway, id: string): unknown[] =>
+  gateway.lines.map((line): unknown => JSON.parse(line)).filter((line) => (line as { permit?: string }).permit === id);
 
 /** Each of its uses has an end. */
 const ended = (gateway: TestGateway, id: string): Promise<void> =>
@@ -137,6 +144,12 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     await ended(gateway, permit.id);
     const { state, used } = await permitNow(gateway, permit.id);
     expect(state).toBe('used-up');
+    const of = { permit: permit.id, request: request.id, who: 'bot', rule: 'customers' };
+    expect(toldOf(gateway, permit.id)).toMatchObject([
+      { event: 'permit_granted', ...of, by: 'grace', uses: 3, rows: 100, until: new Date(permit.until).toISOString() },
+      { event: 'permit_used_up', ...of },
+    ]);
+    expect(JSON.stringify(toldOf(gateway, permit.id))).not.toContain('land');
     expect(used.map(({ use, outcome }) => [use, outcome?.tag, outcome?.rows])).toEqual([
       [1, 'SELECT 30', 30],
       [2, 'SELECT 0', 0],
@@ -148,6 +161,20 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     );
     expect(JSON.stringify(records.map(({ clear }) => clear))).not.toContain('de');
     expect(records[0]?.sealed).toMatchObject({ sql: "SELECT id FROM customers WHERE land = 'de' LIMIT 200" });
+  });
+
+  test('the API says how many statements each rule stopped', async () => {
+    const counts = async (): Promise<Record<string, object>> =>
+      Object.fromEntries((await gateway.grace.policy()).counts.map(({ rule, ...rest }) => [rule, rest]));
+    const before = await counts();
+    expect(Object.keys(before)).toEqual(['customers', 'many', 'few', 'never', 'once']);
+    const none = { held: 0, denied: 0, observed: 0 };
+    expect(before).toMatchObject({ never: none, once: none });
+    expect((await fault(client.query('GRANT SELECT ON secrets TO public'))).code).toBe('42501');
+    const held = fault(client.query('SELECT id FROM secrets'));
+    await gateway.deny(await gateway.opened());
+    expect((await held).code).toBe('42501');
+    expect(await counts()).toMatchObject({ never: { ...none, denied: 1 }, once: { ...none, held: 1 } });
   });
 
   test('with parameters: other values of the free ones, and none of the others', async () => {
@@ -246,6 +273,11 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     const { used, revoked } = await permitNow(gateway, permit.id);
     expect(used[0]?.outcome).toMatchObject({ sqlstate: 'ZH004', rows });
     expect(revoked).toMatchObject({ by: 'grace', reason: 'enough of it' });
+    expect(toldOf(gateway, permit.id)).toMatchObject([
+      { event: 'permit_granted' },
+      { event: 'permit_revoked', by: 'grace' },
+    ]);
+    expect(JSON.stringify(toldOf(gateway, permit.id))).not.toContain('enough');
     const next = fault(bulk.query(sql(3)));
     await gateway.deny(await gateway.opened());
     expect((await next).code).toBe('42501');

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createGate } from '../../../src/gate/gate.ts';
 import type { GateOptions } from '../../../src/gate/options.ts';
+import { RuleCounts } from '../../../src/gate/counts.ts';
 import { LiveSessions } from '../../../src/gate/sessions.ts';
 import type { Plan, SessionFacts, SessionOpening } from '../../../src/session/gate.ts';
 import type { Analysis } from '../../../src/sql/findings.ts';
@@ -26,6 +27,7 @@ const open = (found: { functions: string[] }) => {
     who: () => ({ id: 'ci' }),
     where: () => ({}),
     catalog: () => null,
+    counts: new RuleCounts(),
     sessions: new LiveSessions(() => {}),
   } as unknown as GateOptions;
   return createGate(options).open({} as SessionOpening, { in_transaction: false } as SessionFacts);

@@ -311,6 +311,12 @@ test('the client has them all', async () => {
   expect((await bot.withdraw(id, 'no')).state).toBe('withdrawn');
   expect(await client.permits()).toMatchObject({ permits: [] });
   expect(await client.sessions()).toMatchObject({ sessions: [] });
-  expect((await client.policy()).text).not.toBeNull();
+  const policy = await client.policy();
+  expect(policy.text).not.toBeNull();
+  expect(policy.counts).toEqual([
+    { rule: 'reads', held: 0, denied: 0, observed: 0 },
+    { rule: 'writes', held: 1, denied: 0, observed: 0 },
+    { rule: 'former', held: 0, denied: 1, observed: 0 },
+  ]);
   await expect(client.audit()).rejects.toMatchObject({ why: 'no-role' });
 });

@@ -12,6 +12,7 @@ import type { AuditLog } from '../../../src/audit/types.ts';
 import { Events } from '../../../src/compose/events.ts';
 import { identityPort, permitsPort, policyPort, requestsPort, type SignInPorts } from '../../../src/compose/review.ts';
 import { keysPort } from '../../../src/compose/sign-in.ts';
+import { RuleCounts } from '../../../src/gate/counts.ts';
 import { auditJournal } from '../../../src/gate/journal.ts';
 import { createIdentity, type Identity } from '../../../src/identity/identity.ts';
 import { openFactors } from '../../../src/identity/factors.ts';
@@ -20,7 +21,7 @@ import { parseUsers, type Users } from '../../../src/identity/users.ts';
 import { createWebAuthn } from '../../../src/identity/webauthn.ts';
 import { texts } from '../../../src/errors/catalogue.ts';
 import type { Gate } from '../../../src/session/gate.ts';
-import type { Policy } from '../../../src/policy/types.ts';
+import type { LoadedPolicy } from '../../../src/policy/load.ts';
 import { signIn } from '../../../src/review/client.ts';
 import { operation, type OperationName } from '../../../src/review/operations.ts';
 import type { SessionLike } from '../../../src/review/ports.ts';
@@ -125,6 +126,9 @@ export async function startHouse(
     const audit = await openAuditLog({ dir: join(dir, 'audit'), node: 'test' });
     let present: readonly string[] = [];
     const { directory } = identity;
+    const counts = new RuleCounts();
+    counts.add('former', 'denied');
+    counts.add('writes', 'held');
     const journal = auditJournal(audit);
     const permits = createPermits({ journal, clock: CLOCK, directory });
     const desk = createDesk({
@@ -153,7 +157,7 @@ export async function startHouse(
         },
         audit,
         events,
-        policy: policyPort(() => ({ path: policy, hash: POLICY_HASH, rules: 0 }) as Policy),
+        policy: policyPort(() => policyAt(policy), counts),
         guards: [],
         environment: 'test',
         mode: 'enforce',
@@ -248,6 +252,14 @@ export async function startHouse(
   };
   return house;
 }
+
+const policyAt = (path: string): LoadedPolicy =>
+  ({
+    path,
+    hash: POLICY_HASH,
+    rules: 2,
+    file: { rules: [{ id: 'reads' }, { id: 'writes' }] },
+  }) as unknown as LoadedPolicy;
 
 /** SHA-256 of the policy file above. */
 const POLICY_HASH = 'e0dfa70eb69d47fe9cb2be8a4fcd53e74cf7fe26fcbb1f06912b57a9c028e4e0';

@@ -1,8 +1,11 @@
 // The log: the demo's lines are those of the documentation, and no secret gets in however it is passed.
 import { expect, it } from 'vitest';
-import { createLog, type LogOptions, type RequestLine } from '../../../src/telemetry/log.ts';
+import { createLog, type LogOptions, type PermitLine, type RequestLine } from '../../../src/telemetry/log.ts';
 
-function lines(format: LogOptions['format'], ...entries: (RequestLine | Record<string, unknown>)[]): string[] {
+function lines(
+  format: LogOptions['format'],
+  ...entries: (RequestLine | PermitLine | Record<string, unknown>)[]
+): string[] {
   const out: string[] = [];
   const log = createLog({ format, write: (line) => out.push(line) });
   for (const entry of entries) log.info(entry);
@@ -22,12 +25,36 @@ it('writes the short lines of the demo', () => {
       shape: 'SELECT a, b, c, d, e\n  FROM some_longer_table',
       rule: 'r',
     },
+    {
+      event: 'permit_granted',
+      permit: 'PM-7KQ4',
+      request: 'HP-7KQ4',
+      who: 'demo',
+      rule: 'exports',
+      by: 'grace',
+      uses: 10,
+      rows: 100,
+      until: '2026-01-05T15:02:30.000Z',
+    },
+    { event: 'permit_used_up', permit: 'PM-7KQ4', request: 'HP-7KQ4', who: 'demo', rule: 'exports' },
+    {
+      event: 'permit_revoked',
+      permit: 'PM-7KQ4',
+      request: 'HP-7KQ4',
+      who: 'demo',
+      rule: 'exports',
+      by: 'ada',
+      rationale: 'enough',
+    },
   );
   expect(out.map((line) => line.replace(/^\d\d:\d\d:\d\d/, '14:02:31'))).toEqual([
     '14:02:31  held      HP-7KQ4  demo  COPY customers TO STDOUT           rule exports\n',
     '14:02:31  approved  HP-7KQ4  by grace: "trying it"\n',
     '14:02:31  ran       HP-7KQ4  COPY 500, 41 kB, 6 ms\n',
     '14:02:31  held      HP-7KQ5  demo  SELECT a, b, c, d, e FROM some_l…  rule r\n',
+    '14:02:31  granted   PM-7KQ4  demo  rule exports  until 2026-01-05T15:02:30.000Z, 10 uses, 100 rows each  by grace\n',
+    '14:02:31  used up   PM-7KQ4  demo  rule exports\n',
+    '14:02:31  revoked   PM-7KQ4  demo  rule exports  by ada: "enough"\n',
   ]);
 });
 
