@@ -9,7 +9,6 @@ import { needs } from '../policy/words.ts';
 import type { HoldEnded, HoldStart, Plan, Release, Said as WaitSaid } from '../session/gate.ts';
 import type { Context } from './context.ts';
 import { meansTheSameAtRelease } from './meaning.ts';
-import { remembered } from './plan.ts';
 import type { State } from './state.ts';
 import { approvals, needed, openQuestion, type Words } from './told.ts';
 import { found, grounds as groundsOf } from './words.ts';
