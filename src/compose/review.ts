@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isLinked } from '../approval/duty.ts';
 import { tally } from '../approval/quorum.ts';
-import type { Desk, Directory, Permits } from '../approval/types.ts';
+import type { Desk, Directory, Permits, Request } from '../approval/types.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { RuleCounts } from '../gate/counts.ts';
 import type { LoadedPolicy } from '../policy/load.ts';
@@ -16,32 +16,45 @@ export const requestsPort = (
   directory: Directory,
   /** By the names of their servers. */
   gates: ReadonlyMap<string, Pick<Gate, 'askFirst'>>,
-): ReviewPorts['requests'] => ({
-  list: (filter) => desk.list(filter),
-  get: (id) => desk.get(id),
-  decide: (input) => desk.decide(input),
-  ask: (input) => desk.ask(input),
-  answer: (input) => desk.answer(input),
-  review: (input) => desk.review(input),
-  withdraw: (id, by, reason) => desk.withdraw(id, by, reason),
-  may: (request, reviewer) => desk.may(request.id, reviewer) ?? { may: false, text: 'This request is gone.' },
-  owns: ({ id }, account) => {
-    const request = desk.get(id);
-    return request !== undefined && isLinked(request, account, directory);
-  },
-  tally: ({ id }) => {
-    const request = desk.get(id);
-    if (request === undefined) return { approvals: [], needed: 0, missing: [] };
-    return tally(request.ask, request.escalated !== null, request.decisions);
-  },
-  reach: reachOf(desk),
-  askFirst: async ({ by, upstream, sql, params, reason }) => {
-    const asked = await gates.get(upstream)?.askFirst(by, sql, params, reason);
-    const request = asked?.type === 'open' ? desk.get(asked.request) : undefined;
-    if (request !== undefined) return { type: 'counted', request };
-    return notOpened(asked, upstream);
-  },
-});
+): ReviewPorts['requests'] => {
+  const reach = onceATurn(({ id }) => desk.reach(id));
+  const may = onceATurn(({ id }, reviewer: string) => desk.may(id, reviewer) ?? GONE);
+  const owns = onceATurn((request, account: string) => isLinked(request, account, directory));
+  return {
+    list: (filter) => desk.list(filter),
+    get: (id) => desk.get(id),
+    decide: (input) => desk.decide(input),
+    ask: (input) => desk.ask(input),
+    answer: (input) => desk.answer(input),
+    review: (input) => desk.review(input),
+    withdraw: (id, by, reason) => desk.withdraw(id, by, reason),
+    may: ({ id }, reviewer) => {
+      const request = desk.get(id);
+      return request === undefined ? GONE : may(request, reviewer);
+    },
+    owns: ({ id }, account) => {
+      const request = desk.get(id);
+      return request !== undefined && owns(request, account);
+    },
+    tally: ({ id }) => {
+      const request = desk.get(id);
+      if (request === undefined) return { approvals: [], needed: 0, missing: [] };
+      return tally(request.ask, request.escalated !== null, request.decisions);
+    },
+    reach: ({ id }) => {
+      const request = desk.get(id);
+      return request === undefined ? { eligible: 0, present: 0 } : reach(request);
+    },
+    askFirst: async ({ by, upstream, sql, params, reason }) => {
+      const asked = await gates.get(upstream)?.askFirst(by, sql, params, reason);
+      const request = asked?.type === 'open' ? desk.get(asked.request) : undefined;
+      if (request !== undefined) return { type: 'counted', request };
+      return notOpened(asked, upstream);
+    },
+  };
+};
+
+const GONE = { may: false, text: 'This request is gone.' } as const;
 
 const notOpened = (asked: AskedFirst | undefined, upstream: string): PortResult => {
   if (asked === undefined) return { type: 'refused', why: 'not-found', text: `No server here is called ${upstream}.` };
@@ -51,16 +64,34 @@ const notOpened = (asked: AskedFirst | undefined, upstream: string): PortResult 
   return { type: 'refused', why: 'ask-refused', text: [message, detail, hint].filter(Boolean).join(' ') };
 };
 
-/** Requests that are alike in who asks and who is asked have it in common: worked out once in a turn of the event loop, as a list has many. */
-const reachOf = (desk: Desk): ReviewPorts['requests']['reach'] => {
-  const known = new Map<string, ReturnType<Desk['reach']>>();
-  return ({ id, who, ask, escalated }) => {
-    const alike = JSON.stringify([who.id, who.sponsor, ask.of, ask.escalate?.to, escalated === null]);
-    const found = known.get(alike) ?? desk.reach(id);
+/** Alike in all that decides who may do what to them. */
+type Alike = Pick<Request, 'who' | 'ask' | 'escalated'>;
+
+/**
+ * Requests that are alike in who asks and who is asked have it in common who may decide them: worked out once in a turn of the event loop, as a
+ * list has many, and an event many viewers. For showing only: whatever changes something asks the desk.
+ */
+const onceATurn = <A extends unknown[], T>(work: (request: Request, ...more: A) => T) => {
+  const known = new Map<string, T>();
+  return (request: Request, ...more: A): T => {
+    const key = JSON.stringify([alike(request), ...more]);
+    if (known.has(key)) return known.get(key) as T;
     if (known.size === 0) setImmediate(() => known.clear());
-    known.set(alike, found);
+    const found = work(request, ...more);
+    known.set(key, found);
     return found;
   };
+};
+
+/** Every event makes another request of it, so what is known of one stays true. */
+const alikes = new WeakMap<object, string>();
+const alike = (request: Alike): string => {
+  const known = alikes.get(request);
+  if (known !== undefined) return known;
+  const { who, ask, escalated } = request;
+  const made = JSON.stringify([who, ask.of, ask.each, ask.escalate, escalated === null]);
+  alikes.set(request, made);
+  return made;
 };
 
 /** How people sign in with more than a one-time link; compose/sign-in.ts. */

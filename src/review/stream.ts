@@ -47,7 +47,7 @@ const CSRF_PROTOCOL = 'csrf.';
 
 interface Peer {
   readonly socket: WebSocket;
-  /** Under it: what is sent while it is corked goes out in one write. */
+  /** Under it. */
   readonly raw: Duplex;
   caller: Caller;
   /** It wants to hear of connections, too. */
@@ -154,24 +154,35 @@ export function stream(server: Server, desk: Desk): Stream {
     }
   };
 
-  /** In one write, up to the first that has to wait; null: none has. */
+  /** Up to the first that has to wait; null: none has. Those who are shown the same are sent the same bytes. */
   const tellAll = (peer: Peer, next: readonly StreamEvent[]): Promise<void> | null => {
-    peer.raw.cork();
-    try {
-      for (const event of next) {
-        if (!isOpen(peer)) return null;
-        const told = tell(peer, event);
-        if (told !== null) return told.then(() => void (peer.cursor = event.seq));
-        peer.cursor = event.seq;
+    let frames: Buffer[] = [];
+    let bytes = 0;
+    const flush = (): Promise<void> | null => {
+      const all = frames;
+      frames = [];
+      return all.length === 0 ? null : writeFrames(peer, together(all));
+    };
+    for (const event of next) {
+      const message = messageOf(peer, event);
+      if (message instanceof Promise) {
+        void flush();
+        return message.then(async (frame) => {
+          if (frame) await writeFrames(peer, frame);
+          peer.cursor = event.seq;
+        });
       }
-      return null;
-    } finally {
-      peer.raw.uncork();
+      peer.cursor = event.seq;
+      if (message === null) continue;
+      frames.push(message);
+      bytes += message.length;
+      if (bytes >= BUFFERED_BYTES_MAX / 4) return flush();
     }
+    return flush();
   };
 
-  /** Null: done, and there is room for more. */
-  const tell = (peer: Peer, event: StreamEvent): Promise<void> | null => {
+  /** What this peer is told of it, as a frame; null: nothing. */
+  const messageOf = (peer: Peer, event: StreamEvent): Promise<Buffer | null> | Buffer | null => {
     const { caller } = peer;
     const { seq: cursor } = event;
     if (!('request' in event)) {
@@ -183,17 +194,17 @@ export function stream(server: Server, desk: Desk): Stream {
           : 'session' in event
             ? { type: event.type, cursor, time, session: sessionViewOf(event.session) }
             : { type: event.type, cursor, time, policy: event.policy };
-      return send(peer, message as DownMessage);
+      return textFrame(JSON.stringify(message));
     }
     const { request, type } = event;
     if (!mayRead(caller.viewer) && !isOwn(request, caller.viewer, ports.requests)) return null;
     const show = () => {
       const own = JSON.stringify(personal(request, caller.viewer, ports));
-      return write(peer, message(cursor, type, request, own));
+      return message(cursor, type, request, own);
     };
     // Whoever needs no record waits for none: it is sent in this turn.
     if (unread(caller, ports, [request]).length === 0) return show();
-    return recordReading(caller, ports, [request]).then(() => show() ?? undefined);
+    return recordReading(caller, ports, [request]).then(show);
   };
 
   /** What all peers are shown of one event is made once, and so is the message to all who are shown the same; forgotten in the next turn. */
@@ -210,8 +221,22 @@ export function stream(server: Server, desk: Desk): Stream {
     const head = JSON.stringify({ type, cursor, time: Date.now() });
     // {type, cursor, time, request: {what all see, and what is this viewer's}}
     const text = `${head.slice(0, -1)},"request":${known.common.slice(0, -1)},${own.slice(1)}}`;
-    const bytes = Buffer.from(text);
+    const bytes = textFrame(text);
     known.messages.set(own, bytes);
+    return bytes;
+  };
+
+  /** By their first frame: who is told the same from there on gets the same bytes. Forgotten in the next turn. */
+  const joined = new Map<Buffer, { readonly frames: readonly Buffer[]; readonly bytes: Buffer }>();
+  const together = (frames: readonly Buffer[]): Buffer => {
+    const [first] = frames;
+    if (first === undefined || frames.length === 1) return first ?? Buffer.alloc(0);
+    const known = joined.get(first);
+    if (known?.frames.length === frames.length && known.frames.every((frame, n) => frame === frames[n]))
+      return known.bytes;
+    if (joined.size === 0) setImmediate(() => joined.clear());
+    const bytes = Buffer.concat(frames);
+    joined.set(first, { frames, bytes });
     return bytes;
   };
 
@@ -349,19 +374,33 @@ function isOpen({ socket }: Peer): boolean {
 }
 
 function send(peer: Peer, message: DownMessage): Promise<void> | null {
-  return write(peer, JSON.stringify(message));
+  return writeFrames(peer, textFrame(JSON.stringify(message)));
 }
 
-const TEXT = { binary: false };
+/**
+ * One message of text that is not masked nor cut (RFC 6455 5.2). Made here, and not for each socket by its own, since the same one goes to many;
+ * that is sound as long as nothing is compressed: then ws, too, writes a message whole, and at once.
+ */
+function textFrame(text: string): Buffer {
+  const bytes = Buffer.byteLength(text);
+  const head = bytes < 126 ? 2 : bytes < 2 ** 16 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(head + bytes);
+  frame[0] = 0x81;
+  frame[1] = head === 2 ? bytes : head === 4 ? 126 : 127;
+  if (head === 4) frame.writeUInt16BE(bytes, 2);
+  if (head === 10) frame.writeBigUInt64BE(BigInt(bytes), 2);
+  frame.write(text, head);
+  return frame;
+}
 
 /** Null: there is room for more. Else resolves when the peer has read, or is gone. */
-function write({ socket }: Peer, text: string | Buffer): Promise<void> | null {
+function writeFrames({ socket, raw }: Peer, frames: Buffer): Promise<void> | null {
   if (socket.readyState !== socket.OPEN) return null;
   if (socket.bufferedAmount < BUFFERED_BYTES_MAX) {
-    socket.send(text, TEXT);
+    raw.write(frames);
     return null;
   }
-  return new Promise((resolve) => socket.send(text, TEXT, () => resolve()));
+  return new Promise((resolve) => raw.write(frames, () => resolve()));
 }
 
 /** To what the peer sent: it does not wait its turn, so a peer that asks and never reads is dropped here. */
