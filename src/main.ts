@@ -167,7 +167,7 @@ const build = async (
   for (const upstream of config.mysql) gates.set(upstream.name, mysqlGate(upstream, mysqlAnalyser, house));
 
   let origins: () => ReadonlySet<string> = () => new Set();
-  const signIn = await openSignIn({ config, users: () => users.current(), identity, origins: () => origins() });
+  const signIn = await openSignIn({ config, users: () => users.current(), identity, origins: () => origins(), log });
   const review = await createReviewServer(
     {
       identity: identityPort(identity, signIn),

@@ -9,6 +9,11 @@ import { createPasswordSignIn, localPasswords } from '../identity/sign-in.ts';
 import type { PasswordChecker, SourceEntry } from '../identity/types.ts';
 import type { Users } from '../identity/users.ts';
 import { createWebAuthn, takesKeys, type WebAuthn } from '../identity/webauthn.ts';
+import { createOidc } from '../identity/oidc.ts';
+import { SSO_BACK } from '../review/door.ts';
+import type { SsoPort } from '../review/ports.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { OidcConfig } from '../config/oidc.ts';
 import type { SignInPorts } from './review.ts';
 
 /** In the data folder: security keys, and what of second factors is used up. */
@@ -20,16 +25,21 @@ export interface SignInParts {
   readonly identity: Pick<Identity, 'reviewer'>;
   /** Where the page may be; known when it listens. */
   readonly origins: () => Iterable<string>;
+  readonly log: Log;
 }
 
 /** Rejects where what it keeps in the data folder can't be read. */
-export async function openSignIn({ config, users, identity, origins }: SignInParts): Promise<SignInPorts> {
+export async function openSignIn({ config, users, identity, origins, log }: SignInParts): Promise<SignInPorts> {
   const key = await openSecret(join(config.data, FACTORS_KEY));
   const factors = await openFactors({ file: join(config.data, FACTORS_FILE), users, key });
   const host = config.review.url === null ? 'localhost' : new URL(config.review.url).hostname;
   const webauthn = takesKeys(host) ? createWebAuthn({ factors, host, origins, secret: key }) : null;
   const checkers: readonly PasswordChecker[] = [localPasswords(users)];
-  const admit = (entry: SourceEntry): Account | null => identity.reviewer(entry.id) ?? null;
+  const admit = (entry: SourceEntry): Account | null => {
+    const account = identity.reviewer(entry.id);
+    return account?.kind === 'human' || entry.source === 'local' ? (account ?? null) : null;
+  };
+  const onDown = (error: Error): void => log.warn({ err: error }, 'the sign-in provider does not answer');
   return {
     password: createPasswordSignIn({
       checkers,
@@ -38,10 +48,40 @@ export async function openSignIn({ config, users, identity, origins }: SignInPar
       webauthn,
       second_factor: config.identity.second_factor,
     }),
-    sso: null,
+    sso: config.identity.oidc === undefined ? null : ssoPort(config.identity.oidc, config, admit, users, onDown),
     keys: webauthn && keysPort(factors, webauthn),
   };
 }
+
+/** users.yaml may say what the provider calls somebody; whoever has such a line is found by it alone. */
+const ssoPort = (
+  oidc: OidcConfig,
+  { review: { url } }: Config,
+  admit: (entry: SourceEntry) => Account | null,
+  users: () => Users,
+  onDown: (error: Error) => void,
+): SsoPort => {
+  const provider = createOidc({
+    config: oidc,
+    redirect_uri: `${url}${SSO_BACK}`,
+    signed_out_uri: `${url}/`,
+    onDown,
+  });
+  return {
+    begin: (back) => provider.begin(back),
+    signOutUrl: (id_token) => provider.signOutUrl(id_token),
+    async finish(search, transaction) {
+      const found = await provider.finish(search, transaction);
+      if (found.type === 'refused') return found;
+      const { entry, methods, back, id_token } = found;
+      const user = users().getByOidc(entry.id);
+      const taken = user === undefined && users().get(entry.id) !== undefined;
+      const account = taken ? null : admit({ ...entry, id: user?.id ?? entry.id });
+      if (account === null) return { type: 'refused', problem: 'unknown', why: 'unknown' };
+      return { type: 'in', account, by: ['oidc', ...methods], back, id_token };
+    },
+  };
+};
 
 export const keysPort = (factors: Factors, webauthn: WebAuthn): SignInPorts['keys'] => ({
   list: (user) => factors.keys(user),

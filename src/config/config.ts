@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { Limits } from './limits.ts';
+import type { OidcConfig } from './oidc.ts';
 import type { UpstreamAddress } from './references.ts';
 import { configSchema, NOT_IN_THIS_RELEASE, type RawConfig } from './schema.ts';
 
@@ -88,6 +89,8 @@ export interface Config {
     /** Absolute path of users.yaml. */
     readonly users: string;
     readonly unsponsored: 'refuse' | 'allow';
+    /** Undefined: there is no provider to sign in with. */
+    readonly oidc?: OidcConfig | undefined;
     /** Of those who sign in to the console with a password. */
     readonly second_factor: 'required' | 'optional';
   };
@@ -271,6 +274,12 @@ function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[];
   if (raw.postgres.length + raw.mysql.length === 0)
     found.push({ key: ['postgres'], what: 'needs at least one server to guard' });
   listen(raw.review.listen, ['review', 'listen']);
+  // The provider compares the address character by character.
+  if (raw.identity.oidc !== undefined && raw.review.url === undefined)
+    found.push({
+      key: ['identity', 'oidc'],
+      what: 'needs review.url: the provider sends browsers back to <review.url>/oidc/callback',
+    });
   return found;
 }
 

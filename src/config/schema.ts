@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LIMITS, type LimitName, type Limits } from './limits.ts';
+import { oidcSchema } from './oidc.ts';
 import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstreamAddress } from './references.ts';
 import { webhooksSchema } from './webhooks.ts';
 
@@ -14,7 +15,6 @@ export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; r
   { path: ['metrics'] },
   { path: ['store'], value: 'postgres' },
   { path: ['identity', 'ldap'] },
-  { path: ['identity', 'oidc'] },
   { path: ['identity', 'jwt'] },
   { path: ['identity', 'clients'] },
   { path: ['audit', 'checkpoint'] },
@@ -115,6 +115,7 @@ export function configSchema(sources: Sources) {
         .enum(['refuse', 'allow'])
         .default('refuse')
         .describe('agents without a sponsor: may they have anything approved?'),
+      oidc: oidcSchema({ sources, pem, using }).optional().describe('the provider with which reviewers sign in'),
       second_factor: z
         .enum(['required', 'optional'])
         .default('optional')

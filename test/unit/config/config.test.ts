@@ -231,8 +231,8 @@ describe('what is refused, and where', () => {
   });
 
   it('directories are not in this release', () => {
-    expect(problems(MINIMAL.replace('users.yaml', 'users.yaml, oidc: {}'))).toEqual([
-      'holdpoint.yaml:6: identity.oidc: this key is not in this release',
+    expect(problems(MINIMAL.replace('users.yaml', 'users.yaml, clients: {}'))).toEqual([
+      'holdpoint.yaml:6: identity.clients: this key is not in this release',
     ]);
   });
 

@@ -1,0 +1,265 @@
+// Reviewers sign in with the company's provider: OpenID Connect, authorization code with PKCE, state and nonce. The library speaks the
+// protocol and checks what the provider signed; here is what belongs to one browser, and who that is. Must never take an answer that this
+// browser did not ask for, one a second time, or a claim that is not the configured one.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import * as client from 'openid-client';
+import type { OidcConfig } from '../config/oidc.ts';
+import { ProviderDown, PROVIDER_TIMEOUT_MS, providerFetch } from './provider-fetch.ts';
+import type { SourceEntry } from './types.ts';
+
+/** From leaving for the provider to coming back: time to find a phone. */
+export const TRANSACTION_MS = 10 * 60_000;
+const TRANSACTIONS_MAX = 10_000;
+/** The provider's document is read again after so long; its keys whenever one is unknown. */
+export const DISCOVERY_MS = 3_600_000;
+/** Clocks of provider and gateway may differ by so much. */
+const CLOCK_TOLERANCE_S = 30;
+/** Groups of one person, and characters of a name: more are not taken, and neither is the sign-in. */
+const GROUPS_MAX = 1_000;
+const NAME_CHARS_MAX = 255;
+
+export type Finished =
+  | {
+      readonly type: 'in';
+      readonly entry: SourceEntry;
+      /** What the provider says of how: its amr. */
+      readonly methods: readonly string[];
+      readonly back: string;
+      readonly id_token: string;
+    }
+  | {
+      readonly type: 'refused';
+      readonly problem: 'refused' | 'down';
+      /** One word for the record: what was wrong, nothing that was sent. */
+      readonly why: string;
+    };
+
+export interface Oidc {
+  /** `back`: where the browser goes at the end. Null: the provider does not answer. */
+  begin(back: string): Promise<{ readonly url: string; readonly transaction: string } | null>;
+  finish(search: string, transaction: string): Promise<Finished>;
+  /** Null: the provider has no such place, or was never asked. */
+  signOutUrl(id_token: string): string | null;
+}
+
+export interface OidcOptions {
+  readonly config: OidcConfig;
+  /** Where the provider sends the browser back to, exactly as it is registered there. */
+  readonly redirect_uri: string;
+  /** Where it sends the browser after signing out. */
+  readonly signed_out_uri: string;
+  /** For the operator: why the provider could not be asked. */
+  readonly onDown?: (error: Error) => void;
+  readonly now?: () => number;
+}
+
+interface Transaction {
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+  readonly back: string;
+  readonly until: number;
+}
+
+export function createOidc({ config, redirect_uri, signed_out_uri, onDown, now = Date.now }: OidcOptions): Oidc {
+  const transactions = new LRUCache<string, Transaction>({ max: TRANSACTIONS_MAX });
+  const provider = discovery(config, now);
+  const down = (error: unknown): null => {
+    onDown?.(error instanceof Error ? error : new Error(String(error)));
+    return null;
+  };
+
+  return {
+    async begin(back) {
+      const known = await provider.get().catch(down);
+      if (known === null) return null;
+      const [state, nonce, verifier] = [client.randomState(), client.randomNonce(), client.randomPKCECodeVerifier()];
+      const transaction = randomBytes(32).toString('base64url');
+      transactions.set(hash(transaction), { state, nonce, verifier, back, until: now() + TRANSACTION_MS });
+      const url = client.buildAuthorizationUrl(known, {
+        redirect_uri,
+        scope: config.scopes.join(' '),
+        state,
+        nonce,
+        code_challenge: await client.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+        ...(config.acr.length > 0 && { acr_values: config.acr.join(' ') }),
+        ...(config.max_age_s !== null && { max_age: String(config.max_age_s) }),
+      });
+      return { url: url.href, transaction };
+    },
+
+    async finish(search, transaction) {
+      const key = hash(transaction);
+      const kept = transactions.get(key);
+      // Before anything is looked at: whatever comes of it, it was used.
+      transactions.delete(key);
+      if (kept === undefined || now() >= kept.until) return refused('transaction');
+      // Looked at here as well, so that nothing is sent to the provider for an answer that is not to this question.
+      const states = new URLSearchParams(search).getAll('state');
+      if (states.length !== 1 || !same(states[0] ?? '', kept.state)) return refused('state');
+      const known = await provider.get().catch(down);
+      if (known === null) return { type: 'refused', problem: 'down', why: 'down' };
+      try {
+        const tokens = await client.authorizationCodeGrant(known, new URL(search, redirect_uri), {
+          expectedState: kept.state,
+          expectedNonce: kept.nonce,
+          pkceCodeVerifier: kept.verifier,
+          idTokenExpected: true,
+          ...(config.max_age_s !== null && { maxAge: config.max_age_s }),
+        });
+        const claims = tokens.claims();
+        if (claims === undefined || tokens.id_token === undefined) return refused('id_token');
+        const how = howOf(config, claims);
+        if (typeof how === 'string') return refused(how);
+        const more = await missing(known, config, claims, tokens.access_token);
+        const entry = entryOf(config, claims, more);
+        if (typeof entry === 'string') return refused(entry);
+        return { type: 'in', entry, methods: how, back: kept.back, id_token: tokens.id_token };
+      } catch (error) {
+        if (isDown(error)) {
+          down(error);
+          return { type: 'refused', problem: 'down', why: 'down' };
+        }
+        return refused(wordFor(error));
+      }
+    },
+
+    signOutUrl(id_token) {
+      const known = provider.last();
+      if (known?.serverMetadata().end_session_endpoint === undefined) return null;
+      const place = { id_token_hint: id_token, post_logout_redirect_uri: signed_out_uri };
+      return client.buildEndSessionUrl(known, place).href;
+    },
+  };
+}
+
+const refused = (why: string): Finished => ({ type: 'refused', problem: 'refused', why });
+
+interface Discovery {
+  /** Rejects where the provider does not answer and never did within DISCOVERY_MS. */
+  get(): Promise<client.Configuration>;
+  last(): client.Configuration | null;
+}
+
+/** The provider's document, read when it is first wanted: a gateway starts without its provider. */
+function discovery(config: OidcConfig, now: () => number): Discovery {
+  let last: { readonly known: client.Configuration; readonly at: number } | null = null;
+  let reading: Promise<client.Configuration> | null = null;
+  const read = async (): Promise<client.Configuration> => {
+    const { issuer, client_id, client_secret, ca } = config;
+    const metadata = { [client.clockTolerance]: CLOCK_TOLERANCE_S };
+    const known = await client.discovery(
+      new URL(issuer),
+      client_id,
+      metadata,
+      client_secret === null ? client.None() : withSecret(client_secret),
+      {
+        [client.customFetch]: providerFetch(ca),
+        timeout: PROVIDER_TIMEOUT_MS / 1000,
+        execute: [
+          // What came over TLS from the provider itself is checked by its signature all the same.
+          client.enableNonRepudiationChecks,
+          ...(issuer.startsWith('http:') ? [client.allowInsecureRequests] : []),
+        ],
+      },
+    );
+    last = { known, at: now() };
+    return known;
+  };
+  return {
+    async get() {
+      if (last !== null && now() - last.at < DISCOVERY_MS) return last.known;
+      reading ??= read().finally(() => (reading = null));
+      return reading;
+    },
+    last: () => last?.known ?? null,
+  };
+}
+
+/** As the provider takes it; OpenID Connect Core 9: basic where it does not say. */
+function withSecret(secret: string): client.ClientAuth {
+  const [basic, post] = [client.ClientSecretBasic(secret), client.ClientSecretPost(secret)];
+  return (server, ...rest) => {
+    const { token_endpoint_auth_methods_supported: ways = ['client_secret_basic'] } = server;
+    return (ways.includes('client_secret_basic') ? basic : post)(server, ...rest);
+  };
+}
+
+type Claims = Readonly<Record<string, unknown>>;
+
+/** The methods that it names; or in one word what was demanded and is not there. */
+function howOf({ acr, amr }: OidcConfig, claims: Claims): readonly string[] | string {
+  const methods = words(claims['amr']) ?? [];
+  if (acr.length > 0 && !(typeof claims['acr'] === 'string' && acr.includes(claims['acr']))) return 'acr';
+  if (amr.length > 0 && !amr.some((method) => methods.includes(method))) return 'amr';
+  return methods.slice(0, METHODS_KEPT);
+}
+const METHODS_KEPT = 8;
+
+/** What the ID token lacks of what is wanted, from the provider's other place for claims: that of the same subject only. */
+async function missing(
+  known: client.Configuration,
+  { id_claim, groups_claim }: OidcConfig,
+  claims: Claims,
+  access_token: string,
+): Promise<Claims> {
+  const whole = Object.hasOwn(claims, id_claim) && Object.hasOwn(claims, groups_claim);
+  if (whole || known.serverMetadata().userinfo_endpoint === undefined) return {};
+  return client.fetchUserInfo(known, access_token, String(claims['sub']));
+}
+
+/** Or in one word why they are nobody. */
+function entryOf({ id_claim, groups_claim }: OidcConfig, claims: Claims, more: Claims): SourceEntry | string {
+  const all = { ...more, ...claims };
+  const id = Object.hasOwn(all, id_claim) ? all[id_claim] : undefined;
+  if (typeof id !== 'string' || id === '' || id.length > NAME_CHARS_MAX) return 'id_claim';
+  // An address that nobody has checked is whatever somebody typed.
+  if (id_claim === 'email' && all['email_verified'] !== true) return 'email_verified';
+  const groups = Object.hasOwn(all, groups_claim) ? words(all[groups_claim]) : [];
+  if (groups === null) return 'groups_claim';
+  return {
+    source: 'oidc',
+    id,
+    groups: groups.map((name) => `oidc:${name}`),
+    aliases: id_claim === 'sub' ? [] : [`oidc:${String(claims['sub'])}`],
+    sponsor: null,
+    on_behalf_of: [],
+    task: null,
+    expires: null,
+    token: null,
+  };
+}
+
+/** Null: not a list of names. */
+function words(value: unknown): readonly string[] | null {
+  if (!Array.isArray(value) || value.length > GROUPS_MAX) return null;
+  const names = value.filter((name) => typeof name === 'string' && name !== '' && name.length <= NAME_CHARS_MAX);
+  return names.length === value.length ? (names as string[]) : null;
+}
+
+function isDown(error: unknown): boolean {
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if (one instanceof ProviderDown || one.name === 'TimeoutError' || one.name === 'AbortError') return true;
+  }
+  return false;
+}
+
+/** What the library found, in one word: the claim or parameter that was wrong, or its own code. Never what was sent. */
+function wordFor(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  const { code, error: told } = error as { code?: unknown; error?: unknown };
+  // Of the provider's own words those that the protocol has (RFC 6749 4.1.2.1, 5.2).
+  if (typeof told === 'string' && /^[a-z_]{1,40}$/.test(told)) return told;
+  const cause = error.cause as { claim?: unknown; code?: unknown; cause?: { claim?: unknown } } | undefined;
+  const claim = cause?.claim ?? cause?.cause?.claim;
+  if (typeof claim === 'string' && /^\w{1,40}$/.test(claim)) return claim;
+  return typeof code === 'string' && /^\w{1,60}$/.test(code) ? code.toLowerCase() : 'invalid';
+}
+
+const hash = (text: string): string => createHash('sha256').update(text).digest('base64url');
+
+function same(a: string, b: string): boolean {
+  return timingSafeEqual(Buffer.from(hash(a)), Buffer.from(hash(b)));
+}
