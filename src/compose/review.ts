@@ -18,8 +18,8 @@ export const requestsPort = (
   gates: ReadonlyMap<string, Pick<Gate, 'askFirst'>>,
 ): ReviewPorts['requests'] => {
   const reach = onceATurn(({ id }) => desk.reach(id));
-  const may = onceATurn(({ id }, reviewer: string) => desk.may(id, reviewer) ?? GONE);
-  const owns = onceATurn((request, account: string) => isLinked(request, account, directory));
+  const may = onceATurn(({ id }, reviewer) => desk.may(id, reviewer) ?? GONE);
+  const owns = onceATurn((request, account) => isLinked(request, account, directory));
   return {
     list: (filter) => desk.list(filter),
     get: (id) => desk.get(id),
@@ -71,14 +71,15 @@ type Alike = Pick<Request, 'who' | 'ask' | 'escalated'>;
  * Requests that are alike in who asks and who is asked have it in common who may decide them: worked out once in a turn of the event loop, as a
  * list has many, and an event many viewers. For showing only: whatever changes something asks the desk.
  */
-const onceATurn = <A extends unknown[], T>(work: (request: Request, ...more: A) => T) => {
-  const known = new Map<string, T>();
-  return (request: Request, ...more: A): T => {
-    const key = JSON.stringify([alike(request), ...more]);
-    if (known.has(key)) return known.get(key) as T;
+const onceATurn = <T>(work: (request: Request, account: string) => T) => {
+  const known = new Map<string, Map<string, T>>();
+  return (request: Request, account = ''): T => {
     if (known.size === 0) setImmediate(() => known.clear());
-    const found = work(request, ...more);
-    known.set(key, found);
+    const like = alike(request);
+    let ofThese = known.get(like);
+    if (ofThese === undefined) known.set(like, (ofThese = new Map<string, T>()));
+    let found = ofThese.get(account);
+    if (found === undefined) ofThese.set(account, (found = work(request, account)));
     return found;
   };
 };
