@@ -4,12 +4,14 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import type { LdapConfig } from './ldap.ts';
 import type { Limits } from './limits.ts';
 import type { OidcConfig } from './oidc.ts';
 import type { UpstreamAddress } from './references.ts';
 import { configSchema, NOT_IN_THIS_RELEASE, type RawConfig } from './schema.ts';
 
 export { DEFAULT_LIMITS, limitsTable, type Limits } from './limits.ts';
+export type { LdapConfig } from './ldap.ts';
 export type { UpstreamAddress } from './references.ts';
 
 export interface Address {
@@ -93,6 +95,8 @@ export interface Config {
     readonly oidc?: OidcConfig | undefined;
     /** Of those who sign in to the console with a password. */
     readonly second_factor: 'required' | 'optional';
+    /** Undefined: no directory is asked. */
+    readonly ldap?: LdapConfig | undefined;
   };
   readonly audit: { readonly allowed: 'async' | 'sync' };
   readonly chat: { readonly webhooks: readonly WebhookConfig[] };

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LIMITS, type LimitName, type Limits } from './limits.ts';
 import { oidcSchema } from './oidc.ts';
+import { ldapSchema } from './ldap.ts';
 import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstreamAddress } from './references.ts';
 import { webhooksSchema } from './webhooks.ts';
 
@@ -122,6 +123,7 @@ export function configSchema(sources: Sources) {
         .describe(
           'for who signs in to the console with a password: must there be one? One that an account has is always asked for',
         ),
+      ldap: ldapSchema({ sources, pem, using }).optional().describe('a directory that says who there is'),
     }),
     audit: z
       .strictObject({
