@@ -57,7 +57,9 @@ export function isUnder(dn: readonly string[], base: readonly string[]): boolean
 
 /** A text as a value in a DN: whatever is not a letter, digit, `.`, `_`, `-` or `@` goes as its bytes in hexadecimal (RFC 4514, 2.4). */
 export function escapeValue(text: string): string {
-  return text.replace(/[^A-Za-z0-9._@-]+/g, (other) => Buffer.from(other, 'utf8').toString('hex').replace(/../g, '\\$&'));
+  return text.replace(/[^A-Za-z0-9._@-]+/g, (other) =>
+    Buffer.from(other, 'utf8').toString('hex').replace(/../g, '\\$&'),
+  );
 }
 
 /** Spaces at the end are not the value's, but for one that is escaped. */

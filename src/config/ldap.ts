@@ -187,7 +187,8 @@ export function parseFilter(text: string): Filter {
 /** `with_user`: USER must stand in it, as the value or a part of the value of equality matches that no NOT is around. */
 function checkFilter(text: string, with_user: boolean): void {
   // The parser takes each escaped byte for a character of its own.
-  if (/\\[89a-fA-F][0-9a-fA-F]/.test(text)) throw new BadReference('escapes what is not ASCII; write the character itself');
+  if (/\\[89a-fA-F][0-9a-fA-F]/.test(text))
+    throw new BadReference('escapes what is not ASCII; write the character itself');
   const users = count(parseFilter(text), false);
   const all = written(text);
   if (!with_user && all > 0) throw new BadReference(`has ${USER}, which says nothing here`);

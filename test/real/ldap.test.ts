@@ -46,7 +46,8 @@ describe.runIf(slapdHere())('a directory', () => {
     opened.push(ldap);
     return ldap;
   };
-  const logIn = (ldap: Ldap, user: string, password = passwordOf(user)) => ldap.checker.check(user, Buffer.from(password));
+  const logIn = (ldap: Ldap, user: string, password = passwordOf(user)) =>
+    ldap.checker.check(user, Buffer.from(password));
 
   describe('lets in', () => {
     it('whom it finds and whose password fits, as the directory spells it, with groups of groups', async () => {
@@ -227,7 +228,8 @@ describe.runIf(slapdHere())('a directory', () => {
       const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
       process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
       try {
-        for (const ca of [pem, null]) await expect(logIn(open({ ca }), 'ada')).rejects.toThrow(/unable to|self.signed/i);
+        for (const ca of [pem, null])
+          await expect(logIn(open({ ca }), 'ada')).rejects.toThrow(/unable to|self.signed/i);
       } finally {
         if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
         else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
@@ -258,10 +260,7 @@ describe.runIf(slapdHere())('a directory', () => {
       const second = await startSlapd();
       let back: () => void = () => {};
       const is_back = new Promise<void>((resolve) => (back = resolve));
-      const ldap = open(
-        { servers: [slapd.ldap, second.ldap], start_tls: false },
-        ({ up }) => up && back(),
-      );
+      const ldap = open({ servers: [slapd.ldap, second.ldap], start_tls: false }, ({ up }) => up && back());
       try {
         expect(await ldap.lookup.read('ada')).not.toBeNull();
         await slapd.stop();
@@ -273,7 +272,7 @@ describe.runIf(slapdHere())('a directory', () => {
         expect(await logIn(ldap, 'ada')).not.toBeNull();
         expect(ldap.states()).toMatchObject([{ up: true }, { up: true }]);
       } finally {
-        await slapd.start().catch(() => {});
+        await slapd.start();
         await second.remove();
       }
     });
@@ -287,7 +286,7 @@ describe.runIf(slapdHere())('a directory', () => {
         const all = await Promise.all(
           Array.from({ length: 5 * IN_FLIGHT_MAX }, () => logIn(ldap, 'ada').catch((error: unknown) => error)),
         );
-        expect(all.every((one) => one instanceof SourceDown)).toBe(true);
+        expect(all.filter((one) => !(one instanceof SourceDown))).toEqual([]);
         expect(performance.now() - began).toBeLessThan(5000 + 1000);
         await expect(logIn(ldap, 'ada')).rejects.toThrow('is down');
       } finally {

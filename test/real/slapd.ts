@@ -58,7 +58,7 @@ export interface Slapd {
   hang(): void;
   goOn(): void;
   stop(): Promise<void>;
-  /** Again on the same ports, after `stop`. */
+  /** Again on the same ports, where it was stopped. */
   start(): Promise<void>;
   remove(): Promise<void>;
 }
@@ -110,6 +110,7 @@ export const startSlapd = async ({ users = 0 } = {}): Promise<Slapd> => {
       await ended;
     },
     async start() {
+      if (child !== null) return;
       child = spawn(PROGRAM, ['-d', '0', '-f', conf, '-h', `ldap://127.0.0.1:${port} ldaps://127.0.0.1:${tls_port}`], {
         stdio: 'ignore',
       });
@@ -174,7 +175,8 @@ function people(users: number): string {
 }
 
 /** Of `people`. */
-export const userDn = (uid: string): string => `uid=${uid.replaceAll(/[*() ]/g, (c) => `\\${c.charCodeAt(0).toString(16)}`)},${PEOPLE}`;
+export const userDn = (uid: string): string =>
+  `uid=${uid.replaceAll(/[*() ]/g, (c) => `\\${c.charCodeAt(0).toString(16)}`)},${PEOPLE}`;
 
 const person = (uid: string, more: readonly string[] = []): string =>
   [

@@ -90,7 +90,12 @@ export class Connection {
     const { base, scope, filter, attributes, entries_max } = search;
     const { searchEntries } = await this.#operation(timeout_ms, entries_max, () =>
       // No sizeLimit: with one the library takes a result that the server cut for a whole one.
-      this.#client.search(base, { scope, filter, attributes: [...attributes], timeLimit: Math.ceil(timeout_ms / 1000) }),
+      this.#client.search(base, {
+        scope,
+        filter,
+        attributes: [...attributes],
+        timeLimit: Math.ceil(timeout_ms / 1000),
+      }),
     );
     return searchEntries;
   }

@@ -45,7 +45,11 @@ function replaced(filter: Filter, name: string | null): Filter {
   if (filter instanceof AndFilter) return and(filter.filters.map((part) => replaced(part, name)));
   if (filter instanceof OrFilter) return or(filter.filters.map((part) => replaced(part, name)));
   if (filter instanceof NotFilter) return new NotFilter({ filter: replaced(filter.filter, name) });
-  if (!(filter instanceof EqualityFilter) || typeof filter.value !== 'string' || !filter.value.includes(USER)) return filter;
+  if (!(filter instanceof EqualityFilter) || typeof filter.value !== 'string' || !filter.value.includes(USER))
+    return filter;
   if (name === null) return new PresenceFilter({ attribute: filter.attribute });
-  return equal(filter.attribute, filter.value.replaceAll(USER, () => name));
+  return equal(
+    filter.attribute,
+    filter.value.replaceAll(USER, () => name),
+  );
 }

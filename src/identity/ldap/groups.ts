@@ -56,7 +56,11 @@ export async function groupsOf(
 }
 
 /** Groups that name one of these as a member. */
-async function naming(ask: Ask, config: LdapGroups, members: readonly { readonly dn: string }[]): Promise<readonly Entry[]> {
+async function naming(
+  ask: Ask,
+  config: LdapGroups,
+  members: readonly { readonly dn: string }[],
+): Promise<readonly Entry[]> {
   const found: Entry[] = [];
   for (let at = 0; at < members.length; at += DNS_A_SEARCH_MAX) {
     const some = members.slice(at, at + DNS_A_SEARCH_MAX).map(({ dn }) => equal(config.member, dn));
@@ -86,7 +90,13 @@ async function named(
   const found: Entry[] = [];
   for (const dn of wanted.values()) {
     try {
-      const search: Search = { ...common(config), base: dn, scope: 'base', filter: groupFilter(config), entries_max: 1 };
+      const search: Search = {
+        ...common(config),
+        base: dn,
+        scope: 'base',
+        filter: groupFilter(config),
+        entries_max: 1,
+      };
       found.push(...(await ask(search)));
     } catch (error) {
       // A group that was deleted, and is still named.

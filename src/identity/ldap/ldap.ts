@@ -102,7 +102,10 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
     }
   }
 
-  async function one({ connection, left }: Borrowed, search: Pick<Search, 'base' | 'scope' | 'filter'>): Promise<Found | null> {
+  async function one(
+    { connection, left }: Borrowed,
+    search: Pick<Search, 'base' | 'scope' | 'filter'>,
+  ): Promise<Found | null> {
     const entries = await connection.search({ ...search, attributes, entries_max: SAME_NAME_MAX }, left());
     const [entry, ...more] = entries;
     return entry === undefined || more.length > 0 ? null : foundIn(entry, config);
@@ -114,7 +117,8 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
   const entryOf = async ({ connection, left }: Borrowed, found: Found): Promise<SourceEntry> => ({
     source: 'ldap',
     id: found.id,
-    groups: config.groups === null ? [] : await groupsOf((search) => connection.search(search, left()), config.groups, found),
+    groups:
+      config.groups === null ? [] : await groupsOf((search) => connection.search(search, left()), config.groups, found),
     aliases: found.aliases,
     sponsor: null,
     on_behalf_of: null,
@@ -124,7 +128,12 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
   });
 
   /** Who is it, then: is the password right? */
-  async function searchThenBind(server: Server, until: number, name: string, password: string): Promise<SourceEntry | null> {
+  async function searchThenBind(
+    server: Server,
+    until: number,
+    name: string,
+    password: string,
+  ): Promise<SourceEntry | null> {
     const found = await server.searching(until, (borrowed) => byName(borrowed, name));
     if (found === null) return null;
     const right = await server.binding(until, ({ connection, left }) => connection.bind(found.dn, password, left()));
@@ -132,7 +141,13 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
   }
 
   /** Is the password right, then: who is it? Read by the service account, or by the user where there is none. */
-  async function bindDirectly(server: Server, until: number, dn: string, name: string, password: string): Promise<SourceEntry | null> {
+  async function bindDirectly(
+    server: Server,
+    until: number,
+    dn: string,
+    name: string,
+    password: string,
+  ): Promise<SourceEntry | null> {
     const filter = config.users.filter === null ? filters.any : filters.named(name);
     const own = async (borrowed: Borrowed): Promise<SourceEntry | null> => {
       const found = await one(borrowed, { base: dn, scope: 'base', filter });

@@ -26,7 +26,10 @@ export async function probeServer(server: Server, config: LdapConfig): Promise<r
   try {
     connection = await server.open(until, true);
     const { bind, operation_timeout_ms } = config;
-    say(true, `connected${bind === null || bind === 'anonymous' ? '' : ` and bound as ${bind.dn}`}, ${tlsText(connection)}`);
+    say(
+      true,
+      `connected${bind === null || bind === 'anonymous' ? '' : ` and bound as ${bind.dn}`}, ${tlsText(connection)}`,
+    );
     const days = daysLeft(connection);
     if (days !== null && days < CERTIFICATE_DAYS_LEFT) say(false, `its certificate ends in ${days} days`);
     if (bind !== null) {

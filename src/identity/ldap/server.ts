@@ -6,7 +6,7 @@ import { Connection } from './connection.ts';
 import { PresenceFilter } from 'ldapts';
 
 /** Connections that lie ready, of each kind. */
-export const IDLE_MAX = 8;
+export const IDLE_MAX = 32;
 /** Until a server that is down is asked again: doubled each time. */
 export const RETRY_FIRST_MS = 1000;
 export const RETRY_MAX_MS = 30_000;
@@ -114,7 +114,12 @@ export class Server {
     }
   }
 
-  async #on<T>(connection: Connection, kind: Kind, until: number, work: (borrowed: Borrowed) => Promise<T>): Promise<T> {
+  async #on<T>(
+    connection: Connection,
+    kind: Kind,
+    until: number,
+    work: (borrowed: Borrowed) => Promise<T>,
+  ): Promise<T> {
     try {
       return await work({ connection, left: () => this.#operationMs(until) });
     } finally {
@@ -190,7 +195,9 @@ async function isThere(connection: Connection, timeout_ms: number): Promise<void
   try {
     await connection.search({ base: '', scope: 'base', filter, attributes: ['1.1'], entries_max: 1 }, timeout_ms);
   } catch (error) {
-    if (!(error instanceof DirectoryFault && error.kind === 'answer' && error.code !== BUSY && error.code !== UNAVAILABLE))
+    if (
+      !(error instanceof DirectoryFault && error.kind === 'answer' && error.code !== BUSY && error.code !== UNAVAILABLE)
+    )
       throw error;
   }
 }

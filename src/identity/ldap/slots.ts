@@ -35,7 +35,8 @@ export function createSlots(): Slots {
       in_flight += 1;
       return Promise.resolve();
     }
-    if (waiting() >= WAITING_MAX) return Promise.reject(new DirectoryFault('limit', `more than ${WAITING_MAX} wait for it`));
+    if (waiting() >= WAITING_MAX)
+      return Promise.reject(new DirectoryFault('limit', `more than ${WAITING_MAX} wait for it`));
     return new Promise((resolve, reject) => {
       const wait_ms = Math.max(0, Math.min(WAIT_MS, until - performance.now()));
       const timer = setTimeout(() => {

@@ -104,7 +104,8 @@ export class LdapWire extends Duplex {
 
   #received(chunk: Buffer): void {
     if (this.destroyed) return;
-    if (this.#due === null) return this.end_with(new DirectoryFault('closed', 'the directory sent what nobody asked for'));
+    if (this.#due === null)
+      return this.end_with(new DirectoryFault('closed', 'the directory sent what nobody asked for'));
     this.#bytes += chunk.length;
     if (this.#bytes > ANSWER_BYTES_MAX) return this.end_with(tooMuch('bytes', ANSWER_BYTES_MAX));
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
@@ -149,7 +150,8 @@ export function wholeLength(bytes: Buffer): number | null {
   if (bytes.length < 2) return null;
   const element = elementAt(bytes, 0, Number.MAX_SAFE_INTEGER);
   if (element === null) {
-    if (bytes.length >= 6) throw malformed();
+    // Long enough for any length, or one that does not say how long it is (RFC 4511, 5.1).
+    if (bytes.length >= 6 || bytes[1] === 0x80) throw malformed();
     return null;
   }
   if (element.tag !== TAG.sequence) throw malformed();
@@ -197,7 +199,9 @@ function fits(bytes: Buffer, operation: Element): boolean {
     case TAG.extended: {
       const [code, matched, text] = parts() ?? [];
       const size = code === undefined ? 0 : code.end - code.start;
-      return code?.tag === TAG.enumerated && size > 0 && size <= 4 && matched?.tag === TAG.octets && text?.tag === TAG.octets;
+      return (
+        code?.tag === TAG.enumerated && size > 0 && size <= 4 && matched?.tag === TAG.octets && text?.tag === TAG.octets
+      );
     }
     default:
       return true;
