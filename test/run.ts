@@ -48,6 +48,8 @@ const NEEDS: readonly Need[] = [
     packages: ['mariadb-server', 'mariadb-client'],
   },
   { what: "MariaDB's test suites", path: ['/usr/bin/mariadb-test'], packages: ['mariadb-test', 'mariadb-test-data'] },
+  { what: 'OpenLDAP', path: ['/usr/sbin/slapd'], packages: ['slapd'] },
+  { what: "OpenLDAP's clients", path: ['ldapmodify'], packages: ['ldap-utils'] },
   { what: 'tmux', path: ['tmux'], packages: ['tmux'] },
   { what: 'bzip2', path: ['bzip2'], packages: ['bzip2'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },

@@ -76,7 +76,11 @@ const fake = async ({
     const name = String(request.name);
     binds.push(name);
     const right = ['', 'right', SERVICE.password].includes(request.credentials);
-    const answer = (): void => (right ? void (response.end(), next()) : next(new ldapjs.InvalidCredentialsError()));
+    const answer = (): void => {
+      if (!right) return next(new ldapjs.InvalidCredentialsError());
+      response.end();
+      next();
+    };
     if (bind === undefined || name.includes('holdpoint')) answer();
     else bind(answer);
   });

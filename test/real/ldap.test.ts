@@ -58,7 +58,7 @@ describe.runIf(slapdHere())('a directory', () => {
         groups: ['ldap:dba', 'ldap:oncall', 'ldap:staff'],
         aliases: [userDn('ada'), 'ada@example.com'],
         sponsor: null,
-        on_behalf_of: null,
+        on_behalf_of: [],
         task: null,
         expires: null,
         token: null,

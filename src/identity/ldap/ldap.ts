@@ -6,7 +6,6 @@ import type { LdapConfig } from '../../config/ldap.ts';
 import { PASSWORD_BYTES_MAX } from '../password.ts';
 import { type Lookup, type PasswordChecker, type SourceEntry, SourceDown } from '../types.ts';
 import { DirectoryFault, type Search } from './ask.ts';
-import type { Connection } from './connection.ts';
 import { valuesOf } from './entries.ts';
 import { userDn, userFilters } from './filters.ts';
 import { groupsOf } from './groups.ts';
@@ -30,8 +29,8 @@ const ALIASES_MAX = 100;
 const SAME_NAME_MAX = 10;
 /** As users.yaml has it. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/;
-/** What SASLprep maps to nothing (RFC 3454, B.1): a password of these alone may be an empty one to a server, and bind as nobody. */
-const NOTHING = /^[\u00AD\u034F\u1806\u180B-\u180D\u200B-\u200D\u2060\uFE00-\uFE0F\uFEFF]*$/u;
+/** Characters that nobody sees: SASLprep maps most of them to nothing (RFC 3454, B.1), and a password of these alone may bind as nobody. */
+const NOTHING = /^\p{Default_Ignorable_Code_Point}*$/u;
 /** A token (RFC 7519) is for those who check tokens; the directory need not see it. */
 const TOKEN = /^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/;
 
@@ -121,7 +120,7 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
       config.groups === null ? [] : await groupsOf((search) => connection.search(search, left()), config.groups, found),
     aliases: found.aliases,
     sponsor: null,
-    on_behalf_of: null,
+    on_behalf_of: [],
     task: null,
     expires: null,
     token: null,

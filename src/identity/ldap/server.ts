@@ -30,7 +30,7 @@ export interface ServerState {
 export interface Borrowed {
   readonly connection: Connection;
   /** For the next operation, in milliseconds. Throws DirectoryFault when the time is over. */
-  left(): number;
+  readonly left: () => number;
 }
 
 export class Server {
