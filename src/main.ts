@@ -24,12 +24,13 @@ import { identityPort, permitsPort, policyPort, requestsPort } from './compose/r
 import { loginOf } from './compose/servers.ts';
 import { openSignIn } from './compose/sign-in.ts';
 import { Tail } from './compose/tail.ts';
+import { openJwt } from './compose/jwt.ts';
 import { openWebhooks } from './compose/webhooks.ts';
 import type { Config } from './config/config.ts';
 import { RuleCounts } from './gate/counts.ts';
 import { auditJournal } from './gate/journal.ts';
 import { LiveSessions } from './gate/sessions.ts';
-import { createIdentity } from './identity/identity.ts';
+import { createIdentity, type Identity } from './identity/identity.ts';
 import { openSecret } from './identity/secret.ts';
 import { openUsers } from './identity/users.ts';
 import type { Guard } from './review/ports.ts';
@@ -101,7 +102,8 @@ const build = async (
     onError: (error) => log.error(`the users file has errors; the old users stay in force\n${error.message}`),
   });
   closers.push(() => users.close());
-  const identity = createIdentity({
+  const jwt = await openJwt({ config, identity: () => identity, log });
+  const identity: Identity = createIdentity({
     users: () => users.current(),
     reviewers: () => policy.current().reviewers,
     secret: await openSecret(join(config.data, 'login.secret')),
@@ -174,6 +176,7 @@ const build = async (
       requests: requestsPort(desk, identity.directory, gates),
       permits: permitsPort(permits),
       sessions,
+      tokens: jwt?.tokens ?? null,
       audit,
       events,
       policy: policyPort(() => policy.current(), counts),

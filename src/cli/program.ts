@@ -16,9 +16,10 @@ import { sayCommands } from './say.ts';
 import { serveCommand } from './serve.ts';
 import { sessionsCommand } from './sessions.ts';
 import { startCommand } from './start.ts';
+import { tokenCommand } from './token.ts';
 import { userCommand } from './user.ts';
 import { VERSION } from './version.ts';
-import { tokenCommand, whoamiCommand } from './whoami.ts';
+import { whoamiCommand } from './whoami.ts';
 import { webhooksCommand } from './webhooks.ts';
 
 /** Runs the command that the arguments name; sets process.exitCode. `argv` as in process.argv. */

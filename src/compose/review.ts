@@ -102,12 +102,14 @@ export const identityPort = (identity: Identity, signIn: SignInPorts): ReviewPor
   ...signIn,
   oneTime: (token) => identity.oneTime(token),
   reviewer: (id) => identity.reviewer(id),
-  answersFor: (person, agent) => {
-    const { directory } = identity;
-    const sponsor = directory.requester(agent)?.sponsor ?? null;
-    return sponsor !== null && [person, ...(directory.reviewer(person)?.aliases ?? [])].includes(sponsor);
-  },
+  answersFor: (person, agent) => answersFor(identity, person, agent),
 });
+
+/** Is this person, or another account of theirs, the sponsor of that agent? */
+export const answersFor = ({ directory }: Identity, person: string, agent: string): boolean => {
+  const sponsor = directory.requester(agent)?.sponsor ?? null;
+  return sponsor !== null && [person, ...(directory.reviewer(person)?.aliases ?? [])].includes(sponsor);
+};
 
 export const permitsPort = (permits: Permits): ReviewPorts['permits'] => ({
   list: () => permits.list(),

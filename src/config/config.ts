@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { LdapConfig } from './ldap.ts';
+import type { JwtIssuer } from './jwt.ts';
 import type { Limits } from './limits.ts';
 import type { OidcConfig } from './oidc.ts';
 import type { UpstreamAddress } from './references.ts';
@@ -97,6 +98,8 @@ export interface Config {
     readonly second_factor: 'required' | 'optional';
     /** Undefined: no directory is asked. */
     readonly ldap?: LdapConfig | undefined;
+    /** Whose tokens are passwords of databases. */
+    readonly jwt: readonly JwtIssuer[];
   };
   readonly audit: { readonly allowed: 'async' | 'sync' };
   readonly chat: { readonly webhooks: readonly WebhookConfig[] };

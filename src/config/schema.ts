@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { jwtSchema } from './jwt.ts';
 import { LIMITS, type LimitName, type Limits } from './limits.ts';
 import { oidcSchema } from './oidc.ts';
 import { ldapSchema } from './ldap.ts';
@@ -16,7 +17,6 @@ export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; r
   { path: ['metrics'] },
   { path: ['store'], value: 'postgres' },
   { path: ['identity', 'ldap'] },
-  { path: ['identity', 'jwt'] },
   { path: ['identity', 'clients'] },
   { path: ['audit', 'checkpoint'] },
   { path: ['audit', 'anchors'] },
@@ -124,6 +124,9 @@ export function configSchema(sources: Sources) {
           'for who signs in to the console with a password: must there be one? One that an account has is always asked for',
         ),
       ldap: ldapSchema({ sources, pem, using }).optional().describe('a directory that says who there is'),
+      jwt: jwtSchema({ sources, text, path, pem, using })
+        .default([])
+        .describe('whose tokens are passwords of databases'),
     }),
     audit: z
       .strictObject({

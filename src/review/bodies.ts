@@ -14,6 +14,8 @@ export const LIST_MAX = 500;
 export const RECORDS_MAX = 500;
 /** An agent's token lives at most that long, in ms. */
 export const AGENT_TOKEN_MS_MAX = 24 * 3_600_000;
+const TASK_CHARS_MAX = 500;
+const ON_BEHALF_OF_MAX = 8;
 const PERMIT_MS_MAX = 366 * 24 * 3_600_000;
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -80,7 +82,28 @@ export const tokenBody = z.union([
     for: name.describe('An agent; only its sponsor or an admin gets it one.'),
     ttl: duration(AGENT_TOKEN_MS_MAX).default(15 * 60_000),
   }),
+  z.strictObject({
+    for: name,
+    database: z.literal(true).describe('The password of a login to a database, and nothing here.'),
+    ttl: duration(AGENT_TOKEN_MS_MAX).default(15 * 60_000),
+    task: z.string().min(1).max(TASK_CHARS_MAX).optional().describe('What the agent is to do.'),
+    on_behalf_of: z
+      .array(name)
+      .max(ON_BEHALF_OF_MAX)
+      .default([])
+      .describe('Whose work it is: they may not decide about it.'),
+  }),
 ]);
+
+/** Of one token; of all of an agent. */
+export const revokeTokenBody = z.strictObject({ reason: words.default('') });
+export const revokeTokensBody = z.strictObject({
+  for: name.describe('All that were got until now, also from other issuers.'),
+  reason: words.default(''),
+});
+export const rotateBody = z.strictObject({
+  drop: z.boolean().default(false).describe('What older keys signed is void at once.'),
+});
 
 export const decisionBody = z.strictObject({
   decision: z.enum(['approve', 'deny']),

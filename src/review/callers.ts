@@ -125,3 +125,8 @@ export async function record(ports: ReviewPorts, entry: Parameters<ReviewPorts['
     throw new Refusal('not-recorded');
   });
 }
+
+/** Counts against what one account may change in a minute. */
+export function within(desk: Desk, viewer: ReviewerIdentity): void {
+  if (!desk.acts.take(viewer.id)) throw new Refusal('too-many');
+}

@@ -5,14 +5,15 @@ import type { z } from 'zod';
 import { TOKEN_TTL_MS } from './access.ts';
 import { type Act, act, mayRead, recordRefusal } from './act.ts';
 import { requestId } from './bodies.ts';
-import { type Caller, type Desk, mayIssue, record, recordReading, Refusal, visible, writer } from './callers.ts';
+import { type Caller, type Desk, record, recordReading, Refusal, visible, within, writer } from './callers.ts';
 import { openapi, type OperationName, type OPERATIONS } from './operations.ts';
 import { matches, page, recordMatches } from './pages.ts';
 import type { Door } from './door.ts';
-import type { KeyLike, KeysPort, RecordLike, ReviewerIdentity } from './ports.ts';
+import type { KeyLike, KeysPort, RecordLike } from './ports.ts';
 import { problemName } from './problems.ts';
-import type { KeyView, MeView, RequestView, TokenView } from './schemas.ts';
+import type { KeyView, MeView, RequestView } from './schemas.ts';
 import { permitViewOf, recordViewOf, sessionViewOf } from './standing.ts';
+import { databaseTokenFor, tokenCalls, tokenFor } from './tokens.ts';
 import { groupOf, isOwn, viewOf } from './view.ts';
 
 /** Records of the log that one call looks at; the answer says where to go on. */
@@ -42,11 +43,13 @@ export const calls = (door: Door): Calls => ({
   // A link preview only GETs, which shows the page with a button; the button comes here.
   link: async ({ c, id }) => door.enter(c, await door.byLink(c, id)),
   tokens: async ({ c, desk, body }) => {
+    if ('database' in body) return databaseTokenFor(desk, writer(c, desk), body);
     if ('for' in body) return tokenFor(desk, writer(c, desk), body.for, body.ttl);
     const { viewer, ...proof } = 'link' in body ? await door.byLink(c, body.link) : await door.byPassword(c, body);
     const { token, session } = desk.sessions.open(viewer.id, 'bearer', TOKEN_TTL_MS, proof);
-    return { token, expires: session.expires, user: viewer.id };
+    return { token, expires: session.expires, user: viewer.id, id: null };
   },
+  ...tokenCalls,
   logout: ({ c, caller }) => door.leave(c, caller),
   logoutAll: ({ c, caller }) => door.leaveAll(c, caller),
   links: async ({ desk, caller: { session, viewer } }) => {
@@ -198,10 +201,6 @@ async function acted<A extends Act>(
   throw new Refusal(result.problem);
 }
 
-function within(desk: Desk, viewer: ReviewerIdentity): void {
-  if (!desk.acts.take(viewer.id)) throw new Refusal('too-many');
-}
-
 /** What could be misused with a page that somebody left open wants a fresh sign-in. */
 async function recently({ ports }: Desk, { session, viewer }: Caller, what: OperationName): Promise<void> {
   if (Date.now() - session.at < RECENT_MS) return;
@@ -215,24 +214,6 @@ function keysOf({ ports }: Desk): KeysPort {
 }
 
 const keyViewOf = ({ id, name, added, used }: KeyLike): KeyView => ({ id, name, added, used });
-
-/** On record before it is good for anything. */
-async function tokenFor(desk: Desk, { viewer }: Caller, agent: string, ttl_ms: number): Promise<TokenView> {
-  const { ports } = desk;
-  const about = { what: 'tokens', for: agent } as const;
-  if (viewer.kind !== 'human') {
-    await recordRefusal(ports, viewer, about, 'not-for-agents');
-    throw new Refusal('not-for-agents');
-  }
-  within(desk, viewer);
-  if (!mayIssue(ports, viewer, agent)) {
-    await recordRefusal(ports, viewer, about, 'not-your-agent');
-    throw new Refusal('not-your-agent');
-  }
-  await record(ports, { type: 'reviewer.token_issued', clear: { by: viewer.id, for: agent, ttl_ms } });
-  const { token, session } = desk.sessions.open(agent, 'agent', ttl_ms, { issuer: viewer.id });
-  return { token, expires: session.expires, user: agent };
-}
 
 export function meOf(desk: Desk, { session, viewer }: Caller): MeView {
   const guards = desk.ports.guards.map((guard) =>

@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import type { AskFirstBody, AuditQuery, DecisionBody, ListQuery } from './bodies.ts';
 import { type Dial, follow, type Followed, type FollowOptions } from './follow.ts';
 import type {
+  DatabaseTokensView,
   DownMessage,
   HealthView,
   ListView,
@@ -15,6 +16,8 @@ import type {
   ProblemView,
   RecordsView,
   RequestView,
+  RevokedView,
+  RotatedView,
   SessionsView,
   SignOutAllView,
   SignOutView,
@@ -53,6 +56,12 @@ export class Refused extends Error {
 /** No answer, or one that is not of this API: whether the call took effect is unknown. */
 export class Unreachable extends Error {}
 
+export interface DatabaseTokenBody {
+  readonly ttl: string | number;
+  readonly task?: string;
+  readonly on_behalf_of?: readonly string[];
+}
+
 export interface ReviewClient {
   me(): Promise<MeView>;
   health(): Promise<HealthView>;
@@ -75,6 +84,15 @@ export interface ReviewClient {
   audit(query?: AuditQuery): Promise<RecordsView>;
   /** A token for an agent; `ttl`: "15m", or ms, at most 24 h. */
   tokenFor(agent: string, ttl: string | number): Promise<TokenView>;
+  /** One that logs in to a database. */
+  databaseTokenFor(agent: string, body: DatabaseTokenBody): Promise<TokenView>;
+  /** Those of agents that one answers for; for an admin, all. */
+  databaseTokens(): Promise<DatabaseTokensView>;
+  revokeToken(id: string, reason: string): Promise<void>;
+  /** All of an agent. */
+  revokeTokens(agent: string, reason: string): Promise<RevokedView>;
+  /** Another key signs; `drop`: what older ones signed is void. */
+  rotateTokenKey(drop: boolean): Promise<RotatedView>;
   logout(): Promise<SignOutView>;
   /** Every session and token of this account. */
   logoutAll(): Promise<SignOutAllView>;
@@ -116,6 +134,11 @@ export function reviewClient(url: string, token: string): ReviewClient {
     policy: () => to('GET', '/api/policy'),
     audit: (query = {}) => to('GET', `/api/audit?${search(query)}`),
     tokenFor: (agent, ttl) => to('POST', '/api/tokens', { for: agent, ttl }),
+    databaseTokenFor: (agent, body) => to('POST', '/api/tokens', { for: agent, database: true, ...body }),
+    databaseTokens: () => to('GET', '/api/tokens'),
+    revokeToken: (id, reason) => to('DELETE', `/api/tokens/${encodeURIComponent(id)}`, { reason }),
+    revokeTokens: (agent, reason) => to('DELETE', '/api/tokens', { for: agent, reason }),
+    rotateTokenKey: (drop) => to('POST', '/api/token-key', { drop }),
     logout: () => to('POST', '/api/logout', {}),
     logoutAll: () => to('POST', '/api/logout/everywhere', {}),
     stream: (since, sessions = false) => messages(url, token, since, sessions),

@@ -10,6 +10,9 @@ import {
   loginBody,
   reasonBody,
   reviewBody,
+  revokeTokenBody,
+  revokeTokensBody,
+  rotateBody,
   textBody,
   tokenBody,
   upMessage,
@@ -17,6 +20,7 @@ import {
 import type { ReviewerIdentity } from './ports.ts';
 import type { ProblemName } from './problems.ts';
 import {
+  databaseTokensView,
   doorView,
   downMessage,
   healthView,
@@ -32,6 +36,8 @@ import {
   problemView,
   recordsView,
   requestView,
+  revokedView,
+  rotatedView,
   sessionsView,
   signOutAllView,
   signOutView,
@@ -75,10 +81,42 @@ export const OPERATIONS = {
   tokens: {
     method: 'post',
     path: '/api/tokens',
-    summary: 'A bearer token: for the command line; or for an agent, by its sponsor or an admin.',
+    summary:
+      'A bearer token: for the command line; or for an agent, by its sponsor or an admin, for this API or a database.',
     may: 'anyone',
     body: tokenBody,
     answer: tokenView,
+  },
+  databaseTokens: {
+    method: 'get',
+    path: '/api/tokens',
+    summary: 'Tokens for databases that have not ended: those of agents that one answers for; for an admin, all.',
+    may: ['person'],
+    answer: databaseTokensView,
+  },
+  revokeTokens: {
+    method: 'delete',
+    path: '/api/tokens',
+    summary: 'Revoke all tokens for databases of an agent, at once: by its sponsor or an admin.',
+    may: ['person'],
+    body: revokeTokensBody,
+    answer: revokedView,
+  },
+  revokeToken: {
+    method: 'delete',
+    path: '/api/tokens/{id}',
+    summary: 'Revoke one, at once: by whoever got it, the sponsor of its agent, or an admin.',
+    may: ['person'],
+    body: revokeTokenBody,
+    answer: null,
+  },
+  rotateTokenKey: {
+    method: 'post',
+    path: '/api/token-key',
+    summary: 'Make another key sign tokens for databases.',
+    may: ['admin'],
+    body: rotateBody,
+    answer: rotatedView,
   },
   logout: {
     method: 'post',

@@ -348,6 +348,41 @@ export interface SessionsPort {
   end(id: string, by: string): boolean;
 }
 
+/** Tokens with which an agent logs in to a database. */
+export interface TokensPort {
+  /** The longest that one may be good. */
+  readonly lifetime_ms_max: number;
+  /** `record` puts it on record under its id before it is good for anything. Null: too many are in use. */
+  issue(
+    what: {
+      readonly for: string;
+      readonly by: string;
+      readonly task: string | null;
+      readonly on_behalf_of: readonly string[];
+      readonly ttl_ms: number;
+    },
+    record: (id: string) => Promise<void>,
+  ): Promise<{ readonly id: string; readonly token: string; readonly expires: number } | null>;
+  /** Those that have not ended, oldest first. */
+  list(): readonly TokenLike[];
+  /** False: there is none such, or it is revoked already. */
+  revoke(id: string, by: string): Promise<boolean>;
+  /** All of an agent until now, other issuers' too: how many of Holdpoint's own these were. Null: too many such orders are in force. */
+  revokeAll(of: string, by: string): Promise<number | null>;
+  /** Another key signs from now on. `drop`: what older ones signed is void. The new key's id. */
+  rotate(drop: boolean): Promise<string>;
+}
+
+export interface TokenLike {
+  readonly id: string;
+  readonly for: string;
+  readonly by: string;
+  readonly on_behalf_of: readonly string[];
+  readonly issued: number;
+  readonly expires: number;
+  readonly revoked: { readonly by: string; readonly at: number } | null;
+}
+
 export interface AuditPort {
   append(record: {
     readonly type: string;
@@ -413,6 +448,8 @@ export interface ReviewPorts {
   readonly requests: RequestsPort;
   readonly permits: PermitsPort;
   readonly sessions: SessionsPort;
+  /** Null: this configuration takes no such tokens. */
+  readonly tokens: TokensPort | null;
   readonly audit: AuditPort;
   readonly events: EventsPort;
   policy(): Promise<PolicyInForce>;

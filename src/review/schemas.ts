@@ -317,7 +317,26 @@ export const meView = z.object({
     .describe('What an agent can connect to.'),
 });
 
-export const tokenView = z.object({ token: z.string(), expires: at, user: z.string() });
+export const tokenView = z.object({
+  token: z.string(),
+  expires: at,
+  user: z.string(),
+  id: z.string().nullable().describe('By which one for a database is revoked; null: it is none.'),
+});
+const databaseTokenView = z.object({
+  id: z.string(),
+  for: z.string(),
+  by: z.string().describe('Who got it.'),
+  on_behalf_of: z.array(z.string()),
+  issued: at,
+  expires: at,
+  revoked: z.object({ by: z.string(), at }).nullable(),
+});
+export const databaseTokensView = z.object({ tokens: z.array(databaseTokenView) });
+export const revokedView = z.object({
+  revoked: z.number().describe('So many tokens of Holdpoint; of other issuers nobody knows.'),
+});
+export const rotatedView = z.object({ key: z.string().describe('The id (kid) of the key that signs now.') });
 export const listView = z.object({
   cursor: z.number().describe('Of the stream: whatever happens after it is not in here.'),
   requests: z.array(requestView),
@@ -414,6 +433,9 @@ export type KeyView = z.infer<typeof keyView>;
 export type SignOutView = z.infer<typeof signOutView>;
 export type SignOutAllView = z.infer<typeof signOutAllView>;
 export type TokenView = z.infer<typeof tokenView>;
+export type DatabaseTokensView = z.infer<typeof databaseTokensView>;
+export type RevokedView = z.infer<typeof revokedView>;
+export type RotatedView = z.infer<typeof rotatedView>;
 export type ListView = z.infer<typeof listView>;
 export type HealthView = z.infer<typeof healthView>;
 export type ProblemView = z.infer<typeof problemView>;

@@ -225,6 +225,7 @@ export function fakeDesk(mode: ReviewPorts['mode'] = 'enforce'): FakeDesk {
     add: (added, type = 'opened') => store(added, type),
     change: (id, type, by) => store({ ...(requests.get(id) as RequestLike), ...by, updated: Date.now() }, type),
     ports: {
+      tokens: null,
       identity: {
         password: async ({ user, password, otp }) => {
           const account = PEOPLE.find((p) => p.id === user);

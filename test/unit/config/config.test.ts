@@ -56,7 +56,7 @@ describe('what is read', () => {
       ],
       mysql: [],
       review: { listen: { host: '127.0.0.1', port: 8080 }, url: null, tls: null },
-      identity: { users: '/etc/holdpoint/users.yaml', unsponsored: 'refuse', second_factor: 'optional' },
+      identity: { users: '/etc/holdpoint/users.yaml', unsponsored: 'refuse', second_factor: 'optional', jwt: [] },
       audit: { allowed: 'async' },
       chat: { webhooks: [] },
       store: 'memory',

@@ -13,6 +13,8 @@ import { Events } from '../../../src/compose/events.ts';
 import { identityPort, permitsPort, policyPort, requestsPort, type SignInPorts } from '../../../src/compose/review.ts';
 import { keysPort } from '../../../src/compose/sign-in.ts';
 import { RuleCounts } from '../../../src/gate/counts.ts';
+import type { SourceEntry } from '../../../src/identity/types.ts';
+import { openJwt } from '../../../src/compose/jwt.ts';
 import { auditJournal } from '../../../src/gate/journal.ts';
 import { createIdentity, type Identity } from '../../../src/identity/identity.ts';
 import { openFactors } from '../../../src/identity/factors.ts';
@@ -27,6 +29,7 @@ import { operation, type OperationName } from '../../../src/review/operations.ts
 import type { SessionLike } from '../../../src/review/ports.ts';
 import { problemView, type RequestView } from '../../../src/review/schemas.ts';
 import { createReviewServer } from '../../../src/review/server.ts';
+import { issuers } from '../identity/tokens.ts';
 import { heldOf } from '../approval/help.ts';
 
 /** ada answers for bot, tomasz for etl; tomasz and ida have no role. */
@@ -44,6 +47,10 @@ users:
   - {id: ida, kind: human}
 `;
 const REVIEWERS = { dba: ['dba'], owners: ['owners'], 'break-glass': ['team'] };
+
+/** As `issuer: holdpoint` is read. */
+const OWN = issuers('- issuer: holdpoint');
+const SILENT = { info: () => {}, error: () => {} };
 
 const CLOCK: Clock = {
   now: () => Date.now(),
@@ -106,13 +113,21 @@ export interface House {
   call(who: string | null, name: OperationName, id?: string, body?: unknown, query?: string): Promise<Answered>;
   view(who: string, id: string): Promise<RequestView>;
   records(type?: string): Promise<{ type: string; clear: Readonly<Record<string, unknown>> }[]>;
+  /** Where the log is, and tokens.json. */
+  readonly dir: string;
+  /** As a listener asks whose password it is; null: nobody's. */
+  password(user: string, password: string): Promise<SourceEntry | null>;
   /** Stops everything, and starts it on the same log. Tokens end. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function startHouse(
-  options: { readonly decisions_per_minute_max?: number; readonly events_kept_max?: number } = {},
+  options: {
+    readonly decisions_per_minute_max?: number;
+    readonly events_kept_max?: number;
+    readonly database_tokens?: boolean;
+  } = {},
 ): Promise<House> {
   const dir = await mkdtemp(join(tmpdir(), 'holdpoint-review-'));
   const policy = join(dir, 'policy.yaml');
@@ -129,6 +144,11 @@ export async function startHouse(
     const counts = new RuleCounts();
     counts.add('former', 'denied');
     counts.add('writes', 'held');
+    const jwt = await openJwt({
+      config: { data: dir, identity: { jwt: options.database_tokens === false ? [] : OWN } },
+      identity: () => identity,
+      log: SILENT,
+    });
     const journal = auditJournal(audit);
     const permits = createPermits({ journal, clock: CLOCK, directory });
     const desk = createDesk({
@@ -155,6 +175,7 @@ export async function startHouse(
             return true;
           },
         },
+        tokens: jwt?.tokens ?? null,
         audit,
         events,
         policy: policyPort(() => policyAt(policy), counts),
@@ -177,7 +198,15 @@ export async function startHouse(
         version: '0.0.0',
       },
     );
-    return { identity, audit, desk, events, server, tokens: new Map<string, Promise<string>>() };
+    return {
+      identity,
+      audit,
+      desk,
+      events,
+      server,
+      checker: jwt?.checker ?? null,
+      tokens: new Map<string, Promise<string>>(),
+    };
   };
   const end = async ({ server, desk, audit }: Awaited<ReturnType<typeof begin>>) => {
     await server.close();
@@ -241,6 +270,8 @@ export async function startHouse(
         if (type === undefined || one.type === type) found.push({ type: one.type, clear: one.clear });
       return found;
     },
+    dir,
+    password: async (user, password) => (await now.checker?.check(user, Buffer.from(password))) ?? null,
     async restart() {
       await end(now);
       now = await begin();

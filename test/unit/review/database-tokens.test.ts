@@ -1,0 +1,119 @@
+// Tokens for databases over the API and from the command line: who gets them, who ends them, what is on record of both, and that neither
+// kind of token is good for what the other is for.
+import { readFile } from 'node:fs/promises';
+import { decodeJwt } from 'jose';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { reviewClient } from '../../../src/review/client.ts';
+import type { DatabaseTokensView, TokenView } from '../../../src/review/schemas.ts';
+import { type House, startHouse } from './house.ts';
+
+let house: House;
+beforeEach(async () => {
+  house = await startHouse();
+});
+afterEach(() => house.stop());
+
+const get = (user: string, body: object = {}) =>
+  house.call(user, 'tokens', '', { for: 'bot', database: true, ttl: '15m', ...body });
+const listed = async (user: string) =>
+  ((await house.call(user, 'databaseTokens')).body as DatabaseTokensView).tokens.map((one) => [
+    one.for,
+    one.by,
+    one.revoked?.by ?? null,
+  ]);
+
+test('who answers for an agent gets it one, which says so, and is on record without it', async () => {
+  const made = (await get('ada', { task: 'month end', on_behalf_of: ['grace'] })).body as TokenView;
+  const claims = decodeJwt(made.token);
+  expect(claims).toMatchObject({
+    iss: 'holdpoint',
+    aud: 'holdpoint-db',
+    sub: 'bot',
+    sponsor: 'ada',
+    act: { sub: 'ada' },
+    task: 'month end',
+    on_behalf_of: ['grace'],
+    jti: made.id,
+  });
+  expect((claims.exp ?? 0) * 1000).toBe(made.expires);
+  expect(await house.records('reviewer.token_issued')).toEqual([
+    {
+      type: 'reviewer.token_issued',
+      clear: { by: 'ada', for: 'bot', ttl_ms: 900_000, on_behalf_of: ['grace'], token: made.id },
+    },
+  ]);
+  const everything = JSON.stringify(await house.records());
+  expect(everything).not.toContain(made.token.split('.')[2]);
+  expect(everything).not.toContain('month end');
+});
+
+test('whoever answers for nobody gets none, and none is good for longer than the configuration says', async () => {
+  expect((await get('grace')).why).toBe('not-your-agent');
+  expect((await get('root', { for: 'nobody' })).why).toBe('not-your-agent');
+  expect((await get('root', { for: 'ada' })).why).toBe('not-your-agent');
+  expect(await get('ada', { ttl: '61m' })).toMatchObject({ why: 'too-long', detail: 'At most 60 minutes.' });
+  expect((await get('ada', { ttl: '25h' })).why).toBe('bad-request');
+  expect((await get('ada', { database: false })).why).toBe('bad-request');
+  expect((await house.call('ada', 'tokens', '', { for: 'bot', task: 'x' })).why).toBe('bad-request');
+  expect(await house.records('reviewer.token_issued')).toEqual([]);
+  expect(await listed('root')).toEqual([]);
+});
+
+test('one for a database is nobody at the API, and one for the API is no token for a database', async () => {
+  const database = (await get('ada')).body as TokenView;
+  expect((await house.call(database.token, 'requests')).why).toBe('not-signed-in');
+  await expect(reviewClient(house.url, database.token).me()).rejects.toThrow('Sign in first.');
+  const api = (await house.call('ada', 'tokens', '', { for: 'bot' })).body as TokenView;
+  expect(api.id).toBe(null);
+  expect(await house.password('bot', api.token)).toBe(null);
+  expect(await house.password('bot', await house.token('ada'))).toBe(null);
+  expect(await house.password('bot', database.token)).toMatchObject({ id: 'bot', sponsor: 'ada' });
+});
+
+test('one is revoked by whoever got it, its sponsor or an admin, at once and over a restart', async () => {
+  const [first, second, third] = (await Promise.all([get('root'), get('root'), get('ada')])).map(
+    ({ body }) => body as TokenView,
+  );
+  if (!first || !second || !third) throw new Error('none');
+  expect(await listed('grace')).toEqual([]);
+  const all = (await listed('ada')).map((row) => row.join(' '));
+  expect(all.toSorted((a, b) => a.localeCompare(b))).toEqual(['bot ada ', 'bot root ', 'bot root ']);
+  for (const user of ['grace', 'tomasz'])
+    expect((await house.call(user, 'revokeToken', first.id ?? '', {})).why).toBe('not-found');
+  expect((await house.call('ada', 'revokeToken', first.id ?? '', { reason: 'lost' })).status).toBe(204);
+  expect((await house.call('ada', 'revokeToken', first.id ?? '', {})).why).toBe('ended');
+  expect(await house.password('bot', first.token)).toBe(null);
+  expect(await house.password('bot', second.token)).not.toBe(null);
+  expect((await house.call('root', 'revokeTokens', '', { for: 'bot' })).body).toEqual({ revoked: 2 });
+  await house.restart();
+  for (const { token } of [first, second, third]) expect(await house.password('bot', token)).toBe(null);
+  expect(await house.records('reviewer.token_revoked')).toEqual([
+    { type: 'reviewer.token_revoked', clear: { by: 'ada', for: 'bot', token: first.id } },
+    { type: 'reviewer.token_revoked', clear: { by: 'root', for: 'bot', token: null } },
+  ]);
+  expect(await house.password('bot', ((await get('ada')).body as TokenView).token)).not.toBe(null);
+});
+
+test('another key signs, and what older ones signed is dropped where an admin says so', async () => {
+  const one = (await get('ada')).body as TokenView;
+  await house.call('root', 'rotateTokenKey', '', {});
+  expect(await house.password('bot', one.token)).not.toBe(null);
+  await house.call('root', 'rotateTokenKey', '', { drop: true });
+  expect(await house.password('bot', one.token)).toBe(null);
+  expect((await house.records('reviewer.token_key')).map(({ clear }) => clear)).toEqual([
+    { by: 'root', drop: false },
+    { by: 'root', drop: true },
+  ]);
+  const text = JSON.stringify(await house.records());
+  const keys = JSON.parse(await readFile(`${house.dir}/tokens.json`, 'utf8')) as { keys: { jwk: { d: string } }[] };
+  expect(keys.keys).toHaveLength(1);
+  for (const { jwk } of keys.keys) expect(text).not.toContain(jwk.d);
+});
+
+test('without Holdpoint among the issuers there are none', async () => {
+  await house.stop();
+  house = await startHouse({ database_tokens: false });
+  expect(await get('ada')).toMatchObject({ why: 'no-database-tokens', status: 409 });
+  expect((await house.call('root', 'databaseTokens')).why).toBe('no-database-tokens');
+  expect((await house.call('root', 'revokeTokens', '', { for: 'bot' })).why).toBe('no-database-tokens');
+});
