@@ -51,6 +51,8 @@ const NEEDS: readonly Need[] = [
   { what: 'OpenLDAP', path: ['/usr/sbin/slapd'], packages: ['slapd'] },
   { what: "OpenLDAP's clients", path: ['ldapmodify'], packages: ['ldap-utils'] },
   { what: 'tmux', path: ['tmux'], packages: ['tmux'] },
+  { what: 'zsh', path: ['zsh'], packages: ['zsh'] },
+  { what: 'fish', path: ['fish'], packages: ['fish'] },
   { what: 'bzip2', path: ['bzip2'], packages: ['bzip2'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
   ...[...DRIVERS, ...MYSQL_DRIVERS, ...TOOLS]

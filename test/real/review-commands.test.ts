@@ -90,6 +90,17 @@ test('ask, answer by the sponsor, approve: 0; not yours: 3; decided already: 4',
   expect(await holdpoint('grace', 'deny', request.id, '--reason', 'late')).toMatchObject({ exit: 4 });
 });
 
+test('completion finds the ids in what the server says', async () => {
+  const { request, answer } = await held();
+  const script = (await holdpoint('grace', 'completion', 'bash')).out;
+  const asked = `holdpoint() { "$NODE" --import tsx "$MAIN" "$@"; }; eval "$1"; COMP_WORDS=(holdpoint approve HP-); COMP_CWORD=2; _holdpoint; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const env = { XDG_CONFIG_HOME: join(dir, 'grace'), NODE: process.execPath, MAIN };
+  const { out } = await new Run('bash', ['-c', asked, 'bash', script], { env }).end();
+  expect(out.split('\n')).toContain(request.id);
+  await gateway.deny(request);
+  expect(await answer).toContain('denied');
+});
+
 test('another digest than what was read: 5; withdrawn by the sponsor; nobody answers: 6', async () => {
   const { request, answer } = await held();
   const other = await holdpoint('grace', 'approve', request.id, '--reason', 'x', '--digest', 'd1');
