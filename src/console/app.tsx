@@ -1,5 +1,6 @@
 // The page: top bar, queue, card. Which of them a narrow screen shows is told to the style sheet by data-view.
 import { effect, signal } from '@preact/signals';
+import { AccountDialog } from './account.tsx';
 import { api } from './api.ts';
 import { CardOrNothing } from './card.tsx';
 import { clock } from './format.ts';
@@ -10,6 +11,7 @@ import { Observing } from './observing.tsx';
 import { Queue } from './queue.tsx';
 import { SignIn } from './signin.tsx';
 import {
+  accountOpen,
   assertive,
   current,
   forYou,
@@ -76,6 +78,7 @@ function Page() {
         </main>
       )}
       <KeysDialog />
+      <AccountDialog />
     </>
   );
 }
@@ -196,6 +199,16 @@ function Menu() {
       >
         Keys
       </button>
+      <button
+        class="btn quiet"
+        type="button"
+        onClick={() => {
+          document.getElementById('menu')?.hidePopover();
+          accountOpen.value = true;
+        }}
+      >
+        Account
+      </button>
       <button class="btn" type="button" onClick={() => void signOut()}>
         Sign out
       </button>
@@ -211,5 +224,7 @@ async function signOut(): Promise<void> {
   }
   disconnect();
   signedOut.value = '';
-  me.value = null;
+  // The provider's page sends the browser back here.
+  if (answer?.ok && answer.value.url !== null) location.assign(answer.value.url);
+  else me.value = null;
 }

@@ -61,6 +61,10 @@ export function Sprite() {
         <symbol id="i-pause" viewBox="0 0 16 16">
           <path d="M5.5 3v10M10.5 3v10" />
         </symbol>
+        <symbol id="i-key" viewBox="0 0 16 16">
+          <circle cx="5.5" cy="10.5" r="3" />
+          <path d="m7.7 8.3 5.3-5.3M11 5l2 2" />
+        </symbol>
       </defs>
     </svg>
   );
@@ -77,7 +81,8 @@ export type IconName =
   | 'back'
   | 'eye'
   | 'menu'
-  | 'pause';
+  | 'pause'
+  | 'key';
 
 export function Icon({ name }: { readonly name: IconName }) {
   return (

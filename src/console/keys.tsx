@@ -2,7 +2,19 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { choose, confirm } from './decide.tsx';
-import { current, go, keysOpen, narrow, place, requests, sheet, showArrivals, step, mine } from './state.ts';
+import {
+  accountOpen,
+  current,
+  go,
+  keysOpen,
+  narrow,
+  place,
+  requests,
+  sheet,
+  showArrivals,
+  step,
+  mine,
+} from './state.ts';
 import { pointed } from './statement.tsx';
 
 const STORED = 'holdpoint.keys';
@@ -38,7 +50,7 @@ function pick(choice: 'approve' | 'deny' | 'ask'): void {
 
 export function listen(): void {
   addEventListener('keydown', (event) => {
-    if (event.isComposing || place.value.page !== 'queue' || keysOpen.value) return;
+    if (event.isComposing || place.value.page !== 'queue' || keysOpen.value || accountOpen.value) return;
     const field =
       event.target instanceof HTMLElement && event.target.matches('input:not([type=radio]), textarea, select');
     if (event.key === 'Escape') {

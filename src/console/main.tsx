@@ -5,7 +5,7 @@ import { api } from './api.ts';
 import { App } from './app.tsx';
 import { listen } from './keys.tsx';
 import { connect, disconnect } from './line.ts';
-import { environment, loaded, me, mine, mode, place, requests } from './state.ts';
+import { environment, loaded, me, mine, mode, place, requests, sso } from './state.ts';
 
 render(<App />, document.getElementById('app') as HTMLElement);
 listen();
@@ -33,6 +33,7 @@ async function start(): Promise<void> {
     if (door.ok) {
       environment.value = door.value.environment;
       mode.value = door.value.mode;
+      sso.value = door.value.sso;
     }
     const answer = door.ok && door.value.signed_in ? await api.me() : null;
     if (answer?.ok) {

@@ -8,6 +8,8 @@ export const me = signal<MeView | null | undefined>(undefined);
 /** Why the sign-in page is shown again; '' at first. */
 export const signedOut = signal('');
 export const environment = signal('');
+/** There is a sign-in provider. */
+export const sso = signal(false);
 export const mode = signal<MeView['mode']>('enforce');
 export const requests = signal<ReadonlyMap<string, RequestView>>(new Map());
 /** A snapshot has been read: an empty queue is a fact. */
@@ -61,6 +63,7 @@ narrowQuery.addEventListener('change', () => {
 /** The decision sheet of a narrow screen is open. */
 export const sheet = signal(false);
 export const keysOpen = signal(false);
+export const accountOpen = signal(false);
 
 // ---- time
 

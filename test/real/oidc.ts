@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { identityPort } from '../../src/compose/review.ts';
 import { openSignIn } from '../../src/compose/sign-in.ts';
 import { parseConfig } from '../../src/config/config.ts';
+import { FACTORS_KEY } from '../../src/identity/factors.ts';
 import { createIdentity } from '../../src/identity/identity.ts';
 import { parseUsers } from '../../src/identity/users.ts';
 import { createReviewServer, type ReviewServer } from '../../src/review/server.ts';
@@ -68,6 +69,8 @@ export interface SignInOptions {
   /** A list under users. */
   readonly users: string;
   readonly console_dir?: string | null;
+  /** What sealed the codes' secrets. */
+  readonly factors_key?: Buffer;
 }
 
 export const startSignIn = async (options: SignInOptions): Promise<SignInHouse> => {
@@ -75,6 +78,7 @@ export const startSignIn = async (options: SignInOptions): Promise<SignInHouse> 
   const url = `http://${options.host ?? '127.0.0.1'}:${options.port}`;
   const file = join(dir, 'users.yaml');
   await writeFile(file, options.users);
+  if (options.factors_key) await writeFile(join(dir, FACTORS_KEY), options.factors_key);
   const config = parseConfig(
     JSON.stringify({
       data: dir,
