@@ -65,6 +65,7 @@ const gateOf = (engine: 'postgres' | 'mysql'): Gate =>
     audit,
     allowed: 'async',
     role: async () => 'bench',
+    isGood: () => null,
     who: ({ user: id }) => ({
       id,
       kind: 'agent',

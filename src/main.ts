@@ -107,6 +107,8 @@ const build = async (
     users: () => users.current(),
     reviewers: () => policy.current().reviewers,
     secret: await openSecret(join(config.data, 'login.secret')),
+    map: config.identity.map,
+    changed: () => others(),
   });
 
   let present: readonly string[] = [];
@@ -153,6 +155,7 @@ const build = async (
       audit,
       allowed: config.audit.allowed,
       who: (login) => identity.principal(loginOf(login)),
+      isGood: (login) => identity.isGood(loginOf(login)),
       console: () => reviewUrl,
       held_bytes_max: config.limits.held_bytes_max,
       counts,

@@ -5,6 +5,7 @@ import { createDecided } from './before.ts';
 import { duration, isBlank, mayAsk, mayNow, mayStillBeSaid, RATIONALE_CHARS_MAX, termsOf, vote } from './deciding.ts';
 import { newId } from './digest.ts';
 import { ableTo, isLinked } from './duty.ts';
+import { fold } from './fold.ts';
 import { apply, isTerminal, isUndecided } from './lifecycle.ts';
 import { inOrder, turns } from './turns.ts';
 import type {
@@ -43,10 +44,16 @@ const RETRY_MS = 1000;
 /** Longest single timer; setTimeout's own limit is 24.8 days. */
 const TIMER_MS_MAX = 24 * 3_600_000;
 
+const CLAIMS_DIFFER = 'the token names other people now';
 const EARLIER_DIFFER = 'the earlier statements of the transaction are others now';
 const JUDGED_DIFFERENTLY = 'the policy or what the statement touches is another now';
 const NOT_USED = 'it was not used in time';
 const NO_PERMIT = 'Approved once. The audit log cannot be written, so there is no permit.';
+const DOWN = {
+  type: 'refused',
+  why: 'directory-down',
+  text: 'The directory cannot be asked who may decide, so this was not counted. Try again.',
+} as const;
 const GONE = 'The agent is gone and its rule leaves no ticket.';
 
 export interface DeskOptions {
@@ -64,6 +71,17 @@ export interface DeskOptions {
   readonly present?: () => readonly string[];
   /** A uniform integer from 0 to below; tests make it repeat. */
   readonly random?: (below: number) => number;
+}
+
+/** An approved statement is not let through now, and stays approved. */
+export class NotNow extends Error {
+  override readonly name = 'NotNow';
+  /** The directory can't be asked; or by it the requester is nobody any more, or nobody is there who answers for it. */
+  readonly why: 'directory-down' | 'requester-gone';
+  constructor(why: NotNow['why'], options?: ErrorOptions) {
+    super(`not now: ${why}`, options);
+    this.why = why;
+  }
 }
 
 /** A request in memory with what is not durable: who waits for it. */
@@ -106,8 +124,9 @@ export function createDesk(options: DeskOptions): Desk {
   let closed = false;
 
   async function hold(held: Held, wait_ms: number, longest_ms = Infinity): Promise<HoldResult> {
+    const down = await isDown([...peopleOf(held), ...permits.givers(held)]);
     if (closed) throw new Error('the desk is closed');
-    if (!isAnsweredFor(held.who.id)) return { type: 'refused', why: 'unsponsored' };
+    if (!isAnsweredFor(held.who.id)) return { type: 'refused', why: down ? 'directory-down' : 'unsponsored' };
 
     return locked(held.digest, async () => {
       const known = (byDigest.get(held.digest) ?? []).toReversed();
@@ -116,6 +135,9 @@ export function createDesk(options: DeskOptions): Desk {
       if (denied !== undefined) return { type: 'denied', request: denied.request };
 
       const alike = known.find((entry) => isLive(entry.request) && difference(entry.request, held) === null);
+      const runs =
+        alike?.request.state === 'approved' || held.break_glass !== null || permits.match(held) !== undefined;
+      if (down && runs) return { type: 'refused', why: 'directory-down' };
       if (alike?.request.state === 'approved') return runNow(alike, held);
       const permitted = await underPermit(held);
       if (permitted !== null) return permitted;
@@ -135,8 +157,9 @@ export function createDesk(options: DeskOptions): Desk {
 
   /** Nothing is used, nothing runs, and nothing of what was asked before ends. */
   async function ahead(held: Held): Promise<AheadResult> {
+    const down = await isDown([...peopleOf(held), ...permits.givers(held)]);
     if (closed) throw new Error('the desk is closed');
-    if (!isAnsweredFor(held.who.id)) return { type: 'refused', why: 'unsponsored' };
+    if (!isAnsweredFor(held.who.id)) return { type: 'refused', why: down ? 'directory-down' : 'unsponsored' };
     return locked(held.digest, async () => {
       const known = (byDigest.get(held.digest) ?? []).toReversed();
       for (const entry of known) await settle(entry);
@@ -174,6 +197,19 @@ export function createDesk(options: DeskOptions): Desk {
     const entry = alike ?? (await open(held, 0));
     await commit(entry, { type: 'broke_glass', at: clock.now(), id: entry.request.id, reason: reason.trim() });
     return runNow(entry, held);
+  }
+
+  /**
+   * Has the directory read these anew, so that what it says of them is true now? Rejects never. Not under a lock: a directory that hangs must
+   * keep no clock and no client's leaving.
+   */
+  async function isDown(ids: readonly string[]): Promise<boolean> {
+    const reading = directory.fresh(ids);
+    if (reading === null) return false;
+    return reading.then(
+      () => false,
+      () => true,
+    );
   }
 
   /** Somebody must stand behind what is asked for; of a principal who is gone nobody is known to. A person does so alone. */
@@ -292,8 +328,12 @@ export function createDesk(options: DeskOptions): Desk {
   }
 
   async function release(id: string, session: string): Promise<boolean> {
+    const request = get(id);
+    const down = request !== undefined && (await isDown(peopleOf(request)));
     return onEntry(id, false, async (entry) => {
       if (entry.request.state !== 'approved') return false;
+      if (down) throw new NotNow('directory-down');
+      if (!isAnsweredFor(entry.request.who.id)) throw new NotNow('requester-gone');
       await commit(entry, { type: 'released', at: clock.now(), id, session });
       return true;
     });
@@ -327,7 +367,7 @@ export function createDesk(options: DeskOptions): Desk {
   }
 
   async function decide(input: DecideInput): Promise<DecideResult> {
-    return onRecord(input.id, async (entry) => {
+    return onFresh(input, async (entry) => {
       const at = clock.now();
       const voted = vote(entry.request, input, directory, present(), at);
       if ('why' in voted) return { type: 'refused', ...voted, request: entry.request };
@@ -343,7 +383,7 @@ export function createDesk(options: DeskOptions): Desk {
   }
 
   async function ask(input: SayInput): Promise<DecideResult> {
-    return onRecord(input.id, async (entry) => {
+    return onFresh(input, async (entry) => {
       const at = clock.now();
       const refused = mayAsk(entry.request, input, directory, at);
       if (refused !== null) return { type: 'refused', ...refused, request: entry.request };
@@ -377,7 +417,7 @@ export function createDesk(options: DeskOptions): Desk {
   }
 
   async function review(input: Parameters<Desk['review']>[0]): Promise<DecideResult> {
-    return onRecord(input.id, async (entry) => {
+    return onFresh(input, async (entry) => {
       const { request } = entry;
       const refused = mayReview(request, input);
       if (refused !== null) return { type: 'refused', ...refused, request };
@@ -406,8 +446,31 @@ export function createDesk(options: DeskOptions): Desk {
       : { why: 'rationale-too-long', text: `Write at most ${RATIONALE_CHARS_MAX} characters.` };
   }
 
+  /** A reviewer's word, by what the directory says of all whom it depends on after it was said. */
+  async function onFresh(
+    { id, by }: { readonly id: string; readonly by: string },
+    work: (entry: Entry) => Promise<DecideResult>,
+  ): Promise<DecideResult> {
+    const read = new Set<string>();
+    for (;;) {
+      const request = get(id);
+      const ids = request === undefined ? [] : [by, ...peopleOf(request), ...votersOf(request)];
+      const down = await isDown(ids);
+      for (const one of ids) read.add(fold(one));
+      const result = await onRecord(id, async (entry) => {
+        // Somebody else's decision was counted meanwhile: what they are now was not read for this one.
+        if (votersOf(entry.request).some((one) => !read.has(fold(one)))) return { type: 'again' } as const;
+        return down ? { ...DOWN, request: entry.request } : work(entry);
+      });
+      if (result.type !== 'again') return result;
+    }
+  }
+
   /** Words and decisions: what is not on record has not happened, and whoever said it hears that. */
-  async function onRecord(id: string, work: (entry: Entry) => Promise<DecideResult>): Promise<DecideResult> {
+  async function onRecord<T = never>(
+    id: string,
+    work: (entry: Entry) => Promise<DecideResult | T>,
+  ): Promise<DecideResult | T> {
     const unknown: DecideResult = { type: 'refused', why: 'not-found', text: `There is no request ${id}.` };
     try {
       return await onEntry(id, unknown, work);
@@ -759,6 +822,18 @@ function endOfWait(request: Request, event: ApprovalEvent): HoldEnd | null {
   }
 }
 
+/** By whose word it could run, beside those who decide. */
+function peopleOf({ who }: Pick<Request, 'who'>): readonly string[] {
+  return who.sponsor === null ? [who.id] : [who.id, who.sponsor];
+}
+
+/** Whose decisions count so far, and for whom. */
+function votersOf({ decisions }: Request): readonly string[] {
+  return decisions
+    .filter(({ counts, by }) => counts && by !== CLOCK_NAME)
+    .flatMap(({ by, instead_of }) => (instead_of === null ? [by] : [by, instead_of]));
+}
+
 function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
   let resolve!: (value: T) => void;
   const promise = new Promise<T>((done) => {
@@ -807,6 +882,9 @@ function isLive(request: Request): boolean {
  * circumstances: ..."; null: none. Where in the text a finding lies, and when an earlier statement ran, does not matter.
  */
 function difference(request: Request, held: Held): string | null {
+  // Whom one token bars from it, another may not let decide it.
+  const claims = ({ who }: Held) =>
+    JSON.stringify([who.linked, who.on_behalf_of].map((names) => [...new Set(names)].toSorted()));
   const earlier = ({ earlier: list }: Held) => JSON.stringify(list.map(({ sql, outcome }) => [sql, outcome]));
   const judged = ({ rule, ask, findings }: Held) =>
     JSON.stringify([
@@ -816,6 +894,7 @@ function difference(request: Request, held: Held): string | null {
       ask.count,
       findings.map(({ action, object }) => `${action} ${object}`).toSorted(),
     ]);
+  if (claims(request) !== claims(held)) return CLAIMS_DIFFER;
   if (earlier(request) !== earlier(held)) return EARLIER_DIFFER;
   return judged(request) === judged(held) ? null : JUDGED_DIFFERENTLY;
 }

@@ -1,5 +1,6 @@
 // Separation of duty, in one function that every channel uses: who may decide a request, and the sentence for who may not.
 // Must never exempt a role, and never decide from what was true earlier: the directory is asked at the moment of decision.
+import { fold } from './fold.ts';
 import { groupsAsked } from './quorum.ts';
 import type { Directory, May, Request, Requester, Reviewer } from './types.ts';
 
@@ -41,8 +42,8 @@ function judge(
 ): Judged {
   if (reviewer === undefined || reviewer.kind !== 'human' || !reviewer.roles.includes('reviewer')) return no('role');
   if (requester === undefined) return no('unknown');
-  const barred = bar(request, reviewer, requester, directory);
-  if (barred !== null) return no(barred);
+  const because = bar(request, reviewer, requester, directory);
+  if (because !== null) return no(because);
   const wanted = groupsAsked(request.ask, request.escalated !== null);
   const accounts = [reviewer.id, ...reviewer.aliases];
   if (wanted.length === 0) return { may: true, accounts, group: '', groups: [], instead_of: null };
@@ -56,8 +57,16 @@ function bar(request: Asked, reviewer: Reviewer, requester: Requester, directory
   const sponsors = [requester.sponsor, request.who.sponsor].filter((sponsor) => sponsor !== null);
   if (same(reviewer.id, requester.id) || same(reviewer.id, request.who.id)) return 'self';
   if (sponsors.some((sponsor) => same(sponsor, reviewer.id))) return 'sponsor';
-  const theirs = [request.who.id, requester.id, ...sponsors, ...requester.aliases, ...requester.people];
-  return linked(theirs, [reviewer.id, ...reviewer.aliases], directory) ? 'linked' : null;
+  const theirs = [...named(request), requester.id, ...sponsors, ...requester.aliases, ...requester.people];
+  return barred([...theirs, ...(requester.claimed ?? [])], [reviewer.id, ...reviewer.aliases], directory)
+    ? 'linked'
+    : null;
+}
+
+/** As the request itself has them, from when it was made: claims and other names of then bar from it for good. */
+function named({ who }: Pick<Request, 'who'>): readonly string[] {
+  const sponsor = who.sponsor === null ? [] : [who.sponsor];
+  return [who.id, ...sponsor, ...(who.linked ?? []), ...(who.on_behalf_of ?? [])];
 }
 
 /** For somebody who is away, may decide this themselves, and has named the reviewer: not for who that one decides for in turn. */
@@ -134,19 +143,34 @@ export function ableTo(request: Asked, directory: Directory): readonly string[] 
   return directory.eligible([]).filter((id) => judge(request, directory.reviewer(id), requester, directory).may);
 }
 
-/** Is this account the requester, its sponsor, or linked to either? These may withdraw and may never decide. */
+/** Is this account the requester, its sponsor, or linked to either? These may withdraw. What claims say gives nobody that. */
 export function isLinked(request: Pick<Request, 'who'>, account: string, directory: Directory): boolean {
-  const theirs = request.who.sponsor === null ? [request.who.id] : [request.who.id, request.who.sponsor];
-  return linked(theirs, [account, ...(directory.reviewer(account)?.aliases ?? [])], directory);
+  const { id, sponsor } = request.who;
+  const theirs = sponsor === null ? [id] : [id, sponsor];
+  return meet(theirs, [account, ...(directory.reviewer(account)?.aliases ?? [])], linksOf, directory);
+}
+
+/** Is it that, or barred by what the requester's claims say? These may never decide. */
+export function isBarred(request: Pick<Request, 'who'>, account: string, directory: Directory): boolean {
+  return barred(named(request), [account, ...(directory.reviewer(account)?.aliases ?? [])], directory);
+}
+
+function barred(theirs: readonly string[], mine: readonly string[], directory: Directory): boolean {
+  return meet(theirs, mine, (entry) => [...linksOf(entry), ...(entry.claimed ?? [])], directory);
+}
+
+function linksOf({ aliases, people, sponsor }: Requester): readonly string[] {
+  return [...aliases, ...people, ...(sponsor === null ? [] : [sponsor])];
 }
 
 /** Theirs are followed by every kind of link, a reviewer's by aliases alone (the same person). */
-function linked(theirs: readonly string[], mine: readonly string[], directory: Directory): boolean {
-  const all = closure(
-    theirs,
-    (entry) => [...entry.aliases, ...entry.people, ...(entry.sponsor === null ? [] : [entry.sponsor])],
-    directory,
-  );
+function meet(
+  theirs: readonly string[],
+  mine: readonly string[],
+  links: (entry: Requester) => readonly string[],
+  directory: Directory,
+): boolean {
+  const all = closure(theirs, links, directory);
   for (const id of closure(mine, (entry) => entry.aliases, directory)) if (all.has(id)) return true;
   return false;
 }
@@ -170,10 +194,3 @@ function closure(
 function same(a: string, b: string): boolean {
   return fold(a) === fold(b);
 }
-
-/** Two spellings of one account must not become two persons; taking two for one only refuses more. */
-function fold(id: string): string {
-  return (ASCII.test(id) ? id : id.normalize('NFKC')).toLowerCase();
-}
-/** Normal already. Of each request and each reviewer it is asked again and again. */
-const ASCII = /^[\x20-\x7e]*$/;

@@ -2,7 +2,7 @@
 // time, so many times, and for so many rows each. Must never let a use count twice or not at all, nor outlive what was agreed: what is not on
 // record has not been given, and what nobody knows the end of stays counted.
 import { newId } from './digest.ts';
-import { isLinked, mayDecide } from './duty.ts';
+import { isBarred, isLinked, mayDecide } from './duty.ts';
 import { inOrder, turns } from './turns.ts';
 import type {
   Clock,
@@ -51,15 +51,25 @@ export function createPermits(options: PermitsOptions): Permits {
     return ids.flatMap((id) => permits.get(id) ?? []).find((permit) => covers(permit, held));
   }
 
+  function givers(held: Held): readonly string[] {
+    const ids = held.pattern === null ? [] : (byHash.get(held.pattern.hash) ?? []);
+    const could = ids.flatMap((id) => permits.get(id) ?? []).filter((permit) => mayCover(permit, held));
+    return could.flatMap(({ by, instead_of }) => [...by, ...instead_of]);
+  }
+
+  function mayCover(permit: Permit, held: Held): boolean {
+    return state(permit) === 'in-force' && isFor(permit, held);
+  }
+
   function covers(permit: Permit, held: Held): boolean {
-    return state(permit) === 'in-force' && isFor(permit, held) && standsBehind(permit, held);
+    return mayCover(permit, held) && standsBehind(permit, held);
   }
 
   /** Whoever gave it must still be somebody who could decide this, and not have come too close to the requester since. */
   function standsBehind({ by, instead_of }: Permit, held: Held): boolean {
     return [...by, ...instead_of].every((id) => {
       const approver = directory.reviewer(id);
-      return approver?.kind === 'human' && approver.roles.includes('reviewer') && !isLinked(held, id, directory);
+      return approver?.kind === 'human' && approver.roles.includes('reviewer') && !isBarred(held, id, directory);
     });
   }
 
@@ -250,6 +260,7 @@ export function createPermits(options: PermitsOptions): Permits {
 
   return {
     match,
+    givers,
     use,
     useEnded,
     grant,

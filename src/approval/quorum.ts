@@ -1,6 +1,7 @@
 // How many have to approve, and who of those who did counts for what. Pure: decisions in, a tally out.
 // Must never count one person twice, nor a person for a group that it was in neither itself nor for somebody who is away.
 import type { Ask } from '../policy/types.ts';
+import { fold } from './fold.ts';
 import type { Decision } from './types.ts';
 
 /** One approval that is needed: of somebody in one of these groups; of any reviewer where there are none. */
@@ -62,7 +63,7 @@ export function tally(
 function distinct(approvals: readonly Decision[]): readonly Decision[] {
   const seen = new Set<string>();
   return approvals.filter(({ accounts, instead_of }) => {
-    const persons = instead_of === null ? accounts : [...accounts, instead_of];
+    const persons = (instead_of === null ? accounts : [...accounts, instead_of]).map(fold);
     if (persons.some((id) => seen.has(id))) return false;
     for (const id of persons) seen.add(id);
     return true;

@@ -199,6 +199,8 @@ export interface Requester {
   readonly sponsor: string | null;
   readonly aliases: readonly string[];
   readonly people: readonly string[];
+  /** Whom its claims name: barred, and nothing else. Absent: nobody. */
+  readonly claimed?: readonly string[];
 }
 
 export interface Clock {
@@ -359,6 +361,11 @@ export interface Directory {
   member(reviewer: Reviewer, group: string): boolean;
   /** People who are away now and have named this one to decide instead. */
   represents(id: string): readonly string[];
+  /**
+   * Reads these anew where they come from, with whoever answers or stands in for them; after it the others answer by that. Null: there is
+   * nothing to ask. Rejects when it could not be asked: then nothing may be assumed of anybody.
+   */
+  fresh(ids: readonly string[]): Promise<void> | null;
 }
 
 /** The desk: requests of this node, in memory, rebuilt from the log. */
@@ -371,7 +378,10 @@ export interface Desk {
   hold(held: Held, wait_ms: number, longest_ms?: number): Promise<HoldResult>;
   /** Before a statement is sent: opens a request that waits for nobody, or finds it. */
   ahead(held: Held): Promise<AheadResult>;
-  /** Compare-and-set approved -> released, durable when it resolves true. False: somebody else used it, or it is not approved. */
+  /**
+   * Compare-and-set approved -> released, durable when it resolves true. False: somebody else used it, or it is not approved. Rejects with
+   * NotNow where it stays approved: whether its requester is still who it was can't be told now, or it is not.
+   */
   release(id: string, session: string): Promise<boolean>;
   /** What became of a released statement; null: we can't know. */
   finish(id: string, outcome: Outcome | null): Promise<void>;
@@ -427,6 +437,8 @@ export interface SayInput {
 export interface Permits {
   /** One that covers it now, and has a use left; the oldest first. */
   match(held: Held): Permit | undefined;
+  /** Who gave those that could cover it, as far as the directory is not asked. */
+  givers(held: Held): readonly string[];
   /** Takes one use, durably; null: it was used up, revoked or ended meanwhile. Rejects when the journal does. */
   use(id: string, held: Held): Promise<PermitUse | null>;
   /** What became of it; null: nobody can know. */
@@ -464,10 +476,10 @@ export type HoldResult =
   | { readonly type: 'denied'; readonly request: Request }
   /** ZH006: approved for other circumstances; `why` ends the sentence "approved for other circumstances: ...". */
   | { readonly type: 'lapsed'; readonly request: Request; readonly why: string }
-  /** ZH005: nobody answers for the principal. 54000: too many open requests. 42501: a reason is missing, or break-glass is for others. */
+  /** ZH005: nobody answers for the principal, or the directory can't be asked about those whose word it would run by. 54000: too many open requests. 42501: a reason is missing, or break-glass is for others. */
   | {
       readonly type: 'refused';
-      readonly why: 'unsponsored' | 'too-many' | 'reason-required' | 'no-break-glass';
+      readonly why: 'unsponsored' | 'too-many' | 'reason-required' | 'no-break-glass' | 'directory-down';
       readonly limit?: number;
     };
 
@@ -551,6 +563,8 @@ export type DecideRefusal =
   | 'permit-refused'
   /** Its rule wants the console. */
   | 'wrong-channel'
+  /** The directory could not be asked: nothing was counted, and it may be tried again. */
+  | 'directory-down'
   | 'not-recorded';
 export type DecideResult =
   | { readonly type: 'counted'; readonly request: Request }

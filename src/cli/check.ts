@@ -14,6 +14,7 @@ import {
   type MysqlConfig,
   type PostgresConfig,
 } from '../config/config.ts';
+import { createCredentials, type Login } from '../identity/credentials.ts';
 import { openUsers } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
@@ -89,19 +90,21 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems.map((text) => ({ level: 'fail', about: 'config', text }));
   }
+  const own = await ownLogins(config);
   return [
     { level: 'ok', about: 'config', text: path },
     ...modeOf(config),
     ...(await policy(config)),
     ...(await users(config)),
     ...(await quorums(config)),
+    ...own.missing.map((text) => ({ level: 'fail' as const, about: 'upstream', text })),
     ...(await data(config)),
     ...exposure(config),
     ...webhooks(config),
     ...(
       await Promise.all([
-        ...config.postgres.map((listener) => server(listener, config.identity.users)),
-        ...config.mysql.map((listener) => mysqlServer(listener, config, deps)),
+        ...config.postgres.map((listener) => server(listener, own.logins)),
+        ...config.mysql.map((listener) => mysqlServer(listener, config, deps, own.logins)),
       ])
     ).flat(),
   ];
@@ -230,9 +233,9 @@ const RELAY =
   "auth: relay is for demos: agents log in with the server's own passwords, and whoever reaches the gateway may try them";
 
 /** The listener's own login, and those that agents have instead. */
-async function server(config: PostgresConfig, usersFile: string): Promise<Finding[]> {
+async function server(config: PostgresConfig, own: readonly Login[]): Promise<Finding[]> {
   if (config.auth !== 'relay') {
-    const logins = [config.upstream, ...(await ownLogins(usersFile))];
+    const logins = [config.upstream, ...own];
     const found = await Promise.all(
       logins.map((login) => look({ ...config, upstream: { ...config.upstream, ...login } })),
     );
@@ -246,15 +249,23 @@ async function server(config: PostgresConfig, usersFile: string): Promise<Findin
   ];
 }
 
-async function ownLogins(path: string): Promise<{ readonly user: string; readonly password: string }[]> {
-  try {
-    const file = await openUsers(path);
-    file.close();
-    return file.current().all.flatMap(({ upstream }) => upstream ?? []);
-  } catch {
-    // Told already, as a finding about the users.
-    return [];
-  }
+/** Those of users.yaml and of identity.map; what has no password now is told as a finding. */
+async function ownLogins({
+  identity,
+}: Config): Promise<{ readonly logins: readonly Login[]; readonly missing: readonly string[] }> {
+  const file = await openUsers(identity.users).catch(() => null);
+  file?.close();
+  // A file with errors is told already, as a finding about the users.
+  const own = [
+    ...(file?.current().all.flatMap(({ id, upstream }) => (upstream ? [{ of: id, upstream }] : [])) ?? []),
+    ...identity.map.flatMap(({ as }, i) => (as.upstream ? [{ of: `identity.map[${i}]`, upstream: as.upstream }] : [])),
+  ];
+  const credentials = createCredentials();
+  const got = await Promise.allSettled(own.map(({ of, upstream }) => credentials.get(of, upstream)));
+  return {
+    logins: got.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+    missing: got.flatMap((one, i) => (one.status === 'rejected' ? [`${own[i]?.of}: ${message(one.reason)}`] : [])),
+  };
 }
 
 async function look(config: PostgresConfig): Promise<Finding[]> {
@@ -403,8 +414,13 @@ function clock(about: string, clock_ms: number): Finding[] {
 }
 
 /** The listener's own login, and those that agents have instead. */
-async function mysqlServer(listener: MysqlConfig, config: Config, deps: LookDeps): Promise<Finding[]> {
-  const logins = [listener.upstream, ...(await ownLogins(config.identity.users))];
+async function mysqlServer(
+  listener: MysqlConfig,
+  config: Config,
+  deps: LookDeps,
+  logins_own: readonly Login[],
+): Promise<Finding[]> {
+  const logins = [listener.upstream, ...logins_own];
   const found = await Promise.all(
     logins.map(async (login) => judgeMysql(listener, login.user, await deps.lookAtMysql(listener, login, config))),
   );

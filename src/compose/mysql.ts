@@ -13,18 +13,20 @@ import { explainTexts, impactQuestion } from '../sql/mysql/impact.ts';
 import { modeOf } from '../sql/mysql/modes.ts';
 import type { Log } from '../telemetry/log.ts';
 import { connectMysql } from '../upstream/mysql/connect.ts';
+import { rejected } from '../upstream/mysql/error.ts';
 import { createPlanner } from '../upstream/mysql/impact.ts';
 import { PLAIN } from '../upstream/mysql/kill.ts';
 import { nameOf, untested } from '../upstream/mysql/login.ts';
 import { lookAtMysql as look } from '../upstream/mysql/look.ts';
+import { NO_CREDENTIAL } from '../upstream/refused.ts';
 import { type House, refusedAt } from './house.ts';
-import { loginOf, mysqlServer, mysqlTarget } from './servers.ts';
+import { connectAs, loginOf, mysqlServer, mysqlTarget, upstreamUser } from './servers.ts';
 
 export const mysqlGate = (upstream: MysqlConfig, analyser: MysqlAnalyser, house: House): Gate =>
   createGate({
     ...house.gate,
     engine: mysqlEngine(analyser),
-    role: async (login) => (await mysqlTarget(upstream, house.identity, loginOf(login), house.config)).user,
+    role: async (login) => upstreamUser(upstream, house.identity, loginOf(login)),
     where: ({ database, engine }) => ({ engine, upstream: upstream.name, database, tags: upstream.tags }),
     catalog: () => house.catalogs.ofServer(upstream),
     impact: impactOf(upstream, house),
@@ -42,7 +44,12 @@ export const openMysql = (upstream: MysqlConfig, gate: Gate, house: House) => {
       line.end();
       return line.server;
     },
-    connect: async (login, wanted) => connectMysql(await mysqlTarget(upstream, identity, login, config), wanted),
+    connect: (login, wanted) =>
+      connectAs(identity, login, {
+        to: () => mysqlTarget(upstream, identity, login, config),
+        connect: (to) => connectMysql(to, wanted),
+        without: (why) => rejected(NO_CREDENTIAL, why),
+      }),
     begin: (client) => begin(client, upstream.name, gate, house),
     limits: config.limits,
     refused: refusedAt(house, upstream.name),

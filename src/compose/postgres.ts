@@ -11,15 +11,17 @@ import { READING } from '../sql/postgres/catalog/reading.ts';
 import { explainTexts, impactQuestion, isPlainBuiltIn } from '../sql/postgres/impact.ts';
 import { connectUpstream } from '../upstream/postgres/connect.ts';
 import { createPlanner } from '../upstream/postgres/impact.ts';
+import { UpstreamError } from '../upstream/postgres/error.ts';
 import { PoolerWatch } from '../upstream/postgres/pooler.ts';
+import { NO_CREDENTIAL } from '../upstream/refused.ts';
 import { type House, refusedAt } from './house.ts';
-import { loginOf, target } from './servers.ts';
+import { connectAs, loginOf, target, upstreamUser } from './servers.ts';
 
 export const postgresGate = (upstream: PostgresConfig, analyser: PostgresAnalyser, house: House): Gate =>
   createGate({
     ...house.gate,
     engine: postgresEngine(analyser, READING),
-    role: async (login) => (await target(upstream, house.identity, loginOf(login), house.config)).user,
+    role: async (login) => upstreamUser(upstream, house.identity, loginOf(login)),
     where: ({ database }) => ({ engine: 'postgres', upstream: upstream.name, database, tags: upstream.tags }),
     catalog: (database) => house.catalogs.of(upstream, database),
     impact: impactOf(upstream, house),
@@ -36,12 +38,16 @@ export const openPostgres = (upstream: PostgresConfig, gate: Gate, house: House)
     auth: upstream.auth,
     identity,
     gate,
-    connect: async (login, parameters, agent) => {
-      const to = await target(upstream, identity, login, config);
-      // With relay there is no credential to look with.
-      if (!agent) await pooler.check(to, parameters.get('database') ?? to.user);
-      return connectUpstream(to, parameters, agent);
-    },
+    connect: (login, parameters, agent) =>
+      connectAs(identity, login, {
+        to: () => target(upstream, identity, login, config),
+        connect: async (to) => {
+          // With relay there is no credential to look with.
+          if (!agent) await pooler.check(to, parameters.get('database') ?? to.user);
+          return connectUpstream(to, parameters, agent);
+        },
+        without: (why) => new UpstreamError('08004', NO_CREDENTIAL, why),
+      }),
     limits: config.limits,
     refused: refusedAt(house, upstream.name),
     fault,

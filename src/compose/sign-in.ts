@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { type Factors, FACTORS_KEY, openFactors } from '../identity/factors.ts';
-import type { Account, Identity } from '../identity/identity.ts';
+import type { Account } from '../identity/directory.ts';
+import type { Identity } from '../identity/identity.ts';
 import { openSecret } from '../identity/secret.ts';
 import { createPasswordSignIn, localPasswords } from '../identity/sign-in.ts';
 import type { PasswordChecker, SourceEntry } from '../identity/types.ts';
@@ -22,7 +23,7 @@ const FACTORS_FILE = 'second-factors.json';
 export interface SignInParts {
   readonly config: Config;
   readonly users: () => Users;
-  readonly identity: Pick<Identity, 'reviewer'>;
+  readonly identity: Pick<Identity, 'account'>;
   /** Where the page may be; known when it listens. */
   readonly origins: () => Iterable<string>;
   readonly log: Log;
@@ -36,7 +37,7 @@ export async function openSignIn({ config, users, identity, origins, log }: Sign
   const webauthn = takesKeys(host) ? createWebAuthn({ factors, host, origins, secret: key }) : null;
   const checkers: readonly PasswordChecker[] = [localPasswords(users)];
   const admit = (entry: SourceEntry): Account | null => {
-    const account = identity.reviewer(entry.id);
+    const account = identity.account(entry);
     return account?.kind === 'human' || entry.source === 'local' ? (account ?? null) : null;
   };
   const onDown = (error: Error): void => log.warn({ err: error }, 'the sign-in provider does not answer');

@@ -8,6 +8,7 @@ import type { LdapConfig } from './ldap.ts';
 import type { JwtIssuer } from './jwt.ts';
 import type { Limits } from './limits.ts';
 import type { OidcConfig } from './oidc.ts';
+import type { MapRule } from './map.ts';
 import type { UpstreamAddress } from './references.ts';
 import { configSchema, NOT_IN_THIS_RELEASE, type RawConfig } from './schema.ts';
 
@@ -100,6 +101,8 @@ export interface Config {
     readonly ldap?: LdapConfig | undefined;
     /** Whose tokens are passwords of databases. */
     readonly jwt: readonly JwtIssuer[];
+    /** In this order; the first that fits counts. */
+    readonly map: readonly MapRule[];
   };
   readonly audit: { readonly allowed: 'async' | 'sync' };
   readonly chat: { readonly webhooks: readonly WebhookConfig[] };

@@ -7,6 +7,7 @@ import { jwtSchema } from './jwt.ts';
 import { LIMITS, type LimitName, type Limits } from './limits.ts';
 import { oidcSchema } from './oidc.ts';
 import { ldapSchema } from './ldap.ts';
+import { mapSchema } from './map.ts';
 import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstreamAddress } from './references.ts';
 import { webhooksSchema } from './webhooks.ts';
 
@@ -127,6 +128,9 @@ export function configSchema(sources: Sources) {
       jwt: jwtSchema({ sources, text, path, pem, using })
         .default([])
         .describe('whose tokens are passwords of databases'),
+      map: mapSchema(sources)
+        .default([])
+        .describe('what principals of a source are who are not in users.yaml; the first rule that fits counts'),
     }),
     audit: z
       .strictObject({

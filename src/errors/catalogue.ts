@@ -467,6 +467,29 @@ export const texts = {
     }),
     undefined,
   ),
+  noDirectory: row<void>(
+    'ERROR',
+    'ZH005',
+    'guard_unavailable: the directory cannot be asked about those by whose word it would run',
+    () => ({
+      message: 'Holdpoint cannot ask the directory now, so nothing that waits for a word is let through',
+      detail: 'The statement did not run. An approval that it has stays as it is.',
+      hint: 'Not your fault. Send the identical statement again after 60 s; tell an operator if that goes on.',
+    }),
+    undefined,
+  ),
+  signInOver: row(
+    'ERROR',
+    'ZH005',
+    'what the connection logged in with has expired or was revoked, or its principal is gone',
+    (v: { readonly principal: string }) => ({
+      message: `the sign-in of ${v.principal} is over, so nothing of it is let through any more`,
+      detail:
+        'It has expired or was revoked, or the directory does not know it any more, or nobody who answers for it. The statement did not run.',
+      hint: 'Sign in anew: connect with a new token or password, then send the identical statement again. An approval that it has stays as it is.',
+    }),
+    { principal: 'report-bot' },
+  ),
   noJudgement: row<void>(
     'ERROR',
     'ZH005',

@@ -12,6 +12,7 @@ import { meant } from './meaning.ts';
 import { patternOf } from './pattern.ts';
 import { permitted } from './permitted.ts';
 import { remembered } from './plan.ts';
+import { signInOver } from './signed-in.ts';
 import type { State } from './state.ts';
 import { atLimit, BEFORE } from './told.ts';
 import { type Grounds, releaseOf, Waiting, type WaitOf } from './wait.ts';
@@ -53,6 +54,8 @@ export const hold = async (
   const words = at ? atLimit(at.passed) : BEFORE;
   const wait = waitOf(s, grounds.ask as Ask);
   const break_glass = at ? at.break_glass : s.facts.break_glass;
+  const over = await signInOver(s);
+  if (over !== null) return { type: 'refuse', text: words.refused(over, rule) };
   let result: HoldResult;
   try {
     const asked: Asked = { parameters, passed: at?.passed ?? null, break_glass, reason: null };
@@ -188,5 +191,7 @@ export const refusedText = (
       return texts.reasonRequired({ rule });
     case 'no-break-glass':
       return texts.noBreakGlass({ rule, of: policy.break_glass });
+    case 'directory-down':
+      return texts.noDirectory();
   }
 };

@@ -24,6 +24,8 @@ export interface GateOptions {
   /** The role that a login's session begins with. */
   readonly role: (login: SessionLogin) => Promise<string>;
   readonly who: (login: SessionLogin) => Who | undefined;
+  /** Is what it logged in with still good? Null: it has nothing that could end. Rejects when that can't be asked. */
+  readonly isGood: (login: SessionLogin) => Promise<boolean> | null;
   readonly where: (opening: Omit<SessionOpening, 'end'>) => Where;
   /** The catalog of a database. Null: there is none to look into. */
   readonly catalog: (database: string) => LiveCatalog | null;

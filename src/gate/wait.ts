@@ -1,6 +1,6 @@
 // A connection waits for a decision: what it is told meanwhile, how the wait ends, and the release. Runs at most once over all connections:
 // the desk's word, durable, and then only what still means what was judged.
-import { ANSWER_ADDS_MS } from '../approval/desk.ts';
+import { ANSWER_ADDS_MS, NotNow } from '../approval/desk.ts';
 import type { Hold, HoldEnd, HoldEndWhy, HoldResult, Request, Said } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import { cutBytes, quoted, visible } from '../errors/text.ts';
@@ -8,6 +8,7 @@ import type { Verdict } from '../policy/types.ts';
 import { needs } from '../policy/words.ts';
 import type { HoldEnded, HoldStart, Plan, Release, Said as WaitSaid } from '../session/gate.ts';
 import type { Context } from './context.ts';
+import { signInOver } from './signed-in.ts';
 import { meansTheSameAtRelease } from './meaning.ts';
 import type { State } from './state.ts';
 import { approvals, needed, openQuestion, type Words } from './told.ts';
@@ -25,6 +26,9 @@ export interface WaitOf {
 /** It stands in one line of a terminal, between "Stage: 1 of 1" and a percentage (mock: terminal, section 6). */
 const STAGE_BYTES_MAX = 120;
 const STAGE_QUESTION_BYTES_MAX = 60;
+
+/** What a text means is looked at again where the release took longer, in ms. */
+const MEANT_MS = 500;
 
 type WaitStart = Extract<HoldStart, { type: 'wait' }>;
 type Waits = Extract<HoldResult, { type: 'waiting' }>;
@@ -114,14 +118,22 @@ export class Waiting implements WaitStart {
     const words = this.#words;
     const request = this.#hold.request();
     const { id, rule } = request;
-    const still = this.#context === null || (await meansTheSameAtRelease(s, this.#plan, this.#context.catalog));
+    const over = await signInOver(s);
+    if (over !== null) return notNow(s, this.#hold, words.refused(over, rule));
+    const context = this.#context;
+    const means = async () => context === null || (await meansTheSameAtRelease(s, this.#plan, context.catalog));
+    let still = await means();
+    const asked = performance.now();
     try {
       if (!(await s.options.desk.release(id, s.id))) {
         const lapsed = this.#hold.request().state === 'lapsed';
         const text = lapsed ? words.lapsed(request, 'it was not used in time') : words.used(request);
         return { type: 'refuse', text };
       }
+      // A directory that was asked meanwhile may have taken its time.
+      if (performance.now() - asked > MEANT_MS) still = still && (await means().catch(() => false));
     } catch (error) {
+      if (error instanceof NotNow) return notNow(s, this.#hold, words.refused(notNowText(s, error), rule));
       s.options.fault('a release could not be recorded', error);
       return { type: 'refuse', text: words.refused(texts.noLog(), rule) };
     }
@@ -136,6 +148,19 @@ export class Waiting implements WaitStart {
     return Math.round((this.#hold.until() - this.#began) / 1000);
   }
 }
+
+/** What was approved stays so, as a ticket: this connection does not run it. */
+const notNow = async (
+  s: State,
+  hold: Hold,
+  text: WireText,
+): Promise<{ readonly type: 'refuse'; readonly text: WireText }> => {
+  await hold.end('waited-out').catch((error: unknown) => s.options.fault('a hold could not be ended', error));
+  return { type: 'refuse', text };
+};
+
+const notNowText = (s: State, { why }: NotNow): WireText =>
+  why === 'directory-down' ? texts.noDirectory() : texts.signInOver({ principal: s.who.id });
 
 /** In a few words. */
 const stageOf = (request: Request): string => {

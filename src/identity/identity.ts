@@ -1,38 +1,16 @@
 // Who is this? Answers listeners (database logins), the reviewers' API (sign-ins) and approval (its Directory), each time from
 // the users as they are now. Must never say whether a user exists, and never let an old list of users answer.
+import type { MapRule } from '../config/map.ts';
+import type { OwnLogin } from '../config/own-login.ts';
+import { createCredentials, type Login as UpstreamLogin } from './credentials.ts';
+import { type Account, createPeople, type Directory, type StillGood } from './directory.ts';
 import { createFailureLimiter } from './limiter.ts';
 import { createMysqlLogins, type MysqlCheck } from './mysql.ts';
+import { type Description, describe } from './principals.ts';
 import { mockScramVerifier, parseScramVerifier, type ScramVerifier } from './scram.ts';
 import { createOneTimeTokens } from './tokens.ts';
-import type { Login } from './types.ts';
-import type { User, Users } from './users.ts';
-
-/** Whoever may sign in to the console, as review and approval see them. */
-export interface Account {
-  readonly id: string;
-  readonly kind: 'agent' | 'human';
-  readonly roles: readonly ('reviewer' | 'auditor' | 'admin')[];
-  readonly groups: readonly string[];
-  /** Every other account of the same person. */
-  readonly aliases: readonly string[];
-}
-
-export interface Links {
-  readonly id: string;
-  readonly sponsor: string | null;
-  readonly aliases: readonly string[];
-  readonly people: readonly string[];
-}
-
-/** Satisfies approval's Directory. */
-export interface Directory {
-  reviewer(id: string): Account | undefined;
-  requester(id: string): Links | undefined;
-  eligible(groups: readonly string[]): readonly string[];
-  member(reviewer: Account, group: string): boolean;
-  /** People who are away now and have named this one to decide instead. */
-  represents(id: string): readonly string[];
-}
+import type { Login, Lookup, SourceEntry } from './types.ts';
+import type { Users } from './users.ts';
 
 /** Satisfies policy's Who. */
 export interface Principal {
@@ -42,6 +20,11 @@ export interface Principal {
   readonly sponsor: string | null;
   readonly authentication: string;
   readonly address: string;
+  /** Whom its claims name, and what else its source calls it: nothing but barred from deciding. Absent: nobody. */
+  readonly linked?: readonly string[];
+  /** Whose work this is, and what it is for, as its token says. Absent: it does not. */
+  readonly on_behalf_of?: readonly string[];
+  readonly task?: string;
 }
 
 export interface Identity {
@@ -60,10 +43,21 @@ export interface Identity {
   mysqlUser(name: string, address: string): MysqlCheck;
   /** Takes the result of a database login's check; false: refuse it, also because there were too many wrong ones. */
   judgeLogin(user: string, address: string, right: boolean): boolean;
-  /** Undefined: there is no such user (any more). */
+  /**
+   * Undefined: nobody here, also because no rule of `identity.map` fits, or what its source said is over: refuse it as a wrong password. Whoever is
+   * somebody is remembered, for the directory.
+   */
   principal(login: Login): Principal | undefined;
-  /** The principal's own login upstream; null: the listener's. Rejects when it has one that can't be had now. */
-  upstream(login: Login): Promise<User['upstream']>;
+  /** Of whoever has just signed in to the console elsewhere; the same. */
+  account(entry: SourceEntry): Account | undefined;
+  /** Is what it logged in with still good: neither over nor revoked? Null: it has nothing that could be. Rejects SourceDown. */
+  isGood(login: Login): Promise<boolean> | null;
+  /** The name of the principal's own login upstream; null: it has none, the listener's counts. */
+  upstreamUser(login: Login): string | null;
+  /** That login; null: the listener's. Rejects NoCredential when it has one that can't be had now. */
+  upstream(login: Login): Promise<UpstreamLogin | null>;
+  /** The server refused that password. True: `upstream` may have another one now. */
+  upstreamRefused(login: Login, password: string | null): boolean;
 }
 
 export interface IdentityOptions {
@@ -72,22 +66,60 @@ export interface IdentityOptions {
   readonly reviewers: () => Readonly<Record<string, readonly string[]>>;
   /** At least 16 random bytes, the same after a restart: makes mock verifiers. */
   readonly secret: Buffer;
+  /** `identity.map`. */
+  readonly map?: readonly MapRule[];
+  /** Sources that can be asked about somebody who is not there. */
+  readonly lookups?: readonly Lookup[];
+  /** Of what no lookup answers for, a token above all: has it been revoked since? May reject SourceDown. */
+  readonly stillGood?: StillGood;
+  /** Who may decide is another, as a source said when it was read again. */
+  readonly changed?: () => void;
   readonly now?: () => number;
 }
 
-export function createIdentity({ users, reviewers, secret, now = Date.now }: IdentityOptions): Identity {
+export function createIdentity({
+  users,
+  reviewers,
+  secret,
+  map = [],
+  lookups = [],
+  stillGood,
+  changed,
+  now = Date.now,
+}: IdentityOptions): Identity {
   const logins = createFailureLimiter(now);
   const mysqlLogins = createMysqlLogins(users, secret);
   const oneTimeTokens = createOneTimeTokens(now);
-  const directory = createDirectory(users, reviewers, now);
+  const credentials = createCredentials();
+  const people = createPeople({
+    known: () => ({ users: users(), map }),
+    reviewers,
+    lookups,
+    now,
+    ...(stillGood && { stillGood }),
+    ...(changed && { changed }),
+  });
+  const { directory } = people;
+  /** Of now: who signed in by a source is whoever that source said, here and now. */
+  const whoIs = ({ user, entry }: Login): Description | undefined => {
+    if (entry !== null) return entry.id === user ? people.admit(entry) : undefined;
+    const found = describe(user, [], { users: users(), map });
+    return typeof found === 'object' ? found : undefined;
+  };
+  const ownOf = (login: Login): OwnLogin | null => {
+    const { user, entry } = login;
+    const found = describe(user, entry === null ? [] : [entry], { users: users(), map });
+    return typeof found === 'object' ? found.upstream : null;
+  };
   return {
     directory,
     issueOneTime: (user) => oneTimeTokens.issue(user),
     async oneTime(token) {
       const user = oneTimeTokens.use(token);
-      return (user !== null && directory.reviewer(user)) || null;
+      return (user !== null && people.lastKnown(user)) || null;
     },
-    reviewer: (id) => directory.reviewer(id),
+    reviewer: (id) => people.lastKnown(id),
+    account: (entry) => people.admit(entry),
     scramUser(name) {
       const verifier = parseScramVerifier(users().get(name)?.postgres ?? '');
       return verifier === null
@@ -100,52 +132,33 @@ export function createIdentity({ users, reviewers, secret, now = Date.now }: Ide
       return { plugin: check.plugin, proof: () => false, password: () => Promise.resolve(false) };
     },
     judgeLogin: (user, address, right) => logins.judge(user, address, right),
-    principal({ user: id, authentication, address }) {
-      const user = users().get(id);
-      if (user === undefined) return undefined;
-      const { kind, groups, sponsor } = user;
-      return { id, kind, groups, sponsor, authentication, address };
+    principal(login) {
+      const found = whoIs(login);
+      if (found === undefined) return undefined;
+      const { id, kind, groups, sponsor, claimed } = found;
+      const { authentication, address, entry } = login;
+      const linked = [...new Set([...claimed, ...(entry?.aliases ?? [])])];
+      return {
+        id,
+        kind,
+        groups,
+        sponsor,
+        authentication,
+        address,
+        ...(linked.length > 0 && { linked }),
+        ...(entry && entry.on_behalf_of.length > 0 && { on_behalf_of: entry.on_behalf_of }),
+        ...(entry?.task && { task: entry.task }),
+      };
     },
-    upstream: async ({ user }) => users().get(user)?.upstream ?? null,
-  };
-}
-
-export function createDirectory(
-  users: () => Users,
-  reviewers: () => Readonly<Record<string, readonly string[]>>,
-  now: () => number = Date.now,
-): Directory {
-  const member = (account: { readonly groups: readonly string[] }, group: string): boolean => {
-    const wanted = reviewers();
-    return Object.hasOwn(wanted, group) && (wanted[group] ?? []).some((name) => account.groups.includes(name));
-  };
-  // What is asked for every reviewer at every event is made once for a list of users.
-  const made = new WeakMap<Users, Map<string, Account & Links>>();
-  const entry = (id: string): (Account & Links) | undefined => {
-    const list = users();
-    const known = made.get(list) ?? new Map<string, Account & Links>();
-    made.set(list, known);
-    const user = list.get(id);
-    if (user === undefined) return undefined;
-    let one = known.get(id);
-    if (one === undefined) {
-      const { kind, roles, groups, sponsor, people } = user;
-      known.set(id, (one = { id, kind, roles, groups, aliases: list.linked(id), sponsor, people }));
-    }
-    return one;
-  };
-  return {
-    reviewer: entry,
-    requester: entry,
-    eligible: (groups) =>
-      users()
-        .all.filter((user) => user.kind === 'human' && user.roles.includes('reviewer'))
-        .filter((user) => groups.length === 0 || groups.some((group) => member(user, group)))
-        .map((user) => user.id),
-    member,
-    represents: (id) =>
-      users()
-        .all.filter(({ away }) => away !== null && away.instead === id && now() < away.until)
-        .map((user) => user.id),
+    isGood: ({ entry }) => (entry === null ? null : people.isGood(entry)),
+    upstreamUser: (login) => ownOf(login)?.user ?? null,
+    async upstream(login) {
+      const own = ownOf(login);
+      return own && credentials.get(login.user, own);
+    },
+    upstreamRefused(login, password) {
+      const own = ownOf(login);
+      return own !== null && credentials.refused(login.user, own, password);
+    },
   };
 }

@@ -1,6 +1,6 @@
 // How a person signs in to the reviewers' page with a password: the checkers in their stated order, then a second factor where the account
 // has one or must. Must never say which part was wrong, or of an account whether it exists, before the password was right.
-import type { Account } from './identity.ts';
+import type { Account } from './directory.ts';
 import type { Factor, Factors } from './factors.ts';
 import { createFailureLimiter } from './limiter.ts';
 import { verifyScrypt } from './password.ts';

@@ -1,8 +1,9 @@
-// What proves and describes a principal, wherever that comes from. Types only, and the one error that means "it could not be asked".
+// What proves and describes a principal, wherever that comes from. Types, their names, and the one error that means "it could not be asked".
 // A source says what is so; who may do what because of it is said by users.yaml and `identity.map` (principals.ts) alone.
 
 /** Where something about somebody is known from. */
-export type Source = 'local' | 'ldap' | 'jwt' | 'oidc' | 'certificate';
+export const SOURCES = ['local', 'ldap', 'jwt', 'oidc', 'certificate'] as const;
+export type Source = (typeof SOURCES)[number];
 
 /** What one source says of somebody. */
 export interface SourceEntry {

@@ -1,16 +1,18 @@
 // Reads users.yaml: who there is, how each proves it, who answers for whom. Every error names file, line and key, and all are
 // told together. Must never put a secret into a message, and never replace a good list by one that has an error.
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ConfigError } from '../config/config.ts';
-import { BadReference, expand } from '../config/references.ts';
+import { NOT_A_LOCAL_GROUP, SOURCED_GROUP } from '../config/map.ts';
+import { type OwnLogin, ownLoginSchema } from '../config/own-login.ts';
 import { parseStored } from '../wire/mysql/auth.ts';
 import { parseScrypt } from './password.ts';
 import { parseScramVerifier } from './scram.ts';
 import { isSealedTotp } from './totp.ts';
+import { type Source, SOURCES } from './types.ts';
 
 const POLL_MS = 1000;
 
@@ -40,7 +42,9 @@ export interface User {
   /** What the sign-in provider calls it, where that is not the id. */
   readonly oidc: string | null;
   /** Own login upstream; null: the listener's. */
-  readonly upstream: { readonly user: string; readonly password: string } | null;
+  readonly upstream: OwnLogin | null;
+  /** Sources that may vouch for this id; null: whichever there are. */
+  readonly from: readonly Source[] | null;
 }
 
 /** One consistent reading of users.yaml. */
@@ -50,6 +54,8 @@ export interface Users {
   get(id: string): User | undefined;
   /** The human whom the sign-in provider calls so. */
   getByOidc(name: string): User | undefined;
+  /** In any spelling. */
+  like(id: string): User | undefined;
   /** Every other account of the same person: aliases followed in both directions. */
   linked(id: string): readonly string[];
 }
@@ -150,7 +156,17 @@ function schema(source: UsersSource) {
   const user = z.strictObject({
     id: id.describe('the name to log in with'),
     kind: z.enum(['agent', 'human']).describe('only humans decide'),
-    groups: names.describe("groups, as the policy's who.in() and reviewers name them"),
+    groups: z
+      .array(
+        z
+          .string()
+          .min(1)
+          .refine((name) => !SOURCED_GROUP.test(name), NOT_A_LOCAL_GROUP),
+      )
+      .default([])
+      .describe(
+        "groups, as the policy's who.in() and reviewers name them; those of a source (ldap:dba) come from there alone",
+      ),
     sponsor: z.string().nullable().default(null).describe('id of the human who answers for it'),
     aliases: names.describe('other accounts of the same person: none of them may decide what this one asks for'),
     people: names.describe('ids of the known people behind a shared account'),
@@ -205,22 +221,16 @@ function schema(source: UsersSource) {
       .nullable()
       .default(null)
       .describe("what identity.oidc's id_claim has of this human; default: the id"),
-    upstream: z
-      .strictObject({
-        user: z.string().min(1),
-        password: z.string().transform((text, context) => {
-          try {
-            return secret(text, source);
-          } catch (error) {
-            if (!(error instanceof BadReference)) throw error;
-            context.issues.push({ code: 'custom', message: error.message, input: text });
-            return z.NEVER;
-          }
-        }),
-      })
+    upstream: ownLoginSchema({ env: source.env ?? {}, dir: dirname(source.file) })
       .nullable()
       .default(null)
       .describe("own login on the guarded server, instead of the listener's"),
+    from: z
+      .array(z.enum(SOURCES))
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('who may vouch for this id: local (the verifiers here), ldap, jwt, oidc, certificate. Default: any'),
   });
   return z.strictObject({ users: z.array(user).default([]) });
 }
@@ -229,6 +239,9 @@ function schema(source: UsersSource) {
 export function usersJsonSchema(): unknown {
   return z.toJSONSchema(schema({ file: '/' }), { io: 'input' });
 }
+
+/** By which somebody is let in by this file alone. */
+const VERIFIERS = ['postgres', 'mysql', 'password'] as const;
 
 type RawUser = z.output<ReturnType<typeof schema>>['users'][number];
 type Problem = (key: readonly PropertyKey[], what: string) => string;
@@ -250,6 +263,9 @@ function contradictions(users: readonly RawUser[], problem: Problem): string[] {
     if (user.oidc !== null && claimed >= 0) {
       found.push(problem(['users', i, 'oidc'], `is users[${claimed}] as well`));
     }
+    for (const key of VERIFIERS)
+      if (user.from !== null && !user.from.includes('local') && user[key] !== null)
+        found.push(problem(['users', i, key], `is never looked at: from has no 'local'`));
     if (user.sponsor !== null && known.get(user.sponsor)?.kind !== 'human') {
       found.push(problem(['users', i, 'sponsor'], `no human '${user.sponsor}' in this file`));
     }
@@ -270,11 +286,13 @@ function contradictions(users: readonly RawUser[], problem: Problem): string[] {
 function usersOf(raw: readonly RawUser[]): Users {
   const byId = new Map(raw.map((user) => [user.id, Object.freeze(user) satisfies User]));
   const byOidc = new Map(raw.flatMap((user) => (user.kind === 'human' ? [[user.oidc ?? user.id, user] as const] : [])));
+  const byFolded = new Map(raw.map((user) => [fold(user.id), user]));
   const same = components(raw);
   return {
     all: raw,
     get: (id) => byId.get(id),
     getByOidc: (name) => byOidc.get(name),
+    like: (id) => byFolded.get(fold(id)),
     linked: (id) => (same.get(fold(id)) ?? []).filter((other) => other !== id),
   };
 }
@@ -290,24 +308,12 @@ function components(users: readonly RawUser[]): ReadonlyMap<string, readonly str
   return new Map([...groups].map(([id, group]) => [id, [...group]]));
 }
 
-function fold(id: string): string {
+/** Two spellings of one id are the same. */
+export function fold(id: string): string {
   return (ASCII.test(id) ? id : id.normalize('NFKC')).toLowerCase();
 }
 /** Normal already. Of each request and each reviewer it is asked again and again. */
 const ASCII = /^[\x20-\x7e]*$/;
-
-/** `file:path` (relative to users.yaml) or `${VARIABLE}`: never the password itself. Throws BadReference. */
-function secret(text: string, { file, env = {} }: UsersSource): string {
-  if (/^\$\{[^}]*\}$/.test(text)) return expand(text, { env, dir: dirname(file) });
-  if (!text.startsWith('file:')) throw new BadReference('needs file:path or ${VARIABLE}, not the password itself');
-  const path = resolve(dirname(file), text.slice('file:'.length));
-  try {
-    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new BadReference(`refers to file:${path}, which cannot be read (${code})`);
-  }
-}
 
 function explain(issue: z.core.$ZodIssue, problem: Problem): string[] {
   if (issue.code !== 'unrecognized_keys') return [problem(issue.path, issue.message)];

@@ -12,6 +12,12 @@ export interface Who {
   readonly authentication: string;
   /** Client address without port. */
   readonly address: string;
+  /** Other names of the requester and whom its claims name: none of them may decide. Absent: there are none. */
+  readonly linked?: readonly string[];
+  /** Whose work it says that this is: they may not decide either. Absent: it says nothing. */
+  readonly on_behalf_of?: readonly string[];
+  /** What it says that this is for. */
+  readonly task?: string;
 }
 
 export interface Where {

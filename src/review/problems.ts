@@ -59,7 +59,7 @@ const ROWS = {
   internal: { status: 500, title: 'Holdpoint has a fault. Nothing was decided by this call.' },
   'directory-down': {
     status: 503,
-    title: 'The directory does not answer, so nobody can tell whether that is right. Try later.',
+    title: 'The directory does not answer, so nothing was counted, and nobody signed in. Try again.',
   },
   'sso-down': { status: 503, title: 'The sign-in provider does not answer. Try later.' },
   'not-recorded': { status: 503, title: 'The audit log cannot be written, so nothing is decided.' },

@@ -23,6 +23,7 @@ import {
 import { HEADER, readErr, readOkStatus } from '../../wire/mysql/messages.ts';
 import type { MysqlServer } from '../../session/upstream.ts';
 import { Line, type LineTarget } from '../line.ts';
+import { LOGIN_REFUSED } from '../refused.ts';
 import { broken, rejected, unreachable, unsupported, UpstreamError } from './error.ts';
 
 export interface MysqlTarget extends LineTarget {
@@ -231,7 +232,7 @@ const refused = (payload: Buffer): UpstreamError => {
   const { errno, sqlstate, message } = readErr(payload);
   const words = TELLABLE.get(errno);
   return words === undefined
-    ? rejected("the database server refused the gateway's login", new Error(`${errno} (${sqlstate}): ${message}`))
+    ? rejected(LOGIN_REFUSED, new Error(`${errno} (${sqlstate}): ${message}`))
     : new UpstreamError(errno, sqlstate || '08004', words ?? message);
 };
 

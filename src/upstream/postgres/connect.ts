@@ -19,6 +19,7 @@ import {
 import { MECHANISM, ScramClient } from '../../wire/postgres/scram.ts';
 import type { RelayedLogin, UpstreamEvents, UpstreamLine } from '../../session/upstream.ts';
 import { Line as AnyLine, type LineTarget } from '../line.ts';
+import { LOGIN_REFUSED } from '../refused.ts';
 import { UpstreamError } from './error.ts';
 import { Relay } from './relay.ts';
 
@@ -227,7 +228,7 @@ const refused = (message: Buffer): UpstreamError => {
   const words = fields.get('M') ?? '';
   return TELLABLE.has(sqlstate)
     ? new UpstreamError(sqlstate, words)
-    : new UpstreamError('08004', "the database server refused the gateway's login", new Error(`${sqlstate}: ${words}`));
+    : new UpstreamError('08004', LOGIN_REFUSED, new Error(`${sqlstate}: ${words}`));
 };
 
 const md5 = (password: string, user: string, salt: Buffer): string => {

@@ -166,5 +166,6 @@ function directoryFrom(people: ReadonlyMap<string, Person>): Directory {
     eligible: (groups) =>
       NAMES.filter((id) => id !== 'agent' && (groups.length === 0 || groups.some((g) => member(reviewer(id)!, g)))),
     represents: (id) => NAMES.filter((other) => people.get(other)?.instead === id),
+    fresh: () => null,
   };
 }

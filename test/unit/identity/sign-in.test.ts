@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Factors, openFactors } from '../../../src/identity/factors.ts';
-import { createDirectory } from '../../../src/identity/identity.ts';
+import { createPeople } from '../../../src/identity/directory.ts';
 import { BACK_OFF_FIRST_MS, FREE_TRIES } from '../../../src/identity/limiter.ts';
 import { makeScrypt } from '../../../src/identity/password.ts';
 import {
@@ -105,7 +105,7 @@ describe('a sign-in', () => {
 `,
       { file: '/users.yaml' },
     );
-  const directory = createDirectory(users, () => ({}));
+  const { directory } = createPeople({ known: () => ({ users: users(), map: [] }), reviewers: () => ({}) });
   const open = () => openFactors({ file: join(dir, 'factors.json'), users, key: KEY, now: () => now });
   const signIn = (second_factor: 'required' | 'optional' = 'optional') =>
     createPasswordSignIn({

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { ConfigError } from '../../../src/config/config.ts';
 import { addUser, describeUser, readUsers, setPassword } from '../../../src/identity/edit.ts';
-import { createDirectory } from '../../../src/identity/identity.ts';
+import { createPeople } from '../../../src/identity/directory.ts';
 import { verifyScrypt } from '../../../src/identity/password.ts';
 import { makeScramVerifier } from '../../../src/identity/scram.ts';
 import { openUsers, parseUsers, type Users, usersJsonSchema } from '../../../src/identity/users.ts';
@@ -54,9 +54,10 @@ describe('reading', () => {
       totp: null,
       recovery: [],
       oidc: null,
-      upstream: { user: 'report_ro', password: 'p:@/' },
+      upstream: { user: 'report_ro', password: { type: 'file', path: join(dir, 'upstream-password') } },
+      from: null,
     });
-    expect(users.get('ada')?.upstream?.password).toBe('from-env');
+    expect(users.get('ada')?.upstream?.password).toEqual({ type: 'value', value: 'from-env' });
     expect(users.get('Ada')).toBeUndefined();
     expect(users.get('__proto__')).toBeUndefined();
   });
@@ -67,11 +68,11 @@ describe('reading', () => {
   - {id: jonas, kind: human, roles: [reviewer]}
 `);
     let now = Date.UTC(2026, 0, 5, 7, 59, 59);
-    const directory = createDirectory(
-      () => users,
-      () => ({}),
-      () => now,
-    );
+    const { directory } = createPeople({
+      known: () => ({ users, map: [] }),
+      reviewers: () => ({}),
+      now: () => now,
+    });
     expect(directory.represents('jonas')).toEqual(['ines']);
     expect(directory.represents('ines')).toEqual([]);
     now += 1000;
@@ -160,7 +161,7 @@ describe('errors name file, line and key', () => {
     [
       'a clear password upstream',
       'users:\n  - {id: a, kind: human, upstream: {user: x, password: hunter2}}\n',
-      [/^users\.yaml:2: users\[0\]\.upstream\.password \(a\): needs file:path or/],
+      [/^users\.yaml:2: users\[0\]\.upstream\.password \(a\): needs file:path, \$\{VARIABLE\}, or/],
     ],
     [
       'a variable not set',
@@ -197,10 +198,10 @@ describe('links', () => {
   - {id: grace, kind: human, roles: [reviewer], groups: [dba]}
   - {id: hal, kind: agent, groups: [dba]}
 `);
-  const directory = createDirectory(
-    () => users,
-    () => ({ dba: ['dba', 'ldap:dba'], empty: [] }),
-  );
+  const { directory } = createPeople({
+    known: () => ({ users, map: [] }),
+    reviewers: () => ({ dba: ['dba', 'ldap:dba'], empty: [] }),
+  });
 
   test('aliases join accounts in both directions and over steps', () => {
     const all = ['bridge', 'mara', 'mara-admin', 'mara-chat'];
