@@ -24,13 +24,15 @@ import { identityPort, permitsPort, policyPort, requestsPort } from './compose/r
 import { loginOf } from './compose/servers.ts';
 import { openSignIn } from './compose/sign-in.ts';
 import { Tail } from './compose/tail.ts';
+import { followTrust } from './compose/trust.ts';
 import { openJwt } from './compose/jwt.ts';
 import { openWebhooks } from './compose/webhooks.ts';
-import type { Config } from './config/config.ts';
+import type { Config, MysqlConfig, PostgresConfig } from './config/config.ts';
 import { RuleCounts } from './gate/counts.ts';
 import { auditJournal } from './gate/journal.ts';
 import { LiveSessions } from './gate/sessions.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
+import type { Trust } from './listener/tls.ts';
 import { openSecret } from './identity/secret.ts';
 import { openUsers } from './identity/users.ts';
 import type { Guard } from './review/ports.ts';
@@ -109,6 +111,8 @@ const build = async (
     secret: await openSecret(join(config.data, 'login.secret')),
     map: config.identity.map,
     changed: () => others(),
+    checkers: jwt ? [jwt.checker] : [],
+    ...(jwt && { stillGood: (entry) => jwt.stillGood(entry) }),
   });
 
   let present: readonly string[] = [];
@@ -212,16 +216,21 @@ const build = async (
     closers.push(() => webhooks.close());
   }
 
+  const follow = ({ name, tls }: PostgresConfig | MysqlConfig, listener: { trust(trust: Trust): void }): void => {
+    if (tls?.clients) closers.push(followTrust(tls.clients, (trust) => listener.trust(trust), { name, log }));
+  };
   const postgres: Running['postgres'][number][] = [];
   for (const upstream of config.postgres) {
     const listener = await openPostgres(upstream, gates.get(upstream.name) as Gate, house);
     closers.push(() => listener.close());
+    follow(upstream, listener);
     postgres.push({ name: upstream.name, listen: listener.address });
   }
   const mysql: Running['mysql'][number][] = [];
   for (const upstream of config.mysql) {
     const listener = await openMysql(upstream, gates.get(upstream.name) as Gate, house);
     closers.push(() => listener.close());
+    follow(upstream, listener);
     mysql.push({ name: upstream.name, listen: listener.address });
   }
   return {

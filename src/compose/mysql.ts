@@ -38,6 +38,7 @@ export const openMysql = (upstream: MysqlConfig, gate: Gate, house: House) => {
     name: upstream.name,
     listen: upstream.listen,
     tls: upstream.tls,
+    logins: upstream.logins,
     identity,
     identify: async () => {
       const line = await connectMysql(await mysqlTarget(upstream, identity, null, config), PLAIN);

@@ -36,6 +36,7 @@ export const openPostgres = (upstream: PostgresConfig, gate: Gate, house: House)
     place: { node, worker: 0 },
     tls: upstream.tls,
     auth: upstream.auth,
+    logins: upstream.logins,
     identity,
     gate,
     connect: (login, parameters, agent) =>

@@ -8,12 +8,14 @@ import type { LdapConfig } from './ldap.ts';
 import type { JwtIssuer } from './jwt.ts';
 import type { Limits } from './limits.ts';
 import type { OidcConfig } from './oidc.ts';
+import { type CheckerName, type ClientCertificates, loginProblems, type LoginRule } from './logins.ts';
 import type { MapRule } from './map.ts';
 import type { UpstreamAddress } from './references.ts';
 import { configSchema, NOT_IN_THIS_RELEASE, type RawConfig } from './schema.ts';
 
 export { DEFAULT_LIMITS, limitsTable, type Limits } from './limits.ts';
 export type { LdapConfig } from './ldap.ts';
+export type { ClientCertificates, LoginRule, PemFile } from './logins.ts';
 export type { UpstreamAddress } from './references.ts';
 
 export interface Address {
@@ -42,7 +44,8 @@ export interface PostgresConfig {
   /** relay, for demos: the server's own questions for a password go to the agent. */
   readonly auth: 'terminate' | 'relay';
   /** null: agents connect without TLS. */
-  readonly tls: TlsPair | null;
+  readonly tls: (TlsPair & { readonly clients: ClientCertificates | null }) | null;
+  readonly logins: readonly LoginRule[];
   readonly upstream_tls: UpstreamTls;
   /** Reads the catalog. Default: the login of `upstream`. */
   readonly catalog?: 'none' | { readonly user: string; readonly password: string } | undefined;
@@ -51,7 +54,10 @@ export interface PostgresConfig {
 
 /** A MySQL or MariaDB server. */
 export interface MysqlConfig
-  extends Pick<PostgresConfig, 'name' | 'listen' | 'upstream' | 'tls' | 'upstream_tls' | 'catalog' | 'tags'> {
+  extends Pick<
+    PostgresConfig,
+    'name' | 'listen' | 'upstream' | 'tls' | 'logins' | 'upstream_tls' | 'catalog' | 'tags'
+  > {
   /** Other servers than those that this release is tested with. */
   readonly allow_untested_version: boolean;
 }
@@ -242,6 +248,11 @@ const defaultMode = (host: string): UpstreamTls['mode'] => (isLoopback(host) ? '
 /** What no single value is to blame for. */
 function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[]; readonly what: string }[] {
   const found: { key: PropertyKey[]; what: string }[] = [];
+  const sources: Readonly<Record<CheckerName, boolean>> = {
+    local: true,
+    ldap: raw.identity.ldap !== undefined,
+    jwt: raw.identity.jwt.length > 0,
+  };
   const names = new Map<string, string>();
   const listens = new Map<string, string>();
   const listen = (address: Address, key: PropertyKey[]): void => {
@@ -255,6 +266,8 @@ function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[];
     if (taken !== undefined) found.push({ key: [kind, index, 'name'], what: `'${server.name}' is also ${taken}.name` });
     else names.set(server.name, `${kind}[${index}]`);
     listen(server.listen, [kind, index, 'listen']);
+    for (const { key, what } of loginProblems(server, (name) => sources[name]))
+      found.push({ key: [kind, index, ...key], what });
     const mode = server.upstream_tls?.mode;
     if (server.upstream_tls?.ca != null && (mode === 'disable' || mode === 'require')) {
       found.push({

@@ -31,6 +31,18 @@ export const LIMITS = {
     max: 600_000,
     text: 'From accept to a finished login; then the connection is closed.',
   },
+  login_checks_max: {
+    default: 64,
+    min: 1,
+    max: 10_000,
+    text: 'Passwords in clear of one listener that are being checked at once (`logins: by: [ldap]` and the like); the next one waits for its turn.',
+  },
+  login_check_timeout_ms: {
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    text: 'From a password in clear to an answer about it, waiting for its turn included; then the client gets ZH005. Keep it below `startup_timeout_ms`.',
+  },
   upstream_connect_timeout_ms: {
     default: 10_000,
     min: 100,

@@ -9,6 +9,7 @@ import { oidcSchema } from './oidc.ts';
 import { ldapSchema } from './ldap.ts';
 import { mapSchema } from './map.ts';
 import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstreamAddress } from './references.ts';
+import { clientsSchema, loginsSchema, type PemFile } from './logins.ts';
 import { webhooksSchema } from './webhooks.ts';
 
 /** Parts of the design that this release does not have. A file that names one is refused with 'not in this release'. */
@@ -18,7 +19,6 @@ export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; r
   { path: ['metrics'] },
   { path: ['store'], value: 'postgres' },
   { path: ['identity', 'ldap'] },
-  { path: ['identity', 'clients'] },
   { path: ['audit', 'checkpoint'] },
   { path: ['audit', 'anchors'] },
 ];
@@ -39,10 +39,17 @@ export function configSchema(sources: Sources) {
   const pem = z
     .string()
     .min(1)
-    .transform(using((value) => readPem(value, sources)));
+    .transform(using((value) => readPem(value, sources).pem));
   const tls = z.strictObject({
     cert: pem.describe('PEM file: the certificate, then its chain'),
     key: pem.describe('PEM file: its private key'),
+  });
+
+  const agents_tls = tls.extend({
+    clients: clientsSchema({ read: (value) => readPem(value, sources), using })
+      .nullable()
+      .default(null)
+      .describe("agents' certificates"),
   });
 
   const upstream_tls = z
@@ -55,7 +62,10 @@ export function configSchema(sources: Sources) {
   const guarded = {
     name: z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'needs a short lower-case name such as app'),
     listen: address.describe('where agents connect, host:port'),
-    tls: tls.nullable().default(null).describe("the agents' side"),
+    tls: agents_tls.nullable().default(null).describe("the agents' side"),
+    logins: loginsSchema()
+      .default([{ user: '*', by: 'verifier' }])
+      .describe('how agents log in, by their names; the first that fits counts. Default: by verifier'),
     upstream_tls,
     tags: z.record(z.string(), text).default({}).describe('facts that rules may ask for, such as env: prod'),
   };
@@ -178,16 +188,16 @@ function using<V, T>(read: (value: V) => T) {
   };
 }
 
-function readPem(value: string, sources: Sources): string {
-  const path = resolve(sources.dir, expand(value, sources));
+function readPem(value: string, sources: Sources): PemFile {
+  const file = resolve(sources.dir, expand(value, sources));
   let pem: string;
   try {
-    pem = readFileSync(path, 'utf8');
+    pem = readFileSync(file, 'utf8');
   } catch (error) {
     throw new BadReference(
-      `names ${path}, which cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+      `names ${file}, which cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
     );
   }
-  if (!pem.includes('-----BEGIN ')) throw new BadReference(`names ${path}, which is not a PEM file`);
-  return pem;
+  if (!pem.includes('-----BEGIN ')) throw new BadReference(`names ${file}, which is not a PEM file`);
+  return { file, pem };
 }

@@ -448,6 +448,11 @@ const SIGNED_IN: Readonly<Record<string, string>> = {
   'scram-sha-256': 'password (SCRAM)',
   caching_sha2_password: 'password (caching_sha2)',
   mysql_native_password: 'password (mysql_native)',
+  local: 'password',
+  ldap: 'password (directory)',
+  jwt: 'token',
+  certificate: 'client certificate',
+  relay: 'at the database itself',
   trust: 'without a proof',
 };
 

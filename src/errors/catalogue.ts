@@ -749,6 +749,34 @@ export const texts = {
     (v: { readonly user: string }) => ({ message: `password authentication failed for user "${v.user}"` }),
     { user: 'billing-agent' },
   ),
+  certificateRefused: row(
+    'FATAL',
+    '28000',
+    'invalid_authorization_specification: the client certificate, whatever is wrong with it',
+    (v: { readonly user: string }) => ({ message: `certificate authentication failed for user "${v.user}"` }),
+    { user: 'billing-agent' },
+  ),
+  misbound: row<void>(
+    'FATAL',
+    '28000',
+    'invalid_authorization_specification: SCRAM channel binding that does not go with what was offered',
+    () => ({
+      message: 'SCRAM channel binding negotiation error',
+      detail: 'What the client says of channel binding is not what Holdpoint offered, or not what the client chose.',
+      hint: 'Something between the two may have changed the offer. Connect to Holdpoint directly.',
+    }),
+    undefined,
+  ),
+  loginUnchecked: row<void>(
+    'FATAL',
+    'ZH005',
+    'guard_unavailable: the directory or issuer that knows this login cannot be asked',
+    () => ({
+      message: 'Holdpoint cannot check this login now, so it is not let in',
+      hint: 'Not your fault, and nothing is said about the password. Retry every 60 s; tell an operator.',
+    }),
+    undefined,
+  ),
   notAuthorized: row(
     'FATAL',
     '28000',

@@ -5,11 +5,13 @@ import type { OwnLogin } from '../config/own-login.ts';
 import { createCredentials, type Login as UpstreamLogin } from './credentials.ts';
 import { type Account, createPeople, type Directory, type StillGood } from './directory.ts';
 import { createFailureLimiter } from './limiter.ts';
+import { createLocalChecker } from './local.ts';
+import { type AskedPassword, createPasswordLogins, type PasswordLogin } from './logins.ts';
 import { createMysqlLogins, type MysqlCheck } from './mysql.ts';
 import { type Description, describe } from './principals.ts';
 import { mockScramVerifier, parseScramVerifier, type ScramVerifier } from './scram.ts';
 import { createOneTimeTokens } from './tokens.ts';
-import type { Login, Lookup, SourceEntry } from './types.ts';
+import type { Login, Lookup, PasswordChecker, SourceEntry } from './types.ts';
 import type { Users } from './users.ts';
 
 /** Satisfies policy's Who. */
@@ -43,6 +45,10 @@ export interface Identity {
   mysqlUser(name: string, address: string): MysqlCheck;
   /** Takes the result of a database login's check; false: refuse it, also because there were too many wrong ones. */
   judgeLogin(user: string, address: string, right: boolean): boolean;
+  /** Of a password in clear: asks the checkers in the order given. Nobody is let in by one that could not be asked. */
+  passwordLogin(asked: AskedPassword): Promise<PasswordLogin>;
+  /** Who may be asked about one. */
+  readonly checkers: ReadonlyMap<PasswordChecker['name'], PasswordChecker>;
   /**
    * Undefined: nobody here, also because no rule of `identity.map` fits, or what its source said is over: refuse it as a wrong password. Whoever is
    * somebody is remembered, for the directory.
@@ -74,6 +80,8 @@ export interface IdentityOptions {
   readonly stillGood?: StillGood;
   /** Who may decide is another, as a source said when it was read again. */
   readonly changed?: () => void;
+  /** Beside `local`, which is always there. */
+  readonly checkers?: readonly PasswordChecker[];
   readonly now?: () => number;
 }
 
@@ -85,6 +93,7 @@ export function createIdentity({
   lookups = [],
   stillGood,
   changed,
+  checkers: others = [],
   now = Date.now,
 }: IdentityOptions): Identity {
   const logins = createFailureLimiter(now);
@@ -111,6 +120,25 @@ export function createIdentity({
     const found = describe(user, entry === null ? [] : [entry], { users: users(), map });
     return typeof found === 'object' ? found.upstream : null;
   };
+  const checkers = new Map([createLocalChecker(users, secret), ...others].map((checker) => [checker.name, checker]));
+  const principal: Identity['principal'] = (login) => {
+    const found = whoIs(login);
+    if (found === undefined) return undefined;
+    const { id, kind, groups, sponsor, claimed } = found;
+    const { authentication, address, entry } = login;
+    const linked = [...new Set([...claimed, ...(entry?.aliases ?? [])])];
+    return {
+      id,
+      kind,
+      groups,
+      sponsor,
+      authentication,
+      address,
+      ...(linked.length > 0 && { linked }),
+      ...(entry && entry.on_behalf_of.length > 0 && { on_behalf_of: entry.on_behalf_of }),
+      ...(entry?.task && { task: entry.task }),
+    };
+  };
   return {
     directory,
     issueOneTime: (user) => oneTimeTokens.issue(user),
@@ -132,24 +160,9 @@ export function createIdentity({
       return { plugin: check.plugin, proof: () => false, password: () => Promise.resolve(false) };
     },
     judgeLogin: (user, address, right) => logins.judge(user, address, right),
-    principal(login) {
-      const found = whoIs(login);
-      if (found === undefined) return undefined;
-      const { id, kind, groups, sponsor, claimed } = found;
-      const { authentication, address, entry } = login;
-      const linked = [...new Set([...claimed, ...(entry?.aliases ?? [])])];
-      return {
-        id,
-        kind,
-        groups,
-        sponsor,
-        authentication,
-        address,
-        ...(linked.length > 0 && { linked }),
-        ...(entry && entry.on_behalf_of.length > 0 && { on_behalf_of: entry.on_behalf_of }),
-        ...(entry?.task && { task: entry.task }),
-      };
-    },
+    passwordLogin: createPasswordLogins(checkers, logins, (login) => principal(login) !== undefined),
+    checkers,
+    principal,
     isGood: ({ entry }) => (entry === null ? null : people.isGood(entry)),
     upstreamUser: (login) => ownOf(login)?.user ?? null,
     async upstream(login) {

@@ -96,7 +96,7 @@ function decoy(name: string, users: Users, secret: Buffer): StoredPassword {
 type Queue = (check: () => Promise<boolean>) => Promise<boolean>;
 
 /** One after the other; false for what comes while `waiting_max` wait. */
-function createQueue(waiting_max: number): Queue {
+export function createQueue(waiting_max: number): Queue {
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
   return async (check) => {

@@ -2,9 +2,11 @@
 // protocol; must never leave a connection uncounted.
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { type SecureContext, TLSSocket } from 'node:tls';
 import { cancelled, CLOSE_GRACE_MS, type Ending } from './leave.ts';
 import { ClientGone } from './packets.ts';
+import { NO_PEER, type Peer } from './proof.ts';
+import { contextOf, type ListenerTls, peerOf, type Trust } from './tls.ts';
 
 export interface DoorLimits {
   readonly connections_max: number;
@@ -15,7 +17,7 @@ export interface DoorLimits {
 export interface DoorOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** Set: every client must use TLS. */
-  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly tls: ListenerTls | null;
   readonly limits: DoorLimits;
   readonly fault: (what: string, error?: unknown) => void;
 }
@@ -23,10 +25,12 @@ export interface DoorOptions {
 /** A connection, and what is written to: inside TLS another stream than the socket. */
 export interface Line {
   stream: Duplex;
+  /** The client's certificate; none before TLS. */
+  peer?: Peer;
 }
 
 export abstract class Door<L extends Line> {
-  protected readonly context: SecureContext | null;
+  #context: SecureContext | null;
   protected closing = false;
   readonly #door: DoorOptions;
   readonly #server: Server;
@@ -34,7 +38,7 @@ export abstract class Door<L extends Line> {
 
   constructor(options: DoorOptions) {
     this.#door = options;
-    this.context = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' });
+    this.#context = options.tls && contextOf(options.tls, options.tls.clients ?? null);
     this.#server = createServer(
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: options.limits.keepalive_ms, pauseOnConnect: false },
       (socket) => this.#accept(socket),
@@ -50,6 +54,16 @@ export abstract class Door<L extends Line> {
   protected abstract turnAway(line: L): void;
   /** Ends every session with a word to its client; their connections to the server. */
   protected abstract endSessions(): readonly Ending[];
+
+  protected get context(): SecureContext | null {
+    return this.#context;
+  }
+
+  /** From the next connection on, certificates of these authorities count, and these are revoked. Throws, and changes nothing, if they can't be read. */
+  trust(trust: Trust): void {
+    const { tls } = this.#door;
+    if (tls?.clients) this.#context = contextOf(tls, trust);
+  }
 
   get address(): { host: string; port: number } {
     const address = this.#server.address();
@@ -105,8 +119,9 @@ export abstract class Door<L extends Line> {
       .finally(() => clearTimeout(timer));
   }
 
-  /** TLS from here on. `early`: what came already of it. Rejects ClientGone. */
+  /** TLS from here on, in which `line` is told the client's certificate. `early`: what came already of it. Rejects ClientGone. */
   protected async secure(
+    line: Line,
     socket: Socket,
     context: SecureContext,
     early: Buffer,
@@ -116,6 +131,9 @@ export abstract class Door<L extends Line> {
     const tls = new TLSSocket(socket, {
       isServer: true,
       secureContext: context,
+      // Asked for; what it is worth is judged when it is known who wants in: a client is then told in its own protocol.
+      requestCert: this.#door.tls?.clients != null,
+      rejectUnauthorized: false,
       ...(protocols.length > 0 ? { ALPNProtocols: [...protocols] } : {}),
     });
     await new Promise<void>((resolve, reject) => {
@@ -124,6 +142,8 @@ export abstract class Door<L extends Line> {
       tls.once('close', () => reject(new ClientGone('the client left')));
     });
     tls.on('error', () => tls.destroy());
+    line.stream = tls;
+    line.peer = this.#door.tls?.clients ? peerOf(tls) : NO_PEER;
     return tls;
   }
 }

@@ -16,6 +16,12 @@ export const refusals = {
     '28000',
     (v: { readonly user: string; readonly address: string }) => `Access denied for user '${v.user}'@'${v.address}'`,
   ),
+  unchecked: row<void>(
+    1644,
+    '45000',
+    () =>
+      'Holdpoint cannot check this login now, so it is not let in. Not your fault, and nothing is said about the password: retry every 60 s; tell an operator',
+  ),
   tooManyConnections: row(
     1040,
     '08004',

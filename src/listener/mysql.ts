@@ -1,7 +1,7 @@
 // One MySQL listener: accepts, greets as the server behind would, secures the line, finds out who it is, dials the server, and begins a
 // session. The twin of postgres.ts: nobody who has not proved who it is costs an upstream connection, and no refusal says which part was wrong.
 //
-//   accept --> greeting --> [SSLRequest, TLS] --> HandshakeResponse41 --> caching_sha2_password --> upstream login --> session --> OK
+//   accept --> greeting --> [SSLRequest, TLS] --> HandshakeResponse41 --> proof (proof.ts) --> upstream login --> session --> OK
 //                                        ^                            \-> AuthSwitchRequest: the user's own plugin -/
 //   COM_CHANGE_USER: the session ends ---/
 import { generateKeyPair, randomInt } from 'node:crypto';
@@ -33,12 +33,14 @@ import { leave } from './leave.ts';
 import { BadPacket, MysqlPackets } from './mysql-packets.ts';
 import { refusals } from './mysql-refusals.ts';
 import { ClientGone } from './packets.ts';
+import { type LoginRule, NO_PEER, type Proof, type ProofIdentity, type ProofOptions, Proofs } from './proof.ts';
+import type { Trust } from './tls.ts';
 
 const RSA_BITS = 2048;
 /** How long a server that could not be asked what it is counts as unknown, before it is dialled again. */
 const IDENTIFY_AGAIN_MS = 1000;
 
-export interface MysqlLoginIdentity {
+export interface MysqlLoginIdentity extends ProofIdentity {
   mysqlUser(
     name: string,
     address: string,
@@ -47,7 +49,6 @@ export interface MysqlLoginIdentity {
     proof(proof: Buffer, nonce: Buffer): boolean;
     password(password: Buffer): Promise<boolean>;
   };
-  judgeLogin(user: string, address: string, right: boolean): boolean;
 }
 
 /** A client that was let in, and its connection to the server. */
@@ -90,6 +91,8 @@ export interface MysqlSession {
 }
 
 export interface MysqlListenerLimits extends DoorLimits {
+  readonly login_checks_max: number;
+  readonly login_check_timeout_ms: number;
   readonly startup_bytes_max: number;
   readonly upstream_connect_timeout_ms: number;
 }
@@ -106,6 +109,7 @@ export interface Wanted {
 export interface MysqlListenerOptions extends DoorOptions {
   readonly name: string;
   readonly identity: MysqlLoginIdentity;
+  readonly logins: ProofOptions['logins'];
   /** Asks the server what it is. Rejects as `connect` does. */
   readonly identify: () => Promise<MysqlServer>;
   /** Logs in upstream for this login. Rejects with an error that has `errno`, `sqlstate` and a message that may be told. */
@@ -118,12 +122,16 @@ export interface MysqlListenerOptions extends DoorOptions {
     readonly user: string;
     readonly address: string;
     readonly sqlstate: string;
+    /** Which part was wrong, '' where it is no proof's. */
+    readonly why: string;
   }) => Promise<void>;
 }
 
 export interface MysqlListener {
   readonly address: { readonly host: string; readonly port: number };
   readonly sessions: number;
+  /** As Door.trust. */
+  trust(trust: Trust): void;
   /** Takes nobody new, tells everybody, and waits for the connections to end. */
   close(): Promise<void>;
 }
@@ -132,10 +140,13 @@ export interface MysqlListener {
 class Refusal extends Error {
   readonly error: ErrorPacket;
   readonly user: string;
-  constructor(error: ErrorPacket, user = '') {
+  /** For the record, never for the client. */
+  readonly why: string;
+  constructor(error: ErrorPacket, user = '', why = '') {
     super(error.message);
     this.error = error;
     this.user = user;
+    this.why = why;
   }
 }
 
@@ -179,11 +190,13 @@ class Listener extends Door<Line> implements MysqlListener {
   readonly #ids = new ConnectionIds<Live>();
   readonly #live = new Map<number, Live>();
   readonly #keys = createKeys();
+  readonly #proofs: Proofs;
   #upstream: Promise<MysqlServer> | null = null;
 
   constructor(options: MysqlListenerOptions) {
     super(options);
     this.#options = options;
+    this.#proofs = new Proofs(options);
   }
 
   get sessions(): number {
@@ -221,7 +234,7 @@ class Listener extends Door<Line> implements MysqlListener {
     const refusal = error instanceof Refusal ? error : new Refusal(this.#wordsFor(error));
     if (refusal.user !== '')
       await this.#options
-        .refused({ user: refusal.user, address, sqlstate: refusal.error.sqlstate })
+        .refused({ user: refusal.user, address, sqlstate: refusal.error.sqlstate, why: refusal.why })
         .catch((failure: unknown) => this.#options.fault('a refused login could not be recorded', failure));
     this.#tell(line, refusal.error);
   }
@@ -352,7 +365,7 @@ class Listener extends Door<Line> implements MysqlListener {
       const early = conversation.release();
       // A client that asks for what was not offered breaks the protocol.
       if (!this.context) throw new Refusal(refusals.badHandshake());
-      line.stream = await this.secure(socket, this.context, early);
+      await this.secure(line, socket, this.context, early);
       conversation = line.packets = new MysqlPackets(line.stream, startup_bytes_max, conversation.sequence);
       hello = readClientHello(await conversation.read(), offer);
       if (hello.type === 'ssl') throw new Refusal(refusals.badHandshake());
@@ -362,11 +375,60 @@ class Listener extends Door<Line> implements MysqlListener {
     return [hello, negotiated(hello.capabilities, offer)];
   }
 
-  /** How the client proved who it is. Rejects Refusal. */
-  async #authenticate(
+  /** How it is asked is settled by the name alone. Rejects Refusal. */
+  async #authenticate(seat: Seat, claim: Claim, conversation: MysqlPackets): Promise<Login> {
+    const { line, address } = seat;
+    const { user } = claim;
+    const peer = line.peer ?? NO_PEER;
+    const away = this.#proofs.turnedAway(peer);
+    if (away !== null) throw new Refusal(refusals.accessDenied({ user, address }), user, away);
+    const rule = this.#proofs.ruleOf(user);
+    // Who has no rule goes the way of who has no verifier.
+    if (rule === null || rule.by === 'verifier') return this.#byVerifier(seat, claim, conversation, rule !== null);
+    const proof =
+      rule.by === 'certificate'
+        ? this.#proofs.byCertificate(user, address, peer)
+        : await this.#byPassword(seat, claim, conversation, rule);
+    if (proof.type === 'unknown') {
+      this.#options.fault(`${this.#options.name}: a login could not be checked: ${proof.why}`);
+      throw new Refusal(refusals.unchecked(), user, proof.why);
+    }
+    if (proof.type === 'wrong') throw new Refusal(refusals.accessDenied({ user, address }), user, proof.why);
+    // A client that was given a password, too, waits for an answer to its proof.
+    if (rule.by === 'certificate' && claim.plugin === CACHING_SHA2 && claim.proof.length > 0)
+      conversation.write(authMoreData(Buffer.of(CACHING_SHA2_STEP.FAST_SUCCESS)));
+    return proof.login;
+  }
+
+  /** The password itself, inside TLS, by the full authentication of caching_sha2_password: every client has that, and no digest of it is kept. */
+  async #byPassword(
+    { line, address }: Seat,
+    { user, proof: first, plugin, nonce }: Claim,
+    conversation: MysqlPackets,
+    rule: LoginRule,
+  ): Promise<Proof> {
+    if (!(line.stream instanceof TLSSocket)) throw new Error('a password in clear, outside TLS');
+    let proof = first;
+    if (nonce === null || plugin !== CACHING_SHA2) {
+      conversation.write(authSwitchRequest(CACHING_SHA2, makeNonce()));
+      proof = await conversation.read();
+    }
+    // Such a client has no password, and is not waiting for a question about it.
+    if (isEmpty(proof)) return { type: 'wrong', why: 'no password' };
+    conversation.write(authMoreData(Buffer.of(CACHING_SHA2_STEP.FULL)));
+    const password = withoutNul(await conversation.read());
+    if (password === null) return { type: 'wrong', why: 'no password' };
+    const result = await this.#proofs.byPassword(rule, { user, password, address }, () => conversation.gone);
+    if (conversation.gone) throw new ClientGone('the client left');
+    return result;
+  }
+
+  /** By the protocol's own exchange, with what is stored of the user's password. */
+  async #byVerifier(
     { line, address }: Seat,
     { user, proof: first, plugin, nonce: known }: Claim,
     conversation: MysqlPackets,
+    may: boolean,
   ): Promise<Login> {
     const { identity } = this.#options;
     const check = identity.mysqlUser(user, address);
@@ -377,7 +439,7 @@ class Listener extends Door<Line> implements MysqlListener {
       conversation.write(authSwitchRequest(check.plugin, nonce));
       proof = await conversation.read();
     }
-    let right = proof.length > 0 && check.proof(proof, nonce);
+    let right = may && proof.length > 0 && check.proof(proof, nonce);
     if (check.plugin === CACHING_SHA2 && proof.length > 0) {
       if (right) conversation.write(authMoreData(Buffer.of(CACHING_SHA2_STEP.FAST_SUCCESS)));
       else {
@@ -385,7 +447,8 @@ class Listener extends Door<Line> implements MysqlListener {
         right = password !== null && (await check.password(password));
       }
     }
-    if (!identity.judgeLogin(user, address, right)) throw new Refusal(refusals.accessDenied({ user, address }), user);
+    if (!identity.judgeLogin(user, address, right && may))
+      throw new Refusal(refusals.accessDenied({ user, address }), user, 'wrong');
     return { user, authentication: check.plugin, address, entry: null };
   }
 
@@ -444,6 +507,9 @@ class Listener extends Door<Line> implements MysqlListener {
     this.#ids.delete(id);
   }
 }
+
+/** A client without a password sends nothing, or a NUL alone. */
+const isEmpty = (proof: Buffer): boolean => proof.length === 0 || (proof.length === 1 && proof[0] === 0);
 
 /** None of its bytes is 0, which would end it early, or '$', as at the servers. */
 const makeNonce = (): Buffer =>

@@ -2,17 +2,19 @@
 // Nobody who has not proved who it is costs an upstream connection (but with `auth: relay`, where the server asks for the proof), and no
 // refusal says which part was wrong.
 //
-//   accept --> [SSLRequest, TLS] --> StartupMessage --> SCRAM-SHA-256 --> upstream login --> facts --> session
-//          |                                       \--> relay: upstream login --> an agent? --/
+//   accept --> [SSLRequest, TLS] --> StartupMessage --> proof (proof.ts) --> upstream login --> facts --> session
+//          |                                         \--> relay: upstream login --> an agent? --/
 //          \-> CancelRequest: to the session that owns the key (cancel-keys.ts); no reply
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Login } from '../identity/types.ts';
 import type { Gate } from '../session/gate.ts';
 import { PostgresSession, type SessionLimits } from '../session/postgres/session.ts';
 import type { RelayedLogin, UpstreamLine } from '../session/upstream.ts';
 import {
+  authenticationCleartextPassword,
   authenticationOk,
   authenticationSasl,
   authenticationSaslContinue,
@@ -26,12 +28,14 @@ import {
   PROTOCOL_3_2,
   readyForQuery,
 } from '../wire/postgres/messages.ts';
-import { MECHANISM, ScramServer, type Verifier } from '../wire/postgres/scram.ts';
+import { MECHANISM, MECHANISM_PLUS, ScramServer, type Verifier } from '../wire/postgres/scram.ts';
 import { readOptions, type StartupPacket } from '../wire/postgres/startup.ts';
 import { CancelKeys, type Place } from './cancel-keys.ts';
 import { Door, type Line } from './door.ts';
 import { leave } from './leave.ts';
 import { ClientGone, Packets } from './packets.ts';
+import { type LoginRule, NO_PEER, type Proof, type ProofIdentity, type ProofOptions, Proofs } from './proof.ts';
+import { endPointOf, type ListenerTls, type Trust } from './tls.ts';
 
 /** Startup parameters that are not settings. */
 const NOT_SETTINGS: ReadonlySet<string> = new Set(['user', 'database', 'options', 'replication']);
@@ -44,13 +48,13 @@ const FORCED: ReadonlyMap<string, string> = new Map([
 const TLS_HANDSHAKE = 0x16;
 const ALPN = 'postgresql';
 
-export interface LoginIdentity {
+export interface LoginIdentity extends ProofIdentity {
   scramUser(name: string): { readonly verifier: Verifier; readonly known: boolean };
-  judgeLogin(user: string, address: string, right: boolean): boolean;
-  principal(login: Login): { readonly kind: 'agent' | 'human' } | undefined;
 }
 
 export interface ListenerLimits extends SessionLimits {
+  readonly login_checks_max: number;
+  readonly login_check_timeout_ms: number;
   readonly connections_max: number;
   readonly startup_bytes_max: number;
   readonly startup_timeout_ms: number;
@@ -64,7 +68,8 @@ export interface PostgresListenerOptions {
   /** Where its sessions live, for their cancel keys. */
   readonly place: Place;
   /** Set: every client must use TLS. */
-  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly tls: ListenerTls | null;
+  readonly logins: ProofOptions['logins'];
   /** Who asks for the proof: Holdpoint, or the server through it. */
   readonly auth: 'terminate' | 'relay';
   readonly identity: LoginIdentity;
@@ -83,6 +88,8 @@ export interface PostgresListenerOptions {
     readonly user: string;
     readonly address: string;
     readonly sqlstate: string;
+    /** Which part was wrong, '' where it is no proof's. */
+    readonly why: string;
   }) => Promise<void>;
   readonly fault: (what: string, error?: unknown) => void;
 }
@@ -90,6 +97,8 @@ export interface PostgresListenerOptions {
 export interface PostgresListener {
   readonly address: { readonly host: string; readonly port: number };
   readonly sessions: number;
+  /** As Door.trust. */
+  trust(trust: Trust): void;
   /** Takes nobody new, tells everybody, and waits for the connections to end. */
   close(): Promise<void>;
 }
@@ -98,10 +107,13 @@ export interface PostgresListener {
 class Refusal extends Error {
   readonly text: WireText;
   readonly user: string;
-  constructor(text: WireText, user = '') {
+  /** For the record, never for the client. */
+  readonly why: string;
+  constructor(text: WireText, user = '', why = '') {
     super(text.message);
     this.text = text;
     this.user = user;
+    this.why = why;
   }
 }
 
@@ -115,10 +127,15 @@ class Listener extends Door<Line> implements PostgresListener {
   readonly #options: PostgresListenerOptions;
   readonly #keys: CancelKeys<PostgresSession>;
   readonly #live = new Map<PostgresSession, UpstreamLine>();
+  readonly #proofs: Proofs;
+  /** Null: SCRAM can't be bound to the connection. */
+  readonly #endPoint: Buffer | null;
 
   constructor(options: PostgresListenerOptions) {
     super(options);
     this.#options = options;
+    this.#proofs = new Proofs(options);
+    this.#endPoint = options.tls && endPointOf(options.tls);
     this.#keys = new CancelKeys(options.place);
   }
 
@@ -156,7 +173,7 @@ class Listener extends Door<Line> implements PostgresListener {
     if (!(error instanceof Refusal)) this.#options.fault('a session could not be started', error);
     if (refusal.user !== '')
       await this.#options
-        .refused({ user: refusal.user, address, sqlstate: refusal.text.sqlstate })
+        .refused({ user: refusal.user, address, sqlstate: refusal.text.sqlstate, why: refusal.why })
         .catch((failure: unknown) => this.#options.fault('a refused login could not be recorded', failure));
     leave(stream, errorResponse(refusal.text));
   }
@@ -178,10 +195,12 @@ class Listener extends Door<Line> implements PostgresListener {
     const version = Math.min((3 << 16) + packet.minor, PROTOCOL_3_2);
     if (packet.minor > (PROTOCOL_3_2 & 0xffff) || packet.unrecognised.length > 0)
       stream.write(negotiateProtocolVersion(version, packet.unrecognised));
+    const away = this.#proofs.turnedAway(line.peer ?? NO_PEER);
+    if (away !== null) throw new Refusal(texts.certificateRefused({ user }), user, away);
     const relay = this.#options.auth === 'relay';
     const login: Login = relay
       ? { user, authentication: 'relay', address, entry: null }
-      : await this.#authenticate(stream, packets, user, address);
+      : await this.#authenticate(line, packets, user, address);
     const database = parameters.get('database') || user;
     const settings = settingsOf(parameters, user);
     const application_name = settings.get('application_name') ?? '';
@@ -263,8 +282,7 @@ class Listener extends Door<Line> implements PostgresListener {
     let packets = new Packets(socket);
     const { startup_bytes_max } = this.#options.limits;
     if (this.context && (await packets.first()) === TLS_HANDSHAKE) {
-      const tls = await this.secure(socket, this.context, packets.release(), [ALPN]);
-      line.stream = tls;
+      const tls = await this.secure(line, socket, this.context, packets.release(), [ALPN]);
       if (tls.alpnProtocol !== ALPN) throw new Refusal(texts.protocolViolation({ what: 'direct TLS without ALPN' }));
       packets = new Packets(tls);
     }
@@ -296,29 +314,76 @@ class Listener extends Door<Line> implements PostgresListener {
         throw new Refusal(texts.protocolViolation({ what: 'unencrypted data after the SSL request' }));
       packets.release();
       socket.write('S');
-      line.stream = await this.secure(socket, this.context, Buffer.alloc(0));
+      await this.secure(line, socket, this.context, Buffer.alloc(0));
       packets = new Packets(line.stream);
     }
   }
 
-  async #authenticate(stream: Duplex, packets: Packets, user: string, address: string): Promise<Login> {
+  /** How it is asked is settled by the name alone. Rejects Refusal. */
+  async #authenticate(line: Line, packets: Packets, user: string, address: string): Promise<Login> {
+    const rule = this.#proofs.ruleOf(user);
+    if (rule?.by === 'certificate') {
+      const proof = this.#proofs.byCertificate(user, address, line.peer ?? NO_PEER);
+      return this.#proved(line, proof, texts.certificateRefused({ user }), user);
+    }
+    // Who has no rule goes the way of who has no verifier.
+    if (rule === null || rule.by === 'verifier') return this.#scram(line, packets, user, address, rule !== null);
+    return this.#proved(
+      line,
+      await this.#password(line, packets, rule, user, address),
+      texts.wrongPassword({ user }),
+      user,
+    );
+  }
+
+  #proved({ stream }: Line, proof: Proof, wrong: WireText, user: string): Login {
+    if (proof.type === 'unknown') {
+      this.#options.fault(`${this.#options.name}: a login could not be checked: ${proof.why}`);
+      throw new Refusal(texts.loginUnchecked(), user, proof.why);
+    }
+    if (proof.type === 'wrong') throw new Refusal(wrong, user, proof.why);
+    stream.write(authenticationOk());
+    return proof.login;
+  }
+
+  /** The password itself, inside TLS. */
+  async #password(line: Line, packets: Packets, rule: LoginRule, user: string, address: string): Promise<Proof> {
+    const { stream } = line;
+    if (!(stream instanceof TLSSocket)) throw new Error('a password in clear, outside TLS');
+    stream.write(authenticationCleartextPassword());
+    const body = await packets.password();
+    if (!body) throw new Refusal(texts.protocolViolation({ what: 'expected a password' }), user);
+    if (body.length === 0 || body.indexOf(0) !== body.length - 1)
+      throw new Refusal(texts.protocolViolation({ what: 'invalid password packet size' }), user);
+    const asked = { user, password: body.subarray(0, -1), address };
+    const proof = await this.#proofs.byPassword(rule, asked, () => packets.gone);
+    if (packets.gone) throw new ClientGone('the client left');
+    return proof;
+  }
+
+  async #scram(line: Line, packets: Packets, user: string, address: string, may: boolean): Promise<Login> {
+    const { stream } = line;
     const wrong = (): Refusal => {
       this.#options.identity.judgeLogin(user, address, false);
-      return new Refusal(texts.wrongPassword({ user }), user);
+      return new Refusal(texts.wrongPassword({ user }), user, 'wrong');
     };
     const { verifier, known } = this.#options.identity.scramUser(user);
-    const scram = new ScramServer(verifier);
-    stream.write(authenticationSasl(MECHANISM));
-    const initial = readInitialResponse(await packets.password());
+    const endPoint = stream instanceof TLSSocket ? this.#endPoint : null;
+    const offered = endPoint ? [MECHANISM_PLUS, MECHANISM] : [MECHANISM];
+    const scram = new ScramServer(verifier, endPoint);
+    stream.write(authenticationSasl(...offered));
+    const initial = readInitialResponse(await packets.password(), offered);
     if (initial === null) throw new Refusal(texts.protocolViolation({ what: 'expected a SASL response' }), user);
-    const challenge = scram.first(initial);
+    const challenge = scram.first(initial.data, initial.mechanism);
+    if (scram.misbound) throw new Refusal(texts.misbound(), user, 'channel binding');
     if (challenge === null) throw wrong();
     stream.write(authenticationSaslContinue(challenge));
     const final = await packets.password();
     if (!final) throw new Refusal(texts.protocolViolation({ what: 'expected a SASL response' }), user);
     const proof = scram.final(final.toString('utf8'));
-    if (!this.#options.identity.judgeLogin(user, address, proof !== null && known) || proof === null)
-      throw new Refusal(texts.wrongPassword({ user }), user);
+    if (scram.misbound) throw new Refusal(texts.misbound(), user, 'channel binding');
+    if (!this.#options.identity.judgeLogin(user, address, proof !== null && known && may) || proof === null)
+      throw new Refusal(texts.wrongPassword({ user }), user, 'wrong');
     stream.write(Buffer.concat([authenticationSaslFinal(proof), authenticationOk()]));
     return { user, authentication: 'scram-sha-256', address, entry: null };
   }
@@ -380,12 +445,16 @@ class Listener extends Door<Line> implements PostgresListener {
   }
 }
 
-/** The data of a SASLInitialResponse for our mechanism, or null. */
-const readInitialResponse = (body: Buffer | null): string | null => {
+/** A SASLInitialResponse for a mechanism that was offered, or null. */
+const readInitialResponse = (
+  body: Buffer | null,
+  offered: readonly string[],
+): { readonly mechanism: string; readonly data: string } | null => {
   const mechanism = body && cstring(body, 0, body.length);
-  if (!body || mechanism?.text !== MECHANISM || body.length < mechanism.next + 4) return null;
+  if (!body || !mechanism || !offered.includes(mechanism.text) || body.length < mechanism.next + 4) return null;
   const at = mechanism.next + 4;
-  return body.readInt32BE(mechanism.next) === body.length - at ? body.toString('utf8', at) : null;
+  if (body.readInt32BE(mechanism.next) !== body.length - at) return null;
+  return { mechanism: mechanism.text, data: body.toString('utf8', at) };
 };
 
 /** Startup parameters and options as settings, by lower-case name; an explicit parameter wins over `options`. */

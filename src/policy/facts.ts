@@ -93,7 +93,7 @@ export const FIELDS: readonly FieldFact[] = [
     of: 'who',
     name: 'authentication',
     type: 'string',
-    doc: 'How it proved who it is: `scram-sha-256`, `caching_sha2_password`, `trust` ...',
+    doc: 'How it proved who it is: `scram-sha-256`, `caching_sha2_password`, `local`, `ldap`, `jwt`, `certificate`, `relay` ...',
   },
   { of: 'who', name: 'address', type: 'string', doc: 'Client address without port.' },
   { of: 'where', name: 'engine', type: 'string', doc: '`postgres`, `mysql` or `mariadb`.' },

@@ -33,6 +33,7 @@ export interface DoorOptions {
   /** users.yaml: name to verifier. */
   readonly users: Readonly<Record<string, string>>;
   readonly tls?: MysqlListenerOptions['tls'];
+  readonly logins?: MysqlListenerOptions['logins'];
   readonly limits?: Partial<MysqlListenerOptions['limits']>;
   /** Makes the session; none: bytes are relayed. */
   readonly begin?: MysqlListenerOptions['begin'];
@@ -60,7 +61,14 @@ export const identify = async (target: MysqlTarget): Promise<MysqlServer> => {
   return upstream.server;
 };
 
-export const openDoor = async ({ target, users, tls = null, limits, begin }: DoorOptions): Promise<Door> => {
+export const openDoor = async ({
+  target,
+  users,
+  tls = null,
+  logins = [{ user: '*', by: 'verifier' }],
+  limits,
+  begin,
+}: DoorOptions): Promise<Door> => {
   const yaml = JSON.stringify({
     users: Object.entries(users).map(([id, mysql]) => ({ id, kind: 'agent', mysql })),
   });
@@ -73,6 +81,7 @@ export const openDoor = async ({ target, users, tls = null, limits, begin }: Doo
     name: 'test',
     listen: { host: '127.0.0.1', port: 0 },
     tls,
+    logins,
     identity,
     identify: () => identify(target),
     connect: (_, login) => connectMysql(target, login),
@@ -82,6 +91,8 @@ export const openDoor = async ({ target, users, tls = null, limits, begin }: Doo
     },
     limits: {
       connections_max: 100,
+      login_checks_max: 64,
+      login_check_timeout_ms: 5000,
       startup_bytes_max: 10_000,
       startup_timeout_ms: 10_000,
       upstream_connect_timeout_ms: 10_000,

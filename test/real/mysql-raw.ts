@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { cachingSha2Proof } from '../../src/wire/mysql/auth.ts';
 import { type Capabilities, CLIENT } from '../../src/wire/mysql/capabilities.ts';
 import { packets } from '../../src/wire/mysql/frame.ts';
@@ -65,9 +65,9 @@ export class RawMysql {
   }
 
   /** Goes on inside TLS; what is sent already is not undone. */
-  async secure(): Promise<void> {
+  async secure(options: ConnectionOptions = {}): Promise<void> {
     this.socket.removeAllListeners('data').removeAllListeners('end');
-    this.stream = connectTls({ socket: this.socket, rejectUnauthorized: false });
+    this.stream = connectTls({ socket: this.socket, rejectUnauthorized: false, ...options });
     await once(this.stream, 'secureConnect');
     this.#listen();
   }

@@ -313,14 +313,14 @@ describe('SCRAM with agents', () => {
     ['a Terminate instead', TERMINATE],
     ['a length below four', message('p', '', 2)],
     ['a huge length', message('p', 'x', 0x7fffffff)],
-  ])('first message with %s: refused', async (_, bytes) => {
+  ])('first message with %s: refused', async (what, bytes) => {
     const [first, second, ...rest] = await exchange(
-      `bot${_.length}`,
+      `bot${what.length}`,
       () => bytes,
       () => Buffer.alloc(0),
     );
     expect(first).toBe('R10');
-    expect(['E28P01', 'E08P01']).toContain(second);
+    expect(second).toMatch(what === 'channel binding demanded' ? /^E28000$/ : /^E(28P01|08P01)$/);
     expect(rest).toEqual([]);
   });
 

@@ -135,6 +135,7 @@ export const startupMessage = (parameters: Iterable<readonly [string, string]>):
 // ---- server to client
 
 export const authenticationOk = (): Buffer => finish(BACKEND.Authentication, [0]);
+export const authenticationCleartextPassword = (): Buffer => finish(BACKEND.Authentication, [3]);
 export const authenticationSasl = (...mechanisms: string[]): Buffer =>
   finish(BACKEND.Authentication, [10, ...mechanisms, Buffer.from([0])]);
 export const authenticationSaslContinue = (data: string): Buffer =>

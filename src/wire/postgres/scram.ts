@@ -1,10 +1,11 @@
-// SCRAM-SHA-256, both sides, without channel binding. Secrets stay inside; comparisons take constant time.
-// RFC 5802, RFC 7677; manual 55.3 "SASL Authentication". Verifier format as pg_authid.rolpassword holds it.
+// SCRAM-SHA-256, both sides; channel binding (-PLUS, tls-server-end-point) on the server's. Secrets stay inside; comparisons take constant time.
+// RFC 5802, RFC 7677, RFC 5929; manual 55.3 "SASL Authentication". Verifier format as pg_authid.rolpassword holds it.
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { saslprep } from '@mongodb-js/saslprep';
 
 export const MECHANISM = 'SCRAM-SHA-256';
+export const MECHANISM_PLUS = 'SCRAM-SHA-256-PLUS';
 /** Most iterations we do for a server that asks: a hostile one must not buy hours of CPU. */
 const ITERATIONS_MAX = 1_000_000;
 
@@ -26,21 +27,36 @@ const attributes = (message: string): Map<string, string> =>
 /** The server's side of one exchange: first message in, challenge out; final message in, proof checked. */
 export class ScramServer {
   readonly #verifier: Verifier;
+  readonly #endPoint: Buffer | null;
+  #misbound = false;
   #gs2 = '';
+  #bound = false;
   #clientFirstBare = '';
   #serverFirst = '';
   #nonce = '';
 
-  constructor(verifier: Verifier) {
+  /** `endPoint`: the hash of the certificate that the client was shown (tls-server-end-point); null: -PLUS was not offered. */
+  constructor(verifier: Verifier, endPoint: Buffer | null = null) {
     this.#verifier = verifier;
+    this.#endPoint = endPoint;
   }
 
-  /** Answers client-first-message; null if it is malformed, asks for channel binding or to act for somebody else. */
-  first(message: string): string | null {
-    // 'y': the client could bind channels but saw no -PLUS offered, which is true here.
-    const match = /^([ny]),,((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+))$/.exec(message);
+  /** Why `first` or `final` was null: what the client says of channel binding does not go with what was offered, or with what it chose. */
+  get misbound(): boolean {
+    return this.#misbound;
+  }
+
+  /** Answers client-first-message; null if it is malformed, wants another binding than was offered, or to act for somebody else. */
+  first(message: string, mechanism: string = MECHANISM): string | null {
+    const match = /^(n|y|p=[A-Za-z0-9.-]+),,((?:n=[^,]*),r=([\x21-\x2b\x2d-\x7e]+))$/.exec(message);
     if (!match) return null;
-    const [, , bare, clientNonce] = match as unknown as [string, string, string, string];
+    const [, flag, bare, clientNonce] = match as unknown as [string, string, string, string];
+    const plus = mechanism === MECHANISM_PLUS;
+    // 'y': the client could bind, but believes that it was not offered. If it was, somebody between us took the offer out.
+    const fits = plus ? flag === 'p=tls-server-end-point' : flag === 'n' || (flag === 'y' && this.#endPoint === null);
+    this.#misbound = !fits || (plus && this.#endPoint === null);
+    if (this.#misbound) return null;
+    this.#bound = plus;
     this.#gs2 = message.slice(0, message.length - bare.length);
     this.#clientFirstBare = bare;
     this.#nonce = clientNonce + randomBytes(18).toString('base64');
@@ -55,7 +71,12 @@ export class ScramServer {
     const proof = Buffer.from(fields.get('p') ?? '', 'base64');
     if (cut < 0 || message.indexOf(',', cut + 1) >= 0 || proof.length !== 32 || fields.get('r') !== this.#nonce)
       return null;
-    if (fields.get('c') !== Buffer.from(this.#gs2).toString('base64')) return null;
+    const data = this.#bound && this.#endPoint ? this.#endPoint : Buffer.alloc(0);
+    const binding = Buffer.concat([Buffer.from(this.#gs2), data]);
+    if (fields.get('c') !== binding.toString('base64')) {
+      this.#misbound = this.#bound;
+      return null;
+    }
     const authMessage = `${this.#clientFirstBare},${this.#serverFirst},${message.slice(0, cut)}`;
     const clientKey = xor(proof, hmac(this.#verifier.storedKey, authMessage));
     if (!timingSafeEqual(sha256(clientKey), this.#verifier.storedKey)) return null;

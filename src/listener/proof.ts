@@ -1,0 +1,103 @@
+// How a client proves who it is, where both protocols do the same: with a certificate, or with a password in clear inside TLS. Must never ask for
+// another proof than the rule for the name it gave, and never let a principal in by another rule than its own.
+import type { X509Certificate } from 'node:crypto';
+import { type CertificateNames, createCertificateNames } from '../identity/certificate.ts';
+import type { AskedPassword, PasswordLogin } from '../identity/logins.ts';
+import type { Login } from '../identity/types.ts';
+import { type InTurn, inTurn } from './in-turn.ts';
+import { loginRules } from './login-rules.ts';
+
+export interface LoginRule {
+  /** A name; `*` stands for any characters. */
+  readonly user: string;
+  /** verifier: the protocol's own exchange; else who is asked about a password in clear, in this order. */
+  readonly by: 'verifier' | 'certificate' | readonly string[];
+}
+
+export interface ProofIdentity {
+  judgeLogin(user: string, address: string, right: boolean): boolean;
+  passwordLogin(asked: AskedPassword): Promise<PasswordLogin>;
+  principal(login: Login): { readonly kind: 'agent' | 'human' } | undefined;
+}
+
+export interface ProofOptions {
+  readonly identity: ProofIdentity;
+  readonly logins: readonly LoginRule[];
+  readonly tls: { readonly clients?: ClientsOptions | null } | null;
+  readonly limits: { readonly login_checks_max: number; readonly login_check_timeout_ms: number };
+}
+
+export interface ClientsOptions {
+  readonly required: boolean;
+  readonly names: readonly { readonly san: string; readonly user: string }[];
+}
+
+/** What became of the certificate that a client was asked for. */
+export type Peer =
+  | { readonly type: 'none' }
+  | { readonly type: 'good'; readonly certificate: X509Certificate }
+  /** Not of our authorities, revoked, too old, not for clients ... */
+  | { readonly type: 'bad'; readonly why: string };
+
+export const NO_PEER: Peer = { type: 'none' };
+
+export type Proof =
+  | { readonly type: 'right'; readonly login: Login }
+  /** `why`: for the record, never for the client. */
+  | { readonly type: 'wrong'; readonly why: string }
+  | { readonly type: 'unknown'; readonly why: string };
+
+export class Proofs {
+  readonly #identity: ProofIdentity;
+  readonly #names: CertificateNames | null;
+  readonly #required: boolean;
+  readonly #checks: InTurn;
+  /** For a name, before anything is asked; null: nobody of this name logs in here. */
+  readonly ruleOf: (user: string) => LoginRule | null;
+
+  constructor({ identity, logins, tls, limits }: ProofOptions) {
+    const clients = tls?.clients ?? null;
+    this.#identity = identity;
+    this.#names = clients && createCertificateNames(clients.names);
+    this.#required = clients?.required ?? false;
+    this.#checks = inTurn(limits.login_checks_max, limits.login_check_timeout_ms);
+    this.ruleOf = loginRules(logins);
+  }
+
+  /** Why nobody logs in over a connection with this certificate, or with none; null: somebody may. For the record. */
+  turnedAway(peer: Peer): string | null {
+    if (peer.type === 'bad') return `certificate: ${peer.why}`;
+    if (!this.#required) return null;
+    if (peer.type === 'none') return 'no certificate';
+    const entry = this.#entryOf(peer);
+    return 'why' in entry ? `certificate: ${entry.why}` : null;
+  }
+
+  /** Is the certificate this user's? Wrong ones are not counted: nothing can be guessed, and who has none could keep out who has. */
+  byCertificate(user: string, address: string, peer: Peer): Proof {
+    const entry = this.#entryOf(peer);
+    const wrong = (why: string): Proof => ({ type: 'wrong', why: `certificate: ${why}` });
+    if ('why' in entry) return wrong(entry.why);
+    if (entry.id !== user) return wrong(`it is ${entry.id}'s`);
+    const login: Login = { user, authentication: 'certificate', address, entry };
+    return this.#identity.principal(login) ? { type: 'right', login } : wrong('nobody that this gateway knows');
+  }
+
+  /** Does the password fit? `gone`: has the client left? */
+  async byPassword(rule: LoginRule, asked: Omit<AskedPassword, 'by' | 'fits'>, gone: () => boolean): Promise<Proof> {
+    const by = typeof rule.by === 'string' ? [] : rule.by;
+    const work = (): Promise<PasswordLogin> =>
+      // A directory may know somebody by a name that another rule is for: a stronger one must not be gone round.
+      this.#identity.passwordLogin({ ...asked, by, fits: (id) => this.ruleOf(id) === rule });
+    const answer = await this.#checks.run(work, gone);
+    if (answer === null) return { type: 'unknown', why: 'no answer in time' };
+    if (answer.type !== 'unknown') return answer;
+    return { type: 'unknown', why: `could not be asked: ${answer.down.map(({ source }) => source).join(', ')}` };
+  }
+
+  #entryOf(peer: Peer): ReturnType<CertificateNames['of']> {
+    if (peer.type === 'none') return { why: 'there is none' };
+    if (peer.type === 'bad') return peer;
+    return this.#names?.of(peer.certificate) ?? { why: 'this address takes none' };
+  }
+}
