@@ -296,6 +296,14 @@ function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[];
   });
   if (raw.postgres.length + raw.mysql.length === 0)
     found.push({ key: ['postgres'], what: 'needs at least one server to guard' });
+  const oidc = raw.identity.oidc;
+  raw.identity.jwt.forEach(({ issuer, audience }, index) => {
+    if (oidc && issuer === oidc.issuer && audience.includes(oidc.client_id))
+      found.push({
+        key: ['identity', 'jwt', index, 'audience'],
+        what: "is identity.oidc's client_id: what signs a reviewer in would log in to databases",
+      });
+  });
   listen(raw.review.listen, ['review', 'listen']);
   // The provider compares the address character by character.
   if (raw.identity.oidc !== undefined && raw.review.url === undefined)

@@ -3,9 +3,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { compactVerify } from 'jose';
 import { type JwtIssuer, keysUrl, OWN_ISSUER } from '../../config/jwt.ts';
+import { PROVIDER_TIMEOUT_MS, providerFetch } from '../provider-fetch.ts';
 import { type PasswordChecker, SourceDown, type SourceEntry } from '../types.ts';
 import { entryOf, type Said } from './claims.ts';
-import { fetchText } from './fetch.ts';
 import { readObject } from './json.ts';
 import { createKeyring, FILE_PACE, type Keyring, NETWORK_PACE } from './keyring.ts';
 import { readKeys, type TrustedKey } from './keys.ts';
@@ -15,8 +15,6 @@ import type { OwnTokens } from './own.ts';
 export const TOKEN_BYTES_MAX = 16 * 1024;
 /** Keys that one token is tried with: an issuer that names none of its keys has few. */
 const KEYS_TRIED_MAX = 4;
-/** For an issuer's keys, its metadata included. */
-const FETCH_TIMEOUT_MS = 5_000;
 const KEYS_FILE_BYTES_MAX = 512 * 1024;
 
 export type Standing = { readonly good: true } | { readonly good: false; readonly why: string };
@@ -41,7 +39,7 @@ export interface JwtOptions {
   readonly told: (issuer: string, fault: string | null) => void;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
-  /** How long an issuer may take to say what its keys are; default 5 s. */
+  /** How long an issuer may take to say what its keys are, its metadata included; default 5 s. */
   readonly fetch_timeout_ms?: number;
 }
 
@@ -55,7 +53,7 @@ export function createJwt({
   own,
   told,
   now = Date.now,
-  fetch_timeout_ms = FETCH_TIMEOUT_MS,
+  fetch_timeout_ms = PROVIDER_TIMEOUT_MS,
 }: JwtOptions): Jwt {
   const trusted = new Map<string, Trusted>(
     issuers.map((issuer) => {
@@ -215,6 +213,20 @@ function loader({ issuer, keys, algorithms }: JwtIssuer, timeout_ms: number): ()
         return named(url, await fetchText(url, keys.ca, left_ms), algorithms);
       };
   }
+}
+
+/** Rejects with a message for the operator. */
+async function fetchText(url: string, ca: string | null, timeout_ms: number): Promise<string> {
+  const get = { method: 'GET', headers: { accept: 'application/json' }, body: undefined, redirect: 'manual' } as const;
+  const answer = await providerFetch(ca, timeout_ms)(url, get).catch((error: Error) => {
+    const why = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    throw new Error(`${error.message}${why}`, { cause: error });
+  });
+  if (answer.status !== 200) {
+    const redirect = answer.status >= 300 && answer.status < 400 ? '; redirects are not followed' : '';
+    throw new Error(`${url} answers ${answer.status}${redirect}`);
+  }
+  return answer.text();
 }
 
 async function named(where: string, text: string, algorithms: readonly string[]): Promise<readonly TrustedKey[]> {

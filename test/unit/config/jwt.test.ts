@@ -70,3 +70,13 @@ it('names each issuer once', () => {
     'identity.jwt[1].issuer: is also jwt[0].issuer',
   ]);
 });
+
+it('takes no token that signs a reviewer in', () => {
+  const yaml = (audience: string) =>
+    `- {issuer: "https://login.example", algorithms: [RS256], audience: [holdpoint-db, ${audience}]}`;
+  const oidc = '  oidc: {issuer: "https://login.example", client_id: console}';
+  expect(problemsOf(() => issuers(yaml('other'), '/etc/holdpoint', oidc))).toEqual([]);
+  expect(problemsOf(() => issuers(yaml('console'), '/etc/holdpoint', oidc))).toEqual([
+    expect.stringContaining("identity.jwt[0].audience: is identity.oidc's client_id"),
+  ]);
+});

@@ -51,15 +51,16 @@ export function makeUnsigned(claims: object, alg: string): Buffer {
   return Buffer.from(`${part({ alg, typ: 'JWT' })}.${part(claims)}.`);
 }
 
-/** identity.jwt as the configuration reads it. */
-export function issuers(yaml: string, dir = '/etc/holdpoint'): readonly JwtIssuer[] {
+/** identity.jwt as the configuration reads it; `more`: further lines of identity. */
+export function issuers(yaml: string, dir = '/etc/holdpoint', more = ''): readonly JwtIssuer[] {
   const text = `
 data: data
 policy: policy.yaml
 postgres: [{name: app, listen: '127.0.0.1:6432', upstream: 'postgres://gateway@127.0.0.1/app'}]
-review: {listen: '127.0.0.1:8080'}
+review: {listen: '127.0.0.1:8080', url: 'https://holdpoint.example'}
 identity:
   users: users.yaml
+${more}
   jwt:
 ${yaml.replace(/^/gm, '    ')}`;
   return parseConfig(text, { file: `${dir}/holdpoint.yaml`, env: {} }).identity.jwt;
