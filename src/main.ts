@@ -110,6 +110,7 @@ const build = async (
     reviewers: () => policy.current().reviewers,
     secret: await openSecret(join(config.data, 'login.secret')),
     map: config.identity.map,
+    ...(jwt && { stillGood: (entry) => jwt.stillGood(entry) }),
     changed: () => others(),
     checkers: jwt ? [jwt.checker] : [],
     ...(jwt && { stillGood: (entry) => jwt.stillGood(entry) }),
