@@ -113,7 +113,6 @@ const build = async (
     ...(jwt && { stillGood: (entry) => jwt.stillGood(entry) }),
     changed: () => others(),
     checkers: jwt ? [jwt.checker] : [],
-    ...(jwt && { stillGood: (entry) => jwt.stillGood(entry) }),
   });
 
   let present: readonly string[] = [];

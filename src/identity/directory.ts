@@ -187,7 +187,8 @@ export function createPeople(options: DirectoryOptions): People {
     const user = users.get(id);
     const seen = [...(remembered.get(id)?.readings.values() ?? [])].map(({ entry }) => entry.source);
     return lookups.filter(({ source }) => {
-      if (seen.includes(source)) return true;
+      // Who came by one source is no business of another, nor of its being down.
+      if (seen.length > 0) return seen.includes(source);
       if (user === undefined) return map.some(({ from }) => from === source);
       return isFrom(user, source) && (user.from !== null || !hasVerifier(user));
     });
