@@ -30,7 +30,7 @@ beforeAll(async () => {
     if (user.id === 'bot')
       user.upstream = { user: 'agents_rw', password: { command: [join(dir, 'vault')], refresh: '1h' } };
   writeFileSync(path, stringify(users));
-  const log = createLog({ write: (line: string) => void lines.push(line) });
+  const log = createLog({ format: 'json', write: (line: string) => void lines.push(line) });
   running = await serve(await loadConfig(written.file), { log, hints: [] });
 });
 afterAll(async () => {
