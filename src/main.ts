@@ -26,6 +26,7 @@ import { openSignIn } from './compose/sign-in.ts';
 import { Tail } from './compose/tail.ts';
 import { followTrust } from './compose/trust.ts';
 import { openJwt } from './compose/jwt.ts';
+import { openDirectory } from './compose/ldap.ts';
 import { openWebhooks } from './compose/webhooks.ts';
 import type { Config, MysqlConfig, PostgresConfig } from './config/config.ts';
 import { RuleCounts } from './gate/counts.ts';
@@ -104,6 +105,8 @@ const build = async (
     onError: (error) => log.error(`the users file has errors; the old users stay in force\n${error.message}`),
   });
   closers.push(() => users.close());
+  const ldap = openDirectory(config, log);
+  closers.push(async () => ldap?.close());
   const jwt = await openJwt({ config, identity: () => identity, log });
   const identity: Identity = createIdentity({
     users: () => users.current(),
@@ -176,7 +179,14 @@ const build = async (
   for (const upstream of config.mysql) gates.set(upstream.name, mysqlGate(upstream, mysqlAnalyser, house));
 
   let origins: () => ReadonlySet<string> = () => new Set();
-  const signIn = await openSignIn({ config, users: () => users.current(), identity, origins: () => origins(), log });
+  const signIn = await openSignIn({
+    config,
+    users: () => users.current(),
+    identity,
+    others: ldap === null ? [] : [ldap.checker],
+    origins: () => origins(),
+    log,
+  });
   const review = await createReviewServer(
     {
       identity: identityPort(identity, signIn),

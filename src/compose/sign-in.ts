@@ -24,18 +24,20 @@ export interface SignInParts {
   readonly config: Config;
   readonly users: () => Users;
   readonly identity: Pick<Identity, 'account'>;
+  /** Beside users.yaml; those that review.sign_in names are asked. */
+  readonly others: readonly PasswordChecker[];
   /** Where the page may be; known when it listens. */
   readonly origins: () => Iterable<string>;
   readonly log: Log;
 }
 
 /** Rejects where what it keeps in the data folder can't be read. */
-export async function openSignIn({ config, users, identity, origins, log }: SignInParts): Promise<SignInPorts> {
+export async function openSignIn({ config, users, identity, others, origins, log }: SignInParts): Promise<SignInPorts> {
   const key = await openSecret(join(config.data, FACTORS_KEY));
   const factors = await openFactors({ file: join(config.data, FACTORS_FILE), users, key });
   const host = config.review.url === null ? 'localhost' : new URL(config.review.url).hostname;
   const webauthn = takesKeys(host) ? createWebAuthn({ factors, host, origins, secret: key }) : null;
-  const checkers: readonly PasswordChecker[] = [localPasswords(users)];
+  const checkers = [localPasswords(users), ...others];
   const admit = (entry: SourceEntry): Account | null => {
     const account = identity.account(entry);
     return account?.kind === 'human' || entry.source === 'local' ? (account ?? null) : null;
@@ -43,7 +45,7 @@ export async function openSignIn({ config, users, identity, origins, log }: Sign
   const onDown = (error: Error): void => log.warn({ err: error }, 'the sign-in provider does not answer');
   return {
     password: createPasswordSignIn({
-      checkers,
+      checkers: config.review.sign_in.flatMap((name) => checkers.filter((checker) => checker.name === name)),
       admit,
       factors,
       webauthn,

@@ -94,6 +94,8 @@ export interface Config {
     /** Without a slash at its end; null: not given, reviewers open the listen address. */
     readonly url: string | null;
     readonly tls: TlsPair | null;
+    /** Who is asked about a password at a sign-in, in this order. */
+    readonly sign_in: readonly ('local' | 'ldap')[];
   };
   readonly identity: {
     /** Absolute path of users.yaml. */
@@ -305,6 +307,8 @@ function contradictions(raw: RawConfig): { readonly key: readonly PropertyKey[];
       });
   });
   listen(raw.review.listen, ['review', 'listen']);
+  if (raw.review.sign_in.includes('ldap') && raw.identity.ldap === undefined)
+    found.push({ key: ['review', 'sign_in'], what: 'names ldap, and there is no identity.ldap' });
   // The provider compares the address character by character.
   if (raw.identity.oidc !== undefined && raw.review.url === undefined)
     found.push({

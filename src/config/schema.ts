@@ -18,7 +18,6 @@ export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; r
   { path: ['chat', 'teams'] },
   { path: ['metrics'] },
   { path: ['store'], value: 'postgres' },
-  { path: ['identity', 'ldap'] },
   { path: ['audit', 'checkpoint'] },
   { path: ['audit', 'anchors'] },
 ];
@@ -120,6 +119,15 @@ export function configSchema(sources: Sources) {
         .optional()
         .describe('the address reviewers open; default: http(s)://<listen>'),
       tls: tls.nullable().default(null),
+      sign_in: z
+        .array(z.enum(['local', 'ldap']))
+        .min(1)
+        .max(2)
+        .refine((names) => new Set(names).size === names.length, 'names one twice')
+        .default(['local'])
+        .describe(
+          'who is asked about a password at a sign-in, in this order: local (users.yaml), ldap (identity.ldap)',
+        ),
     }),
     identity: z.strictObject({
       users: path.describe('users.yaml'),

@@ -3,13 +3,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { openDirectory } from '../../src/compose/ldap.ts';
 import { identityPort } from '../../src/compose/review.ts';
 import { openSignIn } from '../../src/compose/sign-in.ts';
+import { freePort as freePortFrom } from '../../src/cli/demo/cluster.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { FACTORS_KEY } from '../../src/identity/factors.ts';
 import { createIdentity } from '../../src/identity/identity.ts';
@@ -17,15 +17,9 @@ import { parseUsers } from '../../src/identity/users.ts';
 import { createReviewServer, type ReviewServer } from '../../src/review/server.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { type FakeDesk, fakeDesk } from '../browser/fake-desk.ts';
+import { SERVICE } from './slapd.ts';
 
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-};
+export const freePort = (): Promise<number> => freePortFrom(0);
 
 export interface RunningProvider {
   readonly issuer: string;
@@ -66,6 +60,7 @@ export interface SignInOptions {
   readonly port: number;
   /** Goes under identity. */
   readonly identity?: Readonly<Record<string, unknown>>;
+  readonly sign_in?: readonly string[];
   /** A list under users. */
   readonly users: string;
   readonly console_dir?: string | null;
@@ -84,17 +79,19 @@ export const startSignIn = async (options: SignInOptions): Promise<SignInHouse> 
       data: dir,
       policy: 'policy.yaml',
       postgres: [{ name: 'app', listen: '127.0.0.1:0', upstream: 'postgres://u@127.0.0.1/db' }],
-      review: { listen: `127.0.0.1:${options.port}`, url },
+      review: { listen: `127.0.0.1:${options.port}`, url, sign_in: options.sign_in ?? ['local'] },
       identity: { users: file, ...options.identity },
     }),
-    { file: join(dir, 'holdpoint.yaml'), env: { OIDC_SECRET: 'provider-secret' } },
+    { file: join(dir, 'holdpoint.yaml'), env: { OIDC_SECRET: 'provider-secret', LDAP_PASSWORD: SERVICE.password } },
   );
   const users = parseUsers(options.users, { file });
   const identity = createIdentity({ users: () => users, reviewers: () => ({}), secret: Buffer.alloc(32, 7) });
   const lines: string[] = [];
   const log = createLog({ format: 'json', write: (line) => void lines.push(line) });
   const origins = new Set([url]);
-  const signIn = await openSignIn({ config, users: () => users, identity, origins: () => origins, log });
+  const ldap = openDirectory(config, log);
+  const others = ldap === null ? [] : [ldap.checker];
+  const signIn = await openSignIn({ config, users: () => users, identity, others, origins: () => origins, log });
   const desk = fakeDesk();
   const server = await createReviewServer(
     { ...desk.ports, identity: identityPort(identity, signIn) },
@@ -117,6 +114,7 @@ export const startSignIn = async (options: SignInOptions): Promise<SignInHouse> 
     dir,
     stop: async () => {
       await server.close();
+      ldap?.close();
       await rm(dir, { recursive: true });
     },
   };

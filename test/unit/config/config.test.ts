@@ -56,7 +56,7 @@ describe('what is read', () => {
         },
       ],
       mysql: [],
-      review: { listen: { host: '127.0.0.1', port: 8080 }, url: null, tls: null },
+      review: { listen: { host: '127.0.0.1', port: 8080 }, url: null, tls: null, sign_in: ['local'] },
       identity: {
         users: '/etc/holdpoint/users.yaml',
         unsponsored: 'refuse',
