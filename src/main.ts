@@ -22,7 +22,7 @@ import { analyseExamples, openPolicy } from './compose/policy.ts';
 import { openPostgres, postgresGate } from './compose/postgres.ts';
 import { identityPort, permitsPort, policyPort, requestsPort } from './compose/review.ts';
 import { loginOf } from './compose/servers.ts';
-import { openSignIn } from './compose/sign-in.ts';
+import { openSignIn, SIGN_IN_MS } from './compose/sign-in.ts';
 import { Tail } from './compose/tail.ts';
 import { followTrust } from './compose/trust.ts';
 import { openJwt } from './compose/jwt.ts';
@@ -42,7 +42,6 @@ import type { Gate } from './session/gate.ts';
 import { MysqlAnalyser } from './sql/mysql/analyser.ts';
 import { PostgresAnalyser } from './sql/postgres/analyser.ts';
 
-const SIGN_IN_MS = 12 * 3_600_000;
 /** The built page, for the compiled program and for the sources alike. */
 const CONSOLE = fileURLToPath(new URL('../dist/console', import.meta.url));
 
@@ -115,7 +114,8 @@ const build = async (
     map: config.identity.map,
     ...(jwt && { stillGood: (entry) => jwt.stillGood(entry) }),
     changed: () => others(),
-    checkers: jwt ? [jwt.checker] : [],
+    checkers: [ldap, jwt].flatMap((source) => (source === null ? [] : [source.checker])),
+    lookups: ldap === null ? [] : [ldap.lookup],
   });
 
   let present: readonly string[] = [];

@@ -20,6 +20,9 @@ import type { SignInPorts } from './review.ts';
 /** In the data folder: security keys, and what of second factors is used up. */
 const FACTORS_FILE = 'second-factors.json';
 
+/** How long a sign-in in the browser lasts. */
+export const SIGN_IN_MS = 12 * 3_600_000;
+
 export interface SignInParts {
   readonly config: Config;
   readonly users: () => Users;
@@ -68,6 +71,7 @@ const ssoPort = (
     config: oidc,
     redirect_uri: `${url}${SSO_BACK}`,
     signed_out_uri: `${url}/`,
+    session_ms: SIGN_IN_MS,
     onDown,
   });
   return {

@@ -51,6 +51,8 @@ export interface OidcOptions {
   readonly signed_out_uri: string;
   /** For the operator: why the provider could not be asked. */
   readonly onDown?: (error: Error) => void;
+  /** What it says of somebody counts for so long: as long as the session that they get. */
+  readonly session_ms: number;
   readonly now?: () => number;
 }
 
@@ -62,7 +64,8 @@ interface Transaction {
   readonly until: number;
 }
 
-export function createOidc({ config, redirect_uri, signed_out_uri, onDown, now = Date.now }: OidcOptions): Oidc {
+export function createOidc(options: OidcOptions): Oidc {
+  const { config, redirect_uri, signed_out_uri, session_ms, onDown, now = Date.now } = options;
   const transactions = new LRUCache<string, Transaction>({ max: TRANSACTIONS_MAX });
   const provider = discovery(config, now);
   const down = (error: unknown): null => {
@@ -114,7 +117,7 @@ export function createOidc({ config, redirect_uri, signed_out_uri, onDown, now =
         const how = howOf(config, claims);
         if (typeof how === 'string') return refused(how);
         const more = await missing(known, config, claims, tokens.access_token);
-        const entry = entryOf(config, claims, more);
+        const entry = entryOf(config, claims, more, now() + session_ms);
         if (typeof entry === 'string') return refused(entry);
         return { type: 'in', entry, methods: how, back: kept.back, id_token: tokens.id_token };
       } catch (error) {
@@ -211,7 +214,12 @@ async function missing(
 }
 
 /** Or in one word why they are nobody. */
-function entryOf({ id_claim, groups_claim }: OidcConfig, claims: Claims, more: Claims): SourceEntry | string {
+function entryOf(
+  { id_claim, groups_claim }: OidcConfig,
+  claims: Claims,
+  more: Claims,
+  expires: number,
+): SourceEntry | string {
   const all = { ...more, ...claims };
   const id = Object.hasOwn(all, id_claim) ? all[id_claim] : undefined;
   if (typeof id !== 'string' || id === '' || id.length > NAME_CHARS_MAX) return 'id_claim';
@@ -227,7 +235,7 @@ function entryOf({ id_claim, groups_claim }: OidcConfig, claims: Claims, more: C
     sponsor: null,
     on_behalf_of: [],
     task: null,
-    expires: null,
+    expires,
     token: null,
   };
 }
