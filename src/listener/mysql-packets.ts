@@ -15,8 +15,8 @@ export class BadPacket extends Error {
 
 export class MysqlPackets {
   readonly #stream: Duplex;
-  readonly #bytesMax: number;
-  readonly #reader: PacketReader;
+  #bytesMax: number;
+  #reader: PacketReader;
   #sequence: number;
   #gone = false;
   #wake: () => void = () => {};
@@ -43,6 +43,14 @@ export class MysqlPackets {
     stream.on('close', this.#onGone);
     stream.on('error', this.#onGone);
     stream.resume();
+  }
+
+  /** From here on packets may be so long. */
+  allow(bytes_max: number): void {
+    const rest = this.#reader.takeRest();
+    this.#bytesMax = bytes_max;
+    this.#reader = new PacketReader(bytes_max);
+    this.#reader.append(rest);
   }
 
   /** The next packet's payload. Rejects ClientGone or BadPacket. */

@@ -32,7 +32,7 @@ import { Door, type DoorLimits, type DoorOptions, type Line as AnyLine } from '.
 import { leave } from './leave.ts';
 import { BadPacket, MysqlPackets } from './mysql-packets.ts';
 import { refusals } from './mysql-refusals.ts';
-import { ClientGone } from './packets.ts';
+import { CLEAR_PASSWORD_BYTES_MAX, ClientGone } from './packets.ts';
 import { type LoginRule, NO_PEER, type Proof, type ProofIdentity, type ProofOptions, Proofs } from './proof.ts';
 import type { Trust } from './tls.ts';
 
@@ -416,6 +416,7 @@ class Listener extends Door<Line> implements MysqlListener {
     // Such a client has no password, and is not waiting for a question about it.
     if (isEmpty(proof)) return { type: 'wrong', why: 'no password' };
     conversation.write(authMoreData(Buffer.of(CACHING_SHA2_STEP.FULL)));
+    conversation.allow(CLEAR_PASSWORD_BYTES_MAX);
     const password = withoutNul(await conversation.read());
     if (password === null) return { type: 'wrong', why: 'no password' };
     const result = await this.#proofs.byPassword(rule, { user, password, address }, () => conversation.gone);

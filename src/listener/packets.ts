@@ -5,6 +5,8 @@ import { readStartupPacket, type StartupPacket } from '../wire/postgres/startup.
 
 /** Longest password message; a SCRAM one is below 1 KiB. */
 const PASSWORD_BYTES_MAX = 10_000;
+/** A password in clear, with its NUL, and what frames it: a token may have 16 KiB. */
+export const CLEAR_PASSWORD_BYTES_MAX = 16 * 1024 + 16;
 
 export class ClientGone extends Error {
   override readonly name = 'ClientGone';
@@ -20,7 +22,7 @@ export class Packets {
   readonly #onData = (chunk: Buffer): void => {
     this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
     // More than any packet of this part: whatever it is, it can wait.
-    if (this.#buffer.length > 4 * PASSWORD_BYTES_MAX) this.#stream.pause();
+    if (this.#buffer.length > 2 * CLEAR_PASSWORD_BYTES_MAX) this.#stream.pause();
     this.#wake();
   };
   readonly #onGone = (): void => {
@@ -56,10 +58,10 @@ export class Packets {
   }
 
   /** A whole PasswordMessage, SASLInitialResponse or SASLResponse; null for anything else. Rejects ClientGone. */
-  async answer(): Promise<Buffer | null> {
+  async answer(bytes_max = PASSWORD_BYTES_MAX): Promise<Buffer | null> {
     while (this.#buffer.length < 5) await this.#more();
     const length = this.#buffer.readInt32BE(1);
-    if (this.#buffer[0] !== 0x70 || length < 4 || length > PASSWORD_BYTES_MAX) return null;
+    if (this.#buffer[0] !== 0x70 || length < 4 || length > bytes_max) return null;
     while (this.#buffer.length < length + 1) await this.#more();
     const message = this.#buffer.subarray(0, length + 1);
     this.#buffer = this.#buffer.subarray(length + 1);
@@ -67,8 +69,8 @@ export class Packets {
   }
 
   /** The body of one. Rejects ClientGone. */
-  async password(): Promise<Buffer | null> {
-    return (await this.answer())?.subarray(5) ?? null;
+  async password(bytes_max = PASSWORD_BYTES_MAX): Promise<Buffer | null> {
+    return (await this.answer(bytes_max))?.subarray(5) ?? null;
   }
 
   /** Bytes that came and were not asked for. */

@@ -33,7 +33,7 @@ import { readOptions, type StartupPacket } from '../wire/postgres/startup.ts';
 import { CancelKeys, type Place } from './cancel-keys.ts';
 import { Door, type Line } from './door.ts';
 import { leave } from './leave.ts';
-import { ClientGone, Packets } from './packets.ts';
+import { CLEAR_PASSWORD_BYTES_MAX, ClientGone, Packets } from './packets.ts';
 import { type LoginRule, NO_PEER, type Proof, type ProofIdentity, type ProofOptions, Proofs } from './proof.ts';
 import { endPointOf, type ListenerTls, type Trust } from './tls.ts';
 
@@ -351,7 +351,7 @@ class Listener extends Door<Line> implements PostgresListener {
     const { stream } = line;
     if (!(stream instanceof TLSSocket)) throw new Error('a password in clear, outside TLS');
     stream.write(authenticationCleartextPassword());
-    const body = await packets.password();
+    const body = await packets.password(CLEAR_PASSWORD_BYTES_MAX);
     if (!body) throw new Refusal(texts.protocolViolation({ what: 'expected a password' }), user);
     if (body.length === 0 || body.indexOf(0) !== body.length - 1)
       throw new Refusal(texts.protocolViolation({ what: 'invalid password packet size' }), user);

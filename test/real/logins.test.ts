@@ -110,7 +110,7 @@ describe('a password in clear', () => {
     ['empty', 'bot', ''],
     ['of nobody', 'nobody', AGENT_PASSWORD],
     ['of somebody without a verifier', 'ada', AGENT_PASSWORD],
-    ['longer than any', 'bot', 'x'.repeat(9000)],
+    ['as long as a token may be', 'bot', 'x'.repeat(16 * 1024)],
   ])('%s: the same words for each', async (_, user, text) => {
     const raw = await begin(gateway, user);
     await raw.message();
@@ -129,6 +129,7 @@ describe('a password in clear', () => {
     ['no NUL at its end', () => message('p', 'ab')],
     ['nothing at all', () => message('p', '')],
     ['ten megabytes', () => message('p', `${'x'.repeat(10_000_000)}\0`)],
+    ['longer than a token may be', () => message('p', `${'x'.repeat(16 * 1024 + 16)}\0`)],
     ['a length of two gigabytes', () => message('p', 'x', 0x7fffffff)],
     ['a SASL response', () => saslInitialResponse(MECHANISM, 'n,,n=,r=abcdefgh')],
     ['a Terminate', () => TERMINATE],

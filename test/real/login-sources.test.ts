@@ -1,0 +1,205 @@
+// Passwords in clear that other sources are asked about, at listeners of both engines: tokens, and a source that cannot be asked.
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import mysql2 from 'mysql2/promise';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Authority, type Certificate, makeAuthority } from './certificates.ts';
+import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
+import { available, startMysql } from './mysql-servers.ts';
+import { NEWEST, startServer } from './servers.ts';
+
+let dir: string;
+let house: Authority;
+let own: Certificate;
+/** Takes connections, and never answers. */
+let silent: Server;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'holdpoint-sources-'));
+  house = await makeAuthority(dir, 'house');
+  own = await house.issue('gateway', ['DNS:localhost', 'IP:127.0.0.1']);
+  silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+});
+afterAll(async () => {
+  silent.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Upstream {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** What came of a login: the principal that the server's answer shows, or the error. */
+interface Engine {
+  readonly name: string;
+  readonly here: boolean;
+  start(): Promise<Upstream>;
+  /** Logs in and asks something; null: in. */
+  login(port: number, user: string, password: string): Promise<{ code: string | number; message: string } | null>;
+  readonly wrong: string | number;
+  readonly unknown: string | number;
+}
+
+const ENGINES: readonly Engine[] = [
+  {
+    name: 'PostgreSQL',
+    here: true,
+    start: () => startServer(NEWEST),
+    async login(port, user, password) {
+      const client = new pg.Client({
+        host: '127.0.0.1',
+        port,
+        user,
+        password,
+        database: 'postgres',
+        ssl: { ca: house.pem },
+      });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        await client.query('SELECT 1');
+        await client.end();
+        return null;
+      } catch (error) {
+        const { code = '', message } = error as pg.DatabaseError;
+        return { code, message };
+      }
+    },
+    wrong: '28P01',
+    unknown: 'ZH005',
+  },
+  {
+    name: 'MariaDB',
+    here: available('mariadb'),
+    async start() {
+      const server = await startMysql('mariadb');
+      await server.sql('CREATE DATABASE app');
+      return {
+        url: `mysql://${server.user}:${server.password}@127.0.0.1:${server.port}/app`,
+        stop: () => server.stop(),
+      };
+    },
+    async login(port, user, password) {
+      try {
+        const client = await mysql2.createConnection({
+          host: '127.0.0.1',
+          port,
+          user,
+          password,
+          database: 'app',
+          ssl: { ca: house.pem },
+        });
+        await client.query('SELECT 1');
+        await client.end();
+        return null;
+      } catch (error) {
+        const { errno, message } = error as { errno: number; message: string };
+        return { code: errno, message };
+      }
+    },
+    wrong: 1045,
+    unknown: 1644,
+  },
+];
+
+describe.each(ENGINES.filter(({ here }) => here))('$name', ({ start, login, wrong, unknown }) => {
+  let server: Upstream;
+  let gateway: TestGateway;
+  let token: (claims: object, issuer?: string) => Promise<string>;
+
+  beforeAll(async () => {
+    server = await start();
+    const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+    await writeFile(
+      join(dir, 'keys.json'),
+      JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' }] }),
+    );
+    token = (claims, issuer = 'https://batch.example') =>
+      new SignJWT({ ...claims })
+        .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+        .setIssuer(issuer)
+        .setAudience('holdpoint-db')
+        .setIssuedAt()
+        .setExpirationTime('10m')
+        .sign(privateKey);
+    const { port } = silent.address() as AddressInfo;
+    gateway = await startGateway({
+      upstream: server.url,
+      listener: { tls: own, logins: [{ user: 'petra', by: 'verifier' }, { by: ['local', 'jwt'] }] },
+      config: {
+        identity: {
+          users: 'users.yaml',
+          jwt: [
+            { issuer: 'https://batch.example', file: join(dir, 'keys.json'), algorithms: ['ES256'] },
+            { issuer: 'https://away.example', jwks: `http://127.0.0.1:${port}/keys`, algorithms: ['ES256'] },
+          ],
+        },
+        limits: { login_check_timeout_ms: 1500, login_checks_max: 4 },
+      },
+    });
+  });
+  afterAll(async () => {
+    await gateway?.stop();
+    await server?.stop();
+  });
+
+  const records = async (type: string): Promise<unknown[]> =>
+    (await gateway.records()).filter((record) => record.type === type).map(({ clear }) => clear);
+
+  test('the local password, and a token in its place', async () => {
+    expect(await login(gateway.port, 'bot', AGENT_PASSWORD)).toBeNull();
+    expect(await login(gateway.port, 'bot', await token({ sub: 'bot', task: 'close the month' }))).toBeNull();
+    const who = (await records('session.opened')).map((clear) => (clear as { who: unknown }).who);
+    expect(who).toMatchObject([
+      { id: 'bot', authentication: 'local' },
+      { id: 'bot', authentication: 'jwt' },
+    ]);
+  });
+
+  test('a token of 15 KiB', async () => {
+    expect(
+      await login(
+        gateway.port,
+        'bot',
+        await token({ sub: 'bot', groups: Array.from({ length: 170 }, (_, n) => `${n}-${'g'.repeat(58)}`) }),
+      ),
+    ).toBeNull();
+  });
+
+  test('a token for another, or for one who logs in otherwise: a wrong password', async () => {
+    expect(await login(gateway.port, 'orphan', await token({ sub: 'bot' }))).toMatchObject({ code: wrong });
+    expect(await login(gateway.port, 'petra', await token({ sub: 'petra' }))).toMatchObject({ code: wrong });
+  });
+
+  test('whose issuer cannot be asked: neither in nor wrong, and on record', async () => {
+    const answer = await login(gateway.port, 'lena', await token({ sub: 'lena' }, 'https://away.example'));
+    expect(answer).toMatchObject({ code: unknown });
+    expect(answer?.message).toContain('Holdpoint cannot check this login now');
+    expect(answer?.message).not.toMatch(/jwt|issuer|away/);
+    const [last] = (await records('session.refused')).slice(-1);
+    expect(last).toMatchObject({
+      user: 'lena',
+      why: expect.stringMatching(/^(could not be asked: jwt|no answer in time)$/),
+    });
+    expect(await login(gateway.port, 'lena', AGENT_PASSWORD)).toBeNull();
+  });
+
+  test('many at once: each is answered in its time, a session that is open goes on', async () => {
+    const asked = await token({ sub: 'lena' }, 'https://away.example');
+    const answers = await Promise.all(Array.from({ length: 40 }, () => login(gateway.port, 'lena', asked)));
+    expect(new Set(answers.map((answer) => answer?.code))).toEqual(new Set([unknown]));
+    expect(await login(gateway.port, 'bot', AGENT_PASSWORD)).toBeNull();
+  });
+
+  test('nothing that was sent is in the log', async () => {
+    const lines = `${JSON.stringify(await gateway.records())}${gateway.lines.join('')}`;
+    expect(lines).not.toContain(AGENT_PASSWORD);
+    expect(lines).not.toContain('eyJ');
+  });
+});
