@@ -19,6 +19,7 @@ import { openUsers } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
 import { red } from '../telemetry/colour.ts';
+import { checkCertificates, checkSources } from './check-identity.ts';
 import { tooFew } from './enough.ts';
 import { EXIT } from './failure.ts';
 import type { Deps, MysqlLook } from './ports.ts';
@@ -48,6 +49,8 @@ SELECT current_setting('server_version') AS version,
        current_setting('server_encoding') AS encoding,
        extract(epoch FROM clock_timestamp()) * 1000 AS clock_ms,
        r.rolsuper AS superuser, r.rolbypassrls AS bypassrls, r.rolcreaterole AS createrole, r.rolreplication AS replication,
+       current_setting('listen_addresses') AS listens,
+       ARRAY(SELECT a.rolname::text FROM pg_roles AS a WHERE a.rolcanlogin AND a.rolname = ANY ($2) ORDER BY 1) AS agents,
        ARRAY(SELECT g.rolname::text FROM pg_roles AS g
               WHERE g.rolname = ANY ($1) AND pg_has_role(r.oid, g.oid, 'MEMBER') AND NOT r.rolsuper) AS memberships
   FROM pg_roles AS r
@@ -63,6 +66,9 @@ interface ServerFacts {
   readonly createrole: boolean;
   readonly replication: boolean;
   readonly memberships: readonly string[];
+  readonly listens: string;
+  /** Names of agents that are roles which may log in. */
+  readonly agents: readonly string[];
 }
 
 export function checkCommand(deps: LookDeps): Command {
@@ -98,12 +104,14 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
     ...(await users(config)),
     ...(await quorums(config)),
     ...own.missing.map((text) => ({ level: 'fail' as const, about: 'upstream', text })),
+    ...(await checkSources(config)),
+    ...checkCertificates(config),
     ...(await data(config)),
     ...exposure(config),
     ...webhooks(config),
     ...(
       await Promise.all([
-        ...config.postgres.map((listener) => server(listener, own.logins)),
+        ...config.postgres.map((listener) => server(listener, own)),
         ...config.mysql.map((listener) => mysqlServer(listener, config, deps, own.logins)),
       ])
     ).flat(),
@@ -233,11 +241,11 @@ const RELAY =
   "auth: relay is for demos: agents log in with the server's own passwords, and whoever reaches the gateway may try them";
 
 /** The listener's own login, and those that agents have instead. */
-async function server(config: PostgresConfig, own: readonly Login[]): Promise<Finding[]> {
+async function server(config: PostgresConfig, own: Own): Promise<Finding[]> {
   if (config.auth !== 'relay') {
-    const logins = [config.upstream, ...own];
+    const logins = [config.upstream, ...own.logins];
     const found = await Promise.all(
-      logins.map((login) => look({ ...config, upstream: { ...config.upstream, ...login } })),
+      logins.map((login) => look({ ...config, upstream: { ...config.upstream, ...login } }, own)),
     );
     return [...new Map(found.flat().map((finding) => [finding.text, finding])).values()];
   }
@@ -245,14 +253,20 @@ async function server(config: PostgresConfig, own: readonly Login[]): Promise<Fi
   const unseen = 'the server was not looked at: upstream names no user to log in as, and relay needs none';
   return [
     { level: 'warn', about, text: RELAY },
-    ...(upstream.user === '' ? [{ level: 'warn' as const, about, text: unseen }] : await look(config)),
+    ...(upstream.user === '' ? [{ level: 'warn' as const, about, text: unseen }] : await look(config, own)),
   ];
 }
 
-/** Those of users.yaml and of identity.map; what has no password now is told as a finding. */
-async function ownLogins({
-  identity,
-}: Config): Promise<{ readonly logins: readonly Login[]; readonly missing: readonly string[] }> {
+/** What users.yaml and identity.map say of logins on the guarded servers. */
+interface Own {
+  readonly logins: readonly Login[];
+  /** What has no password now. */
+  readonly missing: readonly string[];
+  /** Ids of agents in users.yaml. */
+  readonly agents: readonly string[];
+}
+
+async function ownLogins({ identity }: Config): Promise<Own> {
   const file = await openUsers(identity.users).catch(() => null);
   file?.close();
   // A file with errors is told already, as a finding about the users.
@@ -264,11 +278,12 @@ async function ownLogins({
   const got = await Promise.allSettled(own.map(({ of, upstream }) => credentials.get(of, upstream)));
   return {
     logins: got.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+    agents: file?.current().all.flatMap(({ id, kind }) => (kind === 'agent' ? [id] : [])) ?? [],
     missing: got.flatMap((one, i) => (one.status === 'rejected' ? [`${own[i]?.of}: ${message(one.reason)}`] : [])),
   };
 }
 
-async function look(config: PostgresConfig): Promise<Finding[]> {
+async function look(config: PostgresConfig, own: Own): Promise<Finding[]> {
   const { host, port, user, database } = config.upstream;
   const about = config.name;
   const [client, other] = [connection(config), connection(config)];
@@ -279,12 +294,13 @@ async function look(config: PostgresConfig): Promise<Finding[]> {
     return [{ level: 'fail', about, text: `${user}@${host}:${port}/${database}: ${message(error)}` }];
   }
   try {
-    const { rows } = await client.query<ServerFacts>(LOOK, [TOO_POWERFUL]);
+    const { rows } = await client.query<ServerFacts>(LOOK, [TOO_POWERFUL, own.agents]);
     const [facts] = rows;
     if (facts === undefined) return [{ level: 'fail', about, text: `role ${user} is not in pg_roles` }];
     await other.connect();
     return [
       ...judge(config, facts),
+      ...around(config, facts),
       ...((await shareBackends(client, other)) ? [{ ...POOLER, about }] : []),
       ...(await catalog(config)),
     ];
@@ -393,6 +409,26 @@ function judge(config: PostgresConfig, facts: ServerFacts): Finding[] {
     });
   }
   return [...found, ...wayTo(config), ...clock(about, Number(facts.clock_ms))];
+}
+
+/** Ways past the gateway, as far as they can be seen from here: a firewall and pg_hba.conf can not. */
+function around(config: PostgresConfig, { listens, agents }: ServerFacts): Finding[] {
+  const { name: about, upstream } = config;
+  const found: Finding[] = [];
+  if (agents.length > 0 && config.auth !== 'relay')
+    found.push({
+      level: 'warn',
+      about,
+      text: `${agents.join(', ')} can log in to the server itself, past the gateway: take LOGIN from such roles, or name the agents otherwise`,
+    });
+  const everywhere = listens.split(',').some((one) => one.trim() !== '' && !isLoopback(one.trim()));
+  if (everywhere && !isLoopback(upstream.host))
+    found.push({
+      level: 'warn',
+      about,
+      text: `the server listens on ${listens}: let only the gateway's address in (pg_hba.conf, firewall); from here that can't be seen`,
+    });
+  return found;
 }
 
 /** Who could listen, or pose as the server. */

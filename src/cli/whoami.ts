@@ -1,13 +1,26 @@
-// `holdpoint whoami`: who is signed in, where, and until when.
-import { Command } from 'commander';
+// `holdpoint whoami`: who is signed in, where, and until when; or, for an operator, what a name is here and why.
+import { Command, Option } from 'commander';
+import { loadConfig } from '../config/config.ts';
+import { BY, type By, explainedText, explainPrincipal } from './explain-principal.ts';
+import { EXIT, Failure } from './failure.ts';
 import { REVIEW_EXIT_HELP, signedIn, told } from './reviewer.ts';
+
+/** Of a password or token on standard input. */
+const PASSWORD_BYTES_MAX = 16 * 1024;
 
 export function whoamiCommand(): Command {
   return new Command('whoami')
-    .description('who is signed in, where, and until when')
+    .description(
+      'who is signed in, where, and until when; with --user: what somebody is here, and why, by the configuration',
+    )
     .option('--json', 'one JSON object')
+    .option('--user <name>', 'for an operator: explain this name, asking the sources that the configuration names')
+    .addOption(new Option('--by <source>', 'with --user: ask this one alone').choices(BY))
+    .option('--password-stdin', 'with --user: its password or token is on standard input, and must be right')
+    .option('--config <file>', 'with --user: configuration', 'holdpoint.yaml')
     .addHelpText('after', REVIEW_EXIT_HELP)
-    .action(async (options: { readonly json?: true }) => {
+    .action(async (options: WhoamiOptions) => {
+      if (options.user !== undefined) return explain(options.user, options);
       const { client, url } = await signedIn();
       const { id, kind, roles, groups, environment, expires } = await told(client.me());
       const facts = { id, kind, roles, groups, environment, url, expires };
@@ -22,4 +35,37 @@ export function whoamiCommand(): Command {
 /** To the minute. */
 export function utc(at: number): string {
   return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+interface WhoamiOptions {
+  readonly json?: true;
+  readonly user?: string;
+  readonly by?: By;
+  readonly passwordStdin?: true;
+  readonly config: string;
+}
+
+/** Exit status 1: nobody here. */
+async function explain(user: string, { by, passwordStdin, config, json }: WhoamiOptions): Promise<void> {
+  const password = passwordStdin === true ? await readPassword() : null;
+  const explained = await explainPrincipal(await loadConfig(config), { user, by: by ?? null, password });
+  process.stdout.write(json ? `${JSON.stringify(explained, null, 2)}\n` : explainedText(explained));
+  if (explained.principal === null) process.exitCode = EXIT.failed;
+}
+
+/** Without the newline at its end. */
+async function readPassword(): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of process.stdin as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > PASSWORD_BYTES_MAX) throw new Failure(`a password has at most ${PASSWORD_BYTES_MAX} bytes`);
+    parts.push(part);
+  }
+  return Buffer.from(
+    Buffer.concat(parts)
+      .toString('latin1')
+      .replace(/\r?\n$/, ''),
+    'latin1',
+  );
 }
