@@ -1,16 +1,26 @@
-// What a login by token costs: CPU of the checker alone, the whole process with its threads, for each kind of signature, and for what is
-// refused. Keys and the list of Holdpoint's own tokens are in memory, as they are after the first login. Medians of rounds in which the
-// kinds take turns; tokens differ, so that no cache answers.
+// What a login by token costs. CPU of the checker alone, the whole process with its threads, for each kind of signature, and for what is
+// refused: keys and the list of Holdpoint's own tokens are in memory, as they are after the first login; tokens differ, so that no cache
+// answers. Then CPU of the whole gateway for a login of node-postgres inside TLS, beside logins by verifier (SCRAM) and by the same verifier with
+// the password in clear. Medians of rounds in which the kinds take turns. Needs a PostgreSQL, as the tests do, and openssl.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createJwt } from '../src/identity/jwt/jwt.ts';
 import { openOwnTokens } from '../src/identity/jwt/own.ts';
 import { issuers, makeSigner, makeToken } from '../test/unit/identity/tokens.ts';
-import { median } from './peers.ts';
+import pg from 'pg';
+import { makeAuthority } from '../test/real/certificates.ts';
+import { AGENT_PASSWORD } from '../test/real/gateway.ts';
+import { gatewayHome } from '../test/real/process.ts';
+import { NEWEST, startServer } from '../test/real/servers.ts';
+import { cpuOf, median } from './peers.ts';
 
 const ROUNDS = 7;
 const LOGINS = 2_000;
+/** Through the gateway; so many rounds, so many at once. */
+const CONNECTIONS = 300;
+const CONNECTION_ROUNDS = 3;
+const CONNECTIONS_AT_ONCE = 8;
 /** Logins under way at once. */
 const AT_ONCE = 50;
 /** Holdpoint's own that are in use beside those that log in. */
@@ -97,9 +107,78 @@ for (let n = 0; n <= ROUNDS; n += 1)
     found.get(name)?.cpu_us.push(result.cpu_us);
     found.get(name)?.us.push(result.us);
   }
-await rm(dir, { recursive: true });
 
 console.log(`${LOGINS} logins a round, ${AT_ONCE} at once, medians of ${ROUNDS} rounds\n`);
 console.log('| token | CPU a login, \u00b5s | logins a second |\n|---|---|---|');
 for (const [name, { cpu_us, us }] of found)
   console.log(`| ${name} | ${median(cpu_us).toFixed(0)} | ${Math.round(1e6 / median(us))} |`);
+
+const house = await makeAuthority(dir, 'house');
+const certificate = await house.issue('gateway', ['DNS:localhost', 'IP:127.0.0.1']);
+const server = await startServer(NEWEST);
+const home = await gatewayHome({
+  upstream: server.url,
+  listener: {
+    tls: certificate,
+    logins: [
+      { user: 'bot', by: ['jwt'] },
+      { user: 'lena', by: ['local'] },
+      { user: '*', by: 'verifier' },
+    ],
+  },
+  config: {
+    identity: {
+      users: 'users.yaml',
+      jwt: [
+        { issuer: 'holdpoint' },
+        { issuer: ISSUER, file: join(dir, 'keys.json'), algorithms: ['RS256', 'ES256', 'EdDSA'] },
+      ],
+    },
+  },
+});
+try {
+  const gateway = await home.start();
+  const ada = await gateway.reviewer('ada');
+  const ours = (await ada.databaseTokenFor('bot', { ttl: '1h' })).token;
+  const logins: readonly (readonly [name: string, user: string, password: () => string])[] = [
+    ['verifier (SCRAM)', 'petra', () => AGENT_PASSWORD],
+    ['verifier, password in clear', 'lena', () => AGENT_PASSWORD],
+    ...signers.map((signer) => [signer.alg, 'bot', () => makeToken(signer, claims()).toString()] as const),
+    ["Holdpoint's own (EdDSA)", 'bot', () => ours],
+  ];
+  const log_in = async (user: string, password: string): Promise<void> => {
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port: gateway.port,
+      database: 'postgres',
+      user,
+      password,
+      ssl: { ca: house.pem },
+    });
+    await client.connect();
+    await client.end();
+  };
+  const cost = new Map(logins.map(([name]) => [name, { cpu_us: [] as number[], rate: [] as number[] }]));
+  for (let n = 0; n <= CONNECTION_ROUNDS; n += 1)
+    for (const [name, user, password] of logins) {
+      let left = CONNECTIONS;
+      const [begun, before] = [performance.now(), cpuOf({ child: null, pid: gateway.pid })];
+      const some = async (): Promise<void> => {
+        while (left-- > 0) await log_in(user, password());
+      };
+      await Promise.all(Array.from({ length: CONNECTIONS_AT_ONCE }, some));
+      if (n === 0) continue;
+      cost.get(name)?.cpu_us.push((cpuOf({ child: null, pid: gateway.pid }) - before) / CONNECTIONS);
+      cost.get(name)?.rate.push((CONNECTIONS * 1000) / (performance.now() - begun));
+    }
+  console.log(
+    `\nthrough the gateway, with TLS and a connection to the server: ${CONNECTIONS} a round, ${CONNECTIONS_AT_ONCE} at once\n`,
+  );
+  console.log('| login by | CPU of the gateway, \u00b5s | logins a second |\n|---|---|---|');
+  for (const [name, { cpu_us, rate }] of cost)
+    console.log(`| ${name} | ${median(cpu_us).toFixed(0)} | ${Math.round(median(rate))} |`);
+} finally {
+  await home.remove();
+  await server.stop();
+  await rm(dir, { recursive: true });
+}

@@ -29,7 +29,7 @@ const OPTIONS = process.env['HOLDPOINT_BENCH_NODE']?.split(' ') ?? [];
 const TICK_US = 1_000_000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
 /** User and system time of the process so far, in µs. */
-export const cpuOf = ({ child, pid = child?.pid }: Peer): number => {
+export const cpuOf = ({ child, pid = child?.pid }: Pick<Peer, 'child' | 'pid'>): number => {
   if (pid === undefined) return 0;
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * TICK_US;
