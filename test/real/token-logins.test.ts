@@ -116,17 +116,6 @@ describe('PostgreSQL', () => {
       expect(text).not.toContain(token.split('.')[2]);
   });
 
-  test('whoever the work is for, and whoever got the token, does not decide', async () => {
-    const { token } = await gateway.root.databaseTokenFor('bot', { ttl: '10m', on_behalf_of: ['grace'] });
-    const client = await connect(token);
-    const waits = client.query('CREATE TABLE for_grace (a int)');
-    const request = await gateway.opened();
-    await expect(gateway.approve(request)).rejects.toMatchObject({ problem: { status: 403 } });
-    await gateway.ada.withdraw(request.id, 'nobody may');
-    await expect(waits).rejects.toMatchObject({ code: 'ZH003' });
-    await client.end();
-  });
-
   test('a token that is revoked while its statement is held lets nothing run', async () => {
     const { token, id } = await gateway.ada.databaseTokenFor('bot', { ttl: '10m' });
     const client = await connect(token);
@@ -146,6 +135,17 @@ describe('PostgreSQL', () => {
     await direct.connect();
     expect((await direct.query("SELECT to_regclass('never_made') AS made")).rows).toEqual([{ made: null }]);
     await direct.end();
+  });
+
+  test('whoever the work is for, and whoever got the token, does not decide', async () => {
+    const { token } = await gateway.root.databaseTokenFor('bot', { ttl: '10m', on_behalf_of: ['grace'] });
+    const client = await connect(token);
+    const waits = client.query('CREATE TABLE for_grace (a int)');
+    const request = await gateway.opened();
+    await expect(gateway.approve(request)).rejects.toMatchObject({ problem: { status: 403 } });
+    await gateway.ada.withdraw(request.id, 'nobody may');
+    await expect(waits).rejects.toMatchObject({ code: 'ZH003' });
+    await client.end();
   });
 });
 
