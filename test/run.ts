@@ -53,6 +53,7 @@ const NEEDS: readonly Need[] = [
   { what: 'tmux', path: ['tmux'], packages: ['tmux'] },
   { what: 'zsh', path: ['zsh'], packages: ['zsh'] },
   { what: 'fish', path: ['fish'], packages: ['fish'] },
+  { what: 'openssl', path: ['openssl'], packages: ['openssl'] },
   { what: 'bzip2', path: ['bzip2'], packages: ['bzip2'] },
   { what: 'Chromium', path: ['chromium', 'google-chrome'], packages: ['chromium'] },
   ...[...DRIVERS, ...MYSQL_DRIVERS, ...TOOLS]

@@ -108,13 +108,15 @@ const ENGINES: readonly Engine[] = [
   },
 ];
 
-describe.each(ENGINES.filter(({ here }) => here))('$name', ({ start, login, wrong, unknown }) => {
+describe.each(ENGINES.filter(({ here }) => here))('$name', (engine) => {
+  const { wrong, unknown } = engine;
+  const login = (...given: Parameters<typeof engine.login>) => engine.login(...given);
   let server: Upstream;
   let gateway: TestGateway;
   let token: (claims: object, issuer?: string) => Promise<string>;
 
   beforeAll(async () => {
-    server = await start();
+    server = await engine.start();
     const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
     await writeFile(
       join(dir, 'keys.json'),
