@@ -20,6 +20,7 @@ import { loadPolicy } from '../policy/load.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
 import { red } from '../telemetry/colour.ts';
 import { checkCertificates, checkSources } from './check-identity.ts';
+import { checkSignIn } from './check-sign-in.ts';
 import { tooFew } from './enough.ts';
 import { EXIT } from './failure.ts';
 import type { Deps, MysqlLook } from './ports.ts';
@@ -103,6 +104,7 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
     ...(await policy(config)),
     ...(await users(config)),
     ...(await quorums(config)),
+    ...(await checkSignIn(config)),
     ...own.missing.map((text) => ({ level: 'fail' as const, about: 'upstream', text })),
     ...(await checkSources(config)),
     ...checkCertificates(config),

@@ -2,7 +2,7 @@
 // Must never open the reviewers' page with less than the configuration asks for.
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { type Factors, FACTORS_KEY, openFactors } from '../identity/factors.ts';
+import { type Factors, FACTORS_FILE, FACTORS_KEY, openFactors } from '../identity/factors.ts';
 import type { Account } from '../identity/directory.ts';
 import type { Identity } from '../identity/identity.ts';
 import { openSecret } from '../identity/secret.ts';
@@ -16,9 +16,6 @@ import type { SsoPort } from '../review/ports.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { OidcConfig } from '../config/oidc.ts';
 import type { SignInPorts } from './review.ts';
-
-/** In the data folder: security keys, and what of second factors is used up. */
-const FACTORS_FILE = 'second-factors.json';
 
 /** How long a sign-in in the browser lasts. */
 export const SIGN_IN_MS = 12 * 3_600_000;

@@ -10,6 +10,8 @@ import type { User, Users } from './users.ts';
 export const KEYS_PER_USER_MAX = 10;
 /** In the data folder: what seals the secrets of authenticator apps in users.yaml. */
 export const FACTORS_KEY = 'factors.key';
+/** In the data folder: security keys, and what of second factors is used up. */
+export const FACTORS_FILE = 'second-factors.json';
 
 const securityKey = z.object({
   id: z.string(),

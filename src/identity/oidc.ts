@@ -151,23 +151,7 @@ function discovery(config: OidcConfig, now: () => number): Discovery {
   let last: { readonly known: client.Configuration; readonly at: number } | null = null;
   let reading: Promise<client.Configuration> | null = null;
   const read = async (): Promise<client.Configuration> => {
-    const { issuer, client_id, client_secret, ca } = config;
-    const metadata = { [client.clockTolerance]: CLOCK_TOLERANCE_S };
-    const known = await client.discovery(
-      new URL(issuer),
-      client_id,
-      metadata,
-      client_secret === null ? client.None() : withSecret(client_secret),
-      {
-        [client.customFetch]: providerFetch(ca),
-        timeout: PROVIDER_TIMEOUT_MS / 1000,
-        execute: [
-          // What came over TLS from the provider itself is checked by its signature all the same.
-          client.enableNonRepudiationChecks,
-          ...(issuer.startsWith('http:') ? [client.allowInsecureRequests] : []),
-        ],
-      },
-    );
+    const known = await discover(config);
     last = { known, at: now() };
     return known;
   };
@@ -179,6 +163,27 @@ function discovery(config: OidcConfig, now: () => number): Discovery {
     },
     last: () => last?.known ?? null,
   };
+}
+
+/** Rejects ProviderDown, or with what is wrong with its document. */
+function discover(config: OidcConfig): Promise<client.Configuration> {
+  const { issuer, client_id, client_secret, ca } = config;
+  const metadata = { [client.clockTolerance]: CLOCK_TOLERANCE_S };
+  return client.discovery(
+    new URL(issuer),
+    client_id,
+    metadata,
+    client_secret === null ? client.None() : withSecret(client_secret),
+    {
+      [client.customFetch]: providerFetch(ca),
+      timeout: PROVIDER_TIMEOUT_MS / 1000,
+      execute: [
+        // What came over TLS from the provider itself is checked by its signature all the same.
+        client.enableNonRepudiationChecks,
+        ...(issuer.startsWith('http:') ? [client.allowInsecureRequests] : []),
+      ],
+    },
+  );
 }
 
 /** As the provider takes it; OpenID Connect Core 9: basic where it does not say. */
