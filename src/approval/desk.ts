@@ -11,6 +11,7 @@ import { inOrder, turns } from './turns.ts';
 import type {
   AheadResult,
   ApprovalEvent,
+  ChangeResult,
   Clock,
   Decision,
   DecideInput,
@@ -35,6 +36,8 @@ import type {
 export const ANSWER_ADDS_MS = 60_000;
 /** Who decides where the clock does. */
 const CLOCK_NAME = 'holdpoint';
+/** Of one request: what is another each time somebody looks is not what anybody can decide. */
+export const REVISIONS_MAX = 6;
 /** Ended requests remembered, beside those whose denial still stands. */
 export const ENDED_KEPT_MAX = 1000;
 /** Ended requests looked at when another one ends: with thousands open, or denials that stand, it costs no more. */
@@ -47,6 +50,7 @@ const TIMER_MS_MAX = 24 * 3_600_000;
 const CLAIMS_DIFFER = 'the token names other people now';
 const EARLIER_DIFFER = 'the earlier statements of the transaction are others now';
 const JUDGED_DIFFERENTLY = 'the policy or what the statement touches is another now';
+const MEANS_OTHERWISE = 'what its names stand for is something else now';
 const NOT_USED = 'it was not used in time';
 const NO_PERMIT = 'Approved once. The audit log cannot be written, so there is no permit.';
 const DOWN = {
@@ -84,6 +88,9 @@ export class NotNow extends Error {
   }
 }
 
+/** The outcome of what was let through and never sent, where that may not be given back. */
+export const NEVER_SENT: Outcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
+
 /** A request in memory with what is not durable: who waits for it. */
 interface Entry {
   request: Request;
@@ -104,8 +111,8 @@ interface Waiter {
   /** It was told of the approval: the clock ends its wait no more. */
   offered: boolean;
   onSaid: Hold['onSaid'];
-  /** Only the first call counts. */
-  readonly settle: (end: HoldEnd) => void;
+  /** Hold.ended; resolved where it was offered the release, too. */
+  end: Deferred<HoldEnd>;
 }
 
 export function createDesk(options: DeskOptions): Desk {
@@ -134,7 +141,7 @@ export function createDesk(options: DeskOptions): Desk {
       const denied = known.find((entry) => denialStands(entry.request));
       if (denied !== undefined) return { type: 'denied', request: denied.request };
 
-      const alike = known.find((entry) => isLive(entry.request) && difference(entry.request, held) === null);
+      const alike = findAlike(known, held);
       const runs =
         alike?.request.state === 'approved' || held.break_glass !== null || permits.match(held) !== undefined;
       if (down && runs) return { type: 'refused', why: 'directory-down' };
@@ -149,6 +156,12 @@ export function createDesk(options: DeskOptions): Desk {
         const why = difference(other.request, held) ?? NOT_USED;
         await commit(other, { type: 'lapsed', at: clock.now(), id: other.request.id, why });
         return { type: 'lapsed', request: other.request, why };
+      }
+      const stale = known.find((entry) => mayRevise(entry, held));
+      if (stale !== undefined) {
+        if (lacksReason(held)) return { type: 'refused', why: 'reason-required' };
+        await revise(stale, held);
+        return attach(stale, held, wait_ms, longest_ms);
       }
       const refused = mayOpen(held);
       return refused ?? wait(await open(held, wait_ms), held.session, wait_ms, longest_ms, false);
@@ -165,12 +178,41 @@ export function createDesk(options: DeskOptions): Desk {
       for (const entry of known) await settle(entry);
       const denied = known.find((entry) => denialStands(entry.request));
       if (denied !== undefined) return { type: 'denied', request: denied.request };
-      const alike = known.find((entry) => isLive(entry.request) && difference(entry.request, held) === null);
+      const alike = findAlike(known, held);
       if (alike?.request.state === 'approved') return { type: 'pending', request: alike.request };
       if (permits.match(held) !== undefined) return { type: 'needs-none' };
       if (alike !== undefined) return { type: 'pending', request: alike.request };
+      const stale = known.find((entry) => mayRevise(entry, held));
+      if (stale !== undefined && !lacksReason(held)) {
+        await revise(stale, held);
+        return { type: 'pending', request: stale.request };
+      }
       return mayOpen(held) ?? { type: 'pending', request: (await open(held, 0)).request };
     });
+  }
+
+  /** What is approved before what is not: one that came back may have another one beside it by then. */
+  function findAlike(known: readonly Entry[], held: Held): Entry | undefined {
+    const alike = known.filter(({ request }) => isLive(request) && difference(request, held) === null);
+    return alike.find(({ request }) => request.state === 'approved') ?? alike[0];
+  }
+
+  /**
+   * The identical statement, and what is shown of it is another now. Where a connection waits that was held as it was shown, only a new policy, which
+   * is one for all of them, makes another revision: else each of two connections would take the other's approvals back.
+   */
+  function mayRevise({ request, waiting }: Entry, held: Held): boolean {
+    if (!isUndecided(request.state) || request.revision >= REVISIONS_MAX) return false;
+    return waiting.length === 0 || (request.policy !== held.policy && difference(request, held) === JUDGED_DIFFERENTLY);
+  }
+
+  /** Under the locks of the digest it had and of the one it gets. */
+  async function revise(entry: Entry, held: Held): Promise<void> {
+    const at = clock.now();
+    const { id } = entry.request;
+    const why = whatDiffers(entry.request, held);
+    const digest_tag = options.tag(held.digest);
+    await commit(entry, { type: 'changed', at, id, why, held, digest_tag, before: decided.of(held, at) });
   }
 
   async function runNow(entry: Entry, { session }: Held): Promise<HoldResult> {
@@ -221,7 +263,7 @@ export function createDesk(options: DeskOptions): Desk {
   }
 
   function mayOpen(held: Held): Extract<HoldResult, { type: 'refused' }> | null {
-    if (held.ask.reason === 'required' && isBlank(held.reason)) return { type: 'refused', why: 'reason-required' };
+    if (lacksReason(held)) return { type: 'refused', why: 'reason-required' };
     const limit = options.requests_open_per_principal_max;
     if ((openOf.get(held.who.id) ?? 0) >= limit) return { type: 'refused', why: 'too-many', limit };
     return null;
@@ -259,6 +301,7 @@ export function createDesk(options: DeskOptions): Desk {
       id: freshId(),
       state: 'open',
       revision: 1,
+      changed: null,
       opened: at,
       deadline: at + held.ask.deadline_ms,
       use_until: null,
@@ -296,7 +339,6 @@ export function createDesk(options: DeskOptions): Desk {
 
   function wait(entry: Entry, session: string, wait_ms: number, longest_ms: number, attached: boolean): HoldResult {
     if (wait_ms <= 0) return { type: 'pending', request: entry.request };
-    const end = deferred<HoldEnd>();
     const now = clock.now();
     const waiter: Waiter = {
       session,
@@ -304,12 +346,12 @@ export function createDesk(options: DeskOptions): Desk {
       longest: now + longest_ms,
       offered: false,
       onSaid: null,
-      settle: end.resolve,
+      end: deferred(),
     };
     // Not push, which makes room for sixteen more.
     entry.waiting = [...entry.waiting, waiter];
     schedule(entry);
-    return { type: 'waiting', request: entry.request, attached, hold: new Handle(entry, waiter, end.promise, leave) };
+    return { type: 'waiting', request: entry.request, attached, hold: new Handle(entry, waiter, leave) };
   }
 
   /** A connection stops waiting. It must not be offered a release from here on, whether or not the journal can say so. */
@@ -318,24 +360,46 @@ export function createDesk(options: DeskOptions): Desk {
     entry.waiting = entry.waiting.filter((other) => other !== waiter);
     entry.left = { session: waiter.session, why };
     try {
-      await locked(entry.request.digest, async () => {
+      await lockedOf(entry, null, async () => {
         offer(entry);
         await settle(entry);
       });
     } finally {
-      waiter.settle({ type: 'ended', why, request: entry.request });
+      waiter.end.resolve({ type: 'ended', why, request: entry.request });
     }
   }
 
-  async function release(id: string, session: string): Promise<boolean> {
-    const request = get(id);
-    const down = request !== undefined && (await isDown(peopleOf(request)));
+  async function release(id: string, session: string, revision?: number): Promise<boolean> {
+    const known = get(id);
+    const down = known !== undefined && (await isDown(peopleOf(known)));
     return onEntry(id, false, async (entry) => {
-      if (entry.request.state !== 'approved') return false;
+      const { request } = entry;
+      if (request.state !== 'approved' || (revision ?? request.revision) !== request.revision) return false;
       if (down) throw new NotNow('directory-down');
-      if (!isAnsweredFor(entry.request.who.id)) throw new NotNow('requester-gone');
+      if (!isAnsweredFor(request.who.id)) throw new NotNow('requester-gone');
       await commit(entry, { type: 'released', at: clock.now(), id, session });
       return true;
+    });
+  }
+
+  async function change(id: string, held: Held): Promise<ChangeResult> {
+    const entry = entries.get(id);
+    if (entry === undefined) return { type: 'gone' };
+    return lockedOf(entry, held.digest, async () => {
+      await settle(entry);
+      const { request } = entry;
+      if (request.state !== 'approved') return { type: 'gone' };
+      if (request.digest === held.digest && difference(request, held) === null)
+        return { type: 'same', revision: request.revision };
+      const others = (byDigest.get(held.digest) ?? []).filter((other) => other !== entry);
+      const taken = others.some((other) => isLive(other.request) || denialStands(other.request));
+      if (taken || lacksReason(held) || request.broken_glass !== null || request.revision >= REVISIONS_MAX) {
+        const why = whatDiffers(request, held);
+        await commit(entry, { type: 'lapsed', at: clock.now(), id, why });
+        return { type: 'lapsed', why };
+      }
+      await revise(entry, held);
+      return { type: 'changed', revision: entry.request.revision };
     });
   }
 
@@ -358,9 +422,25 @@ export function createDesk(options: DeskOptions): Desk {
     });
   }
 
-  async function impact(id: string, seen: Impact): Promise<boolean> {
+  async function giveBack(id: string, session: string): Promise<void> {
+    await onEntry(id, undefined, async (entry) => {
+      const at = clock.now();
+      if (entry.request.broken_glass !== null) {
+        await commit(entry, { type: 'finished', at, id, outcome: NEVER_SENT });
+        return;
+      }
+      entry.left = { session, why: 'disconnected' };
+      await commit(entry, { type: 'returned', at, id, session });
+      // It may be too late for another use, or its rule has it used by whoever waits alone.
+      await settle(entry);
+    });
+  }
+
+  async function impact(id: string, seen: Impact, revision?: number): Promise<boolean> {
     return onEntry(id, false, async (entry) => {
-      if (!isLive(entry.request) || entry.request.impact !== null) return false;
+      const { request } = entry;
+      if (!isLive(request) || request.impact !== null || (revision ?? request.revision) !== request.revision)
+        return false;
       await commit(entry, { type: 'impact', at: clock.now(), id, impact: seen });
       return true;
     });
@@ -548,7 +628,7 @@ export function createDesk(options: DeskOptions): Desk {
       take(entry, event);
     }
     for (const entry of entries.values()) {
-      await locked(entry.request.digest, async () => {
+      await lockedOf(entry, null, async () => {
         if (entry.request.state === 'released') {
           const why = 'the gateway stopped before the answer arrived';
           await commit(entry, { type: 'outcome_unknown', at: clock.now(), id: entry.request.id, why });
@@ -620,7 +700,7 @@ export function createDesk(options: DeskOptions): Desk {
   function ring(entry: Entry): void {
     for (const waiter of entry.waiting)
       if (!waiter.offered && waiter.until <= clock.now()) void leave(entry, waiter, 'waited-out').catch(() => {});
-    void locked(entry.request.digest, () => settle(entry)).catch(() => {});
+    void lockedOf(entry, null, () => settle(entry)).catch(() => {});
   }
 
   /**
@@ -647,7 +727,12 @@ export function createDesk(options: DeskOptions): Desk {
     changed.request = request;
     // Those who may decide from now on may have been there all the while.
     if (event.type === 'escalated') lookAround(changed);
-    if (before && isUndecided(before.state) && !isUndecided(request.state)) count(request.who.id, -1);
+    if (before) count(request.who.id, Number(isUndecided(request.state)) - Number(isUndecided(before.state)));
+    if (event.type === 'changed') {
+      rekey(changed, before?.digest ?? '');
+      changed.alone_since = null;
+      lookAround(changed);
+    }
     if (event.type === 'decided' && event.ends) decided.add(request, clock.now());
     if (isTerminal(request.state)) {
       ended.add(request.id);
@@ -665,6 +750,19 @@ export function createDesk(options: DeskOptions): Desk {
     return entry;
   }
 
+  function rekey(entry: Entry, before: string): void {
+    const { digest } = entry.request;
+    if (digest === before) return;
+    dropKey(entry, before);
+    byDigest.set(digest, [...(byDigest.get(digest) ?? []), entry]);
+  }
+
+  function dropKey(entry: Entry, digest: string): void {
+    const rest = (byDigest.get(digest) ?? []).filter((other) => other !== entry);
+    if (rest.length === 0) byDigest.delete(digest);
+    else byDigest.set(digest, rest);
+  }
+
   /** Drops the oldest ended requests over the limit, but no denial that still stands, no review that is due, and not the latest. */
   function forget(latest: string): void {
     let looks = FORGET_LOOKS_MAX;
@@ -679,9 +777,7 @@ export function createDesk(options: DeskOptions): Desk {
         continue;
       }
       entries.delete(id);
-      const rest = (byDigest.get(request.digest) ?? []).filter((other) => other !== entry);
-      if (rest.length === 0) byDigest.delete(request.digest);
-      else byDigest.set(request.digest, rest);
+      dropKey(entry, request.digest);
     }
   }
 
@@ -693,11 +789,21 @@ export function createDesk(options: DeskOptions): Desk {
       }
     if (event.type === 'asked' || event.type === 'answered')
       for (const waiter of entry.waiting) waiter.onSaid?.(event.said, entry.request);
+    if (event.type === 'changed') for (const waiter of entry.waiting) waitsAnew(entry, waiter);
     const end = endOfWait(entry.request, event);
     if (end === null) return offer(entry);
     const all = entry.waiting;
     entry.waiting = [];
-    for (const waiter of all) waiter.settle(end);
+    for (const waiter of all) waiter.end.resolve(end);
+  }
+
+  /** What it was offered is no more; its time goes on. */
+  function waitsAnew(entry: Entry, waiter: Waiter): void {
+    if (waiter.offered) {
+      waiter.offered = false;
+      waiter.end = deferred();
+    }
+    waiter.onSaid?.(null, entry.request);
   }
 
   /** The oldest waiting connection is told of the approval; the others wait for what it does with it. */
@@ -705,7 +811,7 @@ export function createDesk(options: DeskOptions): Desk {
     const first = entry.waiting[0];
     if (entry.request.state !== 'approved' || first === undefined) return;
     first.offered = true;
-    first.settle({ type: 'approved', request: entry.request });
+    first.end.resolve({ type: 'approved', request: entry.request });
   }
 
   function denialStands(request: Request): boolean {
@@ -720,7 +826,7 @@ export function createDesk(options: DeskOptions): Desk {
     }
   }
 
-  function count(principal: string, by: 1 | -1): void {
+  function count(principal: string, by: number): void {
     const now = (openOf.get(principal) ?? 0) + by;
     if (now === 0) openOf.delete(principal);
     else openOf.set(principal, now);
@@ -730,18 +836,33 @@ export function createDesk(options: DeskOptions): Desk {
   async function onEntry<T, U>(id: string, unknown: U, work: (entry: Entry) => Promise<T>): Promise<T | U> {
     const entry = entries.get(id);
     if (entry === undefined) return unknown;
-    return locked(entry.request.digest, async () => {
+    return lockedOf(entry, null, async () => {
       await settle(entry);
       return work(entry);
     });
+  }
+
+  /** The same with nothing else changing what has its digest, nor what has `also`: a request that is changed may get another one. */
+  async function lockedOf<T>(entry: Entry, also: string | null, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const { digest } = entry.request;
+      // In one order for all, so that nobody waits for whoever waits for it.
+      const [first, second] = also === null || also === digest ? [digest] : [digest, also].toSorted();
+      const guarded = async () => (entry.request.digest === digest ? { done: await work() } : null);
+      const both = second === undefined ? guarded : () => locked(second, guarded);
+      const result = await locked(first as string, both);
+      if (result !== null) return result.done;
+    }
   }
 
   return {
     hold,
     ahead,
     release,
+    change,
     lapse,
     finish,
+    giveBack,
     impact,
     decide,
     ask,
@@ -767,21 +888,18 @@ export function createDesk(options: DeskOptions): Desk {
 
 /** A class: thousands may wait at once, and a closure for each of these is dear. */
 class Handle implements Hold {
-  readonly ended: Promise<HoldEnd>;
   readonly #entry: Entry;
   readonly #waiter: Waiter;
   readonly #leave: (entry: Entry, waiter: Waiter, why: HoldEndWhy) => Promise<void>;
 
-  constructor(
-    entry: Entry,
-    waiter: Waiter,
-    ended: Promise<HoldEnd>,
-    leave: (entry: Entry, waiter: Waiter, why: HoldEndWhy) => Promise<void>,
-  ) {
+  constructor(entry: Entry, waiter: Waiter, leave: (entry: Entry, waiter: Waiter, why: HoldEndWhy) => Promise<void>) {
     this.#entry = entry;
     this.#waiter = waiter;
-    this.ended = ended;
     this.#leave = leave;
+  }
+
+  get ended(): Promise<HoldEnd> {
+    return this.#waiter.end.promise;
   }
 
   end(why: HoldEndWhy): Promise<void> {
@@ -834,12 +952,21 @@ function votersOf({ decisions }: Request): readonly string[] {
     .flatMap(({ by, instead_of }) => (instead_of === null ? [by] : [by, instead_of]));
 }
 
-function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+}
+
+function deferred<T>(): Deferred<T> {
   let resolve!: (value: T) => void;
   const promise = new Promise<T>((done) => {
     resolve = done;
   });
   return { promise, resolve };
+}
+
+function lacksReason({ ask, reason }: Held): boolean {
+  return ask.reason === 'required' && isBlank(reason);
 }
 
 function saidOf(kind: Said['kind'], { by, text, channel }: SayInput, at: number): Said {
@@ -875,6 +1002,11 @@ function byClock({ ask }: Request, at: number): Decision {
 
 function isLive(request: Request): boolean {
   return isUndecided(request.state) || request.state === 'approved';
+}
+
+/** Of two that are not alike: completes "changed: ..." and "approved for other circumstances: ...". */
+function whatDiffers(request: Request, held: Held): string {
+  return request.digest === held.digest ? (difference(request, held) ?? JUDGED_DIFFERENTLY) : MEANS_OTHERWISE;
 }
 
 /**

@@ -10,6 +10,7 @@ export const HAPPENINGS = [
   'asked',
   'answered',
   'escalated',
+  'changed',
   'voted',
   'approve',
   'deny',
@@ -17,6 +18,7 @@ export const HAPPENINGS = [
   'withdrawn',
   'expired',
   'released',
+  'returned',
   'done',
   'failed',
   'outcome_unknown',
@@ -36,6 +38,7 @@ function undecided(here: State): Row {
     asked: 'asked',
     answered: 'open',
     escalated: here,
+    changed: 'open',
     voted: here,
     approve: 'approved',
     deny: 'denied',
@@ -48,11 +51,17 @@ function undecided(here: State): Row {
 export const LIFECYCLE: Readonly<Record<State, Row>> = {
   open: undecided('open'),
   asked: undecided('asked'),
-  approved: { ticket: 'approved', impact: 'approved', released: 'released', lapsed: 'lapsed' },
+  approved: { ticket: 'approved', impact: 'approved', changed: 'open', released: 'released', lapsed: 'lapsed' },
   denied: {},
   expired: {},
   withdrawn: {},
-  released: { done: 'executed', failed: 'failed', outcome_unknown: 'outcome_unknown', reviewed: 'released' },
+  released: {
+    returned: 'approved',
+    done: 'executed',
+    failed: 'failed',
+    outcome_unknown: 'outcome_unknown',
+    reviewed: 'released',
+  },
   executed: { reviewed: 'executed' },
   failed: { reviewed: 'failed' },
   outcome_unknown: { reviewed: 'outcome_unknown' },
@@ -85,6 +94,9 @@ export function apply(request: Request | undefined, event: ApprovalEvent): Reque
   if (state === undefined) {
     throw new IllegalEvent(`${happening(event)} is illegal for request ${request.id}, which is ${request.state}`);
   }
+  if ((event.type === 'returned' || event.type === 'changed') && request.broken_glass !== null) {
+    throw new IllegalEvent(`request ${request.id} was run by break-glass, which is for once`);
+  }
   if (event.type === 'reviewed' && request.broken_glass?.reviewed !== null) {
     throw new IllegalEvent(`request ${request.id} was reviewed already, or needs no review`);
   }
@@ -103,6 +115,8 @@ export function lifecycleTable(): string {
     '',
     'Printed from `src/approval/lifecycle.ts`. A row is a state, a column what happens; an empty cell is illegal.',
     'A request begins as open. `voted`: a decision after which more are needed, or that takes back an earlier one of the same person.',
+    '`changed`: what would run now is something else than was shown: a new revision, whose decisions are yet to be made.',
+    '`returned`: it was released, and no byte of it was sent to the database: the approval can be used again, which one of break-glass never can.',
     'States with an empty row are final; `reviewed` closes what break-glass opened.',
     '',
     `| | ${HAPPENINGS.join(' | ')} |`,
@@ -151,6 +165,19 @@ function facts(request: Request, event: Exclude<ApprovalEvent, { type: 'opened' 
         ...(event.ends && decision === 'approve' && { use_until: event.at + request.ask.use_within_ms }),
       };
     }
+    case 'changed':
+      return {
+        ...event.held,
+        digest_tag: event.digest_tag,
+        revision: request.revision + 1,
+        changed: { at: event.at, why: event.why },
+        decisions: [],
+        use_until: null,
+        // Whoever is asked later is asked for this.
+        escalated: null,
+        impact: null,
+        before: event.before,
+      };
     case 'broke_glass':
       return {
         broken_glass: { reason: event.reason, at: event.at, reviewed: null },

@@ -167,6 +167,8 @@ export interface Request extends Held {
   readonly use_until: number | null;
   /** HMAC of the digest: what reviewers see and a decision names. */
   readonly digest_tag: string;
+  /** Of the newest revision: when it was made, and what is another now. Null: it is the first. */
+  readonly changed: { readonly at: number; readonly why: string } | null;
   readonly holds: 'held' | 'ticket';
   /** When the last waiting connection gives up; null while nobody waits. */
   readonly wait_until: number | null;
@@ -251,6 +253,19 @@ export type ApprovalEvent =
       readonly ends: boolean;
       readonly void: readonly string[];
     }
+  /**
+   * What would run now is something else than was shown: the next revision, undecided. `held`: all that is shown of it from now on.
+   * `why` ends the sentence "changed: ...".
+   */
+  | {
+      readonly type: 'changed';
+      readonly at: number;
+      readonly id: string;
+      readonly why: string;
+      readonly held: Held;
+      readonly digest_tag: string;
+      readonly before: Before | null;
+    }
   | { readonly type: 'broke_glass'; readonly at: number; readonly id: string; readonly reason: string }
   | {
       readonly type: 'reviewed';
@@ -267,8 +282,10 @@ export type ApprovalEvent =
       readonly reason: string;
     }
   | { readonly type: 'expired'; readonly at: number; readonly id: string }
-  /** Durable before the statement is sent upstream; at most one for a request. */
+  /** Durable before the statement is sent upstream. Another one only after `returned`. */
   | { readonly type: 'released'; readonly at: number; readonly id: string; readonly session: string }
+  /** This process knows that no byte of it was sent: the approval is there as before. */
+  | { readonly type: 'returned'; readonly at: number; readonly id: string; readonly session: string }
   | { readonly type: 'finished'; readonly at: number; readonly id: string; readonly outcome: Outcome }
   | { readonly type: 'outcome_unknown'; readonly at: number; readonly id: string; readonly why: string }
   | { readonly type: 'lapsed'; readonly at: number; readonly id: string; readonly why: string };
@@ -371,27 +388,37 @@ export interface Directory {
 /** The desk: requests of this node, in memory, rebuilt from the log. */
 export interface Desk {
   /**
-   * A statement that must be held arrives: opens a request, attaches to the open one of the same digest, consumes an
-   * approved ticket, or repeats an earlier denial. Durable before it resolves. Rejects when the journal does.
+   * A statement that must be held arrives: opens a request, attaches to the open one of the same digest (whose next revision it is where what
+   * was shown is another now), consumes an approved ticket, or repeats an earlier denial. Durable before it resolves. Rejects when the journal does.
    * `wait_ms` 0: a ticket at once. `longest_ms`: no answer makes it wait longer than that.
    */
   hold(held: Held, wait_ms: number, longest_ms?: number): Promise<HoldResult>;
   /** Before a statement is sent: opens a request that waits for nobody, or finds it. */
   ahead(held: Held): Promise<AheadResult>;
   /**
-   * Compare-and-set approved -> released, durable when it resolves true. False: somebody else used it, or it is not approved. Rejects with
-   * NotNow where it stays approved: whether its requester is still who it was can't be told now, or it is not.
+   * Compare-and-set approved -> released, durable when it resolves true. False: somebody else used it, it is not approved, or it is another
+   * revision than this. Rejects with NotNow where it stays approved: whether its requester is still who it was can't be told now, or it is not.
    */
-  release(id: string, session: string): Promise<boolean>;
+  release(id: string, session: string, revision?: number): Promise<boolean>;
   /** What became of a released statement; null: we can't know. */
   finish(id: string, outcome: Outcome | null): Promise<void>;
+  /**
+   * A released statement of which no byte was sent, nor ever will be: it is approved again, and can be used as long as before. One that was
+   * run by break-glass has failed.
+   */
+  giveBack(id: string, session: string): Promise<void>;
   /**
    * The re-check before a release found other circumstances: an approved request ends, unused. True: it has, durably.
    * `why` ends the sentence "approved for other circumstances: ...".
    */
   lapse(id: string, why: string): Promise<boolean>;
-  /** Attaches what the server says it would touch, once, while it is open or waits to be used. False: too late. Rejects when the journal does. */
-  impact(id: string, impact: Impact): Promise<boolean>;
+  /**
+   * The re-check before a release by a connection that waits found that it would run something else than was approved: the next revision of the
+   * request is open, and all connections go on waiting (`Hold.ended` is another promise). Durable when it resolves; rejects when the journal does.
+   */
+  change(id: string, held: Held): Promise<ChangeResult>;
+  /** Attaches what the server says that revision would touch, once, while it is open or waits to be used. False: too late. Rejects when the journal does. */
+  impact(id: string, impact: Impact, revision?: number): Promise<boolean>;
   decide(input: DecideInput): Promise<DecideResult>;
   /** A reviewer who may decide wants to know something first. The agent is told; it is no decision. */
   ask(input: SayInput): Promise<DecideResult>;
@@ -483,6 +510,14 @@ export type HoldResult =
       readonly limit?: number;
     };
 
+export type ChangeResult =
+  /** 'same': what would run is what was approved as this revision; another connection had found it first. */
+  | { readonly type: 'changed' | 'same'; readonly revision: number }
+  /** It has ended with ZH006: it was changed too often, or what it is now has a request, or a denial, of its own. */
+  | { readonly type: 'lapsed'; readonly why: string }
+  /** It is not approved any more. */
+  | { readonly type: 'gone' };
+
 /** Of asking before a statement is sent; words as in HoldResult. */
 export type AheadResult =
   /** A permit covers it. */
@@ -495,15 +530,16 @@ export type AheadResult =
 export interface Hold {
   /**
    * Resolves once: with what ended the wait (the desk's clock ends it at wait_until). After 'approved' the caller
-   * re-checks and calls desk.release, desk.lapse, or end() if the client has gone meanwhile.
+   * re-checks and calls desk.release, desk.change, desk.lapse, or end() if the client has gone meanwhile. A request that was changed is waited
+   * for anew: then this is another promise, which resolves once as well.
    */
   readonly ended: Promise<HoldEnd>;
   /** The client is gone or gives up; a no-op when it has ended already. Durable when it resolves; rejects when the journal does (the hold has ended all the same). */
   end(why: HoldEndWhy): Promise<void>;
   /** The request as it is now. */
   request(): Request;
-  /** A word for the client that waits: a question, or that its wait is longer now. Set by whoever tells the client; at most one. */
-  onSaid: ((said: Said, request: Request) => void) | null;
+  /** A word for the client that waits: a question, that its wait is longer now, or (null) that the request was changed. Set by whoever tells the client; at most one. */
+  onSaid: ((said: Said | null, request: Request) => void) | null;
   /** When this connection gives up, ms since the epoch: an answer puts it off, once. */
   until(): number;
 }

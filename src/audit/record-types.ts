@@ -25,6 +25,8 @@ export const RECORD_TYPES = {
   'request.held': 'A client waits on the wire for a request (again).',
   'request.ticket': 'The client no longer waits; the request lives on as a ticket.',
   'request.impact': 'What the server estimated that it would touch: names and numbers.',
+  'request.changed':
+    'What would run is something else than was shown: the next revision, with decisions to be made anew.',
   'request.decided': 'A reviewer or a clock approved or denied: decision, rationale (sealed), channel.',
   'request.refused': 'A decision, question, answer or the like was not counted, and why.',
   'request.withdrawn': 'The request ended without a decision at its own side’s wish.',
@@ -32,6 +34,7 @@ export const RECORD_TYPES = {
   'request.released': 'The approved statement is about to be sent upstream, at most once.',
   'request.executed': 'The upstream completed the released statement: tag, rows, bytes, duration.',
   'request.failed': 'The upstream refused the released statement: SQLSTATE and constraint.',
+  'request.returned': 'Released, and nothing of it was sent to the database: it is approved as before.',
   'request.outcome_unknown': 'Released, and whether it ran cannot be known.',
   'request.lapsed': 'Approved, but not used in time or no longer what was approved.',
   'webhook.dead': 'An event could not be delivered for 24 h and was given up: which webhook, which record, why.',

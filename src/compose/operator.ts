@@ -63,6 +63,8 @@ const operatorLine = (event: ApprovalEvent, request: Request): RequestLine | nul
     case 'expired':
     case 'withdrawn':
     case 'ticket':
+    case 'returned':
+    case 'changed':
       return { event: event.type, request: id };
     case 'released':
     case 'outcome_unknown':

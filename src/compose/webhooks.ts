@@ -149,7 +149,7 @@ class Fold {
     const before = this.#requests.get(id);
     if (before === undefined && event.type !== 'opened') return null;
     const after = apply(before?.request, event);
-    const headline = before?.headline ?? headlineFor(record, after);
+    const headline = (event.type === 'changed' ? null : before?.headline) ?? headlineFor(record, after);
     const request = this.#text ? after : { ...after, sql: '', parameters: [], earlier: [], reason: '' };
     if (isTerminal(request.state) && request.broken_glass?.reviewed !== null) this.#requests.delete(id);
     else this.#requests.set(id, { seq: before?.seq ?? record.seq, request, headline });

@@ -102,6 +102,15 @@ function Card({ request }: { readonly request: RequestView }) {
               </div>
             </div>
           )}
+          {request.changed && (
+            <div class="alert high">
+              <Icon name="eye" />
+              <div>
+                <b>Changed: decided again.</b> Since {clock(request.changed.at)}, {request.changed.why}. This is
+                revision {request.revision}; what was decided before does not count.
+              </div>
+            </div>
+          )}
           <Statement request={request} />
           <Findings request={request} />
           <Conversation request={request} />

@@ -20,14 +20,21 @@ export function put(...changed: readonly RequestView[]): void {
   const next = new Map(requests.value);
   for (const request of changed) {
     const known = next.get(request.id);
-    if (known === undefined || progress(request) >= progress(known)) next.set(request.id, request);
+    if (known === undefined || !earlier(request, known)) next.set(request.id, request);
   }
   requests.value = next;
 }
 
+function earlier(a: RequestView, b: RequestView): boolean {
+  if (a.revision !== b.revision) return a.revision < b.revision;
+  const [one, other] = [progress(a), progress(b)];
+  // What was released may come back.
+  return one === other ? one === 1 && a.updated < b.updated : one < other;
+}
+
 function progress({ state }: RequestView): number {
-  const way = ['open', 'approved', 'released'].indexOf(state === 'asked' ? 'open' : state);
-  return way < 0 ? 3 : way;
+  if (state === 'open' || state === 'asked') return 0;
+  return state === 'approved' || state === 'released' ? 1 : 2;
 }
 
 // ---- where we are

@@ -181,6 +181,35 @@ export const texts = {
       ],
     },
   ),
+  changed: row(
+    'NOTICE',
+    '00000',
+    'what would run is something else than was shown; the wait goes on',
+    (v: {
+      readonly id: string;
+      readonly why: string;
+      readonly needs: string;
+      readonly waitUntil: number;
+      readonly deadline: number;
+      readonly ticket: boolean;
+    }) => ({
+      message: `changed, not failed: request ${v.id} must be approved again`,
+      detail: `Since it was shown to reviewers, ${v.why}. Nothing ran. Needs: ${v.needs}.`,
+      hint: `Keep this connection open and wait; it runs here by itself once approved. ${
+        v.ticket
+          ? `This connection waits until ${utc(v.waitUntil)} UTC, then you get error ZH001; the request stays open until ${utc(v.deadline)} UTC.`
+          : `This connection waits until ${utc(v.waitUntil)} UTC, then the request is withdrawn (error ZH003).`
+      }`,
+    }),
+    {
+      id: ID,
+      why: 'what its names stand for is something else now',
+      needs: 'any reviewer',
+      waitUntil: AT,
+      deadline: AT,
+      ticket: true,
+    },
+  ),
   brokeGlass: row(
     'NOTICE',
     '00000',
@@ -669,6 +698,17 @@ export const texts = {
       hint: `Do other work, then check with SHOW holdpoint.request."${v.id}"; When its state is approved, send the identical statement again, as the same user, same database; it then goes past the limit to its end, one time.`,
     }),
     { id: ID, rows: 10_000, approvals: 0, needed: 1, deadline: AT },
+  ),
+  cancelledUnsent: row(
+    'ERROR',
+    '57014',
+    'query_canceled when it was approved, and before it was sent',
+    (v: { readonly id: string }) => ({
+      message: `canceling statement due to user request, after request ${v.id} was approved`,
+      detail: 'The statement did not run. The approval can still be used, once.',
+      hint: 'Send the identical statement again; it runs at once.',
+    }),
+    { id: ID },
   ),
   cancelledAtLimit: row(
     'ERROR',

@@ -15,7 +15,7 @@ import { remembered } from './plan.ts';
 import { signInOver } from './signed-in.ts';
 import type { State } from './state.ts';
 import { atLimit, BEFORE } from './told.ts';
-import { type Grounds, releaseOf, Waiting, type WaitOf } from './wait.ts';
+import { type Anew, type Grounds, type JudgedAnew, releaseOf, Waiting, type WaitOf } from './wait.ts';
 
 /** A hold ends this long before the server would end the connection, in ms. */
 export const SERVER_TIMEOUT_MARGIN_MS = 1000;
@@ -41,7 +41,7 @@ interface Asked {
 /** No token of any text: to let a result go on is another thing than to let the statement run. */
 const GOES_ON = ' goes on past its limit';
 
-/** Judgement.hold; `at`: null before a statement. */
+/** Judgement.hold; `at`: null before a statement. `again` judges it as things are later; null: it runs already, and its names stand. */
 export const hold = async (
   s: State,
   plan: Plan,
@@ -49,6 +49,7 @@ export const hold = async (
   context: Context,
   parameters: readonly BoundParameter[],
   at: AtLimit | null,
+  again: ((plan: Plan) => Promise<JudgedAnew | null>) | null,
 ): Promise<HoldStart> => {
   const { rule } = grounds;
   const words = at ? atLimit(at.passed) : BEFORE;
@@ -56,9 +57,9 @@ export const hold = async (
   const break_glass = at ? at.break_glass : s.facts.break_glass;
   const over = await signInOver(s);
   if (over !== null) return { type: 'refuse', text: words.refused(over, rule) };
+  const asked: Asked = { parameters, passed: at?.passed ?? null, break_glass, reason: null };
   let result: HoldResult;
   try {
-    const asked: Asked = { parameters, passed: at?.passed ?? null, break_glass, reason: null };
     const held = await heldOf(s, plan, grounds, context, asked);
     result = await s.options.desk.hold(held, wait.wait_ms, wait.longest_ms);
   } catch (error) {
@@ -72,11 +73,21 @@ export const hold = async (
     s.options.counts.add(rule, 'held');
     estimate(s, result.request, plan);
   }
+  const anew = async (now: Plan): Promise<Anew | null> => {
+    const judged = again === null ? null : await again(now);
+    if (judged === null) return null;
+    const held = await heldOf(s, judged.plan, judged.grounds, judged.context, { ...asked, break_glass: '' });
+    return { ...judged, held };
+  };
   switch (result.type) {
     case 'waiting':
-      return new Waiting(s, result, plan, at ? null : context, wait, words);
+      return new Waiting(s, result, plan, at ? null : context, anew, wait, words);
     case 'run':
-      return { type: 'run', notice: words.approved(result.request), release: releaseOf(s, result.request.id) };
+      return {
+        type: 'run',
+        notice: words.approved(result.request),
+        release: releaseOf(s, result.request.id, at !== null),
+      };
     case 'pending':
       return { type: 'refuse', text: words.pending(result.request, 0, inTransaction) };
     case 'denied':

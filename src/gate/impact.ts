@@ -15,6 +15,6 @@ export const estimate = (s: State, request: Request, plan: Plan): void => {
   const handle = contextOf(s).analysis;
   const analyse = (text: string) => handle.analyse(text);
   impact(request, { text: plan.forward ?? plan.text, analysis, analyse, login, server_pid, facts })
-    .then((seen) => seen && desk.impact(request.id, seen))
+    .then((seen) => seen && desk.impact(request.id, seen, request.revision))
     .catch((error: unknown) => fault('the impact of a held statement could not be recorded', error));
 };

@@ -56,6 +56,12 @@ const toRecord = (event: ApprovalEvent | PermitEvent): RecordInput => {
       clear.earlier_count = request.earlier.length;
       return { type: 'request.opened', clear: { ...rest, request: clear }, sealed: { request: sealed } };
     }
+    case 'changed': {
+      const { held, ...rest } = withoutType(event);
+      const [clear, sealed] = split(held, SEALED);
+      clear.earlier_count = held.earlier.length;
+      return { type: 'request.changed', clear: { ...rest, held: clear }, sealed: { held: sealed } };
+    }
     case 'decided': {
       const { rationale, ...decision } = event.decision;
       return { type: 'request.decided', clear: { ...withoutType(event), decision }, sealed: { rationale } };
@@ -76,14 +82,26 @@ const toRecord = (event: ApprovalEvent | PermitEvent): RecordInput => {
     case 'escalated':
     case 'expired':
     case 'released':
+    case 'returned':
     case 'outcome_unknown':
     case 'lapsed':
       return { type: `request.${event.type}`, clear: withoutType(event) };
   }
 };
 
+/** The parts that are sealed, where their key is gone. */
+const UNREADABLE = {
+  sql: '',
+  parameters: [],
+  earlier: [],
+  reason: '',
+  digest: '',
+  pattern: null,
+  break_glass: null,
+};
 /** What records of earlier releases lack. */
 const REQUEST_BEFORE = {
+  changed: null,
   impact: null,
   before: null,
   commits: 0,
@@ -115,6 +133,11 @@ export const fromRecord = (record: EventRecord): ApprovalEvent | null => {
       const request = { ...REQUEST_BEFORE, ...(clear.request as Request), ...(sealed.request as object) };
       return { ...clear, type, request: { ...request, ask: { ...ASK_BEFORE, ...request.ask } } } as ApprovalEvent;
     }
+    case 'changed': {
+      // Where nobody can read it any more it is no statement that anybody could send again; what was decided before is void all the same.
+      const held = { ...UNREADABLE, ...(clear.held as object), ...(sealed?.held as object | undefined) };
+      return { ...clear, type, held } as unknown as ApprovalEvent;
+    }
     case 'decided': {
       const told = clear.decision as { readonly by: string };
       const decision = { ...DECISION_BEFORE, accounts: [told.by], ...told, rationale: sealed?.rationale ?? '' };
@@ -136,6 +159,7 @@ export const fromRecord = (record: EventRecord): ApprovalEvent | null => {
     case 'escalated':
     case 'expired':
     case 'released':
+    case 'returned':
     case 'outcome_unknown':
     case 'lapsed':
       return { ...clear, type } as unknown as ApprovalEvent;

@@ -10,10 +10,11 @@ import { deny, unparsed } from './deny.ts';
 import { hold } from './hold.ts';
 import { catalogIsFresh, lookAtCatalog } from './meaning.ts';
 import type { Pass } from './memory.ts';
-import { type Again, planOf } from './plan.ts';
+import { type Again, planOf, remembered } from './plan.ts';
 import { youngerThan } from './prepared.ts';
 import { forwarded, observed, UNRECORDED } from './record.ts';
 import type { State } from './state.ts';
+import type { JudgedAnew } from './wait.ts';
 
 type Judged = Judgement | Promise<Judgement>;
 
@@ -214,6 +215,18 @@ export const judgeAhead = async (
   return { type: 'refuse', plan, refuse: () => deny(s, plan, verdict, context) };
 };
 
+/** What waits for a person, judged again as things are now; null: it is not held any more. Looks at the catalog first. */
+const heldAnew = async (s: State, plan: Plan): Promise<JudgedAnew | null> => {
+  const { text } = plan;
+  const { again } = remembered(plan);
+  const seen = await lookAtCatalog(s);
+  const context = contextOf(s);
+  const analysis = again === null ? await analysed(s, context, text) : await again(context.analysis);
+  const found = ruled(s, context, text, analysis.missing && !seen ? unseen(analysis) : analysis, again);
+  if (found.type === 'refuse' || found.verdict.verdict !== 'hold') return null;
+  return { plan: { ...found.plan, limited: false }, grounds: found.verdict, context };
+};
+
 const analysed = async (s: State, { analysis }: Context, text: string): Promise<Analysis> => {
   const before = analysis.cpu_ms;
   const made = await analysis.analyse(text);
@@ -245,7 +258,7 @@ const ALLOWED: Verdict = {
 const heldUntil = (s: State, plan: Plan, verdict: Verdict, context: Context): Judgement => ({
   type: 'hold',
   plan,
-  hold: (parameters) => hold(s, plan, verdict, context, parameters, null),
+  hold: (parameters) => hold(s, plan, verdict, context, parameters, null, (now) => heldAnew(s, now)),
 });
 
 const isTotalOfWrites = ({ withholds, per_ms, observe }: Limit): boolean => withholds && per_ms !== null && !observe;

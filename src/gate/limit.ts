@@ -70,7 +70,7 @@ const judgeReached = (
     return { type: 'refuse', plan, refuse };
   }
   const goOn = (): Promise<HoldStart> =>
-    hold(s, plan, limit, context, parameters(), { ...at, passed: { rows, bytes } });
+    hold(s, plan, limit, context, parameters(), { ...at, passed: { rows, bytes } }, null);
   return { type: 'hold', plan, hold: goOn };
 };
 

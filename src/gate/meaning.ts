@@ -54,9 +54,9 @@ export const takeOwnCatalog = (s: State, query: string, rows: string | null): Re
     : { temporary: reading.hasTemporary(own), alone, whole: reading.isWhole(own) };
 };
 
-/** What a statement does to what, as far as its names were looked up. */
+/** What a statement does to what, as far as its names were looked up; `why` tells rows that are added from rows that are removed. */
 export const meant = ({ findings, functions }: Analysis): readonly string[] => [
-  ...findings.map(({ action, object, statement }) => `${statement} ${action} ${object}`).toSorted(),
+  ...findings.map(({ action, object, statement, why }) => `${statement} ${action} ${object} ${why}`).toSorted(),
   ...functions,
 ];
 

@@ -1,6 +1,7 @@
 // A statement that a permit lets through: told to its client, counted while its rows pass, stopped at the permit's cap, at a limit of the policy, or
 // when somebody revokes the permit; its end goes on record. Nobody is asked: what was agreed is all there is.
-import type { HoldResult, Permit } from '../approval/types.ts';
+import { NEVER_SENT } from '../approval/desk.ts';
+import type { HoldResult, Outcome, Permit } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Limit } from '../policy/types.ts';
 import type { HoldStart, Plan, Release } from '../session/gate.ts';
@@ -30,7 +31,7 @@ const releaseUnder = (s: State, plan: Plan, permit: Permit, use: number, context
   const cap = capOf(permit, plan);
   /** Reached, and the client was told so. */
   let was_cut = false;
-  let finished = false;
+  let over = false;
   const revokedBy = (): string | null => permits.get(id)?.revoked?.by ?? null;
 
   const why = ({ limit, rows: passed }: Reached): WireText => {
@@ -64,18 +65,24 @@ const releaseUnder = (s: State, plan: Plan, permit: Permit, use: number, context
     meter.passed(0, 0);
     under.onGone?.();
   });
+  const finished = (outcome: Outcome | null): void => {
+    if (over) return;
+    over = true;
+    forget();
+    under.onGone = null;
+    const told = outcome !== null && was_cut ? { ...outcome, tag: null, sqlstate: 'ZH004' } : outcome;
+    permits
+      .useEnded(id, use, told)
+      .catch((error: unknown) => fault('the end of a statement under a permit could not be recorded', error));
+  };
   return {
     request: id,
     permitted: under,
-    finished: (outcome) => {
-      if (finished) return;
-      finished = true;
-      forget();
-      under.onGone = null;
-      const told = outcome !== null && was_cut ? { ...outcome, tag: null, sqlstate: 'ZH004' } : outcome;
-      permits
-        .useEnded(id, use, told)
-        .catch((error: unknown) => fault('the end of a statement under a permit could not be recorded', error));
+    finished,
+    // A use is one whatever became of it: the cap stays what was agreed.
+    unsent: () => {
+      finished(NEVER_SENT);
+      return false;
     },
   };
 };

@@ -1,13 +1,15 @@
 // A connection waits for a decision: what it is told meanwhile, how the wait ends, and the release. Runs at most once over all connections:
 // the desk's word, durable, and then only what still means what was judged.
-import { ANSWER_ADDS_MS, NotNow } from '../approval/desk.ts';
-import type { Hold, HoldEnd, HoldEndWhy, HoldResult, Request, Said } from '../approval/types.ts';
+import { ANSWER_ADDS_MS, NEVER_SENT, NotNow } from '../approval/desk.ts';
+import { isUndecided } from '../approval/lifecycle.ts';
+import type { Held, Hold, HoldEnd, HoldEndWhy, HoldResult, Request, Said } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import { cutBytes, quoted, visible } from '../errors/text.ts';
 import type { Verdict } from '../policy/types.ts';
 import { needs } from '../policy/words.ts';
 import type { HoldEnded, HoldStart, Plan, Release, Said as WaitSaid } from '../session/gate.ts';
 import type { Context } from './context.ts';
+import { estimate } from './impact.ts';
 import { signInOver } from './signed-in.ts';
 import { meansTheSameAtRelease } from './meaning.ts';
 import type { State } from './state.ts';
@@ -30,38 +32,62 @@ const STAGE_QUESTION_BYTES_MAX = 60;
 /** What a text means is looked at again where the release took longer, in ms. */
 const MEANT_MS = 500;
 
+const MEANS_OTHERWISE = 'what its names stand for is something else now';
+
 type WaitStart = Extract<HoldStart, { type: 'wait' }>;
+type Released = Awaited<ReturnType<WaitStart['release']>>;
+
+/** What waits, judged once more. */
+export interface JudgedAnew {
+  readonly plan: Plan;
+  readonly grounds: Grounds;
+  readonly context: Context;
+}
+
+/** And what a reviewer would be shown of it. */
+export interface Anew extends JudgedAnew {
+  readonly held: Held;
+}
 type Waits = Extract<HoldResult, { type: 'waiting' }>;
 
 /**
  * A class, and what it tells made when it is asked for: thousands may wait at once. `context`: what the statement was judged under; null for
- * one that runs, whose names were looked up when it began.
+ * one that runs, whose names were looked up when it began. `anew`: judges what waits as things are then; null: it would not be held.
  */
 export class Waiting implements WaitStart {
   readonly type = 'wait';
   readonly ended: Promise<HoldEnded>;
   readonly #s: State;
   readonly #hold: Hold;
-  readonly #plan: Plan;
-  readonly #context: Context | null;
+  /** What this connection would run, what that was judged under, and the revision of the request that says so. */
+  #plan: Plan;
+  #context: Context | null;
+  #revision: number;
+  readonly #anew: (plan: Plan) => Promise<Anew | null>;
   readonly #of: WaitOf;
   readonly #words: Words;
   readonly #began: number;
   #toldOff = false;
 
-  constructor(s: State, { request, hold }: Waits, plan: Plan, context: Context | null, of: WaitOf, words: Words) {
+  constructor(
+    s: State,
+    { request, hold }: Waits,
+    plan: Plan,
+    context: Context | null,
+    anew: (plan: Plan) => Promise<Anew | null>,
+    of: WaitOf,
+    words: Words,
+  ) {
     this.#s = s;
     this.#hold = hold;
     this.#plan = plan;
     this.#context = context;
+    this.#revision = request.revision;
+    this.#anew = anew;
     this.#of = of;
     this.#words = words;
     this.#began = hold.until() - of.wait_ms;
-    s.held = request.id;
-    this.ended = hold.ended.then((end) => {
-      s.held = null;
-      return ended(s, end, this.#waited(), words);
-    });
+    this.ended = this.#listen();
   }
 
   get wait_ms(): number {
@@ -113,34 +139,85 @@ export class Waiting implements WaitStart {
     return end.type === 'ended' ? endedByClient(this.#s, end.request, why, this.#waited(), this.#words) : null;
   }
 
-  async release(): ReturnType<WaitStart['release']> {
+  async release(): Promise<Released> {
     const s = this.#s;
+    const hold = this.#hold;
     const words = this.#words;
-    const request = this.#hold.request();
-    const { id, rule } = request;
+    const { id, rule } = hold.request();
     const over = await signInOver(s);
-    if (over !== null) return notNow(s, this.#hold, words.refused(over, rule));
-    const context = this.#context;
-    const means = async () => context === null || (await meansTheSameAtRelease(s, this.#plan, context.catalog));
-    let still = await means();
-    const asked = performance.now();
+    if (over !== null) return notNow(s, hold, words.refused(over, rule));
+    let still = true;
     try {
-      if (!(await s.options.desk.release(id, s.id))) {
-        const lapsed = this.#hold.request().state === 'lapsed';
-        const text = lapsed ? words.lapsed(request, 'it was not used in time') : words.used(request);
-        return { type: 'refuse', text };
-      }
+      const stopped = await this.#recheck();
+      if (stopped !== null) return stopped;
+      const asked = performance.now();
+      if (!(await s.options.desk.release(id, s.id, this.#revision)))
+        return isUndecided(hold.request().state) ? this.#waitsOn() : this.#over();
       // A directory that was asked meanwhile may have taken its time.
-      if (performance.now() - asked > MEANT_MS) still = still && (await means().catch(() => false));
+      if (performance.now() - asked > MEANT_MS) still = await this.#stillMeans().catch(() => false);
     } catch (error) {
-      if (error instanceof NotNow) return notNow(s, this.#hold, words.refused(notNowText(s, error), rule));
+      if (error instanceof NotNow) return notNow(s, hold, words.refused(notNowText(s, error), rule));
       s.options.fault('a release could not be recorded', error);
       return { type: 'refuse', text: words.refused(texts.noLog(), rule) };
     }
-    const release = releaseOf(s, id);
-    if (still) return { type: 'run', notice: words.approved(this.#hold.request()), release };
+    const release = releaseOf(s, id, this.#context === null);
+    if (still) return { type: 'run', plan: this.#plan, notice: words.approved(hold.request()), release };
     release.finished({ tag: null, sqlstate: 'ZH006', rows: 0, bytes: 0, duration_ms: 0 });
-    return { type: 'refuse', text: words.lapsed(request, 'what its names stand for is something else now') };
+    return this.#lapsed(MEANS_OTHERWISE);
+  }
+
+  /** Is what was approved what would run now? Null: it is. */
+  async #recheck(): Promise<Released | null> {
+    const s = this.#s;
+    const { desk } = s.options;
+    const { id, revision } = this.#hold.request();
+    const shown = revision === this.#revision;
+    if (shown && (await this.#stillMeans())) return null;
+    // What it would do can't be looked up here: it runs, or only its own connection sees all that it names.
+    if (this.#context === null || s.facts.catalog_is_own) {
+      await this.#hold.end('cancelled');
+      return this.#lapsed('it was changed for another connection of yours');
+    }
+    const judged = await this.#anew(this.#plan);
+    if (judged === null) return (await desk.lapse(id, MEANS_OTHERWISE)) ? this.#lapsed(MEANS_OTHERWISE) : this.#over();
+    const result = await desk.change(id, judged.held);
+    if (result.type === 'lapsed') return this.#lapsed(result.why);
+    if (result.type === 'gone') return this.#over();
+    this.#plan = judged.plan;
+    this.#context = judged.context;
+    this.#revision = result.revision;
+    if (result.type === 'same') return null;
+    estimate(s, this.#hold.request(), judged.plan);
+    return this.#waitsOn();
+  }
+
+  /** Also looks at the catalog, so that what its session sees alone is compared with that of now. */
+  async #stillMeans(): Promise<boolean> {
+    return this.#context === null || meansTheSameAtRelease(this.#s, this.#plan, this.#context.catalog);
+  }
+
+  #lapsed(why: string): Released {
+    return { type: 'refuse', text: this.#words.lapsed(this.#hold.request(), why) };
+  }
+
+  #over(): Released {
+    const request = this.#hold.request();
+    return request.state === 'lapsed'
+      ? this.#lapsed('it was not used in time')
+      : { type: 'refuse', text: this.#words.used(request) };
+  }
+
+  #waitsOn(): Released {
+    return { type: 'changed', notice: changed(this.#hold), stage: this.stage, ended: this.#listen() };
+  }
+
+  #listen(): Promise<HoldEnded> {
+    const s = this.#s;
+    s.held = this.#hold.request().id;
+    return this.#hold.ended.then((end) => {
+      s.held = null;
+      return ended(s, end, this.#waited(), this.#words);
+    });
   }
 
   /** In seconds. */
@@ -148,6 +225,19 @@ export class Waiting implements WaitStart {
     return Math.round((this.#hold.until() - this.#began) / 1000);
   }
 }
+
+/** A notice to a client that goes on waiting. */
+const changed = (hold: Hold): WireText => {
+  const { id, ask, changed: last, deadline } = hold.request();
+  return texts.changed({
+    id,
+    why: last?.why ?? MEANS_OTHERWISE,
+    needs: needs(ask),
+    waitUntil: hold.until(),
+    deadline,
+    ticket: ask.ticket,
+  });
+};
 
 /** What was approved stays so, as a ticket: this connection does not run it. */
 const notNow = async (
@@ -168,7 +258,7 @@ const stageOf = (request: Request): string => {
   const question = openQuestion(request);
   const stage =
     question === null
-      ? `held: ${id} waits for ${needs(ask)}`
+      ? `${request.changed ? 'changed, held again' : 'held'}: ${id} waits for ${needs(ask)}`
       : `question on ${id} from ${question.by}: ${quoted(question.text, STAGE_QUESTION_BYTES_MAX)}`;
   return cutBytes(visible(stage), STAGE_BYTES_MAX);
 };
@@ -176,34 +266,39 @@ const stageOf = (request: Request): string => {
 /** `until`: as the client was told; `longest`: no answer makes it wait beyond that. */
 const onSaid = (hold: Hold, until: number, longest: number, tell: (said: WaitSaid) => void): void => {
   let told = until;
-  const say = (asked: Said | null, request: Request): void => {
+  const say = (asked: Said | null, request: Request, notice: WireText | null = null): void => {
     const adds_ms = hold.until() - told;
     told += adds_ms;
     const first = !request.said.some(({ kind }) => kind === 'answer');
     const most = Math.min(told + ANSWER_ADDS_MS, longest, request.deadline);
     const adds = first ? Math.max(0, Math.round((most - told) / 1000)) : 0;
-    const notice = asked && texts.question({ id: request.id, by: asked.by, question: asked.text, adds });
-    tell({ notice, stage: stageOf(request), adds_ms });
+    const question = asked && texts.question({ id: request.id, by: asked.by, question: asked.text, adds });
+    tell({ notice: question ?? notice, stage: stageOf(request), adds_ms });
   };
-  hold.onSaid = (said, request) => say(said.kind === 'question' ? said : null, request);
+  hold.onSaid = (said, request) =>
+    say(said?.kind === 'question' ? said : null, request, said === null ? changed(hold) : null);
   // What was said before, to this client or to one that held the statement earlier.
   const request = hold.request();
   const asked = openQuestion(request);
   if (asked !== null || hold.until() > told) say(asked, request);
 };
 
-/** A statement that somebody let through: its end is recorded, once. */
-export const releaseOf = (s: State, id: string): Release => {
-  let finished = false;
+/** A statement that somebody let through: its end is recorded, once. `runs`: it has been sent long ago, and is let go on. */
+export const releaseOf = (s: State, id: string, runs: boolean): Release => {
+  const { desk, fault } = s.options;
+  let over = false;
+  const end = (record: () => Promise<void>): void => {
+    if (over) return;
+    over = true;
+    record().catch((error: unknown) => fault('an outcome could not be recorded', error));
+  };
   return {
     request: id,
     permitted: null,
-    finished: (outcome) => {
-      if (finished) return;
-      finished = true;
-      s.options.desk
-        .finish(id, outcome)
-        .catch((error: unknown) => s.options.fault('an outcome could not be recorded', error));
+    finished: (outcome) => end(() => desk.finish(id, outcome)),
+    unsent: () => {
+      end(() => (runs ? desk.finish(id, NEVER_SENT) : desk.giveBack(id, s.id)));
+      return !runs && desk.get(id)?.broken_glass === null;
     },
   };
 };

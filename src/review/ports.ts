@@ -89,6 +89,8 @@ export interface RequestLike {
   readonly id: string;
   readonly state: string;
   readonly revision: number;
+  /** Of the newest revision; null: it is the first. `why`: Holdpoint's words. */
+  readonly changed: { readonly at: number; readonly why: string } | null;
   readonly opened: number;
   readonly deadline: number;
   readonly use_until: number | null;

@@ -72,7 +72,11 @@ export const impactView = z.object({
 export const requestView = z.object({
   id: z.string(),
   state: z.string(),
-  revision: z.number(),
+  revision: z.number().describe('From 1; the next one shows something else, and its decisions are made anew.'),
+  changed: z
+    .object({ at, why: z.string() })
+    .nullable()
+    .describe('When this revision was made, and what is another now; null: it is the first.'),
   digest: z.string(),
   level,
   sentence: z.string().describe('What it does, in words. Hidden characters are spelled out.'),

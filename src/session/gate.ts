@@ -225,7 +225,7 @@ export type Judgement =
       refuse(): Promise<WireText>;
     };
 
-/** A statement that somebody let through. Exactly one call of `finished`. */
+/** A statement that somebody let through. Exactly one call of `finished` or `unsent`. */
 export interface Release {
   /** Of the request, or of the permit that covers it. */
   readonly request: string;
@@ -233,6 +233,8 @@ export interface Release {
   readonly permitted: Permitted | null;
   /** Null: it can't be known what became of it. */
   finished(outcome: StatementOutcome | null): void;
+  /** No byte of what was let through has been given to the connection to the server, nor ever will be. True: the approval may be used again. */
+  unsent(): boolean;
 }
 
 /** A statement under a permit. */
@@ -274,10 +276,23 @@ export type HoldStart =
       end(
         why: 'waited-out' | 'cancelled' | 'disconnected' | 'overflow' | 'upstream-gone' | 'shutdown',
       ): Promise<WireText | null>;
-      /** Durable, at most once over all connections: then it must be sent. Otherwise what to answer. */
+      /** Durable, at most once over all connections: then it must be sent. Otherwise what to answer, or the wait goes on. */
       release(): Promise<
-        | { readonly type: 'run'; readonly notice: WireText; readonly release: Release }
+        | {
+            readonly type: 'run';
+            /** Absent: as it was judged when the wait began. */
+            readonly plan?: Plan;
+            readonly notice: WireText;
+            readonly release: Release;
+          }
         | { readonly type: 'refuse'; readonly text: WireText }
+        /** What would run is something else than was approved: somebody has to decide again, in the time that was left. */
+        | {
+            readonly type: 'changed';
+            readonly notice: WireText;
+            readonly stage: string;
+            readonly ended: Promise<HoldEnded>;
+          }
       >;
     };
 

@@ -1,17 +1,19 @@
 // One statement's wait for somebody's word: from the request that is opened, or the refusal that is recorded, to what becomes of it.
 // Whoever is first counts: the decision, the clock, the client, the server. It must never lose a release: one that comes when nobody
-// waits any more is reported as never sent.
+// waits any more is reported as unsent.
 //
+//                  /----------\ changed: somebody has to decide again
 //   recording --> waiting --> releasing --> over: `answered` is called, once
 //        \----------\------------\---------> over: `leave` was called, nobody is told
 import type { WireText } from '../errors/catalogue.ts';
-import type { BoundParameter, HoldStart, Judgement, Plan, Release, Said, StatementOutcome } from './gate.ts';
+import type { BoundParameter, HoldEnded, HoldStart, Judgement, Plan, Release, Said, StatementOutcome } from './gate.ts';
 
-/** The outcome of a statement that was let through and never reached the server. */
-export const NEVER_SENT: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
+/** The outcome of a statement that was let through, and did not run although something of it may have reached the server. */
+export const NOT_RUN: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
 
 type Wait = Pick<Extract<HoldStart, { type: 'wait' }>, 'heartbeat' | 'end' | 'release'>;
 type Why = Parameters<Wait['end']>[0];
+type Changed = Extract<Awaited<ReturnType<Wait['release']>>, { type: 'changed' }>;
 /** What a client that waits can be told meanwhile. */
 interface Words {
   heartbeat(): WireText;
@@ -20,7 +22,7 @@ interface Words {
 
 /** What became of the message at hand; consumed when it is read again. */
 export type Answer =
-  /** `cancelled`: the client asked for it too late; the server may still hear of it. */
+  /** `cancelled`: the client asked for it meanwhile; what has not been sent must not be. */
   | { readonly type: 'run'; readonly plan: Plan; readonly release: Release; readonly cancelled: boolean }
   | { readonly type: 'refuse'; readonly text: WireText };
 
@@ -44,7 +46,7 @@ export class Hold implements Words {
   readonly name = 'held';
   stage = '';
   #state: 'recording' | 'waiting' | 'releasing' | 'over' = 'recording';
-  readonly #plan: Plan | null;
+  #plan: Plan | null;
   readonly #heartbeat_ms: number | null;
   readonly #events: HoldEvents;
   #wait: Wait | null = null;
@@ -82,7 +84,7 @@ export class Hold implements Words {
     return this.#state === 'waiting';
   }
 
-  /** A CancelRequest, or KILL QUERY, came. Where a release is on its way, or comes first, it reaches the server after the statement. */
+  /** A CancelRequest, or KILL QUERY, came. Where a release is on its way, or comes first, the answer says so. */
   cancel(): void {
     this.#cancelled = true;
     if (this.#state === 'waiting') this.end('cancelled');
@@ -140,10 +142,32 @@ export class Hold implements Words {
     if (changed) this.#events.said(notice, this);
   }
 
+  /** What would run is something else than was approved: it waits as before, in the time that is left. */
+  #again({ notice, stage, ended }: Changed): void {
+    this.stage = stage;
+    this.#state = 'waiting';
+    this.#waits();
+    this.#listen(ended);
+    this.#events.notice(notice);
+    if (this.#cancelled) return this.end('cancelled');
+    this.#events.waiting(this);
+  }
+
+  #listen(ended: Promise<HoldEnded>): void {
+    ended.then(
+      (end) => {
+        if (this.#state !== 'waiting') return;
+        if (end.type === 'approved') this.#release();
+        else this.#answer(end);
+      },
+      (error) => this.#failed('a hold failed', error),
+    );
+  }
+
   #started(start: HoldStart): void {
     if (this.#state === 'over') {
       if (start.type === 'wait') this.#endUnheard(start);
-      if (start.type === 'run') start.release.finished(NEVER_SENT);
+      if (start.type === 'run') start.release.unsent();
       return;
     }
     if (start.type === 'refuse') return this.#answer(start);
@@ -155,14 +179,7 @@ export class Hold implements Words {
     this.#since = performance.now();
     this.#wait_ms = start.wait_ms;
     this.#waits();
-    start.ended.then(
-      (ended) => {
-        if (this.#state !== 'waiting') return;
-        if (ended.type === 'approved') this.#release();
-        else this.#answer(ended);
-      },
-      (error) => this.#failed('a hold failed', error),
-    );
+    this.#listen(start.ended);
     if (this.#cancelled) return this.end('cancelled');
     this.#events.waiting(this);
     start.onSaid((said) => this.#said(said));
@@ -174,11 +191,14 @@ export class Hold implements Words {
     this.#wait?.release().then(
       (result) => {
         if (this.#state === 'over') {
-          if (result.type === 'run') result.release.finished(NEVER_SENT);
+          if (result.type === 'run') result.release.unsent();
+          if (result.type === 'changed' && this.#wait) this.#endUnheard(this.#wait);
           return;
         }
+        if (result.type === 'changed') return this.#again(result);
         if (result.type === 'refuse') return this.#answer(result);
         this.#events.notice(result.notice);
+        this.#plan = result.plan ?? this.#plan;
         this.#run(result.release);
       },
       (error) => this.#failed('a release could not be recorded', error),
@@ -188,7 +208,7 @@ export class Hold implements Words {
   #run(release: Release): void {
     if (this.#plan !== null)
       return this.#answer({ type: 'run', plan: this.#plan, release, cancelled: this.#cancelled });
-    release.finished(NEVER_SENT);
+    release.unsent();
     this.#failed('a statement without a plan was let through', undefined);
   }
 

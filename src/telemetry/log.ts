@@ -7,7 +7,17 @@ export type Log = pino.Logger;
 
 /** Fields of the lines about one request. Other lines need only a message. */
 export interface RequestLine {
-  readonly event: 'held' | 'approved' | 'denied' | 'ran' | 'failed' | 'expired' | 'withdrawn' | 'ticket';
+  readonly event:
+    | 'held'
+    | 'approved'
+    | 'denied'
+    | 'ran'
+    | 'failed'
+    | 'expired'
+    | 'withdrawn'
+    | 'ticket'
+    | 'returned'
+    | 'changed';
   readonly request: string;
   readonly who?: string;
   readonly shape?: string;

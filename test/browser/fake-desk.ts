@@ -80,6 +80,7 @@ export function request(sql: string, findings: readonly Found[], other: Partial<
     id: ID[serial - 1] ?? `HP-T${String(serial).padStart(3, '0')}`,
     state: 'open',
     revision: 1,
+    changed: null,
     opened: now,
     deadline: now + 15 * 60_000,
     use_until: null,

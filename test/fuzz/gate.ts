@@ -41,7 +41,9 @@ export interface ModelGateOptions {
 export class ModelGate implements GateSession {
   readonly catalogQuery = null;
   readonly releases = new Map<string, number>();
-  /** Calls of `finished`, one entry for each release. */
+  /** Releases that were given back: nothing of them may have been sent, nor be sent later. */
+  unsent = 0;
+  /** Calls of `finished` and `unsent`, one entry for each release. */
   readonly finished: number[] = [];
   /** Results that were cut. */
   cuts = 0;
@@ -168,11 +170,19 @@ export class ModelGate implements GateSession {
     const key = keyOf(text);
     this.releases.set(key, (this.releases.get(key) ?? 0) + 1);
     const index = this.finished.push(0) - 1;
+    const over = (): void => {
+      this.finished[index] = (this.finished[index] as number) + 1;
+    };
     return {
       request: String(index),
       permitted: null,
-      finished: () => {
-        this.finished[index] = (this.finished[index] as number) + 1;
+      finished: over,
+      unsent: () => {
+        over();
+        this.unsent++;
+        // It counts for nothing that has run, or that will.
+        this.releases.set(key, (this.releases.get(key) as number) - 1);
+        return true;
       },
     };
   }

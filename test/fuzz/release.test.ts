@@ -23,6 +23,7 @@ interface Seen {
   steps: number;
   lives: number;
   released: number;
+  returned: number;
   decided: number;
   refused: number;
   unknown: number;
@@ -36,6 +37,8 @@ class Story {
   #disk = new MemoryDisk();
   readonly #told = new Map<string, 'approve' | 'deny'>();
   readonly #ran = new Set<string>();
+  /** Of these, those of which nothing was sent. */
+  readonly #givenBack = new Set<string>();
   /** Outcomes that were acknowledged. */
   readonly #finished = new Map<string, State>();
   /** Newest first. */
@@ -165,7 +168,7 @@ class Story {
       case 6:
         return holds[this.#below(holds.length)]?.end();
       case 7:
-        return this.#finish(desk, id);
+        return this.#below(2) === 0 ? this.#giveBack(desk, [...this.#ran].at(-1) ?? '') : this.#finish(desk, id);
       case 8:
         if (this.#below(4) === 0) return void (await desk.lapse(id, 'a table has changed'));
         return void (await desk.withdraw(id, 'mara', 'no'));
@@ -209,10 +212,22 @@ class Story {
     if (state === 'executed' || state === 'outcome_unknown') this.#finished.set(id, state);
   }
 
+  /** A session that was told to run it has sent nothing: it may be told so once more. */
+  async #giveBack(desk: Desk, id: string): Promise<void> {
+    if (!this.#ran.has(id)) return;
+    // Whatever becomes of the record, nothing ran: but only with it anybody may be told to again.
+    this.#ran.delete(id);
+    this.#givenBack.add(id);
+    await desk.giveBack(id, 'gone');
+    this.#seen.returned++;
+    this.#durable(id, ['request.released', 'request.returned']);
+  }
+
   /** Somebody was told to run it. */
   #run(id: string): void {
     this.#seen.released++;
     if (this.#ran.has(id)) this.#wrong(`${id} was released twice`);
+    if (this.#givenBack.delete(id)) this.#durable(id, ['request.released', 'request.returned', 'request.released']);
     this.#ran.add(id);
     this.#durable(id, ['request.opened', 'request.decided', 'request.released']);
   }
@@ -242,14 +257,15 @@ const wrong: string[] = [];
 test(`who is told to run has an earlier durable record, through every fault (HOLDPOINT_SEED=${SEED})`, async () => {
   const began = performance.now();
   const below = random();
-  const seen: Seen = { steps: 0, lives: 0, released: 0, decided: 0, refused: 0, unknown: 0 };
+  const seen: Seen = { steps: 0, lives: 0, released: 0, returned: 0, decided: 0, refused: 0, unknown: 0 };
   while (seen.steps < STEPS && wrong.length === 0) await new Story(below, seen).tell();
   figure(
-    `release (${seen.lives} lives, ${seen.decided} decisions, ${seen.released} releases, ${seen.unknown} unknown outcomes)`,
+    `release (${seen.lives} lives, ${seen.decided} decisions, ${seen.released} releases, ${seen.returned} of them returned, ${seen.unknown} unknown outcomes)`,
     seen.steps,
     began,
   );
   expect(wrong).toEqual([]);
   for (const count of [seen.released, seen.decided, seen.refused, seen.unknown])
     expect(count).toBeGreaterThan(STEPS / 500);
+  expect(seen.returned).toBeGreaterThan(STEPS / 2000);
 });

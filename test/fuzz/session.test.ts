@@ -59,8 +59,16 @@ class Line extends EventEmitter {
   }
 }
 
+interface Conversation {
+  readonly steps: number;
+  readonly releases: number;
+  /** Of these: given back. */
+  readonly unsent: number;
+  readonly cuts: number;
+}
+
 /** One conversation to its end; how many steps it took, and how many releases were given. */
-const converse = async (seed: number, plain: boolean): Promise<{ steps: number; releases: number; cuts: number }> => {
+const converse = async (seed: number, plain: boolean): Promise<Conversation> => {
   const chance = random(seed);
   const log: string[] = [];
   const releasesOf = (key: string): number => gate.releases.get(key) ?? 0;
@@ -278,7 +286,7 @@ const converse = async (seed: number, plain: boolean): Promise<{ steps: number; 
   const told = gate.finished.filter((times) => times !== 1);
   if (told.length > 0) fail(`outcomes told ${gate.finished.join(' ')} times`);
   if (wrong.length > 0) fail(wrong.join('; '));
-  return { steps: steps_taken, releases: gate.finished.length, cuts: gate.cuts };
+  return { steps: steps_taken, releases: gate.finished.length, unsent: gate.unsent, cuts: gate.cuts };
 };
 
 /** Each was a hang once: a client that was not read any more, and nobody to begin again. */
@@ -292,18 +300,20 @@ test(`nothing runs that was not let through, and nobody waits for ever (HOLDPOIN
   timeout: TIMEOUT_MS,
 }, async () => {
   const began = performance.now();
-  const sum = { steps: 0, releases: 0, cuts: 0 };
+  const sum = { steps: 0, releases: 0, unsent: 0, cuts: 0 };
   for (let at = 0; at < CONVERSATIONS; at++) {
-    const { steps, releases, cuts } = await converse(SEED + at, (SEED + at) % 4 === 1);
+    const { steps, releases, unsent, cuts } = await converse(SEED + at, (SEED + at) % 4 === 1);
     sum.steps += steps;
     sum.releases += releases;
+    sum.unsent += unsent;
     sum.cuts += cuts;
   }
   figure(
-    `session (${CONVERSATIONS.toLocaleString('en')} conversations, ${sum.releases} releases, ${sum.cuts} cut results)`,
+    `session (${CONVERSATIONS.toLocaleString('en')} conversations, ${sum.releases} releases, ${sum.unsent} of them given back, ${sum.cuts} cut results)`,
     sum.steps,
     began,
   );
   expect(sum.releases).toBeGreaterThan(CONVERSATIONS / 8);
+  expect(sum.unsent).toBeGreaterThan(CONVERSATIONS / 100);
   expect(sum.cuts).toBeGreaterThan(CONVERSATIONS / 60);
 });

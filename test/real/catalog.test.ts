@@ -342,7 +342,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       }
     });
 
-    test('a held statement whose function is replaced meanwhile does not run: ZH006', async () => {
+    test('a held statement whose function is replaced meanwhile does not run: it is decided again', async () => {
       await admin.query(
         `CREATE FUNCTION swapped() RETURNS void LANGUAGE sql AS 'INSERT INTO orders (customer) VALUES (7)'`,
       );
@@ -351,11 +351,10 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(request.rule).toBe('hidden-writes');
       await admin.query(`CREATE OR REPLACE FUNCTION swapped() RETURNS void LANGUAGE sql AS 'DELETE FROM customers'`);
       await gateway.approve(request);
-      expect(await result).toMatchObject({
-        code: 'ZH006',
-        message: `request ${request.id} was approved for other circumstances: what its names stand for is something else now`,
-      });
-      expect((await gateway.reaches(request.id, 'failed')).outcome).toMatchObject({ sqlstate: 'ZH006' });
+      const again = await gateway.reaches(request.id, 'open');
+      expect(again.findings.map(({ object }) => object)).toContain('public.customers');
+      await gateway.deny(again, 'not those');
+      expect(await result).toMatchObject({ code: '42501' });
       expect((await admin.query('SELECT count(*)::int AS n FROM customers')).rows).toEqual([{ n: 5 }]);
     });
 

@@ -272,7 +272,10 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
     await admin.query('DROP PROCEDURE app.turns');
     await admin.query('CREATE PROCEDURE app.turns() DELETE FROM hr.secrets');
     await gateway.approve(request);
-    expect(await refused).toContain('what its names stand for is something else now');
+    const again = await gateway.reaches(request.id, 'open');
+    expect(again.findings.map(({ action, object }) => `${action} ${object}`)).toContain('write hr.secrets');
+    await gateway.deny(again, 'not those');
+    expect(await refused).toContain('not those');
     const [rows] = await admin.query<RowDataPacket[]>('SELECT count(*) AS n FROM hr.secrets');
     expect(rows).toEqual([{ n: 1 }]);
   });

@@ -32,6 +32,8 @@ export interface Held {
   readonly left: Promise<End>;
   /** Of its one run. */
   readonly outcome: Promise<StatementOutcome | null>;
+  /** Resolves where it was let through and nothing of it was sent. */
+  readonly unsent: Promise<void>;
 }
 
 export interface Rules {
@@ -126,7 +128,12 @@ export class StandInGate implements MysqlGate {
     let decide: (ended: HoldEnded) => void = () => {};
     let leave: (why: End) => void = () => {};
     let say: (said: Said) => void = () => {};
+    let giveBack: () => void = () => {};
     let finish: (outcome: StatementOutcome | null) => void = () => {};
+    const unsent = (): boolean => {
+      giveBack();
+      return true;
+    };
     const ended = new Promise<HoldEnded>((resolve) => (decide = resolve));
     const { sql_mode, database, in_transaction, role, charset, autocommit } = this.facts;
     const held: Held = {
@@ -138,6 +145,7 @@ export class StandInGate implements MysqlGate {
       deny: () => decide({ type: 'refuse', text: texts.denied({ ...texts.denied.example, inTransaction: false }) }),
       left: new Promise((resolve) => (leave = resolve)),
       outcome: new Promise((resolve) => (finish = resolve)),
+      unsent: new Promise((resolve) => (giveBack = resolve)),
     };
     const next = this.#waiting.shift();
     if (next) next(held);
@@ -159,7 +167,7 @@ export class StandInGate implements MysqlGate {
         return {
           type: 'run',
           notice: texts.approved(texts.approved.example),
-          release: { request: ID, permitted: null, finished: finish },
+          release: { request: ID, permitted: null, finished: finish, unsent },
         };
       },
     };

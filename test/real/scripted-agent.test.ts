@@ -177,6 +177,12 @@ const requestsIn = (records: readonly ReadRecord[]): Request[] => {
   return [...requests.values()];
 };
 
+/** Something of its statement was sent to the server, as far as anybody can know. */
+const reached = ({ state, outcome }: Request): boolean =>
+  state === 'executed' || state === 'outcome_unknown' || (state === 'failed' && !NOT_RUN.has(outcome?.sqlstate ?? ''));
+/** Outcomes that Holdpoint itself tells of what did not run. */
+const NOT_RUN = new Set(['08006', 'ZH006']);
+
 /** At most so many at once. */
 const all = async <T, R>(items: readonly T[], together: number, work: (item: T) => Promise<R>): Promise<R[]> => {
   const results: R[] = [];
@@ -239,10 +245,12 @@ describe.each([postgres, ...mysqls])('$name', ({ driver, start, name: side }) =>
     await serving;
     reviewer.stop();
     await gateway.kill('SIGTERM');
-    const requests = requestsIn(await home.records());
+    const records = await home.records();
+    const requests = requestsIn(records);
+    const returned = records.filter(({ type }) => type === 'request.returned').length;
     const effects = await upstream.effects();
     const seconds = ((performance.now() - began) / 1000).toFixed(0);
-    return { tasks, told, requests, effects, seconds };
+    return { tasks, told, requests, returned, effects, seconds };
   };
 
   /** Done, once; `cards`: of this task, in the order in which they were opened. */
@@ -258,9 +266,8 @@ describe.each([postgres, ...mysqls])('$name', ({ driver, start, name: side }) =>
         told.rows.map(({ name }) => name),
         what,
       ).toEqual(['Ann', 'Bo', 'Cy']);
-    // Before a second card the first one had run, or nobody can know: its client had left in that very moment.
-    for (const { state } of cards.slice(0, -1))
-      expect(['executed', 'outcome_unknown', 'failed'], what).toContain(state);
+    // Before a second card the server had got the statement of the first, or nobody can know: its client had left in that very moment.
+    for (const card of cards.slice(0, -1)) expect(reached(card), what).toBe(true);
     if (told.type === 'done') expect(cards.at(-1)?.state, what).toBe('executed');
     else expect(told.text, what).toContain('It ran already.');
   };
@@ -268,20 +275,21 @@ describe.each([postgres, ...mysqls])('$name', ({ driver, start, name: side }) =>
   test(`${AGENTS} agents, decided at any moment: done, once, with one card (HOLDPOINT_SEED=${SEED})`, {
     timeout: 60_000 + (AGENTS / TOGETHER) * 6 * TIMEOUT_MS,
   }, async () => {
-    const { tasks, told, requests, effects, seconds } = await play('calm', AGENTS, 0);
+    const { tasks, told, requests, returned, effects, seconds } = await play('calm', AGENTS, 0);
     let clean = 0;
+    // Sent, and its client left before it had read what became of it: nobody can take that back, so it asks whether it may run again.
     let unheard = 0;
     tasks.forEach((task, n) => {
       const cards = requests.filter(({ sql }) => sql === task.sql);
       expectOnce(task, told[n] as Told, cards, effects);
       if (cards.length === 1 && cards[0]?.state === 'executed') clean++;
-      unheard += cards.slice(0, -1).filter(({ state }) => state === 'executed').length;
+      else unheard++;
     });
     console.log(
       `${side}: ${AGENTS} agents in ${seconds} s, HOLDPOINT_SEED=${SEED}: ${clean} with one card, released and executed once; ` +
-        `${AGENTS - clean} had left in the moment of their release, and asked again; ${unheard} of these had run already`,
+        `${unheard} left when the server had it already; approvals used again after a release that was never sent: ${returned}`,
     );
-    expect(clean).toBeGreaterThanOrEqual(AGENTS * 0.5);
+    expect(clean).toBeGreaterThanOrEqual(AGENTS * 0.9);
   });
 
   test(`the same with ${KILLS} kill -9 of the gateway (HOLDPOINT_SEED=${SEED})`, {

@@ -52,20 +52,22 @@ export function cardOf(request: RequestView, state: Shown, face: Face, pointed: 
   const whole = wrap(wholeWords(request), face.columns - indent.length - MARGIN).map(
     (line): Line => [span(`${indent}${line}`, 'dim')],
   );
-  const above: Line[] = [...warning, ...lines, ...whole, ...parameterLines(request, face), rule(face)];
+  const changed = changedLines(request, face);
+  const before = changed.length + warning.length;
+  const above: Line[] = [...changed, ...warning, ...lines, ...whole, ...parameterLines(request, face), rule(face)];
   const parts = details(request, state, face, pointed);
   const body = [...above, ...parts.flatMap((part) => part.lines)];
   const at = (name: string) => {
-    const before = parts.findIndex((part) => part.name === name);
-    return before < 0 ? body.length : above.length + parts.slice(0, before).flatMap((part) => part.lines).length;
+    const index = parts.findIndex((part) => part.name === name);
+    return index < 0 ? body.length : above.length + parts.slice(0, index).flatMap((part) => part.lines).length;
   };
   return {
     head: [...headLines(request, state, face), rule(face)],
     body,
-    found: found.map((line) => warning.length + line),
+    found: found.map((line) => before + line),
     transaction: at('transaction'),
     conversation: at('conversation'),
-    statement: warning.length + lines.length,
+    statement: before + lines.length,
   };
 }
 
@@ -111,6 +113,12 @@ function whoAndWhere(request: RequestView, me: string): string {
     `as ${role || upstream_user} on ${where.database || 'no database'} at ${where.upstream}`,
     ...(in_transaction ? ['in a transaction'] : []),
   ].join(', ');
+}
+
+function changedLines({ changed, revision }: RequestView, face: Face): Line[] {
+  if (changed === null) return [];
+  const text = `Changed: decided again. Since ${clock(changed.at)}, ${changed.why}. This is revision ${revision}; what was decided before does not count.`;
+  return wrap(drawn(text, face.ascii), face.columns - 1 - MARGIN).map((line) => [span(' '), span(line, 'bold')]);
 }
 
 function warningLines({ warning }: RequestView, face: Face): Line[] {

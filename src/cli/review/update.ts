@@ -113,9 +113,10 @@ function later(a: RequestView, b: RequestView): boolean {
       : a.updated >= b.updated;
 }
 
+/** What was released may come back. */
 function progress({ state }: RequestView): number {
-  const way = ['open', 'asked', 'approved', 'released'].indexOf(state);
-  return way < 0 ? 3 : Math.max(0, way - 1);
+  if (state === 'open' || state === 'asked') return 0;
+  return state === 'approved' || state === 'released' ? 1 : 2;
 }
 
 function answered(state: State, id: string, request: RequestView | null, refused: string | null): State {

@@ -41,6 +41,7 @@ function requestOf({ request, headline, approvals, why, type }: RequestEvent, wa
   return {
     id: request.id,
     state: request.state,
+    revision: request.revision,
     ...headline,
     rule: request.rule,
     message: spell(request.message),

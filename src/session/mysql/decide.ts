@@ -7,13 +7,12 @@ import { texts, type WireText } from '../../errors/catalogue.ts';
 import type { BoundParameter, Judgement, Plan, Release } from '../gate.ts';
 import { packets } from '../../wire/mysql/frame.ts';
 import { progressPacket } from '../../wire/mysql/messages.ts';
-import { type Answer, Hold, type HoldEvents, NEVER_SENT } from '../hold.ts';
+import { type Answer, Hold, type HoldEvents, NOT_RUN } from '../hold.ts';
 import { watchHeld } from './backlog.ts';
 import { broken } from './end.ts';
 import type { ParsedUnder, Prepared } from './prepared.ts';
 import { refuse } from './refuse.ts';
 import { type Judging, OPEN, type State, type Step } from './state.ts';
-import { interrupt } from './kill.ts';
 import { INTERRUPTED, MALFORMED } from './texts.ts';
 import { readsDiagnostics } from './facts.ts';
 import { reread } from './wait.ts';
@@ -90,17 +89,20 @@ const released = (
   ready: Extract<NonNullable<State['ready']>, { type: 'run' }>,
 ): Passed | Stopped => {
   if (ready.plan.text !== text) throw new Error('a release met another statement than it was given for');
+  if (ready.cancelled) {
+    const { request } = ready.release;
+    return stopped(refuse(s, ready.release.unsent() ? texts.cancelledUnsent({ id: request }) : INTERRUPTED));
+  }
   if (ready.epoch !== s.epoch || !s.factsKnown) {
-    ready.release.finished({ ...NEVER_SENT, sqlstate: 'ZH006' });
+    ready.release.finished({ ...NOT_RUN, sqlstate: 'ZH006' });
     const why = "the session's role, database or sql_mode is another now";
     return stopped(refuse(s, texts.lapsed({ id: ready.release.request, why })));
   }
   const gone = ready.release.permitted?.gone() ?? null;
   if (gone !== null) {
-    ready.release.finished({ ...NEVER_SENT, sqlstate: gone.sqlstate });
+    ready.release.finished({ ...NOT_RUN, sqlstate: gone.sqlstate });
     return stopped(refuse(s, gone));
   }
-  if (ready.cancelled) setImmediate(() => interrupt(s));
   return pass(s, ready.plan, ready.release);
 };
 

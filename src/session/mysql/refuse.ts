@@ -5,7 +5,6 @@ import { type MysqlError, mysqlError } from '../../errors/mysql.ts';
 import { packets } from '../../wire/mysql/frame.ts';
 import { errPacket } from '../../wire/mysql/messages.ts';
 import type { Release } from '../gate.ts';
-import { NEVER_SENT } from '../hold.ts';
 import type { State, Step } from './state.ts';
 
 /** Refuses the command at hand. */
@@ -19,6 +18,6 @@ export const refuse = (s: State, text: WireText | MysqlError): Step => {
 
 /** Refuses the command at hand, which somebody may have let through: it is not sent after all. */
 export const refuseReleased = (s: State, release: Release | null, text: WireText | MysqlError): Step => {
-  release?.finished(NEVER_SENT);
+  release?.unsent();
   return refuse(s, text);
 };

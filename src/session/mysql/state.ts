@@ -8,7 +8,7 @@ import { PacketReader } from '../../wire/mysql/frame.ts';
 import { type ReplyFormat, ReplyReader, STATUS_FLAGS } from '../../wire/mysql/replies.ts';
 import type { ResultFormat } from '../../wire/mysql/results.ts';
 import type { EarlierText, GateSession, Judgement, Meter, MysqlFacts, Plan, Release } from '../gate.ts';
-import { type Answer, type Hold, NEVER_SENT } from '../hold.ts';
+import type { Answer, Hold } from '../hold.ts';
 import type { Outbox } from '../turn.ts';
 import { Pace } from '../pace.ts';
 import type { MysqlUpstream } from '../upstream.ts';
@@ -360,7 +360,7 @@ export class State implements MysqlFacts {
 
   /** The command at hand is not sent any more. */
   dropReady(): void {
-    if (this.ready?.type === 'run') this.ready.release.finished(NEVER_SENT);
+    if (this.ready?.type === 'run') this.ready.release.unsent();
     this.ready = null;
   }
 }

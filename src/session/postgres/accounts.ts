@@ -2,7 +2,7 @@
 // Must never report a release twice, nor forget one: what nobody can tell is reported as unknown.
 import { performance } from 'node:perf_hooks';
 import type { GateSession, Plan, Release, StatementOutcome } from '../gate.ts';
-import { NEVER_SENT } from '../hold.ts';
+import { NOT_RUN } from '../hold.ts';
 import type { Portal, Prepared } from './names.ts';
 import { BIND, type Entry, EXECUTE, PARSE, QUERY } from './replies.ts';
 
@@ -76,12 +76,12 @@ export class Accounts {
 
   /** The Parse was done. Where no Bind follows, that was all. */
   parsed(): void {
-    if (this.#grant?.bind === null) this.#endGrant({ ...NEVER_SENT, tag: 'PARSE', sqlstate: null });
+    if (this.#grant?.bind === null) this.#endGrant({ ...NOT_RUN, tag: 'PARSE', sqlstate: null });
   }
 
   /** The release of a Parse does not reach its Bind any more. */
   dropGrant(): void {
-    if (this.#grant !== null) this.#endGrant(NEVER_SENT);
+    if (this.#grant !== null) this.#endGrant(NOT_RUN);
   }
 
   /** Accounts for a statement that ended; exactly one of tag and sqlstate is set. When it was sent, in ms since the epoch. */

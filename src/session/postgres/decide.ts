@@ -14,13 +14,13 @@ import {
 } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { BoundParameter, Judgement, Plan, Release } from '../gate.ts';
-import { type Answer, Hold, type HoldEvents, NEVER_SENT } from '../hold.ts';
+import { type Answer, Hold, type HoldEvents, NOT_RUN } from '../hold.ts';
 import { watchHeld } from './backlog.ts';
 import { broken } from './end.ts';
 import { serverName } from './names.ts';
 import { type Mode, notice, refuse } from './refuse.ts';
 import { type Judging, OPEN, type State, type Step } from './state.ts';
-import { FAILED_TRANSACTION } from './texts.ts';
+import { CANCELLED, FAILED_TRANSACTION } from './texts.ts';
 import { reread, settle } from './wait.ts';
 
 type MessageAtHand = 'query' | 'call' | 'parse' | 'bind';
@@ -72,6 +72,10 @@ const released = (
   ready: Extract<NonNullable<State['ready']>, { type: 'run' }>,
 ): Passed | Stopped => {
   if (ready.plan.text !== text) throw new Error('a release met another statement than it was given for');
+  if (ready.cancelled) {
+    const { request } = ready.release;
+    return stopped(refuse(s, mode, ready.release.unsent() ? texts.cancelledUnsent({ id: request }) : CANCELLED));
+  }
   // The client can't have changed anything since it was judged; the server can, when its configuration is read anew.
   if (!s.fresh && s.status !== FAILED_BLOCK) {
     s.ready = ready;
@@ -84,15 +88,14 @@ const released = (
         ? 'what its names stand for is something else now'
         : null;
   if (why !== null) {
-    ready.release.finished({ ...NEVER_SENT, sqlstate: 'ZH006' });
+    ready.release.finished({ ...NOT_RUN, sqlstate: 'ZH006' });
     return stopped(refuse(s, mode, texts.lapsed({ id: ready.release.request, why })));
   }
   const gone = ready.release.permitted?.gone() ?? null;
   if (gone !== null) {
-    ready.release.finished({ ...NEVER_SENT, sqlstate: gone.sqlstate });
+    ready.release.finished({ ...NOT_RUN, sqlstate: gone.sqlstate });
     return stopped(refuse(s, mode, gone));
   }
-  if (ready.cancelled) setImmediate(() => cancel(s));
   return pass(s, ready.plan, ready.release);
 };
 

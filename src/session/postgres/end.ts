@@ -2,7 +2,7 @@
 // Must never leave a release unreported, nor anything that was kept unsent.
 import type { WireText } from '../../errors/catalogue.ts';
 import { errorResponse } from '../../wire/postgres/messages.ts';
-import { NEVER_SENT } from '../hold.ts';
+import { NOT_RUN } from '../hold.ts';
 import { CLOSED, type State } from './state.ts';
 import { DESYNC, INTERNAL } from './texts.ts';
 
@@ -48,7 +48,7 @@ export const finish = (s: State, why: string, left: 'upstream-gone' | 'shutdown'
     accounts.abandoned(replies.head);
     replies.pop();
   }
-  for (const portal of s.names.portals.values()) portal.release?.finished(s.boundSinceSync ? null : NEVER_SENT);
+  for (const portal of s.names.portals.values()) portal.release?.finished(s.boundSinceSync ? null : NOT_RUN);
   accounts.dropGrant();
   s.dropReady();
   s.toServer.flush();

@@ -2,7 +2,7 @@
 // and what a reviewer of this transaction's next statement is shown of it. Sends nothing.
 import type { Plan } from '../gate.ts';
 import { IDLE, IN_BLOCK } from '../../wire/postgres/messages.ts';
-import { NEVER_SENT } from '../hold.ts';
+import { NOT_RUN } from '../hold.ts';
 import { CERTAIN } from './names.ts';
 import { reset } from './own.ts';
 import { type Entry, EXECUTE } from './replies.ts';
@@ -81,7 +81,7 @@ export const skipToSync = (s: State, sqlstate: string): boolean =>
   s.replies.skipToSync((undo, newer) => {
     const portal = s.names.undo(undo, newer);
     // Let through with its Parse, which failed.
-    portal?.release?.finished({ ...NEVER_SENT, sqlstate });
+    portal?.release?.finished({ ...NOT_RUN, sqlstate });
   });
 
 /** The server skips to the next Sync: so does what was waited for. */

@@ -3,7 +3,6 @@ import { performance } from 'node:perf_hooks';
 import { IDLE, latin1, readFunctionCall } from '../../wire/postgres/messages.ts';
 import { decodeParameters } from '../../wire/postgres/parameters.ts';
 import type { BoundParameter, Meter, Plan, Release } from '../gate.ts';
-import { NEVER_SENT } from '../hold.ts';
 import { ownQuery } from './batch.ts';
 import { decide } from './decide.ts';
 import { limit, meterOf, permit } from './limit.ts';
@@ -75,7 +74,7 @@ export const onFunctionCall = (s: State): Step => {
 const isUnsynced = (s: State, plan: Plan, release: Release | null): boolean => {
   const stoppable = plan.limited || (release?.permitted ?? null) !== null;
   if (!stoppable || !s.executedSinceSync || s.status !== IDLE) return false;
-  release?.finished(NEVER_SENT);
+  release?.unsent();
   return true;
 };
 

@@ -8,7 +8,7 @@ import type { EarlierText, GateSession, Judgement, Meter, Plan, PostgresFacts } 
 import type { WireText } from '../../errors/catalogue.ts';
 import type { Outbox } from '../turn.ts';
 import type { Upstream } from '../upstream.ts';
-import { type Answer, type Hold, NEVER_SENT } from '../hold.ts';
+import type { Answer, Hold } from '../hold.ts';
 import { Accounts } from './accounts.ts';
 import { Cursors } from './cursors.ts';
 import { Names, type Prepared, serverName } from './names.ts';
@@ -422,7 +422,7 @@ export class State implements PostgresFacts {
 
   /** The message at hand is not sent any more. */
   dropReady(): void {
-    if (this.ready?.type === 'run') this.ready.release.finished(NEVER_SENT);
+    if (this.ready?.type === 'run') this.ready.release.unsent();
     this.ready = null;
   }
 }

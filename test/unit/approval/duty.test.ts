@@ -12,6 +12,7 @@ function requestOf(ask: Partial<Request['ask']> = {}, who: Partial<Request['who'
     id: 'HP-00000000',
     state: 'open',
     revision: 1,
+    changed: null,
     opened: 0,
     deadline: 1,
     use_until: null,

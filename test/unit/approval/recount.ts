@@ -14,6 +14,8 @@ export interface Recounted {
   readonly id: string;
   readonly how: 'decided' | 'broke_glass' | null;
   readonly released: boolean;
+  readonly returned: number;
+  readonly changed: number;
   readonly voted: number;
   readonly escalated: boolean;
   readonly nobody: boolean;
@@ -50,13 +52,17 @@ export function recount(
 function recountOne(life: readonly Written[], town: Town, late_ms: (due: number, at: number) => number): Recounted {
   const first = life[0]?.event;
   if (first?.type !== 'opened') throw new Error('a life that begins with no opening');
-  const { request } = first;
+  let { request } = first;
   let votes: Vote[] = [];
   let escalated = false;
   let how: Recounted['how'] = null;
   let ended_at: number | null = null;
   let wait_until = request.wait_until ?? 0;
-  const seen = { released: false, voted: 0, nobody: false, answers: 0 };
+  let under_way = false;
+  let returned_at = 0;
+  let changed_at = 0;
+  let escalated_at = 0;
+  const seen = { released: false, returned: 0, changed: 0, voted: 0, nobody: false, answers: 0 };
   const due = (at: number, when: number) => {
     expect(at, 'too early').toBeGreaterThanOrEqual(when);
     expect(at - when, 'too late').toBeLessThanOrEqual(late_ms(when, at));
@@ -68,7 +74,7 @@ function recountOne(life: readonly Written[], town: Town, late_ms: (due: number,
         const { by, decision } = event.decision;
         if (by === CLOCK) {
           expect(decision).toBe('deny');
-          aloneFor(request, town, escalatedAt(life), event.at);
+          aloneFor(request, town, Math.max(request.opened, changed_at), escalated ? escalated_at : Infinity, event.at);
           seen.nobody = true;
           break;
         }
@@ -118,27 +124,53 @@ function recountOne(life: readonly Written[], town: Town, late_ms: (due: number,
         wait_until = Math.max(wait_until, event.wait_until);
         break;
       case 'escalated':
-        due(event.at, request.opened + (request.ask.escalate?.after_ms ?? Infinity));
+        due(event.at, Math.max(request.opened + (request.ask.escalate?.after_ms ?? Infinity), changed_at));
         escalated = true;
+        escalated_at = event.at;
+        break;
+      case 'changed':
+        expect(under_way, 'changed while it runs').toBe(false);
+        expect(how, 'break-glass is for once').not.toBe('broke_glass');
+        expect(event.held.who.id, 'somebody else').toBe(request.who.id);
+        request = { ...request, ...event.held };
+        votes = [];
+        how = ended_at = null;
+        escalated = false;
+        changed_at = event.at;
+        seen.changed += 1;
         break;
       case 'expired':
         due(event.at, request.deadline);
         break;
       case 'released':
-        expect(seen.released, 'released twice').toBe(false);
+        expect(under_way, 'released twice').toBe(false);
         expect(how, 'released, and nobody had decided it').not.toBeNull();
         expect(event.at).toBeLessThan((ended_at ?? 0) + request.ask.use_within_ms);
-        seen.released = true;
+        seen.released = under_way = true;
+        break;
+      case 'returned':
+        expect(under_way, 'nothing to return').toBe(true);
+        expect(how, 'break-glass is for once').toBe('decided');
+        seen.returned += 1;
+        returned_at = event.at;
+        under_way = false;
         break;
       case 'lapsed':
-        if (event.why === 'it was not used in time') due(event.at, (ended_at ?? 0) + request.ask.use_within_ms);
+        expect(under_way, 'lapsed while it runs').toBe(false);
+        if (event.why === 'it was not used in time') {
+          // What came back too late ends then.
+          due(event.at, Math.max((ended_at ?? 0) + request.ask.use_within_ms, returned_at));
+        }
         break;
       case 'opened':
         throw new Error('opened twice');
       case 'ticket':
       case 'impact':
+        break;
       case 'finished':
       case 'outcome_unknown':
+        expect(under_way, 'an end of what does not run').toBe(true);
+        under_way = false;
         break;
     }
   }
@@ -199,13 +231,10 @@ function enoughOf({ of, each, count, escalate }: Held['ask'], escalated: boolean
   return fill(seats, approvals);
 }
 
-const escalatedAt = (life: readonly Written[]): number =>
-  life.find(({ event }) => event.type === 'escalated')?.event.at ?? Infinity;
-
 /** Nobody who could decide it was connected in all the time before it was denied for that. */
-function aloneFor(request: Request, { history }: Town, escalated_at: number, at: number): void {
+function aloneFor(request: Request, { history }: Town, since_at: number, escalated_at: number, at: number): void {
   const from = at - (request.ask.nobody_ms ?? 0);
-  expect(from).toBeGreaterThanOrEqual(request.opened);
+  expect(from).toBeGreaterThanOrEqual(since_at);
   for (const [i, { at: since, facts }] of history.entries()) {
     const until = history[i + 1]?.at ?? Infinity;
     if (until <= from || since >= at || until === since) continue;

@@ -102,7 +102,7 @@ export const STATEMENTS: Readonly<Record<string, { readonly who: string; readonl
   d6: { who: 'lena', ask: { of: ['dba', 'data-owner'], count: 2, nobody_ms: 60_000 } },
 };
 
-/** `short`: the policy has become another, which asks one person more. */
+/** `stricter`: the policy has become another, which asks one person more. */
 export function statement(digest: string, session: string, more: { ticket: boolean; stricter: boolean }): Held {
   const { who, ask } = STATEMENTS[digest] as (typeof STATEMENTS)[string];
   const held = heldOf({ digest, session });
@@ -113,5 +113,6 @@ export function statement(digest: string, session: string, more: { ticket: boole
     who: { ...held.who, id: who, kind: who === 'lena' ? 'human' : 'agent', sponsor },
     ask: more.stricter ? { ...whole, count: whole.count + 1 } : whole,
     rule: more.stricter ? 'stricter' : held.rule,
+    policy: more.stricter ? 'cafe' : held.policy,
   };
 }

@@ -90,6 +90,7 @@ async function live(n: number): Promise<void> {
     decision,
     digest: digest_tag,
     revision: 1,
+    changed: null,
     rationale: 'seen',
     channel: 'api',
   } as const;

@@ -68,6 +68,7 @@ export const requestOf = (more: Partial<RequestEvent['request']> = {}): RequestE
   id: 'HP-7KQ4WX9D',
   state: 'open',
   revision: 1,
+  changed: null,
   opened: 1000,
   deadline: 901_000,
   use_until: null,

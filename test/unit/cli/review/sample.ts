@@ -55,6 +55,7 @@ export function sample(id: string, change: Change = {}): RequestView {
     id,
     state: 'open',
     revision: 1,
+    changed: null,
     opened: NOW - 3 * MINUTE,
     deadline: NOW + (ends_ms ?? 12 * MINUTE),
     use_until: null,
