@@ -203,6 +203,8 @@ export function createDesk(options: DeskOptions): Desk {
    */
   function mayRevise({ request, waiting }: Entry, held: Held): boolean {
     if (!isUndecided(request.state) || request.revision >= REVISIONS_MAX) return false;
+    // Of other people than those who are asked now.
+    if (difference(request, held) === CLAIMS_DIFFER) return false;
     return waiting.length === 0 || (request.policy !== held.policy && difference(request, held) === JUDGED_DIFFERENTLY);
   }
 
@@ -393,7 +395,8 @@ export function createDesk(options: DeskOptions): Desk {
         return { type: 'same', revision: request.revision };
       const others = (byDigest.get(held.digest) ?? []).filter((other) => other !== entry);
       const taken = others.some((other) => isLive(other.request) || denialStands(other.request));
-      if (taken || lacksReason(held) || request.broken_glass !== null || request.revision >= REVISIONS_MAX) {
+      const notTheirs = difference(request, held) === CLAIMS_DIFFER || request.broken_glass !== null;
+      if (taken || notTheirs || lacksReason(held) || request.revision >= REVISIONS_MAX) {
         const why = whatDiffers(request, held);
         await commit(entry, { type: 'lapsed', at: clock.now(), id, why });
         return { type: 'lapsed', why };

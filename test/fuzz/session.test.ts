@@ -314,6 +314,6 @@ test(`nothing runs that was not let through, and nobody waits for ever (HOLDPOIN
     began,
   );
   expect(sum.releases).toBeGreaterThan(CONVERSATIONS / 8);
-  expect(sum.unsent).toBeGreaterThan(CONVERSATIONS / 100);
+  expect(sum.unsent).toBeGreaterThan(CONVERSATIONS / 300);
   expect(sum.cuts).toBeGreaterThan(CONVERSATIONS / 60);
 });
