@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Authority, type Certificate, makeAuthority } from './certificates.ts';
 import { AGENT_PASSWORD, startGateway, type TestGateway } from './gateway.ts';
 import { available, startMysql } from './mysql-servers.ts';
+import { GROUPS, passwordOf, PEOPLE, SERVICE, type Slapd, slapdHere, startSlapd } from './slapd.ts';
 import { NEWEST, startServer } from './servers.ts';
 
 let dir: string;
@@ -22,6 +23,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdpoint-sources-'));
   house = await makeAuthority(dir, 'house');
   own = await house.issue('gateway', ['DNS:localhost', 'IP:127.0.0.1']);
+  await writeFile(join(dir, 'service'), SERVICE.password);
   silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
 });
@@ -39,9 +41,13 @@ interface Upstream {
 interface Engine {
   readonly name: string;
   readonly here: boolean;
-  start(): Promise<Upstream>;
+  readonly start: () => Promise<Upstream>;
   /** Logs in and asks something; null: in. */
-  login(port: number, user: string, password: string): Promise<{ code: string | number; message: string } | null>;
+  readonly login: (
+    port: number,
+    user: string,
+    password: string,
+  ) => Promise<{ readonly code: string | number; readonly message: string } | null>;
   readonly wrong: string | number;
   readonly unknown: string | number;
 }
@@ -192,7 +198,7 @@ describe.each(ENGINES.filter(({ here }) => here))('$name', (engine) => {
     expect(await login(gateway.port, 'lena', AGENT_PASSWORD)).toBeNull();
   });
 
-  test('many at once: each is answered in its time, a session that is open goes on', async () => {
+  test('many at once: each is answered, and then a local password logs in', async () => {
     const asked = await token({ sub: 'lena' }, 'https://away.example');
     const answers = await Promise.all(Array.from({ length: 40 }, () => login(gateway.port, 'lena', asked)));
     expect(new Set(answers.map((answer) => answer?.code))).toEqual(new Set([unknown]));
@@ -203,5 +209,73 @@ describe.each(ENGINES.filter(({ here }) => here))('$name', (engine) => {
     const lines = `${JSON.stringify(await gateway.records())}${gateway.lines.join('')}`;
     expect(lines).not.toContain(AGENT_PASSWORD);
     expect(lines).not.toContain('eyJ');
+  });
+});
+
+describe.each(ENGINES.filter(({ here }) => here && slapdHere()))('$name, a directory', (engine) => {
+  const { login, wrong, unknown } = engine;
+  let server: Upstream;
+  let slapd: Slapd;
+  let gateway: TestGateway;
+
+  beforeAll(async () => {
+    [server, slapd] = await Promise.all([engine.start(), startSlapd()]);
+    gateway = await startGateway({
+      upstream: server.url,
+      listener: { tls: own, logins: [{ user: 'gr*', by: 'verifier' }, { by: ['ldap', 'local'] }] },
+      config: {
+        identity: {
+          users: 'users.yaml',
+          ldap: {
+            servers: [slapd.ldaps],
+            ca: slapd.authority.cert,
+            bind: { dn: SERVICE.dn, password: `file:${join(dir, 'service')}` },
+            users: { base: PEOPLE },
+            groups: { base: GROUPS },
+            connect_timeout_ms: 1000,
+            operation_timeout_ms: 1000,
+            timeout_ms: 3000,
+          },
+        },
+      },
+    });
+  });
+  afterAll(async () => {
+    await gateway?.stop();
+    await slapd?.remove();
+    await server?.stop();
+  });
+  const refused = async (): Promise<unknown> =>
+    (await gateway.records()).findLast(({ type }) => type === 'session.refused')?.clear;
+
+  test('its password; the principal is the one it knows, however the name was written', async () => {
+    expect(await login(gateway.port, 'ADA', passwordOf('ada'))).toBeNull();
+    const opened = (await gateway.records()).findLast(({ type }) => type === 'session.opened');
+    expect(opened?.clear).toMatchObject({ who: { id: 'ada', authentication: 'ldap' } });
+    expect(await login(gateway.port, 'bot', AGENT_PASSWORD)).toBeNull();
+  });
+
+  test.each([
+    ['wrong', 'ada', 'x'],
+    ['of somebody whom it alone knows', 'report-bot', passwordOf('report-bot')],
+    ['of one who logs in otherwise, spelt so that another entry fits', 'GRACE', passwordOf('grace')],
+    ['with a filter for a name', '*', passwordOf('ada')],
+    ['of nobody', 'nobody)(uid=*', 'x'],
+  ])('%s: a wrong password', async (_, user, password) => {
+    expect(await login(gateway.port, user, password)).toMatchObject({ code: wrong });
+  });
+
+  test('while it hangs every login is answered, and a local password still logs in', async () => {
+    const before = (await gateway.records()).length;
+    slapd.hang();
+    const answers = await Promise.all([
+      ...Array.from({ length: 30 }, () => login(gateway.port, 'ada', passwordOf('ada'))),
+      login(gateway.port, 'bot', AGENT_PASSWORD),
+    ]);
+    slapd.goOn();
+    expect(answers.at(-1)).toBeNull();
+    expect(new Set(answers.slice(0, -1).map((answer) => answer?.code))).toEqual(new Set([unknown]));
+    expect(await refused()).toMatchObject({ user: 'ada', why: 'could not be asked: ldap' });
+    expect((await gateway.records()).length).toBeGreaterThan(before + 30);
   });
 });

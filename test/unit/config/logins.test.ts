@@ -1,25 +1,24 @@
 // `logins:` and `tls.clients:`: what is read of them, and what is refused because nothing, or no TLS, stands behind it.
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { makeAuthority } from '../../real/certificates.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Config, parseConfig } from '../../../src/config/config.ts';
 import { problemsOf } from './problems.ts';
 
 let dir: string;
 let pem: string;
-beforeAll(() => {
+let key: string;
+beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'holdpoint-logins-'));
-  pem = join(dir, 'ca.pem');
-  const words = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=ca -keyout ${join(dir, 'key.pem')} -out ${pem}`;
-  execFileSync('openssl', words.split(' '), { stdio: 'ignore' });
+  ({ cert: pem, key } = await makeAuthority(dir, 'ca'));
   writeFileSync(join(dir, 'not.pem'), '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n');
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const tls = () => ({ cert: pem, key: join(dir, 'key.pem') });
+const tls = () => ({ cert: pem, key });
 const clients = (change: object = {}) => ({ ca: pem, names: ['spiffe://example.org/agent/{name}'], ...change });
 const read = (listener: object): Config =>
   parseConfig(
