@@ -194,7 +194,11 @@ async function data(config: Config): Promise<Finding[]> {
     const { bavail, bsize } = await statfs(folder);
     const free = bavail * bsize;
     const gigabytes = `${(free / 1e9).toFixed(1)} GB free`;
+    const open = there !== null && (there.mode & 0o077) !== 0;
     return [
+      ...(open
+        ? [{ level: 'warn' as const, about: 'data', text: `others can look into ${folder}: chmod 700 ${folder}` }]
+        : []),
       free < DISK_FREE_BYTES_MIN
         ? {
             level: 'warn',
