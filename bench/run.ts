@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const BENCHES = ['gateway', 'gateway-mysql', 'idle', 'held', 'session', 'analysis', 'audit', 'jwt'] as const;
+const BENCHES = ['gateway', 'gateway-mysql', 'idle', 'held', 'session', 'analysis', 'audit', 'jwt', 'ldap'] as const;
 
 const wanted = process.argv[2];
 if (wanted !== undefined && !(BENCHES as readonly string[]).includes(wanted)) {

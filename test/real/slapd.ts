@@ -63,7 +63,7 @@ export interface Slapd {
   remove(): Promise<void>;
 }
 
-/** `users`: how many beside the named ones. */
+/** `users`: how many beside the named ones: `user0` and so on. A hundred of them are a `team-0`, ten teams a `division-0`. */
 export const startSlapd = async ({ users = 0 } = {}): Promise<Slapd> => {
   const dir = await mkdtemp(join(tmpdir(), 'holdpoint-slapd-'));
   const authority = await makeAuthority(dir, 'directory-ca');
@@ -170,9 +170,36 @@ function people(users: number): string {
     person('twin-a', ['mail: twin@example.com']),
     person('twin-b', ['mail: twin@example.com']),
     person('not an id'),
+    ...teams(users),
     `dn: cn=outside,ou=elsewhere,${BASE}\nobjectClass: groupOfNames\ncn: outside\nmember: ${userDn('ada')}\n`,
   ].join('\n');
 }
+
+const USERS_A_TEAM = 100;
+const TEAMS_A_DIVISION = 10;
+
+/** Not through the server, which would take minutes to write memberOf: groups by `member` only. */
+const teams = (users: number): string[] => {
+  const count = Math.ceil(users / USERS_A_TEAM);
+  const group = (name: string, members: readonly string[]): string =>
+    `dn: cn=${name},${GROUPS}\nobjectClass: groupOfNames\ncn: ${name}\n${members.map((dn) => `member: ${dn}\n`).join('')}`;
+  const some = (from: number, each: number, most: number): number[] =>
+    Array.from({ length: Math.min(each, most - from * each) }, (_, i) => from * each + i);
+  return [
+    ...Array.from({ length: count }, (_, team) =>
+      group(
+        `team-${team}`,
+        some(team, USERS_A_TEAM, users).map((i) => userDn(`user${i}`)),
+      ),
+    ),
+    ...Array.from({ length: Math.ceil(count / TEAMS_A_DIVISION) }, (_, division) =>
+      group(
+        `division-${division}`,
+        some(division, TEAMS_A_DIVISION, count).map((i) => `cn=team-${i},${GROUPS}`),
+      ),
+    ),
+  ];
+};
 
 /** Of `people`. */
 export const userDn = (uid: string): string =>
