@@ -291,7 +291,6 @@ describe('bytes that are not LDAP', () => {
     ['a result with less than there should be', message(FIRST, tlv(0x61, tlv(0x0a, Buffer.from([0]))))],
     ['a result that no request has', message(FIRST, tlv(0x69, ...OK))],
     ['two results', Buffer.concat([message(FIRST, tlv(0x61, ...OK)), message(FIRST + 1, tlv(0x65, ...OK))])],
-    // The library would read this value again and again: its length is more than there is.
     [
       'a value that is longer than its set',
       message(FIRST, tlv(0x64, tlv(0x04), tlv(0x30, tlv(0x30, tlv(0x04), Buffer.from([0x31, 0x02, 0x04, 0x7f]))))),
@@ -307,7 +306,7 @@ describe('bytes that are not LDAP', () => {
 
   it('after the answer to StartTLS, in clear: the connection is not used', async () => {
     const answer = message(1, tlv(0x78, ...OK));
-    // With a length that would swallow the true answer to a bind that comes inside TLS.
+    // The begin of an answer to a bind, as if the rest came inside TLS.
     const half = message(
       FIRST,
       tlv(0x61, tlv(0x0a, Buffer.from([0])), tlv(0x04), tlv(0x04, Buffer.alloc(14))),

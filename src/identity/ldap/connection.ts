@@ -168,8 +168,8 @@ async function dial(server: LdapServer, { ca, connect_timeout_ms }: Dialling): P
 }
 
 /**
- * StartTLS by hand: whatever follows the answer in clear is somebody else's, and ends the connection. The library would keep it, and read
- * it later as if it had come inside TLS.
+ * StartTLS by hand: whatever follows the answer in clear is somebody else's, and ends the connection. Nothing of it may be read as if it had
+ * come inside TLS.
  */
 async function askForTls(socket: Socket): Promise<void> {
   socket.write(new ExtendedRequest({ messageId: START_TLS_ID, oid: START_TLS }).write());

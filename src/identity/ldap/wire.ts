@@ -1,5 +1,5 @@
 // What stands between the LDAP library and a socket: one request at a time, whole and well-formed messages only, so many bytes and no more.
-// The library keeps what it is sent without limit, and loops for ever on lengths that do not fit; must never let it see either.
+// The library keeps what it is sent without limit, and trusts its lengths; must never let it see what is too long or does not fit.
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { DirectoryFault } from './ask.ts';
