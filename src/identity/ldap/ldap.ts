@@ -1,7 +1,6 @@
 // A directory as a source of identities: does a password let in, and who is somebody now? Users and groups as the directory spells them.
 // Must never take silence for an answer: a directory that cannot be asked is SourceDown, not "no such user" and not "no groups".
 import type { Entry } from 'ldapts';
-import { LRUCache } from 'lru-cache';
 import type { LdapConfig } from '../../config/ldap.ts';
 import { PASSWORD_BYTES_MAX } from '../password.ts';
 import { type Lookup, type PasswordChecker, type SourceEntry, SourceDown } from '../types.ts';
@@ -20,9 +19,6 @@ export const NAME_BYTES_MAX = 256;
  * which the directory has to hash.
  */
 export const REFUSAL_MS = 500;
-/** How old what is shown of somebody may be. Nothing is decided by it. */
-export const DISPLAY_MS = 60_000;
-const DISPLAYED_MAX = 10_000;
 /** Other names of one principal; one with more is not taken for anybody. */
 const ALIASES_MAX = 100;
 /** Two make a name ambiguous; a filter that finds more than these is none for users, and a fault. */
@@ -37,8 +33,6 @@ const TOKEN = /^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/;
 export interface Ldap {
   readonly checker: PasswordChecker;
   readonly lookup: Lookup;
-  /** As `lookup.read`, or as it was at most DISPLAY_MS ago: to show, never to decide by. */
-  display(id: string): Promise<SourceEntry | null>;
   /** Asks each server what a login would ask; for `holdpoint check`. Never rejects. */
   probe(): Promise<readonly ProbeLine[]>;
   /** Servers that are known to be down, and why. */
@@ -63,8 +57,6 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
   const servers = config.servers.map((server) => new Server(server, config, onState));
   const slots = createSlots();
   const filters = userFilters(config.users);
-  const shown = new LRUCache<string, { readonly entry: SourceEntry | null }>({ max: DISPLAYED_MAX, ttl: DISPLAY_MS });
-  const asking = new Map<string, Promise<SourceEntry | null>>();
   const attributes = [
     config.users.id,
     ...config.users.aliases,
@@ -162,15 +154,13 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
     if (!ID.test(id)) return null;
     if (config.bind === null) throw new SourceDown('ldap', 'identity.ldap has no account that could read anybody');
     const filter = filters.identified(id);
-    const entry = await ask('read', (server, until) =>
+    return ask('read', (server, until) =>
       server.searching(until, async (borrowed) => {
         const found = await one(borrowed, { base: config.users.base, scope: 'sub', filter });
         // Spelled otherwise it is another principal to everybody else here.
         return found === null || found.id !== id ? null : entryOf(borrowed, found);
       }),
     );
-    shown.set(id, { entry });
-    return entry;
   }
 
   async function check(user: string, bytes: Buffer): Promise<SourceEntry | null> {
@@ -185,22 +175,12 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
         : bindDirectly(server, until, userDn(dn, user), user, password),
     );
     if (entry === null) await multiple(REFUSAL_MS, began);
-    else shown.set(entry.id, { entry });
     return entry;
   }
 
   return {
     checker: { name: 'ldap', check },
     lookup: { source: 'ldap', read },
-    async display(id) {
-      const known = shown.get(id);
-      if (known !== undefined) return known.entry;
-      const under_way = asking.get(id);
-      if (under_way !== undefined) return under_way;
-      const question = read(id).finally(() => asking.delete(id));
-      asking.set(id, question);
-      return question;
-    },
     probe: async () => (await Promise.all(servers.map((server) => probeServer(server, config)))).flat(),
     states: () => servers.map(({ name, down }) => ({ server: name, up: down === null, why: down })),
     close: () => servers.forEach((server) => server.close()),
