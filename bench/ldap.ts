@@ -57,7 +57,7 @@ const logins = async (slapd: Slapd): Promise<void> => {
 const round = async (ldap: Ldap, slapd: Slapd, at_once: number, count: number): Promise<Figures> => {
   let next = 0;
   const cpu = process.cpuUsage();
-  const slapd_us = cpuOf({ name: 'slapd', port: slapd.port, child: null, pid: slapd.pid });
+  const slapd_us = cpuOf({ child: null, pid: slapd.pid });
   const began = performance.now();
   const one = async (): Promise<void> => {
     while (next < count) {
@@ -69,7 +69,7 @@ const round = async (ldap: Ldap, slapd: Slapd, at_once: number, count: number): 
   await Promise.all(Array.from({ length: at_once }, one));
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  const slapd_spent = cpuOf({ name: 'slapd', port: slapd.port, child: null, pid: slapd.pid }) - slapd_us;
+  const slapd_spent = cpuOf({ child: null, pid: slapd.pid }) - slapd_us;
   return { logins_s: count / seconds, cpu_ms: (user + system) / 1000 / count, slapd_ms: slapd_spent / 1000 / count };
 };
 
