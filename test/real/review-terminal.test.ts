@@ -30,13 +30,13 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdpoint-review-'));
   server = await startServer(NEWEST);
   await server.admin(
-    Array.from({ length: TABLES }, (_, n) => `CREATE TABLE t${n} (n int); INSERT INTO t${n} VALUES (1);`).join(' '),
+    Array.from({ length: TABLES }, (_, n) => `CREATE TABLE t${n} (n int); INSERT INTO t${n} VALUES (1);`).join(' ') +
+      ' CREATE TABLE kept (n int)',
   );
   const starter = await readFile(STARTER, 'utf8');
-  const policy = starter.replace(
-    /^ {4}message: Data leaves.*$/m,
-    '$&\n    ask: {permit: {for: 7d, uses: 50, rows: 10000}}',
-  );
+  const policy = starter
+    .replace(/^ {4}message: Data leaves.*$/m, '$&\n    ask: {permit: {for: 7d, uses: 50, rows: 10000}}')
+    .replace(/^ {2}- id: server-files/m, '  - {id: kept, when: stmt.writes("public.kept"), then: hold}\n$&');
   gateway = await startGateway({ upstream: server.url, policy });
   line = await Line.before(gateway.reviewUrl);
 });
@@ -121,6 +121,7 @@ async function reviewing(user: 'grace' | 'ada', options: PaneOptions = {}, node 
 /** An agent that sends a statement and waits; its answer comes as a value. */
 async function sent(
   sql: string,
+  values: readonly unknown[] = [],
 ): Promise<{ readonly answer: Promise<{ rows: number | null } | Error>; readonly notices: string[] }> {
   const agent = new pg.Client(gateway.agentUrl());
   const notices: string[] = [];
@@ -129,7 +130,7 @@ async function sent(
   await agent.connect();
   agent.on('notice', ({ message }) => void notices.push(message ?? ''));
   const known = (await gateway.grace.list()).requests.map(({ id }) => id);
-  const answer = agent.query(sql).then(
+  const answer = agent.query(sql, [...values]).then(
     ({ rowCount }) => ({ rows: rowCount }),
     (error: Error) => error,
   );
@@ -224,6 +225,30 @@ test('a shape: its bounds are asked for, and what is like it runs without asking
   await expect(agents.at(-1)?.query('COPY (SELECT n FROM t0 WHERE n = 2) TO STDOUT')).resolves.toMatchObject({
     rowCount: 0,
   });
+});
+
+test('laid out, and with its values in place; decided on is what was sent', async () => {
+  const sql = `UPDATE kept SET n = $1 -- not $2\n + length($2)`;
+  const { answer } = await sent(sql, [41, "it's \u202etxt"]);
+  const pane = await reviewing('grace');
+  await pane.press('Enter', 'f');
+  const screen = async (words: string) => steady(await pane.until(words));
+  await pane.until('Formatted for reading');
+  // The estimate comes when it comes.
+  await expect(await screen('uncommitted rows')).toMatchFileSnapshot('review-terminal/formatted.txt');
+  await pane.press('p');
+  const values = await pane.until('Values in {}');
+  await expect(steady(values)).toMatchFileSnapshot('review-terminal/values.txt');
+  expect(values.join('\n')).not.toContain('\u202e');
+  await pane.press('d');
+  const asked = await pane.until('Why?');
+  expect(asked.join('\n')).toContain('UPDATE kept SET n = $1 -- not $2');
+  expect(asked.join('\n')).not.toMatch(/Values in|Formatted/);
+  await pane.type('no');
+  await pane.press('Enter');
+  await pane.type(lastFour(await pane.until('to deny, or press Esc')).toLowerCase());
+  await pane.press('Enter');
+  expect(await answer).toMatchObject({ code: '42501' });
 });
 
 test('the sponsor cannot decide, and is told who can', async () => {

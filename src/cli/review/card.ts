@@ -15,6 +15,7 @@ import {
   whatItDoes,
 } from './facts.ts';
 import type { RequestView } from '../../review/client.ts';
+import { readAs, type Reading } from './reading.ts';
 import { clock, isOpen, type State } from './state.ts';
 import { NUMBER_SPACE, statementLines, wholeWords, wordLines } from './statement.ts';
 
@@ -45,10 +46,19 @@ export function bodyHeight(card: Card, face: Face): number {
   return Math.max(1, face.rows - card.head.length - 1);
 }
 
-export function cardOf(request: RequestView, state: Shown, face: Face, pointed: number | null): Card {
-  const { lines, found } = statementLines(request, face, pointed);
-  const warning = warningLines(request, face);
-  const indent = ' '.repeat(String(request.statement.lines).length + NUMBER_SPACE);
+/** `reading`: only what can be read so (readAs) is shown so. */
+export function cardOf(
+  request: RequestView,
+  state: Shown,
+  face: Face,
+  pointed: number | null,
+  reading: Reading = 'sent',
+): Card {
+  const read = readAs(request, reading);
+  const shown = typeof read === 'string' ? { request, inserted: [] } : read;
+  const { lines, found } = statementLines(shown.request, face, pointed, shown.inserted);
+  const warning = [...warningLines(request, face), ...readingLines(typeof read === 'string' ? 'sent' : reading, face)];
+  const indent = ' '.repeat(String(shown.request.statement.lines).length + NUMBER_SPACE);
   const whole = wrap(wholeWords(request), face.columns - indent.length - MARGIN).map(
     (line): Line => [span(`${indent}${line}`, 'dim')],
   );
@@ -125,6 +135,17 @@ function warningLines({ warning }: RequestView, face: Face): Line[] {
   if (warning === '') return [];
   const text = `This text does not say what it seems to say. ${warning}`;
   return wrap(drawn(text, face.ascii), face.columns - 1 - MARGIN).map((line) => [span(' '), span(line, 'critical')]);
+}
+
+const READINGS: Readonly<Record<Reading, string>> = {
+  sent: '',
+  formatted: 'Formatted for reading: white space is not as sent. What runs is as sent (f).',
+  values: 'Values in {} behind their places; they are no part of the text (p: as sent).',
+};
+
+function readingLines(reading: Reading, face: Face): Line[] {
+  if (reading === 'sent') return [];
+  return wrap(READINGS[reading], face.columns - 1 - MARGIN).map((line) => [span(' '), span(line, 'inverse')]);
 }
 
 /** Every value whole: a decision is bound to them, too. */

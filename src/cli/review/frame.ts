@@ -88,7 +88,7 @@ function cardLines(state: State, screen: CardScreen): Line[] {
   const { face } = state;
   const request = state.requests.get(screen.id);
   if (!request) return [said(`${screen.id} is not known here any more. Press Esc.`, face)];
-  const card = cardOf(request, state, face, screen.finding);
+  const card = cardOf(request, state, face, screen.finding, screen.reading);
   const height = bodyHeight(card, face);
   const top = Math.max(0, Math.min(screen.top, card.body.length - height));
   const body = card.body.slice(top, top + height);

@@ -12,10 +12,10 @@ const TEXT = `
 
  Look                                  List
    1 to 9        go to a finding         /   find agent, table, rule or id
-   t             transaction             v   only mine, or all
-   c             conversation            n   show what arrived meanwhile
-   arrows        a line, on a card       h   history
-   Ctrl-L        draw again              q   quit
+   f             formatted, and back     v   only mine, or all
+   p             values in place         n   show what arrived meanwhile
+   t             transaction             h   history
+   c             conversation            q   quit
 `;
 
 export function helpLines(face: Face): Line[] {

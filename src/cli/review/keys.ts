@@ -5,6 +5,7 @@ import { bodyHeight, cardOf } from './card.ts';
 import { endSentence } from './facts.ts';
 import type { Key } from './input.ts';
 import { edited, open, STEPS } from './prompt.ts';
+import { readAs, type Reading } from './reading.ts';
 import type { RequestView } from '../../review/client.ts';
 import {
   type Act,
@@ -97,6 +98,8 @@ const CARD: Keys = {
   c: (state) => only(toPart(state, 'conversation')),
   j: (state) => only(toOther(state, 1)),
   k: (state) => only(toOther(state, -1)),
+  f: (state) => only(read(state, 'formatted')),
+  p: (state) => only(read(state, 'values')),
   a: (state) => only(begin(state, 'approve')),
   s: (state) => only(begin(state, 'permit')),
   d: (state) => only(begin(state, 'deny')),
@@ -130,17 +133,19 @@ type CardScreen = Extract<Screen, { type: 'card' }>;
 
 function cardScreen(state: State, id: string): CardScreen {
   const from = listOf(state.screen);
-  const screen: CardScreen = { type: 'card', id, top: 0, read: 0, finding: null, from };
+  const screen: CardScreen = { type: 'card', id, top: 0, read: 0, finding: null, from, reading: 'sent' };
   return scrolled({ ...state, screen }, screen, () => 0);
 }
 
 function scrolled(state: State, screen: CardScreen, to: (top: number) => number): CardScreen {
   const request = state.requests.get(screen.id);
   if (!request) return screen;
-  const card = cardOf(request, state, state.face, screen.finding);
+  const card = cardOf(request, state, state.face, screen.finding, screen.reading);
   const height = bodyHeight(card, state.face);
   const top = Math.max(0, Math.min(to(screen.top), card.body.length - height));
-  return { ...screen, top, read: top <= screen.read ? Math.max(screen.read, top + height) : screen.read };
+  // Read is what is decided on.
+  const counts = screen.reading === 'sent' && top <= screen.read;
+  return { ...screen, top, read: counts ? Math.max(screen.read, top + height) : screen.read };
 }
 
 function scroll(state: State, to: (top: number) => number): State {
@@ -150,15 +155,30 @@ function scroll(state: State, to: (top: number) => number): State {
 function page(state: State, by: 1 | -1): State {
   const request = state.screen.type === 'card' ? state.requests.get(state.screen.id) : undefined;
   if (!request) return state;
-  const height = bodyHeight(cardOf(request, state, state.face, null), state.face);
+  const height = bodyHeight(cardOf(request, state, state.face, null, readingOf(state)), state.face);
   return scroll(state, (top) => top + by * Math.max(1, height - 2));
+}
+
+function readingOf({ screen }: State): Reading {
+  return screen.type === 'card' ? screen.reading : 'sent';
+}
+
+/** Shown so from its first line, or as it was sent if it is shown so already. */
+function read(state: State, asked: Reading): State {
+  const { screen } = state;
+  const request = screen.type === 'card' ? state.requests.get(screen.id) : undefined;
+  if (screen.type !== 'card' || !request) return state;
+  const reading = screen.reading === asked ? 'sent' : asked;
+  const found = readAs(request, reading);
+  if (typeof found === 'string') return { ...state, note: found };
+  return { ...state, screen: scrolled(state, { ...screen, reading }, () => 0) };
 }
 
 function toPart(state: State, part: 'transaction' | 'conversation'): State {
   const request = state.screen.type === 'card' ? state.requests.get(state.screen.id) : undefined;
   if (!request) return state;
   if (part === 'transaction' && !request.in_transaction) return { ...state, note: 'It is in no transaction.' };
-  const line = cardOf(request, state, state.face, null)[part];
+  const line = cardOf(request, state, state.face, null, readingOf(state))[part];
   return scroll(state, () => line);
 }
 
@@ -168,7 +188,7 @@ function toFinding(state: State, finding: number): State {
   const request = screen.type === 'card' ? state.requests.get(screen.id) : undefined;
   if (screen.type !== 'card' || !request?.findings[finding]) return state;
   const pointed = { ...screen, finding: screen.finding === finding ? null : finding };
-  const card = cardOf(request, state, state.face, finding);
+  const card = cardOf(request, state, state.face, finding, screen.reading);
   const line = card.found[finding] ?? 0;
   const seen = line >= screen.top && line < screen.top + bodyHeight(card, state.face);
   return { ...state, screen: scrolled({ ...state, screen: pointed }, pointed, (top) => (seen ? top : line - 1)) };
@@ -188,7 +208,10 @@ function begin(state: State, act: Act): State {
   const request = state.screen.type === 'card' ? state.requests.get(state.screen.id) : undefined;
   if (!request) return state;
   const why = barred(state, request, act);
-  return why === '' ? { ...state, prompt: open(state, act, request), sent: null } : { ...state, note: why };
+  if (why !== '') return { ...state, note: why };
+  // Decided on is the statement as it was sent, which stands above the prompt.
+  const shown = readingOf(state) === 'sent' ? state : read(state, 'sent');
+  return { ...shown, prompt: open(shown, act, request), sent: null };
 }
 
 /** Why this act can't begin; empty: it can. */

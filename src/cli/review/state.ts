@@ -2,6 +2,7 @@
 // from a guess; update.ts makes them. Nothing in here moves by itself: the order of the queue is what was last asked for.
 import type { DecisionBody, MeView } from '../../review/client.ts';
 import type { Face } from './cells.ts';
+import type { Reading } from './reading.ts';
 import type { RequestView } from '../../review/client.ts';
 
 export type Live =
@@ -31,6 +32,8 @@ export type Screen =
       /** Finding that is pointed at; null: none. */
       readonly finding: number | null;
       readonly from: 'queue' | 'history';
+      /** Its statement is shown so. */
+      readonly reading: Reading;
     }
   | { readonly type: 'keys'; readonly over: Exclude<Screen, { type: 'keys' }> };
 

@@ -30,17 +30,24 @@ export interface StatementLines {
 /** Laying out a long statement takes a while, and a screen is drawn every second. */
 const laid = new WeakMap<object, { readonly key: string; readonly lines: StatementLines }>();
 
-/** `pointed`: index of the finding whose text is underlined. */
-export function statementLines(request: RequestView, face: Face, pointed: number | null): StatementLines {
+type Ranges = readonly (readonly [from: number, to: number])[];
+
+/** `pointed`: index of the finding whose text is underlined. `inserted`: what of the text is none of the statement. */
+export function statementLines(
+  request: RequestView,
+  face: Face,
+  pointed: number | null,
+  inserted: Ranges = [],
+): StatementLines {
   const key = `${face.columns} ${face.ascii} ${pointed}`;
   const known = laid.get(request.statement);
   if (known?.key === key) return known.lines;
-  const lines = layOut(request, face, pointed);
+  const lines = layOut(request, face, pointed, inserted);
   laid.set(request.statement, { key, lines });
   return lines;
 }
 
-function layOut(request: RequestView, face: Face, pointed: number | null): StatementLines {
+function layOut(request: RequestView, face: Face, pointed: number | null, inserted: Ranges): StatementLines {
   const { findings, statement } = request;
   if (statement.text === '') return { lines: [[span(' (empty)', 'dim')]], found: findings.map(() => 0) };
   const digits = String(statement.lines).length;
@@ -48,7 +55,7 @@ function layOut(request: RequestView, face: Face, pointed: number | null): State
   const zone = Math.max(0, ...[...byLine.values()].map((marks) => 1 + lineWidth(markSpans(request, marks, face))));
   const range = pointed === null ? undefined : findings[pointed];
   const room = face.columns - digits - NUMBER_SPACE - MARGIN - zone;
-  const pieces = laidOut(statement, room, face.ascii, range ? [range.from, range.to] : null);
+  const pieces = laidOut(statement, room, face.ascii, range ? [range.from, range.to] : null, inserted);
   const found = findings.map(({ from }) => lineAt(pieces, from));
   const byPiece = grouped(found);
   const lines = pieces.map(({ number, spans }, i): Line => {
@@ -115,7 +122,13 @@ function lineAt(pieces: readonly Piece[], index: number): number {
   return low;
 }
 
-function laidOut(words: WordsView, room: number, ascii: boolean, range: readonly [number, number] | null): Piece[] {
+function laidOut(
+  words: WordsView,
+  room: number,
+  ascii: boolean,
+  range: readonly [number, number] | null,
+  inserted: Ranges = [],
+): Piece[] {
   const marks = marksByIndex(words.marks);
   const pieces: Piece[] = [];
   const lines = words.text.split('\n');
@@ -124,13 +137,13 @@ function laidOut(words: WordsView, room: number, ascii: boolean, range: readonly
   let start = 0;
   for (const [i, line] of lines.entries()) {
     const end = start + line.length + 1;
-    if (PLAIN.test(line)) {
+    if (PLAIN.test(line) && inserted.length === 0) {
       for (let at = 0; at === 0 || at < line.length; at += room) {
         const part = line.slice(at, at + room);
         const number = at === 0 ? i + 1 : null;
         pieces.push({ number, spans: underlined(part, start + at, range), from: start + at });
       }
-    } else pieces.push(...wrapped(cellsOf(line, start, marks, ascii), i + 1, start, room, range));
+    } else pieces.push(...wrapped(cellsOf(line, start, marks, ascii), i + 1, start, room, range, inserted));
     start = end;
   }
   return pieces;
@@ -151,21 +164,25 @@ function wrapped(
   start: number,
   room: number,
   range: readonly [number, number] | null,
+  inserted: Ranges,
 ): Piece[] {
   const pieces: Piece[] = [];
+  let next = 0;
   let spans: Span[] = [];
   let used = 0;
   let from = start;
-  const close = (next: number) => {
+  const close = (begin: number) => {
     pieces.push({ number: pieces.length === 0 ? number : null, spans, from });
     spans = [];
     used = 0;
-    from = next;
+    from = begin;
   };
   for (const cell of cells) {
     if (used + cell.width > room && used > 0) close(cell.from);
     const inside = range !== null && cell.from >= range[0] && cell.from < range[1];
-    const look = cell.spelled ? 'inverse' : inside ? 'underline' : 'plain';
+    while ((inserted[next]?.[1] ?? Infinity) <= cell.from) next++;
+    const added = (inserted[next]?.[0] ?? Infinity) <= cell.from;
+    const look = cell.spelled ? 'inverse' : added ? 'bold' : inside ? 'underline' : 'plain';
     const last = spans.at(-1);
     if (last?.look === look) spans[spans.length - 1] = span(last.text + cell.text, look);
     else spans.push(span(cell.text, look));

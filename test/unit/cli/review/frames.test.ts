@@ -33,6 +33,19 @@ const PERMIT = copy({
     },
   },
 });
+const VALUES = sample('HP-0000VA1U', {
+  sql: "UPDATE customers SET name = $1, note = '$2' /* $3 */ WHERE id = $2 AND country IN ($3, $1)",
+  parameters: [
+    { type: 'text', value: "O'Hara} WHERE {\u202eevil\nline" },
+    { type: 'int4', value: '42' },
+    { type: 'text', value: null },
+  ],
+  findings: [{ action: 'write', object: 'customers', why: 'Changes rows.', statement: 0, start: 7, end: 16 }],
+});
+const ONE_LINE = sample('HP-0000F0RM', {
+  sql: "SELECT c.id, c.email, count(*) FILTER (WHERE o.paid AND o.total > 100) AS n FROM customers c LEFT JOIN (SELECT * FROM orders WHERE placed BETWEEN '2025-01-01' AND '2025-02-01' -- last month\n) o ON o.customer = c.id WHERE c.country IN ('DE', 'AT') AND c.n\u0430me <> '  two  spaces\nand a line' OR 1=1 GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 100",
+  findings: [{ action: 'read', object: 'customers', why: 'Reads rows.', statement: 0, start: 81, end: 90 }],
+});
 const WHY = 'Checked FIN-2291 with Finance: month-end dunning, same as October.';
 const news = (client: Client) =>
   client.changed(sample('HP-0000NEW1'), 'opened').changed(sample('HP-0000NEW2'), 'opened');
@@ -63,6 +76,13 @@ const FRAMES: Readonly<Record<string, () => Client>> = {
   'card-hostile': () => open(HOSTILE),
   'card-hostile-ascii': () => new Client([HOSTILE], ASCII).press('\r'),
   'card-long': () => open(LONG),
+  formatted: () => open(ONE_LINE).press('f', '1'),
+  'formatted-ascii': () => new Client([ONE_LINE], ASCII).press('\r', 'f'),
+  'formatted-back': () => open(ONE_LINE).press('f', 'f'),
+  values: () => open(VALUES).press('p'),
+  'values-ascii': () => new Client([VALUES], ASCII).press('\r', 'p'),
+  'values-none': () => open(copy()).press('p'),
+  'values-deciding': () => open(VALUES).press('p', 'a'),
   deciding: () => new Client().press('j', '\r', 'a', WHY, '\r', '7kq'),
   'deciding-wrong': () => new Client().press('j', '\r', 'd', 'No.', '\r', 'y', '\r'),
   'deciding-without-words': () => new Client().press('j', '\r', 'd', ' ', '\r'),
@@ -159,7 +179,7 @@ describe('whatever an agent writes', () => {
         fc.oneof(nasty, fc.uint8Array({ maxLength: 60 })),
         nasty,
         size,
-        fc.constantFrom('', 'a', ' ', 'd', 'r', '\x1b'),
+        fc.constantFrom('', 'a', ' ', 'd', 'r', 'f', 'p', '\x1b'),
         (sql, words, face, key) => {
           const request = sample('HP-0000EV1L', {
             sql: typeof sql === 'string' ? sql : Uint8Array.from(sql),

@@ -28,7 +28,7 @@ export const ME: MeView = {
   guards: [],
 };
 
-type Change = Partial<Omit<RequestLike, 'who' | 'where' | 'ask' | 'sql'>> & {
+type Change = Partial<Omit<RequestLike, 'who' | 'ask' | 'sql'>> & {
   /** Its bytes, or its characters. */
   readonly sql?: string | Uint8Array;
   readonly agent?: string;
