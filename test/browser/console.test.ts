@@ -336,8 +336,10 @@ test('judged again: the choice is gone, the words are kept', async () => {
   await enter('grace', '/r/HP-9C2D');
   await page.keyboard.press('a');
   await page.keyboard.type('kept');
-  desk.change('HP-9C2D', 'changed', { revision: 2, digest_tag: 'other' });
+  const changed = { at: Date.now(), why: 'what its names stand for is something else now' };
+  desk.change('HP-9C2D', 'changed', { revision: 2, digest_tag: 'other', changed });
   await bar().getByText('Judged again.').waitFor();
+  await page.getByText('Changed: decided again.').waitFor();
   expect(await page.getByRole('radio', { checked: true }).count()).toBe(0);
   expect(await rationale().inputValue()).toBe('kept');
   await page.keyboard.press('Control+Enter');

@@ -293,7 +293,8 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
   );
 });
 
-const OUTCOMES = ['executed', 'failed', 'outcome_unknown'] as const;
+/** The last one: nothing was sent, and it is approved as before. */
+const OUTCOMES = ['executed', 'failed', 'outcome_unknown', 'returned'] as const;
 
 const POLICY = `
 version: 1

@@ -105,6 +105,19 @@ describe('under an open prompt', () => {
     expect(client.effects).toMatchObject([{ type: 'decide', body: { digest: 'd1', revision: 1, rationale: WHY } }]);
   });
 
+  it('a card that was changed says so, and what came back is shown as approved again', () => {
+    const why = 'what its names stand for is something else now';
+    const client = new Client([copy()])
+      .press('\r')
+      .changed(copy({ revision: 2, changed: { at: NOW, why } }), 'changed');
+    expect(lines(client).join('\n')).toContain('Changed: decided again.');
+    const of = (state: string, updated: number) => copy({ revision: 2, state, updated });
+    client.changed(of('released', NOW + 1), 'released').changed(of('approved', NOW + 2), 'returned');
+    expect(client.state.requests.get(copy().id)?.state).toBe('approved');
+    client.changed(of('released', NOW + 1), 'released');
+    expect(client.state.requests.get(copy().id)?.state).toBe('approved');
+  });
+
   it('a line that is lost keeps what was typed, and sends nothing', () => {
     const client = new Client([copy()])
       .press('\r', 'd', WHY, '\r', '7kq4')
