@@ -2,7 +2,9 @@
 // kind of token is good for what the other is for.
 import { readFile } from 'node:fs/promises';
 import { decodeJwt } from 'jose';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Failure } from '../../../src/cli/failure.ts';
+import { tokenCommand } from '../../../src/cli/token.ts';
 import { reviewClient } from '../../../src/review/client.ts';
 import type { DatabaseTokensView, TokenView } from '../../../src/review/schemas.ts';
 import { type House, startHouse } from './house.ts';
@@ -116,4 +118,49 @@ test('without Holdpoint among the issuers there are none', async () => {
   expect(await get('ada')).toMatchObject({ why: 'no-database-tokens', status: 409 });
   expect((await house.call('root', 'databaseTokens')).why).toBe('no-database-tokens');
   expect((await house.call('root', 'revokeTokens', '', { for: 'bot' })).why).toBe('no-database-tokens');
+});
+
+test('from the command line: got, listed, revoked, rotated', async () => {
+  let printed = '';
+  for (const stream of [process.stdout, process.stderr])
+    vi.spyOn(stream, 'write').mockImplementation((text) => {
+      printed += String(text);
+      return true;
+    });
+  vi.stubEnv('HOLDPOINT_URL', house.url);
+  const holdpoint = async (user: string, ...args: string[]): Promise<string> => {
+    vi.stubEnv('HOLDPOINT_TOKEN', await house.token(user));
+    printed = '';
+    try {
+      await tokenCommand().parseAsync(args, { from: 'user' });
+      return printed;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return `${error.exit}: ${error.message}`;
+    }
+  };
+  try {
+    const [about, token = ''] = (
+      await holdpoint('ada', '--for', 'bot', '--database', '--task', 'x', '--on-behalf-of', 'grace', 'ida')
+    ).split('\n');
+    const id = /^For bot, until .* UTC, ([\w-]{36}):$/.exec(about ?? '')?.[1] ?? '';
+    expect(decodeJwt(token)).toMatchObject({ jti: id, task: 'x', on_behalf_of: ['grace', 'ida'] });
+    expect(await holdpoint('ada', 'list')).toMatch(new RegExp(`^${id}  bot, got by ada, until .* UTC\n$`));
+    expect(await holdpoint('grace', 'list')).toBe('No tokens for databases are in use.\n');
+    expect(await holdpoint('grace', 'revoke', id)).toMatch(/^1: /);
+    expect(await holdpoint('ada', 'revoke', id, '--reason', 'lost')).toBe(`${id} is revoked.\n`);
+    expect(await holdpoint('ada', 'revoke', id)).toMatch(/^4: /);
+    expect(JSON.parse(await holdpoint('ada', 'list', '--json'))).toMatchObject([{ id, revoked: { by: 'ada' } }]);
+    expect(await holdpoint('ada', 'revoke', '--for', 'bot')).toContain("0 of them Holdpoint's own");
+    expect(await holdpoint('root', 'rotate')).toMatch(/^Tokens for databases are signed by [\w-]{43} from now on\.\n$/);
+    expect(await holdpoint('ada', 'rotate', '--drop')).toMatch(/^3: /);
+    // Said before anything is sent.
+    expect(await holdpoint('ada')).toMatch(/^2: --for/);
+    expect(await holdpoint('ada', '--for', 'bot', '--task', 'x')).toMatch(/^2: .*--database/);
+    expect(await holdpoint('ada', 'revoke')).toMatch(/^2: /);
+    expect(await holdpoint('ada', 'revoke', id, '--for', 'bot')).toMatch(/^2: /);
+  } finally {
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+  }
 });
