@@ -1,9 +1,10 @@
 // A real directory behind a real gateway: what decisions rest on when a group changes or nobody answers, and how `whoami` and `check` tell of it.
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { check } from '../../src/cli/check.ts';
 import { explainedText, explainPrincipal } from '../../src/cli/explain-principal.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
@@ -86,13 +87,23 @@ describe.runIf(slapdHere())('a directory that decides', () => {
     return [id, { decision: 'approve', digest, revision, rationale: 'looked at' }] as const;
   };
 
+  /** Stopped in all its threads: the signal alone is only on its way. */
+  const hang = async (): Promise<void> => {
+    slapd.hang();
+    const tasks = `/proc/${slapd.pid}/task`;
+    const running = () =>
+      readdirSync(tasks).filter((task) => !/\) T /.test(readFileSync(join(tasks, task, 'stat'), 'utf8')));
+    await expect.poll(running, { timeout: 30_000, interval: 20 }).toEqual([]);
+  };
+  afterEach(() => slapd.goOn());
+
   it('a member who is removed while the request is open decides nothing; nobody does while nobody answers', async () => {
     const client = await connect();
     const ran = client.query('INSERT INTO things VALUES (1)');
     const grace = await reviewer('grace');
     const [id, decision] = await approval();
 
-    slapd.hang();
+    await hang();
     expect(await why(grace.decide(id, decision))).toBe('urn:holdpoint:problem:directory-down');
     slapd.goOn();
     // A session that was there goes on, and the request is as it was.
@@ -120,7 +131,7 @@ describe.runIf(slapdHere())('a directory that decides', () => {
     await failed;
     expect(await why(grace.decide(id, decision))).toBe('done');
     const again = await connect();
-    slapd.hang();
+    await hang();
     await expect(again.query(statement)).rejects.toMatchObject({ code: 'ZH005', message: /cannot ask the directory/ });
     expect((await again.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     slapd.goOn();
