@@ -108,15 +108,15 @@ const hanging = async (slapd: Slapd): Promise<void> => {
     const quiet = await latencies(session);
     const before = await gateway.weigh();
     slapd.hang();
-    const logins: Raw[] = [];
+    const tried: Raw[] = [];
     await each(Array.from({ length: HANGING_LOGINS }), async (_one, i) => {
-      logins.push(await asked(gateway.port, house.pem, `user${i}`));
+      tried.push(await asked(gateway.port, house.pem, `user${i}`));
     });
     const began = performance.now();
     const [meanwhile, during, answers] = await Promise.all([
       latencies(session),
       gateway.weigh(),
-      Promise.all(logins.map(async (login) => [sqlstate(await login.until('E')), performance.now() - began] as const)),
+      Promise.all(tried.map(async (login) => [sqlstate(await login.until('E')), performance.now() - began] as const)),
     ]);
     const wrong = answers.filter(([state]) => state !== 'ZH005');
     const slowest = Math.max(...answers.map(([, ms]) => ms));
@@ -129,7 +129,7 @@ memory: ${kb.toFixed(0)} KB for each login that waits, TLS included`);
     if (wrong.length > 0) fail(`${wrong.length} logins were answered otherwise`);
     if (slowest > rest.timeout_ms + LATE_MS_MAX) fail(`a login was answered after ${slowest.toFixed(0)} ms`);
     if (kb > KB_A_LOGIN_MAX) fail(`${kb.toFixed(0)} KB for each login`);
-    for (const one of [session, ...logins]) one.destroy();
+    for (const one of [session, ...tried]) one.destroy();
   } finally {
     slapd.goOn();
     await stop(gateway);

@@ -55,8 +55,9 @@ describe.runIf(slapdHere())('a gateway with a directory', () => {
     gateway = await startGateway({ upstream: server.url, listener, policy: POLICY, config: { identity, review } });
   });
   afterAll(async () => {
-    await gateway.stop();
-    await Promise.all([server.stop(), slapd.remove(), rm(dir, { recursive: true })]);
+    await gateway?.stop();
+    await Promise.all([server?.stop(), slapd?.remove()]);
+    await rm(dir, { recursive: true, force: true });
   });
 
   const connect = async (user: string, password = passwordOf(user)): Promise<pg.Client> => {

@@ -27,7 +27,7 @@ describe.runIf(slapdHere())('a directory', () => {
   beforeAll(async () => {
     slapd = await startSlapd();
   });
-  afterAll(() => slapd.remove());
+  afterAll(() => slapd?.remove());
   afterEach(() => {
     for (const ldap of opened.splice(0)) ldap.close();
   });

@@ -122,9 +122,14 @@ export const startSlapd = async ({ users = 0 } = {}): Promise<Slapd> => {
       await rm(dir, { recursive: true, force: true });
     },
   };
-  await slapd.start();
-  // Through the server, so that its overlay writes memberOf.
-  await slapd.modify(groups());
+  try {
+    await slapd.start();
+    // Through the server, so that its overlay writes memberOf.
+    await slapd.modify(groups());
+  } catch (error) {
+    await slapd.remove();
+    throw error;
+  }
   return slapd;
 };
 
