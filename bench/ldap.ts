@@ -37,14 +37,14 @@ const main = async (): Promise<void> => {
   );
   const slapd = await startSlapd({ users: USERS });
   try {
-    await logins(slapd);
+    await loggingIn(slapd);
     await hanging(slapd);
   } finally {
     await slapd.remove();
   }
 };
 
-const logins = async (slapd: Slapd): Promise<void> => {
+const loggingIn = async (slapd: Slapd): Promise<void> => {
   console.log(`\n${ROUNDS} rounds of ${LOGINS} logins, medians; CPU in ms for each login\n`);
   console.log('| at once | logins/s | CPU, ours | CPU, slapd |\n|---|---|---|---|');
   const ldap = openLdap(configOf(slapd));
