@@ -202,7 +202,8 @@ describe.each(ENGINES.filter(({ here }) => here))('$name', (engine) => {
     const asked = await token({ sub: 'lena' }, 'https://away.example');
     const answers = await Promise.all(Array.from({ length: 40 }, () => login(gateway.port, 'lena', asked)));
     expect(new Set(answers.map((answer) => answer?.code))).toEqual(new Set([unknown]));
-    expect(await login(gateway.port, 'bot', AGENT_PASSWORD)).toBeNull();
+    // The checks that were given up keep their places until the issuer's own time is over.
+    await expect.poll(() => login(gateway.port, 'bot', AGENT_PASSWORD), { timeout: 20_000 }).toBeNull();
   });
 
   test('nothing that was sent is in the log', async () => {

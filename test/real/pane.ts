@@ -41,12 +41,14 @@ export class Pane {
       .map((line) => line.trimEnd());
   }
 
-  /** The screen as soon as it has this on it. Rejects with the screen when it never does. */
+  /** The screen as soon as it has this on it, and is drawn: two looks at it are alike. Rejects with the screen when it never does. */
   async until(wanted: string | RegExp): Promise<string[]> {
+    let before = '';
     for (const deadline = Date.now() + WAIT_MS; ; ) {
       const lines = await this.screen();
       const text = lines.join('\n');
-      if (typeof wanted === 'string' ? text.includes(wanted) : wanted.test(text)) return lines;
+      if (text === before && (typeof wanted === 'string' ? text.includes(wanted) : wanted.test(text))) return lines;
+      before = text;
       if (Date.now() > deadline) throw new Error(`the screen never had ${wanted}:\n${text}`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
