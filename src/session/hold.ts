@@ -127,7 +127,8 @@ export class Hold implements Words {
   #beat(): void {
     this.#beats += 1;
     this.#events.heartbeat(this);
-    this.#waits();
+    // The word may have found that the client is gone.
+    if (this.#state === 'waiting') this.#waits();
   }
 
   /** Somebody said something on the request. */

@@ -11,6 +11,7 @@ afterEach(() => void vi.useRealTimers());
 async function told(
   wait_ms: number,
   says: readonly (readonly [at_ms: number, said: Said])[] = [],
+  leaves = false,
 ): Promise<{ readonly heartbeats: number[]; readonly words: string[]; readonly ended: number }> {
   let tell: (said: Said) => void = () => {};
   const onSaid = (listener: typeof tell): void => void (tell = listener);
@@ -26,10 +27,13 @@ async function told(
   const began = Date.now();
   const seconds = (): number => (Date.now() - began) / 1000;
   let over = 0;
-  void new Hold(judgement, [], 15_000, {
+  const hold = new Hold(judgement, [], 15_000, {
     notice: () => {},
     waiting: () => {},
-    heartbeat: () => heartbeats.push(seconds()),
+    heartbeat: () => {
+      heartbeats.push(seconds());
+      if (leaves) hold.leave('disconnected');
+    },
     said: (text, { stage }) => words.push(`${seconds()} ${text?.message ?? 'heartbeat'} ${stage}`),
     answered: () => (over = seconds()),
     failed: () => {},
@@ -62,4 +66,8 @@ it('a question is told at once, an answer makes it wait longer', async () => {
     words: [`20 ${notice.message} question`, '40 heartbeat held'],
     ended: 105,
   });
+});
+
+it('whom a heartbeat finds gone is told nothing more', async () => {
+  expect(await told(45_000, [], true)).toMatchObject({ heartbeats: [15], ended: 0 });
 });
