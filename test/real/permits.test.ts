@@ -159,7 +159,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     expect(records.map(({ type }) => type)).toEqual(
       Array.from({ length: 3 }, () => ['permit.used', 'permit.use_ended']).flat(),
     );
-    expect(JSON.stringify(records.map(({ clear }) => clear))).not.toContain('de');
+    expect(JSON.stringify(records.map(({ clear }) => clear))).not.toMatch(/land|'de'/);
     expect(records[0]?.sealed).toMatchObject({ sql: "SELECT id FROM customers WHERE land = 'de' LIMIT 200" });
   });
 
