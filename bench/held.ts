@@ -24,6 +24,8 @@ const RATE_SECONDS = Number(process.env['HOLDPOINT_BENCH_SECONDS'] ?? 6);
 const UNDER_WAY_MAX = 32;
 /** Decisions that a reviewer may not have read of while it goes on deciding. */
 const BEHIND_MAX = 300;
+/** What is held is weighed when it is, and after so many seconds, in which nothing happens: people take minutes. */
+const SETTLE_S = 10;
 const WARM_UP = Math.min(500, SESSIONS);
 const REVIEWER_PASSWORD = 'a-long-enough-password';
 
@@ -41,6 +43,8 @@ const P99_MS_MAX = 50;
 interface Figures {
   readonly idle_kb: number;
   readonly held_kb: number;
+  /** The moment the last was held, what V8 keeps as room after the burst included. */
+  readonly held_at_once_kb: number;
   readonly hold_s: number;
   readonly p50_ms: number;
   readonly p99_ms: number;
@@ -82,6 +86,10 @@ const main = async (): Promise<void> => {
     'memory of each held session, KB',
     of(({ held_kb }) => held_kb),
     HELD_KB_MAX,
+  );
+  row(
+    `the same ${SETTLE_S} s before, when the last was held, KB`,
+    of(({ held_at_once_kb }) => held_at_once_kb),
   );
   row(
     `p99 decide to forward at ${RATE}/s, ms`,
@@ -146,9 +154,9 @@ const measure = async (round: number): Promise<Figures> => {
 const measureOn = async (gateway: Weighed, upstream: Peer, round: number): Promise<Figures> => {
   const office = await Office.open(gateway);
   await warmUp(gateway, office);
-  const before = await gateway.weigh();
+  const before = await gateway.weigh(SETTLE_S);
   const sessions = await logIn(gateway, SESSIONS);
-  const idle = await gateway.weigh();
+  const idle = await gateway.weigh(SETTLE_S);
   const kb = (now: typeof before): number => {
     const resident = now.rss - before.rss;
     return Math.max(resident, now.heapUsed + now.external - before.heapUsed - before.external) / 1000 / SESSIONS;
@@ -157,7 +165,8 @@ const measureOn = async (gateway: Weighed, upstream: Peer, round: number): Promi
   const waiting: Waiting[] = [];
   await each(sessions, async (session, n) => waiting.push(await held(office, session, `held_${round}_${n}`)));
   const hold_s = (now_ms() - began) / 1000;
-  const holding = await gateway.weigh();
+  const heldAtOnce = await gateway.weigh();
+  const holding = await gateway.weigh(SETTLE_S);
   if ((await arrived(upstream)).length > 0) throw new Error('a held statement reached the server');
 
   // So many a second, in turn over all reviewers, every second one over HTTP: whatever the answers take.
@@ -204,6 +213,7 @@ const measureOn = async (gateway: Weighed, upstream: Peer, round: number): Promi
   return {
     idle_kb: kb(idle),
     held_kb: kb(holding),
+    held_at_once_kb: kb(heldAtOnce),
     hold_s,
     p50_ms: quantile(delays, 0.5),
     p99_ms: quantile(delays, 0.99),

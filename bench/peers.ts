@@ -166,13 +166,16 @@ export interface Memory {
 
 export interface Weighed extends Peer {
   readonly reviewUrl: string;
-  /** After a full collection, in bytes. */
-  weigh(): Promise<Memory>;
+  /**
+   * In bytes, after a full collection and as many seconds more: what a burst took as room, V8 gives back to the system after some seconds
+   * without work.
+   */
+  weigh(settle_s?: number): Promise<Memory>;
 }
 
-/** Answers each message with the memory in use after two collections: the second takes what the first one's finalizers let go. */
-const SCALES = `process.on('message', () => {
-  gc(); setImmediate(() => { gc(); process.send(process.memoryUsage()); }); });
+/** Answers a number of seconds with the memory in use so long after two collections: the second takes what the first one's finalizers let go. */
+const SCALES = `process.on('message', (settle_s) => {
+  gc(); setImmediate(() => { gc(); setTimeout(() => process.send(process.memoryUsage()), settle_s * 1000); }); });
   process.channel.unref();`;
 
 /** A gateway with this configuration file, whose memory can be asked for. Resolves when it serves. */
@@ -200,8 +203,8 @@ export const weighed = async (config: string): Promise<Weighed> => {
     port,
     child,
     reviewUrl,
-    async weigh() {
-      child.send('weigh');
+    async weigh(settle_s = 0) {
+      child.send(settle_s);
       const [memory] = (await once(child, 'message')) as [Memory];
       return memory;
     },
