@@ -3,8 +3,12 @@
 import { Command, Option } from 'commander';
 import { LIST_STATES } from '../review/bodies.ts';
 import type { RequestView, ReviewClient } from '../review/client.ts';
+import { clip, drawn } from './review/cells.ts';
 import { isOpen } from './review/state.ts';
 import { REVIEW_EXIT_HELP, signedIn, stateWords, told } from './reviewer.ts';
+
+/** Of a task in the list; `review` and --json have all of it. */
+const TASK_COLUMNS = 120;
 
 type State = (typeof LIST_STATES)[number];
 
@@ -52,12 +56,15 @@ export function listed(requests: readonly RequestView[], state: State, now: numb
 function lines(request: RequestView, now: number): string {
   const open = isOpen(request);
   const end = open ? `ends in ${clock(request.deadline - now)}` : request.state;
-  const who = `${request.who.id}${request.who.sponsor ? `, for ${request.who.sponsor}` : ''}, on ${request.where.database}`;
+  const { id, sponsor, on_behalf_of, task } = request.who;
+  const behalf = on_behalf_of.length > 0 ? `, on behalf of ${on_behalf_of.join(', ')}` : '';
+  const who = `${id}${sponsor ? `, for ${sponsor}` : ''}${behalf}, on ${request.where.database}`;
   const note = open && !request.can_decide.may ? `: ${request.can_decide.text}` : '';
   const amount = request.impact?.amount ? `, ${request.impact.amount}` : '';
   return (
     `${SHAPES[request.level].padEnd(10)}  ${request.id}  ${request.sentence}${amount}  (${end})\n` +
     `${' '.repeat(12)}${who}, rule ${request.rule}, ${stateWords(request)}${note}\n` +
+    (task ? `${' '.repeat(12)}task, as its token says: ${clip(drawn(task.text), TASK_COLUMNS)}\n` : '') +
     impactLines(request)
       .map((line) => `${' '.repeat(12)}${line}\n`)
       .join('') +

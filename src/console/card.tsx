@@ -89,6 +89,7 @@ function Card({ request }: { readonly request: RequestView }) {
             {request.in_transaction && ', in a transaction'}
           </span>
           <span>opened {clock(request.opened)}</span>
+          {request.who.on_behalf_of.length > 0 && <span class="behalf">{behalfOf(request)}</span>}
         </p>
       </header>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls, so the keyboard must reach it */}
@@ -243,7 +244,14 @@ function StateWord({ request }: { readonly request: RequestView }) {
   );
 }
 
+/** "on behalf of ines and 2 more"; the panel of the requester has all of them. */
+function behalfOf({ who: { on_behalf_of } }: RequestView): string {
+  const [first = '', ...rest] = on_behalf_of;
+  return `on behalf of ${first === me.value?.id ? 'you' : first}${rest.length > 0 ? ` and ${rest.length} more` : ''}`;
+}
+
 function Why({ request }: { readonly request: RequestView }) {
+  const { task } = request.who;
   return (
     <section class="panel">
       <h2>Why</h2>
@@ -254,6 +262,15 @@ function Why({ request }: { readonly request: RequestView }) {
         </blockquote>
       ) : (
         <p class="q small">The agent gave no reason.</p>
+      )}
+      {task && (
+        <blockquote class="said task">
+          {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls, so the keyboard must reach it */}
+          <div tabIndex={0} role="region" aria-label="Task">
+            <Words words={task} />
+          </div>
+          <footer>The task, as the agent's token says. Not checked.</footer>
+        </blockquote>
       )}
       {request.message && (
         <p class="q small rule-says">
@@ -478,6 +495,14 @@ function Requester({ request }: { readonly request: RequestView }) {
         <dd class="mono">{who.id}</dd>
         <dt>Sponsor</dt>
         <dd>{who.sponsor ?? 'nobody answers for it'}</dd>
+        {who.on_behalf_of.length > 0 && (
+          <>
+            <dt>On behalf of</dt>
+            <dd>
+              {who.on_behalf_of.join(', ')} <small>may not decide</small>
+            </dd>
+          </>
+        )}
         <dt>Signed in</dt>
         <dd>{SIGNED_IN[who.authentication] ?? who.authentication}</dd>
         <dt>From</dt>

@@ -21,6 +21,7 @@ import {
 } from './state.ts';
 import type { RequestView } from '../review/schemas.ts';
 import { LastDecision } from './teach.tsx';
+import { Words } from './words.tsx';
 
 const HEADINGS: Readonly<Record<Group, string>> = {
   'yours-to-decide': 'For you',
@@ -187,10 +188,16 @@ function Row({ request, group, alike }: RowProps) {
             )}
           </span>
           <span class="b">{whatItDoes(request)}</span>
+          {request.who.task && (
+            <span class="t">
+              task “<Words words={request.who.task} />”
+            </span>
+          )}
           <span class="c">
             <span>
               {request.who.id}
               {request.who.sponsor && `, for ${group === 'own' ? 'you' : request.who.sponsor}`}
+              {request.who.on_behalf_of.length > 0 && `, on behalf of ${request.who.on_behalf_of.join(', ')}`}
             </span>{' '}
             <span>
               {gone && last

@@ -171,7 +171,7 @@ export const rows = computed(() => {
   return order.value.flatMap(({ id, group }) => {
     const request = requests.value.get(id);
     if (!request || (mine.value && group === 'others')) return [];
-    const text = `${id} ${request.who.id} ${request.who.sponsor ?? ''} ${request.rule} ${request.sentence} ${request.where.database} ${request.where.upstream}`;
+    const text = `${id} ${request.who.id} ${request.who.sponsor ?? ''} ${request.who.on_behalf_of.join(' ')} ${request.who.task?.text ?? ''} ${request.rule} ${request.sentence} ${request.where.database} ${request.where.upstream}`;
     if (!words.every((word) => text.toLowerCase().includes(word))) return [];
     const row = { request, group, alike: 0 };
     if (!isOpen(request) || id === current.value) return [row];

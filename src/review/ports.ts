@@ -104,6 +104,9 @@ export interface RequestLike {
     readonly sponsor: string | null;
     readonly authentication: string;
     readonly address: string;
+    /** Whose work its token says that this is, and what it is for; absent: it says nothing. */
+    readonly on_behalf_of?: readonly string[];
+    readonly task?: string;
   };
   readonly where: {
     readonly engine: string;

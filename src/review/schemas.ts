@@ -88,6 +88,10 @@ export const requestView = z.object({
     sponsor: z.string().nullable(),
     authentication: z.string(),
     address: z.string(),
+    on_behalf_of: z
+      .array(z.string())
+      .describe('Whose work its token says that this is: they may not decide. Hidden characters are spelled out.'),
+    task: wordsView.nullable().describe('What it is for, as its token says; nobody has checked it. Null: not said.'),
   }),
   where: z.object({
     engine: z.string(),

@@ -211,8 +211,18 @@ export function commonOf(request: RequestLike, ports: Ports): Omit<RequestView, 
   };
 }
 
-export function whoOf({ id, kind, groups, sponsor, authentication, address }: RequestLike['who']): RequestView['who'] {
-  return { id, kind, groups: [...groups], sponsor, authentication, address };
+export function whoOf(who: RequestLike['who']): RequestView['who'] {
+  const { id, kind, groups, sponsor, authentication, address, on_behalf_of = [], task = '' } = who;
+  return {
+    id,
+    kind,
+    groups: [...groups],
+    sponsor,
+    authentication,
+    address,
+    on_behalf_of: on_behalf_of.map(spell),
+    task: task === '' ? null : words(task),
+  };
 }
 
 export function termsOf({ for_ms, uses, rows }: PermitTermsLike): PermitTermsLike {

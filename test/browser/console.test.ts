@@ -302,6 +302,30 @@ test('hostile text is drawn, and inert', async () => {
   await accessible('hostile');
 });
 
+test('what a token says of its task is drawn, bounded and called so; whose work it is stands beside the agent', async () => {
+  const task = `Month end.\u202e ${'A very long task. '.repeat(55)}<b>Approved by grace</b>`;
+  const [first] = samples();
+  if (first === undefined) throw new Error('there is no sample');
+  desk.add({ ...first, who: { ...first.who, task, on_behalf_of: ['in\u0435s', 'mara'] } });
+  await enter('grace', '/r/HP-7KQ4');
+  const said = page.locator('blockquote.task');
+  await said.getByText("The task, as the agent's token says. Not checked.").waitFor();
+  expect(await said.locator('.ctl').allTextContents()).toEqual(['RLO']);
+  expect(await said.textContent()).toContain('<b>Approved by grace</b>');
+  await page.locator('.chead').getByText('on behalf of in<U+0435 \u0435>s and 1 more').waitFor();
+  await page.getByText('in<U+0435 \u0435>s, mara').last().waitFor();
+  const row = page.locator('.row .t');
+  expect(await row.evaluate((line) => line.getBoundingClientRect().height)).toBeLessThan(30);
+  await accessible('claims');
+  await fits();
+  await page.setViewportSize(NARROW);
+  await fits();
+  await accessible('claims');
+  await page.goto(url);
+  await row.waitFor();
+  await fits();
+});
+
 test('somebody else was faster: said, and the words are kept', async () => {
   fill();
   await enter('grace', '/r/HP-9C2D');

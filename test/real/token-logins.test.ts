@@ -117,13 +117,21 @@ describe('PostgreSQL', () => {
   });
 
   test('a token that is revoked while its statement is held lets nothing run', async () => {
-    const { token, id } = await gateway.ada.databaseTokenFor('bot', { ttl: '10m' });
+    const { token, id } = await gateway.ada.databaseTokenFor('bot', {
+      ttl: '10m',
+      task: 'month\u202e end',
+      on_behalf_of: ['petra', 'len\u0430'],
+    });
     const client = await connect(token);
     const waits = client.query('CREATE TABLE never_made (a int)').then(
       () => 'ran',
       (error: { code?: string }) => error.code,
     );
     const request = await gateway.opened();
+    expect(request.who).toMatchObject({
+      task: { text: 'month\u202e end', marks: [{ kind: 'direction' }] },
+      on_behalf_of: ['petra', 'len<U+0430 \u0430>'],
+    });
     await gateway.ada.revokeToken(id ?? '', 'lost');
     await gateway.approve(request);
     expect(await waits).toBe('ZH005');

@@ -2,6 +2,7 @@
 // before. Three voices, never mixed: Holdpoint's facts, people's words by their names, and the agent's, called so.
 import { clip, drawn, ends, type Face, type Line, lineWidth, type Look, pad, span, width, wrap } from './cells.ts';
 import {
+  behalf,
   bytes,
   countdown,
   counted,
@@ -122,6 +123,7 @@ function whoAndWhere(request: RequestView, me: string): string {
     requester(request, me),
     `as ${role || upstream_user} on ${where.database || 'no database'} at ${where.upstream}`,
     ...(in_transaction ? ['in a transaction'] : []),
+    ...behalf(request, me),
   ].join(', ');
 }
 
@@ -229,8 +231,10 @@ function impactLines({ impact }: RequestView, face: Face): Line[] {
 
 function conversation(request: RequestView, face: Face): Line[] {
   const why = request.reason ? `agent says: ${request.reason.text}` : 'the agent gave no reason';
+  const { task } = request.who;
   return [
     ...detail('why', why, face),
+    ...(task ? detail('task', `its token says: ${task.text}`, face) : []),
     ...request.said.flatMap(({ kind, by, text, at }) =>
       kind === 'question'
         ? detail('asked', `${by}, ${clock(at)}: ${text}`, face)
@@ -305,6 +309,9 @@ function permitLines(request: RequestView, face: Face): Line[] {
 
 function from({ who, application_name, opened, outcome }: RequestView, face: Face): Line[] {
   return [
+    ...(who.on_behalf_of.length > 0
+      ? detail('on behalf', `of ${who.on_behalf_of.join(', ')}: they may not decide`, face)
+      : []),
     ...detail(
       'from',
       [who.address, application_name, `signed in by ${who.authentication}`].filter(Boolean).join(', '),

@@ -59,6 +59,13 @@ export function requester(request: RequestView, me: string): string {
   return sponsor === me ? `${id}, for you` : `${id}, for ${sponsor}`;
 }
 
+/** "on behalf of ines and 2 more", of which a list has room for one; none for nobody. It comes from a token, so it stands behind what is known. */
+export function behalf({ who: { on_behalf_of } }: RequestView, me: string): readonly string[] {
+  const [first, ...rest] = on_behalf_of;
+  if (first === undefined) return [];
+  return [`on behalf of ${first === me ? 'you' : first}${rest.length > 0 ? ` and ${rest.length} more` : ''}`];
+}
+
 /** "one of data-owner", "2 of dba or data-owner": what is missing but for one approval of `but`; empty for nothing. */
 export function missing(request: RequestView, but: string | null = null): string {
   const left = [...request.missing];

@@ -1,6 +1,6 @@
 // The queue and the history as lines: two for each request, riskiest first. Which requests, and in what order, state.ts says.
 import { clip, drawn, ends, type Face, type Line, pad, type Span, span, width } from './cells.ts';
-import { countdown, endWords, LEVELS, requester } from './facts.ts';
+import { behalf, countdown, endWords, LEVELS, requester } from './facts.ts';
 import type { RequestView } from '../../review/client.ts';
 import { arrivals, clock, groupOf, isOpen, isOwn, type Row, rowsOf, type State } from './state.ts';
 
@@ -90,6 +90,8 @@ function rowLines({ request }: Row, state: State, current: boolean, face: Face):
     ...(open && request.holds === 'ticket' ? ['ticket'] : []),
     ...(isOwn(request) ? ['yours'] : []),
     `on ${request.where.database || request.where.upstream}`,
+    ...behalf(request, state.me.id),
+    ...(request.who.task ? [`task "${request.who.task.text}"`] : []),
   ];
   const second = drawn([requester(request, state.me.id), ...notes].join(', '), face.ascii);
   return [

@@ -199,6 +199,8 @@ function found({ id, who, rule, sentence, where, findings }: RequestView, words:
     id,
     who.id,
     who.sponsor,
+    ...who.on_behalf_of,
+    who.task?.text,
     rule,
     sentence,
     where.database,

@@ -101,9 +101,13 @@ function permitOf({ permit, use, revoked }: PermitEvent, wants: Wants): object {
 }
 
 function placeOf({ who, where }: Pick<RequestLike, 'who' | 'where'>): object {
-  const { id, kind, sponsor, address } = who;
+  const { id, kind, sponsor, address, on_behalf_of = [] } = who;
   const { engine, upstream, database, tags } = where;
-  return { who: { id, kind, sponsor, address }, where: { engine, upstream, database: spell(database), tags } };
+  const behalf = on_behalf_of.length > 0 && { on_behalf_of: on_behalf_of.map(spell) };
+  return {
+    who: { id, kind, sponsor, address, ...behalf },
+    where: { engine, upstream, database: spell(database), tags },
+  };
 }
 
 function outcomeOf(outcome: RequestLike['outcome']): RequestLike['outcome'] {
@@ -111,7 +115,7 @@ function outcomeOf(outcome: RequestLike['outcome']): RequestLike['outcome'] {
 }
 
 /** Each null where it is longer than TEXT_CHARS_MAX. */
-function textOf({ sql, parameters, reason }: RequestLike): object {
+function textOf({ sql, parameters, reason, who }: RequestLike): object {
   const short = (text: string, spelled: (text: string) => string): string | null =>
     text.length > TEXT_CHARS_MAX ? null : spelled(text);
   const all = parameters.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
@@ -126,6 +130,7 @@ function textOf({ sql, parameters, reason }: RequestLike): object {
             value: value === null ? null : spellLines(value),
           })),
     reason: short(reason, spellLines),
+    ...(who.task !== undefined && { task: short(who.task, spellLines) }),
   };
 }
 

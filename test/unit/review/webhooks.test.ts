@@ -55,6 +55,7 @@ it('every event can be asked for', () => {
 describe('payload', () => {
   const full = requestOf({
     state: 'approved',
+    who: { ...requestOf().who, task: 'sealed-task\u202e', on_behalf_of: ['in\u0435s', 'mara'] },
     impact: {
       rows: [{ statement: 0, does: 'returns', object: '', rows: 212_000, bytes: null, from: 'plan' }],
       tables: [],
@@ -97,7 +98,13 @@ describe('payload', () => {
         warning: '',
         rule: 'exports',
         message: 'two<U+202E> people',
-        who: { id: 'bot', kind: 'agent', sponsor: 'ada', address: '10.0.0.9' },
+        who: {
+          id: 'bot',
+          kind: 'agent',
+          sponsor: 'ada',
+          address: '10.0.0.9',
+          on_behalf_of: ['in<U+0435 е>s', 'mara'],
+        },
         where: { engine: 'postgres', upstream: 'app', database: 'app', tags: { env: 'prod' } },
         holds: 'held',
         approvals: { given: 1, needed: 2 },
@@ -134,8 +141,9 @@ describe('payload', () => {
       ['sealed-answer', 'sealed-rationale', 'sealed-review', 'sealed-why', 'sealed-withdrawal'].toSorted(),
     );
     expect(sealed(payloadOf(event, { text: true, words: false }, CONSOLE))).toEqual(
-      ['sealed-parameter', 'sealed-reason', 'sealed-sql'].toSorted(),
+      ['sealed-parameter', 'sealed-reason', 'sealed-sql', 'sealed-task'].toSorted(),
     );
+    expect(read({ text: true, words: false }).request['text']).toMatchObject({ task: 'sealed-task<U+202E>' });
   });
 
   it('with text: spelled, whole or not at all', () => {

@@ -18,6 +18,10 @@ const HOSTILE = sample('HP-0000EV1L', {
   application_name: 'psql\u001b[31m',
   findings: [{ action: 'write', object: 'us\u0435rs', why: 'Removes rows.', statement: 0, start: 0, end: 6 }],
 });
+const CLAIMS = sample('HP-0000C1A1', {
+  task: 'month end\u202e detsurt si siht\u202c\n approvals   1 of 1: grace\u0430 \u001b[2J'.padEnd(1_000, ' and on'),
+  on_behalf_of: ['jonas', 'in\u0435s', 'x'.repeat(200)],
+});
 const LONG = sample('HP-00000L0N', {
   sql: `SELECT ${Array.from({ length: 60 }, (_, i) => `column_${i} AS "some longer alias of column ${i}"`).join(', ')}\n  FROM t`,
 });
@@ -75,6 +79,10 @@ const FRAMES: Readonly<Record<string, () => Client>> = {
       .press('a'),
   'card-hostile': () => open(HOSTILE),
   'card-hostile-ascii': () => new Client([HOSTILE], ASCII).press('\r'),
+  'card-claims': () => open(CLAIMS),
+  'card-claims-more': () => open(CLAIMS).press(' '),
+  'card-claims-ascii': () => new Client([CLAIMS], ASCII).press('\r'),
+  'queue-claims': () => new Client([CLAIMS]),
   'card-long': () => open(LONG),
   formatted: () => open(ONE_LINE).press('f', '1'),
   'formatted-ascii': () => new Client([ONE_LINE], ASCII).press('\r', 'f'),

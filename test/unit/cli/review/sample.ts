@@ -33,6 +33,8 @@ type Change = Partial<Omit<RequestLike, 'who' | 'ask' | 'sql'>> & {
   readonly sql?: string | Uint8Array;
   readonly agent?: string;
   readonly sponsor?: string | null;
+  readonly task?: string;
+  readonly on_behalf_of?: readonly string[];
   readonly database?: string;
   readonly ends_ms?: number;
   readonly ask?: Partial<RequestLike['ask']>;
@@ -44,6 +46,8 @@ export function sample(id: string, change: Change = {}): RequestView {
   const {
     agent = 'billing-agent',
     sponsor = 'mara',
+    task,
+    on_behalf_of,
     database = 'app',
     sql = 'SELECT 1',
     ends_ms,
@@ -62,7 +66,16 @@ export function sample(id: string, change: Change = {}): RequestView {
     digest_tag: 'd1',
     holds: 'held',
     wait_until: NOW + 42_000,
-    who: { id: agent, kind: 'agent', groups: [], sponsor, authentication: 'scram-sha-256', address: '10.0.0.7' },
+    who: {
+      id: agent,
+      kind: 'agent',
+      groups: [],
+      sponsor,
+      authentication: 'scram-sha-256',
+      address: '10.0.0.7',
+      ...(on_behalf_of && { on_behalf_of }),
+      ...(task !== undefined && { task }),
+    },
     where: { engine: 'postgres', upstream: 'main', database, tags: {} },
     role: 'billing_ro',
     upstream_user: 'gateway',
