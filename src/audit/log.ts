@@ -19,6 +19,8 @@ export const segment_bytes_max_default = 64 * 1024 * 1024;
 export const block_age_ms_max = 100;
 /** Characters that one write takes at most (one record may be more). */
 export const batch_chars_max = 4 * 1024 * 1024;
+/** A batch of more bytes gets a buffer of its own. A power of 2. */
+const scratch_bytes_max = 1024 * 1024;
 /** Characters that may wait to be written; past it `append` rejects, `failure` is set, and block entries are counted as lost. */
 export const queue_chars_max = 64 * 1024 * 1024;
 export const retry_ms_default = 1000;
@@ -136,6 +138,7 @@ class Log implements AuditLog {
   #tail: Tail;
   /** Leaves of durable records that are not yet in the leaf file. */
   #leaves: Buffer = Buffer.alloc(0);
+  #scratch: Buffer = Buffer.alloc(0);
 
   #queue: Pending[] = [];
   #queue_chars = 0;
@@ -337,7 +340,7 @@ class Log implements AuditLog {
       lines.push(line);
     }
     lines.push('');
-    const bytes = Buffer.from(lines.join('\n'));
+    const bytes = this.#encode(lines.join('\n'));
 
     const segment_bytes_max = this.#options.segment_bytes_max ?? segment_bytes_max_default;
     const { offset } = this.#tail;
@@ -347,6 +350,14 @@ class Log implements AuditLog {
     await log.datasync();
     this.#leaves = this.#leaves.length === 0 ? leaves : Buffer.concat([this.#leaves, leaves]);
     this.#tail = { ...this.#tail, seq, leaf, offset: this.#tail.offset + bytes.length };
+  }
+
+  /** Into one buffer, used again: the writer waits for each write, and a burst of large ones would be room that the system never gets back. */
+  #encode(text: string): Buffer {
+    const bytes = Buffer.byteLength(text);
+    if (bytes > scratch_bytes_max) return Buffer.from(text);
+    if (this.#scratch.length < bytes) this.#scratch = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes)));
+    return this.#scratch.subarray(0, this.#scratch.write(text));
   }
 
   #acknowledge(batch: readonly Pending[]): void {

@@ -156,33 +156,33 @@ export function stream(server: Server, desk: Desk): Stream {
 
   /** Up to the first that has to wait; null: none has. Those who are shown the same are sent the same bytes. */
   const tellAll = (peer: Peer, next: readonly StreamEvent[]): Promise<void> | null => {
-    let frames: Buffer[] = [];
-    let bytes = 0;
+    let messages: string[] = [];
+    let chars = 0;
     const flush = (): Promise<void> | null => {
-      const all = frames;
-      frames = [];
+      const all = messages;
+      messages = [];
       return all.length === 0 ? null : writeFrames(peer, together(all));
     };
     for (const event of next) {
       const message = messageOf(peer, event);
       if (message instanceof Promise) {
         void flush();
-        return message.then(async (frame) => {
-          if (frame) await writeFrames(peer, frame);
+        return message.then(async (text) => {
+          await writeFrames(peer, framesOf([text]));
           peer.cursor = event.seq;
         });
       }
       peer.cursor = event.seq;
       if (message === null) continue;
-      frames.push(message);
-      bytes += message.length;
-      if (bytes >= BUFFERED_BYTES_MAX / 4) return flush();
+      messages.push(message);
+      chars += message.length;
+      if (chars >= BUFFERED_BYTES_MAX / 4) return flush();
     }
     return flush();
   };
 
-  /** What this peer is told of it, as a frame; null: nothing. */
-  const messageOf = (peer: Peer, event: StreamEvent): Promise<Buffer | null> | Buffer | null => {
+  /** What this peer is told of it; null: nothing. */
+  const messageOf = (peer: Peer, event: StreamEvent): Promise<string> | string | null => {
     const { caller } = peer;
     const { seq: cursor } = event;
     if (!('request' in event)) {
@@ -194,7 +194,7 @@ export function stream(server: Server, desk: Desk): Stream {
           : 'session' in event
             ? { type: event.type, cursor, time, session: sessionViewOf(event.session) }
             : { type: event.type, cursor, time, policy: event.policy };
-      return textFrame(JSON.stringify(message));
+      return JSON.stringify(message);
     }
     const { request, type } = event;
     if (!mayRead(caller.viewer) && !isOwn(request, caller.viewer, ports.requests)) return null;
@@ -208,8 +208,8 @@ export function stream(server: Server, desk: Desk): Stream {
   };
 
   /** What all peers are shown of one event is made once, and so is the message to all who are shown the same; forgotten in the next turn. */
-  const shared = new Map<number, { request: RequestLike; common: string; messages: Map<string, Buffer> }>();
-  const message = (cursor: number, type: string, request: RequestLike, own: string): Buffer => {
+  const shared = new Map<number, { request: RequestLike; common: string; messages: Map<string, string> }>();
+  const message = (cursor: number, type: string, request: RequestLike, own: string): string => {
     let known = shared.get(cursor);
     if (known?.request !== request) {
       if (shared.size === 0) setImmediate(() => shared.clear());
@@ -221,22 +221,20 @@ export function stream(server: Server, desk: Desk): Stream {
     const head = JSON.stringify({ type, cursor, time: Date.now() });
     // {type, cursor, time, request: {what all see, and what is this viewer's}}
     const text = `${head.slice(0, -1)},"request":${known.common.slice(0, -1)},${own.slice(1)}}`;
-    const bytes = textFrame(text);
-    known.messages.set(own, bytes);
-    return bytes;
+    known.messages.set(own, text);
+    return text;
   };
 
-  /** By their first frame: who is told the same from there on gets the same bytes. Forgotten in the next turn. */
-  const joined = new Map<Buffer, { readonly frames: readonly Buffer[]; readonly bytes: Buffer }>();
-  const together = (frames: readonly Buffer[]): Buffer => {
-    const [first] = frames;
-    if (first === undefined || frames.length === 1) return first ?? Buffer.alloc(0);
+  /** By their first message: who is told the same from there on gets the same bytes. Forgotten in the next turn. */
+  const joined = new Map<string, { readonly messages: readonly string[]; readonly bytes: Buffer }>();
+  const together = (messages: readonly string[]): Buffer => {
+    const first = messages[0] ?? '';
     const known = joined.get(first);
-    if (known?.frames.length === frames.length && known.frames.every((frame, n) => frame === frames[n]))
+    if (known?.messages.length === messages.length && known.messages.every((text, n) => text === messages[n]))
       return known.bytes;
     if (joined.size === 0) setImmediate(() => joined.clear());
-    const bytes = Buffer.concat(frames);
-    joined.set(first, { frames, bytes });
+    const bytes = framesOf(messages);
+    joined.set(first, { messages, bytes });
     return bytes;
   };
 
@@ -374,23 +372,36 @@ function isOpen({ socket }: Peer): boolean {
 }
 
 function send(peer: Peer, message: DownMessage): Promise<void> | null {
-  return writeFrames(peer, textFrame(JSON.stringify(message)));
+  return writeFrames(peer, framesOf([JSON.stringify(message)]));
 }
 
+/** Of the longest head of a frame that is not masked (RFC 6455 5.2). */
+const HEAD_BYTES_MAX = 10;
+
 /**
- * One message of text that is not masked nor cut (RFC 6455 5.2). Made here, and not for each socket by its own, since the same one goes to many;
- * that is sound as long as nothing is compressed: then ws, too, writes a message whole, and at once.
+ * Messages of text that are not masked nor cut (RFC 6455 5.2), written into one piece. Made here, and not for each socket by its own, since the
+ * same ones go to many; that is sound as long as nothing is compressed: then ws, too, writes a message whole, and at once.
  */
-function textFrame(text: string): Buffer {
-  const bytes = Buffer.byteLength(text);
-  const head = bytes < 126 ? 2 : bytes < 2 ** 16 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(head + bytes);
-  frame[0] = 0x81;
-  frame[1] = head === 2 ? bytes : head === 4 ? 126 : 127;
-  if (head === 4) frame.writeUInt16BE(bytes, 2);
-  if (head === 10) frame.writeBigUInt64BE(BigInt(bytes), 2);
-  frame.write(text, head);
-  return frame;
+function framesOf(messages: readonly string[]): Buffer {
+  const sizes = messages.map((text) => Buffer.byteLength(text));
+  const frames = Buffer.allocUnsafe(sizes.reduce((sum, bytes) => sum + HEAD_BYTES_MAX + bytes, 0));
+  let at = 0;
+  for (const [n, text] of messages.entries()) {
+    const bytes = sizes[n] ?? 0;
+    frames[at] = 0x81;
+    if (bytes < 126) {
+      frames[at + 1] = bytes;
+      at += 2;
+    } else if (bytes < 2 ** 16) {
+      frames[at + 1] = 126;
+      at = frames.writeUInt16BE(bytes, at + 2);
+    } else {
+      frames[at + 1] = 127;
+      at = frames.writeBigUInt64BE(BigInt(bytes), at + 2);
+    }
+    at += frames.write(text, at);
+  }
+  return frames.subarray(0, at);
 }
 
 /** Null: there is room for more. Else resolves when the peer has read, or is gone. */
