@@ -74,6 +74,17 @@ export function reachOf(address: string): Reach {
   return find(IPV6_LISTS, address, 'ipv6') ?? 'special';
 }
 
+/**
+ * What one client may have all of, where tries are counted: an IPv4 address; of IPv6 the /64 (RFC 4291, 2.5.1), in which it picks addresses
+ * at will. What is no address stays as it is.
+ */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const bytes = bytesOf(address.replace(/%.*$/, ''));
+  const mapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  return mapped ? bytes.slice(12).join('.') : `${Buffer.from(bytes.slice(0, 8)).toString('hex')}/64`;
+}
+
 /** A URL's host as an address, however it was spelled (2130706433, 0x7f.1, [::ffff:7f00:1]); null: it is a name. */
 export function addressIn(url: URL): string | null {
   // The URL parser has read every spelling of IPv4 that a resolver would take (WHATWG URL, host parsing).

@@ -74,17 +74,22 @@ export async function openFactors({ file, users, key, now = Date.now }: FactorsO
     await mine;
   };
   const keysOf = (user: string): SecurityKey[] => (Object.hasOwn(state.keys, user) ? (state.keys[user] ?? []) : []);
+  const forget = (user: string, id: string): void => {
+    const left = keysOf(user).filter((one) => one.id !== id);
+    if (left.length === 0) delete state.keys[user];
+    else state.keys[user] = left;
+  };
   const secretOf = (user: User | undefined): Buffer | null =>
     user === undefined || user.totp === null ? null : openTotp(user.totp, user.id, key);
 
   return {
     of(id) {
-      const user = users().get(id);
-      if (user === undefined) return [];
+      // An account that identity.map makes has no entry of its own, and may have keys.
+      const { totp = null, recovery = [] } = users().get(id) ?? {};
       const spent = state.recovered[id] ?? [];
       return [
-        ...(user.totp === null ? [] : (['totp'] as const)),
-        ...(user.recovery.some((hash) => !spent.includes(hash)) ? (['recovery'] as const) : []),
+        ...(totp === null ? [] : (['totp'] as const)),
+        ...(recovery.some((hash) => !spent.includes(hash)) ? (['recovery'] as const) : []),
         ...(keysOf(id).length === 0 ? [] : (['webauthn'] as const)),
       ];
     },
@@ -113,16 +118,21 @@ export async function openFactors({ file, users, key, now = Date.now }: FactorsO
       const taken = Object.values(state.keys).some((keys) => keys.some(({ id }) => id === added.id));
       if (taken || keysOf(user).length >= KEYS_PER_USER_MAX) return false;
       state.keys[user] = [...keysOf(user), added];
-      await save();
+      await save().catch((error: unknown) => {
+        forget(user, added.id);
+        throw error;
+      });
       return true;
     },
     async removeKey(user, id) {
-      const before = keysOf(user);
-      const left = before.filter((one) => one.id !== id);
-      if (left.length === before.length) return false;
-      if (left.length === 0) delete state.keys[user];
-      else state.keys[user] = left;
-      await save();
+      const gone = keysOf(user).find((one) => one.id === id);
+      if (gone === undefined) return false;
+      forget(user, id);
+      await save().catch((error: unknown) => {
+        // Still on disk, so it would be back after a restart: whoever asks again must not be told that there is none.
+        if (!keysOf(user).some((one) => one.id === id)) state.keys[user] = [...keysOf(user), gone];
+        throw error;
+      });
       return true;
     },
     async keyUsed(user, id, counter) {

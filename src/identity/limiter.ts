@@ -1,6 +1,7 @@
 // Slows down guessing: after a few wrong passwords a user name from an address has to wait, longer each time.
 // Must never lock a user out from everywhere: a stranger could do that to anyone.
 import { LRUCache } from 'lru-cache';
+import { networkOf } from '../config/addresses.ts';
 
 export const FREE_TRIES = 5;
 export const BACK_OFF_FIRST_MS = 1000;
@@ -48,5 +49,5 @@ export function createFailureLimiter(now: () => number = Date.now): FailureLimit
 }
 
 function keyOf(user: string, address: string): string {
-  return JSON.stringify([user, address]);
+  return JSON.stringify([user, networkOf(address)]);
 }

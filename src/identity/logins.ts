@@ -75,6 +75,6 @@ function loginOf(entry: SourceEntry, address: string): Login {
 }
 
 /** A directory takes names for the same whatever their case, width and spaces. */
-function folded(user: string): string {
+export function folded(user: string): string {
   return user.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
 }

@@ -73,14 +73,21 @@ export function createOidc(options: OidcOptions): Oidc {
     return null;
   };
 
+  /** Null: the provider's document has no such place, or one in clear. */
+  const placeOf = (make: () => string): string | null => {
+    try {
+      return make();
+    } catch (error) {
+      return down(error);
+    }
+  };
+
   return {
     async begin(back) {
       const known = await provider.get().catch(down);
       if (known === null) return null;
       const [state, nonce, verifier] = [client.randomState(), client.randomNonce(), client.randomPKCECodeVerifier()];
-      const transaction = randomBytes(32).toString('base64url');
-      transactions.set(hash(transaction), { state, nonce, verifier, back, until: now() + TRANSACTION_MS });
-      const url = client.buildAuthorizationUrl(known, {
+      const asked = {
         redirect_uri,
         scope: config.scopes.join(' '),
         state,
@@ -89,8 +96,12 @@ export function createOidc(options: OidcOptions): Oidc {
         code_challenge_method: 'S256',
         ...(config.acr.length > 0 && { acr_values: config.acr.join(' ') }),
         ...(config.max_age_s !== null && { max_age: String(config.max_age_s) }),
-      });
-      return { url: url.href, transaction };
+      };
+      const url = placeOf(() => client.buildAuthorizationUrl(known, asked).href);
+      if (url === null) return null;
+      const transaction = randomBytes(32).toString('base64url');
+      transactions.set(hash(transaction), { state, nonce, verifier, back, until: now() + TRANSACTION_MS });
+      return { url, transaction };
     },
 
     async finish(search, transaction) {
@@ -133,7 +144,7 @@ export function createOidc(options: OidcOptions): Oidc {
       const known = provider.last();
       if (known?.serverMetadata().end_session_endpoint === undefined) return null;
       const place = { id_token_hint: id_token, post_logout_redirect_uri: signed_out_uri };
-      return client.buildEndSessionUrl(known, place).href;
+      return placeOf(() => client.buildEndSessionUrl(known, place).href);
     },
   };
 }
@@ -228,8 +239,9 @@ function entryOf(
   const all = { ...more, ...claims };
   const id = Object.hasOwn(all, id_claim) ? all[id_claim] : undefined;
   if (typeof id !== 'string' || id === '' || id.length > NAME_CHARS_MAX) return 'id_claim';
-  // An address that nobody has checked is whatever somebody typed.
-  if (id_claim === 'email' && all['email_verified'] !== true) return 'email_verified';
+  // An address that nobody has checked is whatever somebody typed; and what says that it was must speak of this one.
+  if (id_claim === 'email' && (Object.hasOwn(claims, 'email') ? claims : more)['email_verified'] !== true)
+    return 'email_verified';
   const groups = Object.hasOwn(all, groups_claim) ? words(all[groups_claim]) : [];
   if (groups === null) return 'groups_claim';
   return {

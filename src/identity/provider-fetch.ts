@@ -1,13 +1,16 @@
 // Talks to the sign-in provider: one request, one answer, within a time and a size. Must never follow a redirect, use a proxy of the
-// environment, take a certificate that does not verify, or read more than it may.
+// environment, ask in clear but on this machine, take a certificate that does not verify, or read more than it may.
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { CustomFetch } from 'openid-client';
+import { isLoopback } from '../config/config.ts';
 
 /** From name resolution to the last byte. */
 export const PROVIDER_TIMEOUT_MS = 5_000;
 /** Discovery documents have some 10 KB, key sets some 20 KB. */
 export const PROVIDER_BYTES_MAX = 512 * 1024;
+/** Fetch, 2.2.3: an answer of these has no body, and a Response that is given one throws. */
+const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** The provider gave no answer that could be read. */
 export class ProviderDown extends Error {}
@@ -16,7 +19,10 @@ export class ProviderDown extends Error {}
 export const providerFetch =
   (ca: string | null, timeout_ms: number = PROVIDER_TIMEOUT_MS): CustomFetch =>
   (url, { method, headers, body }) => {
-    const { host, protocol } = new URL(url);
+    const { host, hostname, protocol } = new URL(url);
+    // Wherever a document sends: a code or secret in clear would be anybody's on the way.
+    if (protocol !== 'https:' && !(protocol === 'http:' && isLoopback(hostname.replaceAll(/^\[|\]$/g, ''))))
+      return Promise.reject(new ProviderDown(`${host} would be asked in clear`));
     return new Promise((resolve, reject) => {
       const down = (why: string, cause?: unknown): void => {
         clearTimeout(over);
@@ -49,12 +55,11 @@ export const providerFetch =
           clearTimeout(over);
           const { statusCode: status = 500 } = response;
           if (status >= 500 || status < 200) return down(`answers ${status}`);
-          const type = response.headers['content-type'];
-          const empty = status === 204 || status === 304;
+          const { 'content-type': type, date } = response.headers;
           resolve(
-            new Response(empty ? null : Buffer.concat(chunks), {
+            new Response(EMPTY.has(status) ? null : Buffer.concat(chunks), {
               status,
-              headers: type ? { 'content-type': type } : {},
+              headers: { ...(type && { 'content-type': type }), ...(date && { date }) },
             }),
           );
         });

@@ -3,6 +3,7 @@
 import type { Account } from './directory.ts';
 import type { Factor, Factors } from './factors.ts';
 import { createFailureLimiter } from './limiter.ts';
+import { folded } from './logins.ts';
 import { verifyScrypt } from './password.ts';
 import { type PasswordChecker, type SourceEntry, SourceDown } from './types.ts';
 import type { Users } from './users.ts';
@@ -35,7 +36,7 @@ export type SignedIn =
       readonly webauthn: object | null;
       readonly wrong: boolean;
     }
-  /** `wait`: too many tries. `down`: a directory could not be asked. `none`: the password was right, a second factor is required, and there is none. */
+  /** `wait`: too many tries. `down`: a directory could not be asked. `none`: the password was right, a second factor is required, and there is none that can be asked for. */
   | { readonly type: 'refused'; readonly why: 'wrong' | 'wait' | 'down' | 'none'; readonly wait_ms: number };
 
 export interface PasswordSignInOptions {
@@ -61,20 +62,25 @@ export function createPasswordSignIn(options: PasswordSignInOptions): PasswordSi
   const codes = createFailureLimiter(now);
 
   return async ({ user, password, otp, webauthn: answer, address }) => {
-    const wait = tries.wait(user, address);
+    // A directory takes many spellings for one name: each with tries of its own would be tries without end.
+    const name = folded(user);
+    const wait = tries.wait(name, address);
     if (wait > 0) return refused('wait', wait);
     const found = await ask(checkers, user, password);
     // Not counted: nobody said that it was wrong, and who comes back after the failure must not wait for it.
     if (found === 'down') return refused('down');
     const account = found === null ? null : admit(found.entry);
-    if (!tries.judge(user, address, account !== null) || account === null || found === null) {
+    if (!tries.judge(name, address, account !== null) || account === null || found === null) {
       return refused('wrong');
     }
     const by = found.checker;
-    const had = (factors?.of(account.id) ?? []).filter((factor) => factor !== 'webauthn' || webauthn !== null);
-    if (had.length === 0) {
+    const all = factors?.of(account.id) ?? [];
+    if (all.length === 0) {
       return second_factor === 'required' ? refused('none') : { type: 'in', account, by: [by] };
     }
+    // One that can't be asked for here, as after a change of address, is no reason to do without.
+    const had = all.filter((factor) => factor !== 'webauthn' || webauthn !== null);
+    if (had.length === 0) return refused('none');
     if (answer !== undefined && (await webauthn?.verify(account.id, answer)) === true) {
       return { type: 'in', account, by: [by, 'webauthn'] };
     }

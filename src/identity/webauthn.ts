@@ -81,7 +81,7 @@ export function createWebAuthn({ factors, host, origins, secret, now = Date.now 
         expectedChallenge: answered(user, 'create'),
         ...expected(),
       }).catch(() => null);
-      if (!done?.verified || !done.registrationInfo) return null;
+      if (!done?.verified || !done.registrationInfo || isFramed(answer)) return null;
       const { id, publicKey, counter, transports = [] } = done.registrationInfo.credential;
       const public_key = Buffer.from(publicKey).toString('base64url');
       const key = { id, name, public_key, counter, transports: [...transports], added: now(), used: null };
@@ -114,9 +114,17 @@ export function createWebAuthn({ factors, host, origins, secret, now = Date.now 
           transports: key.transports,
         },
       }).catch(() => null);
-      return done?.verified === true && (await factors.keyUsed(user, key.id, done.authenticationInfo.newCounter));
+      if (done?.verified !== true || isFramed(answer)) return false;
+      return await factors.keyUsed(user, key.id, done.authenticationInfo.newCounter);
     },
   };
+}
+
+/** Given inside of another site's page (WebAuthn 5.8.1, crossOrigin): ours is never in one. Of an answer that was verified, so it can be read. */
+function isFramed(answer: unknown): boolean {
+  const { response } = answer as { readonly response: { readonly clientDataJSON: string } };
+  const told = JSON.parse(Buffer.from(response.clientDataJSON, 'base64url').toString()) as { crossOrigin?: unknown };
+  return told.crossOrigin === true;
 }
 
 /** Takes 0.4 s to load, so not before somebody needs it. */

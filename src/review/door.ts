@@ -5,6 +5,7 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { z } from 'zod';
+import { networkOf } from '../config/addresses.ts';
 import { Limiter, type Session } from './access.ts';
 import type { loginBody } from './bodies.ts';
 import { type Caller, caller, cookieName, type Desk, record, Refusal } from './callers.ts';
@@ -16,7 +17,7 @@ import type { MeView, SignOutAllView, SignOutView } from './schemas.ts';
 /** Failed sign-ins in a minute: of one user from one address, and of one address. */
 const SIGN_IN_TRIES_MAX = 5;
 const SIGN_IN_TRIES_PER_ADDRESS_MAX = 20;
-/** Sign-ins with the provider that one address may begin in a minute: each is kept until it ends. */
+/** Sign-ins with the provider that one address may begin in a minute, each of which is kept until it ends; and that it may end, good or bad. */
 const SSO_PER_ADDRESS_MAX = 60;
 const MINUTE_MS = 60_000;
 /** As long as the transaction itself lives. */
@@ -51,15 +52,17 @@ export function doorOf(desk: Desk): Door {
   const tries = new Limiter(SIGN_IN_TRIES_MAX, MINUTE_MS);
   const triesOfAddress = new Limiter(SIGN_IN_TRIES_PER_ADDRESS_MAX, MINUTE_MS);
   const begun = new Limiter(SSO_PER_ADDRESS_MAX, MINUTE_MS);
+  const ended = new Limiter(SSO_PER_ADDRESS_MAX, MINUTE_MS);
   const transactionName = desk.secure ? '__Host-holdpoint-oidc' : 'holdpoint-oidc';
   const kept = { path: '/', httpOnly: true, sameSite: 'Lax', secure: desk.secure } as const;
 
   /** Takes a try; the result gives it back, for one that was good. */
   const within = (address: string, name: string): (() => void) => {
-    const key = `${address} ${name}`;
-    if (!triesOfAddress.take(address) || !tries.take(key)) throw new Refusal('too-many');
+    const network = networkOf(address);
+    const key = `${network} ${name}`;
+    if (!triesOfAddress.take(network) || !tries.take(key)) throw new Refusal('too-many');
     return () => {
-      triesOfAddress.give(address);
+      triesOfAddress.give(network);
       tries.give(key);
     };
   };
@@ -141,7 +144,7 @@ export function doorOf(desk: Desk): Door {
     },
     async toProvider(c) {
       if (identity.sso === null) throw new Refusal('not-found');
-      if (!begun.take(addressOf(c))) return c.redirect(pageFor('too-many'), 303);
+      if (!begun.take(networkOf(addressOf(c)))) return c.redirect(pageFor('too-many'), 303);
       const back = c.req.query('back') ?? '';
       const begin = await identity.sso.begin(/^\/r\/[\w-]{1,40}$/.test(back) ? back : '/');
       if (begin === null) return c.redirect(pageFor('sso-down'), 303);
@@ -150,6 +153,8 @@ export function doorOf(desk: Desk): Door {
     },
     async fromProvider(c) {
       if (identity.sso === null) throw new Refusal('not-found');
+      // Each answer that does not count is on record: nobody may fill the log with such.
+      if (!ended.take(networkOf(addressOf(c)))) return c.redirect(pageFor('too-many'), 303);
       const transaction = getCookie(c, transactionName) ?? '';
       deleteCookie(c, transactionName, { path: '/', secure: desk.secure });
       const answer = await identity.sso.finish(new URL(c.req.url).search, transaction);

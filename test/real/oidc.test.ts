@@ -112,6 +112,8 @@ describe('a provider that lies', () => {
     readonly token?: (claims: JWTPayload, keys: Keys) => Promise<string> | string;
     readonly answer?: (path: string, response: ServerResponse) => boolean;
     readonly config?: Readonly<Record<string, unknown>>;
+    /** Beside, or instead of, what its document has. `of`: an address at the provider. */
+    readonly document?: (of: (path: string) => string) => object;
   };
   interface Keys {
     readonly own: CryptoKey;
@@ -120,6 +122,8 @@ describe('a provider that lies', () => {
   }
   let keys: Keys;
   let jwk: Record<string, unknown>;
+  /** The last browser. */
+  let signedIn = new Jar();
   beforeAll(async () => {
     const [own, other] = [await generateKeyPair('RS256'), await generateKeyPair('RS256')];
     jwk = { ...(await exportJWK(own.publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' };
@@ -143,6 +147,7 @@ describe('a provider that lies', () => {
             token_endpoint: of('/token'),
             jwks_uri: of('/jwks'),
             id_token_signing_alg_values_supported: ['RS256'],
+            ...lie.document?.(of),
           }),
         );
       } else if (pathname === '/jwks') response.end(JSON.stringify({ keys: [jwk] }));
@@ -173,6 +178,7 @@ describe('a provider that lies', () => {
       identity: { oidc: { ...OIDC, issuer, ...lie.config } },
     });
     const jar = new Jar();
+    signedIn = jar;
     const start = await jar.fetch(`${house.url}/oidc/start`);
     const to = new URL(start.headers.get('location') ?? '', house.url);
     nonce = to.searchParams.get('nonce') ?? '';
@@ -242,6 +248,84 @@ describe('a provider that lies', () => {
     ],
   ])('%s', async (_, lie, why) => {
     expect(await tell(lie)).toEqual([REFUSED, why]);
+  });
+
+  /** What it says of somebody in its other place. */
+  const userinfo = (said: object): Pick<Lie, 'answer' | 'document'> => ({
+    document: (of) => ({ userinfo_endpoint: of('/me') }),
+    answer: (path, response) => {
+      if (path === '/me') response.setHeader('Content-Type', 'application/json').end(JSON.stringify(said));
+      return path === '/me';
+    },
+  });
+  const ada = { sub: 'sub-grace', email: 'ada', email_verified: true, groups: [] };
+
+  test.each<[string, Lie, string]>([
+    [
+      'whose two places speak of two people',
+      { ...userinfo({ ...ada, sub: 'sub-ada' }) },
+      'oauth_json_attribute_comparison_failed',
+    ],
+    [
+      'whose word for an address is about another one',
+      { ...userinfo({ ...ada, email: 'eve@example.org' }), claims: (c) => ({ ...without('groups')(c), email: 'ada' }) },
+      'email_verified',
+    ],
+  ])('%s', async (_, lie, why) => {
+    const claims = lie.claims ?? without('groups');
+    expect(await tell({ ...lie, claims, config: { id_claim: 'email' } })).toEqual([REFUSED, why]);
+  });
+
+  test('whose two places agree is good', async () => {
+    expect(await tell({ ...userinfo(ada), claims: without('groups'), config: { id_claim: 'email' } })).toEqual([
+      '/',
+      'in',
+    ]);
+    expect(records(house as SignInHouse).at(-1)).toMatchObject({ user: 'ada' });
+  });
+
+  test.each<[string, Lie['document'], string]>([
+    [
+      'would have the code and the secret in clear',
+      () => ({ token_endpoint: 'http://192.0.2.1/token' }),
+      '/?refused=sso-down',
+    ],
+    ['has no page', () => ({ authorization_endpoint: undefined }), '/?refused=sso-down'],
+    ['has a page that is a script', () => ({ authorization_endpoint: 'javascript:alert(1)' }), '/?refused=sso-down'],
+  ])('whose document %s', async (_, document, where) => {
+    const [location] = await tell({ ...(document && { document }) });
+    expect(location).toBe(where);
+  });
+
+  test('who signs out is out, and goes to no place that is a script', async () => {
+    expect(await tell({ document: () => ({ end_session_endpoint: 'javascript:alert(1)' }) })).toEqual(['/', 'in']);
+    const { url } = house as SignInHouse;
+    const me = (await (await signedIn.fetch(`${url}/api/me`)).json()) as { csrf: string };
+    const out = await fetch(`${url}/api/logout`, {
+      method: 'POST',
+      headers: { Origin: url, 'X-Holdpoint-CSRF': me.csrf, Cookie: `holdpoint=${signedIn.get(url, 'holdpoint')}` },
+    });
+    expect([out.status, await out.json()]).toEqual([200, { url: null }]);
+    expect((await signedIn.fetch(`${url}/api/me`)).status).toBe(401);
+  });
+
+  test('an answer to the code that has no body ends that sign-in and nothing else', async () => {
+    const answer: Lie['answer'] = (path, response) => {
+      if (path === '/token') response.writeHead(205).end();
+      return path === '/token';
+    };
+    expect((await tell({ answer }))[0]).toBe(REFUSED);
+    expect((await fetch(`${house?.url}/api/door`)).status).toBe(200);
+  });
+
+  test('answers that do not count stop being put on record', async () => {
+    await tell({});
+    const { url, desk } = house as SignInHouse;
+    const locations = new Set<string | null>();
+    for (let n = 0; n < 80; n += 1)
+      locations.add((await new Jar().fetch(`${url}/oidc/callback?code=x`)).headers.get('location'));
+    expect([...locations]).toEqual([REFUSED, '/?refused=too-many']);
+    expect(desk.records.filter(({ type }) => type === 'reviewer.sign_in_refused').length).toBeLessThan(60);
   });
 
   test('what it demands and gets is good', async () => {

@@ -1,7 +1,7 @@
 // Which addresses are public: every other one, in every spelling, must be told apart from these.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressIn, isLocalName, reachOf } from '../../../src/config/addresses.ts';
+import { addressIn, isLocalName, networkOf, reachOf } from '../../../src/config/addresses.ts';
 
 describe('addresses', () => {
   it.each([
@@ -112,6 +112,21 @@ describe('hosts of URLs', () => {
     ['http://127.0.0.1.example.com/', null],
   ])('%s is %s', (url, address) => {
     expect(addressIn(new URL(url))).toBe(address);
+  });
+
+  it('one client is one IPv4 address, however it is written, and one /64 of IPv6', () => {
+    expect(['203.0.113.7', '::ffff:203.0.113.7', '::ffff:cb00:7107'].map(networkOf)).toEqual(
+      Array.from({ length: 3 }, () => '203.0.113.7'),
+    );
+    const own = [
+      '2001:db8:1:2::1',
+      '2001:db8:1:2:ffff:ffff:ffff:ffff',
+      '2001:0db8:0001:0002::',
+      '2001:db8:1:2::9%eth0',
+    ];
+    expect(new Set(own.map(networkOf)).size).toBe(1);
+    expect(networkOf('2001:db8:1:3::1')).not.toBe(networkOf('2001:db8:1:2::1'));
+    expect(['', 'unknown'].map(networkOf)).toEqual(['', 'unknown']);
   });
 
   it('knows the names of this machine', () => {

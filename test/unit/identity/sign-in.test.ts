@@ -1,6 +1,6 @@
 // Signing in with a password and a second factor: codes as RFC 6238 has them, each once, also after a restart; nothing told before the
 // password is right; a directory that is down is never a wrong password.
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -223,6 +223,40 @@ describe('a sign-in', () => {
     expect(said(await enter(tried('jonas', 'wrong')))).toBe('wrong');
     // Whoever has a password here is not kept out by the directory.
     expect(said(await enter(tried('ada')))).toBe('local');
+  });
+
+  const KEY_OF = { id: 'k', name: 'key', public_key: '', counter: 0, transports: [], added: 0, used: null };
+
+  test('a security key counts, also of an account that users.yaml does not have', async () => {
+    expect(await factors.addKey('mapped', KEY_OF)).toBe(true);
+    expect(factors.of('mapped')).toEqual(['webauthn']);
+  });
+
+  test('a key that can not be asked for here, as after a change of address, is no reason to do without', async () => {
+    await factors.addKey('ada', KEY_OF);
+    expect(said(await signIn()(tried('ada')))).toBe('none');
+  });
+
+  test('a key that can not be kept is none, and one that can not be removed is still there', async () => {
+    const file = join(dir, 'later', 'factors.json');
+    factors = await openFactors({ file, users, key: KEY, now: () => now });
+    await expect(factors.addKey('ada', KEY_OF)).rejects.toThrow('ENOENT');
+    expect(factors.keys('ada')).toEqual([]);
+    mkdirSync(join(dir, 'later'));
+    await factors.addKey('ada', KEY_OF);
+    rmSync(join(dir, 'later'), { recursive: true });
+    await expect(factors.removeKey('ada', 'k')).rejects.toThrow('ENOENT');
+    expect(factors.keys('ada')).toEqual([KEY_OF]);
+  });
+
+  test('spellings that a directory takes for one name share their tries, and so do addresses of one client', async () => {
+    const enter = signIn();
+    const spelled = ['jonas', 'JONAS', 'Jonas', ' jonas', 'ｊonas'];
+    expect(spelled).toHaveLength(FREE_TRIES);
+    for (const [n, name] of spelled.entries())
+      expect(said(await enter(tried(name, 'x', { address: `2001:db8:1:2::${n}` })))).toBe('wrong');
+    expect(said(await enter(tried('jOnas', 'x', { address: '2001:db8:1:2:3:4:5:6' })))).toBe('wait');
+    expect(said(await enter(tried('jonas', 'x', { address: '2001:db8:1:3::1' })))).toBe('wrong');
   });
 
   test('what is kept is refused when it is not what it should be', async () => {
