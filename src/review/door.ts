@@ -52,7 +52,7 @@ export function doorOf(desk: Desk): Door {
   const tries = new Limiter(SIGN_IN_TRIES_MAX, MINUTE_MS);
   const triesOfAddress = new Limiter(SIGN_IN_TRIES_PER_ADDRESS_MAX, MINUTE_MS);
   const begun = new Limiter(SSO_PER_ADDRESS_MAX, MINUTE_MS);
-  const ended = new Limiter(SSO_PER_ADDRESS_MAX, MINUTE_MS);
+  const returned = new Limiter(SSO_PER_ADDRESS_MAX, MINUTE_MS);
   const transactionName = desk.secure ? '__Host-holdpoint-oidc' : 'holdpoint-oidc';
   const kept = { path: '/', httpOnly: true, sameSite: 'Lax', secure: desk.secure } as const;
 
@@ -154,7 +154,7 @@ export function doorOf(desk: Desk): Door {
     async fromProvider(c) {
       if (identity.sso === null) throw new Refusal('not-found');
       // Each answer that does not count is on record: nobody may fill the log with such.
-      if (!ended.take(networkOf(addressOf(c)))) return c.redirect(pageFor('too-many'), 303);
+      if (!returned.take(networkOf(addressOf(c)))) return c.redirect(pageFor('too-many'), 303);
       const transaction = getCookie(c, transactionName) ?? '';
       deleteCookie(c, transactionName, { path: '/', secure: desk.secure });
       const answer = await identity.sso.finish(new URL(c.req.url).search, transaction);

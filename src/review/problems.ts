@@ -17,7 +17,7 @@ const ROWS = {
   'second-factor-missing': {
     status: 403,
     title:
-      'Passwords need a second factor here, and this account has none. An operator makes one: holdpoint user totp.',
+      'A second factor is needed, and this account has none that can be asked for here. An operator makes one: holdpoint user totp.',
   },
   'sign-in-again': { status: 403, title: 'Sign in again: that was too long ago for this.' },
   'key-refused': {

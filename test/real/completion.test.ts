@@ -1,6 +1,7 @@
 // What the scripts of `holdpoint completion` do in the shells that they are for: Tab pressed in a terminal for bash and zsh, fish asked as it asks
 // itself. Ids are those that a `holdpoint` of the test prints; what the real one prints is review-commands.test.ts's.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -42,9 +43,19 @@ beforeAll(async () => {
   const cases = Object.entries(ids).map(
     ([command, all]) => `${command}) printf '%s\\n' '[{' ${all.map((id) => `'    "id": "${id}",'`).join(' ')} '}]' ;;`,
   );
+  // What no server of ours says: ids that a shell would run, and one inside of somebody's words.
+  const hostile = join(dir, 'hostile.json');
+  await writeFile(
+    hostile,
+    `    "id": "HP-$(touch ${dir}/ran-it)",\n    "id": "HP-\`touch ${dir}/ran-it\`",\n    "id": "HP-;touch ${dir}/ran-it;",\n` +
+      '    "reason": "\\"id\\": \\"HP-9N0T1D\\""\n',
+  );
   await mkdir(join(dir, 'bin'));
   const program = join(dir, 'bin', 'holdpoint');
-  await writeFile(program, `#!/bin/sh\n[ "$2" = --json ] || exit 2\ncase "$1" in\n${cases.join('\n')}\nesac\n`);
+  await writeFile(
+    program,
+    `#!/bin/sh\n[ "$2" = --json ] || exit 2\ncat ${hostile}\ncase "$1" in\n${cases.join('\n')}\nesac\n`,
+  );
   await chmod(program, 0o755);
   await mkdir(join(dir, 'work', 'review'), { recursive: true });
   await writeFile(join(dir, 'work', 'my-config.yaml'), '');
@@ -118,4 +129,8 @@ test.skipIf(!isHere('fish'))('fish offers what can be, with words on it', () => 
   }
   for (const [line, offers] of SEVERAL) expect(offered(`holdpoint ${line}`).map(wordOf), line).toEqual(offers);
   expect(offered('holdpoint revi')).toEqual(['review\treview requests in this terminal, live']);
+});
+
+test('nothing that a server says is run', () => {
+  expect(existsSync(join(dir, 'ran-it'))).toBe(false);
 });
