@@ -288,13 +288,14 @@ describe('a provider that lies', () => {
     [
       'would have the code and the secret in clear',
       () => ({ token_endpoint: 'http://192.0.2.1/token' }),
-      '/?refused=sso-down',
+      'would be asked in clear',
     ],
-    ['has no page', () => ({ authorization_endpoint: undefined }), '/?refused=sso-down'],
-    ['has a page that is a script', () => ({ authorization_endpoint: 'javascript:alert(1)' }), '/?refused=sso-down'],
-  ])('whose document %s', async (_, document, where) => {
+    ['has no page', () => ({ authorization_endpoint: undefined }), 'authorization_endpoint'],
+    ['has a page that is a script', () => ({ authorization_endpoint: 'javascript:alert(1)' }), 'PROTOCOL_FORBIDDEN'],
+  ])('whose document %s', async (_, document, told) => {
     const [location] = await tell({ ...(document && { document }) });
-    expect(location).toBe(where);
+    expect(location).toBe('/?refused=sso-down');
+    expect(house?.lines.join('\n')).toContain(told);
   });
 
   test('who signs out is out, and goes to no place that is a script', async () => {
