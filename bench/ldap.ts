@@ -107,7 +107,7 @@ const hanging = async (slapd: Slapd): Promise<void> => {
     await latencies(session);
     const quiet = await latencies(session);
     const before = await gateway.weigh();
-    slapd.hang();
+    await slapd.hang();
     const tried: Raw[] = [];
     await each(Array.from({ length: HANGING_LOGINS }), async (_one, i) => {
       tried.push(await asked(gateway.port, house.pem, `user${i}`));

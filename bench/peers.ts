@@ -7,9 +7,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { freePort } from '../src/cli/demo/cluster.ts';
 import { listening } from '../test/real/clients.ts';
 import { startPgbouncer } from '../test/real/pgbouncer.ts';
+import { ownPort } from '../test/real/ports.ts';
 import type { TestServer } from '../test/real/servers.ts';
 
 export interface Peer {
@@ -57,7 +57,7 @@ export const pgbouncer = async (server: TestServer): Promise<Peer> => {
 
 /** A server's port in TCP mode, in one thread as the others: it reads nothing of what passes. */
 export const haproxy = async (dir: string, upstream: number): Promise<Peer> => {
-  const port = await freePort(0);
+  const port = await ownPort();
   const file = join(dir, 'haproxy.cfg');
   const lines = [
     'global',
@@ -84,7 +84,7 @@ export const holdpoint = async (
   upstream: string,
   credential: string,
 ): Promise<Peer> => {
-  const port = await freePort(0);
+  const port = await ownPort();
   await writeFile(
     join(dir, 'users.yaml'),
     stringify({
@@ -115,7 +115,7 @@ export const holdpoint = async (
 };
 
 export const relay = async (upstream: number): Promise<Peer> => {
-  const port = await freePort(0);
+  const port = await ownPort();
   const child = spawn(
     process.execPath,
     ['--import', 'tsx', join(root, 'bench/relay.ts'), String(port), String(upstream)],
@@ -127,7 +127,7 @@ export const relay = async (upstream: number): Promise<Peer> => {
 
 /** A server that speaks what Holdpoint asks of one, without being a database: for more connections than a real one can have. */
 export const standIn = async (verifier: string): Promise<Peer> => {
-  const port = await freePort(0);
+  const port = await ownPort();
   const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'bench/stand-in.ts'), String(port), verifier], {
     // It ends with the process that started it.
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

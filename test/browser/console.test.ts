@@ -468,7 +468,7 @@ test('a lost line is said within seconds, deciding is off; then it comes back by
   await accessible('not-live');
   server = await serve(port);
   // A restart signed everybody out; the words stay.
-  await page.getByText('You were signed out.').waitFor({ timeout: 15_000 });
+  await page.getByText('You were signed out.').waitFor();
   await page.getByLabel('User').fill('grace');
   await page.getByLabel('Password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Sign in' }).click();

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort } from '../../src/cli/demo/cluster.ts';
+import { ownPort } from '../real/ports.ts';
 import { open } from '../real/clients.ts';
 import { startGateway, type TestGateway } from '../real/gateway.ts';
 import { startServer, type TestServer } from '../real/servers.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   await build({ root: join(import.meta.dirname, '../../src/console'), logLevel: 'error' });
   server = await startServer(18);
   await server.admin(await readFile(join(import.meta.dirname, '../../fixtures/demo.sql'), 'utf8'));
-  ports = { agents: await freePort(0), review: await freePort(0) };
+  ports = { agents: await ownPort(), review: await ownPort() };
   gateway = await start();
 });
 afterAll(async () => {
@@ -250,7 +250,7 @@ test('the gateway restarts under an open page: said, deciding off, and the reque
   expect((await held.ended).err).toMatch(/FATAL: .*shutting down|server closed the connection/);
   gateway = await start(gateway.dir);
   // Sessions of reviewers are not kept over a restart; what was typed is.
-  await page.getByText('You were signed out.').waitFor({ timeout: 15_000 });
+  await page.getByText('You were signed out.').waitFor();
   await shoot('signed-out');
   await page.goto(gateway.link('grace'));
   await page.getByRole('button', { name: 'Sign in' }).click();

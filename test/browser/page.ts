@@ -33,7 +33,7 @@ export const openPages = (): void => {
   beforeEach(async () => {
     context = await browser.newContext({ viewport: WIDE, colorScheme: 'light', reducedMotion: 'reduce' });
     page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(60_000);
     faults = [];
     expected = null;
     page.on('console', (message) => {

@@ -5,7 +5,8 @@ import type { CDPSession } from 'playwright-core';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { makeScrypt } from '../../src/identity/password.ts';
 import { hashRecoveryCode, makeTotpSecret, sealTotp, STEP_MS, totpCode } from '../../src/identity/totp.ts';
-import { freePort, type RunningProvider, type SignInHouse, startProvider, startSignIn } from '../real/oidc.ts';
+import { type RunningProvider, type SignInHouse, startProvider, startSignIn } from '../real/oidc.ts';
+import { ownPort } from '../real/ports.ts';
 import { accessible, console_dir, fits, openLook } from './look.ts';
 import { context, live, NARROW, openPages, page, provokes, WIDE } from './page.ts';
 
@@ -30,7 +31,7 @@ const records = (type: string) =>
 const open = async (users: string, identity: object = {}) => {
   house = await startSignIn({
     host: 'localhost',
-    port: await freePort(),
+    port: await ownPort(),
     console_dir,
     users,
     identity: { ...identity },
@@ -59,7 +60,7 @@ const look = async (name: string) => {
 };
 
 test('with the provider: there, back to the card, and out of both', async () => {
-  const port = await freePort();
+  const port = await ownPort();
   const url = `http://localhost:${port}`;
   provider = await startProvider(url);
   const oidc = { issuer: provider.issuer, client_id: 'holdpoint', client_secret: '${OIDC_SECRET}' };
@@ -118,7 +119,7 @@ test('with a code after the password', async () => {
   const key = Buffer.alloc(32, 9);
   const sealed = sealTotp(secret, 'otto', key);
   const users = `users: [{id: otto, kind: human, roles: [reviewer], password: "${form}", totp: "${sealed}", recovery: ["${hashRecoveryCode('AAAA-BBBB')}"]}]`;
-  house = await startSignIn({ host: 'localhost', port: await freePort(), console_dir, users, factors_key: key });
+  house = await startSignIn({ host: 'localhost', port: await ownPort(), console_dir, users, factors_key: key });
   await page.goto(house.url);
   provokes(/401/);
   await password('otto');

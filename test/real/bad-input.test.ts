@@ -397,7 +397,7 @@ describe('bytes', () => {
       await raw.message();
       raw.destroy();
       await gone(keyOf(messages).processId);
-    }, 30_000);
+    });
   });
 });
 

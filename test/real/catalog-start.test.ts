@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort } from '../../src/cli/demo/cluster.ts';
+import { ownPort } from './ports.ts';
 import { open } from './clients.ts';
 import { startGateway } from './gateway.ts';
 import { NEWEST, startServer, type TestServer } from './servers.ts';
@@ -42,7 +42,7 @@ test('before any session, once, and without a connection that stays', async () =
 });
 
 test('a server that is not up yet: said, started all the same, and said what is seen when it is', async () => {
-  const port = await freePort(0);
+  const port = await ownPort();
   const gateway = await startGateway({ upstream: server.url.replace(`:${server.port}/`, `:${port}/`) });
   let late: Server | null = null;
   try {
@@ -72,7 +72,7 @@ test('... and without anybody who connects', async () => {
   try {
     expect(gateway.lines.at(-1)).toMatch(/the catalog of app\/later can not be read as postgres/);
     await admin.query(`CREATE DATABASE ${name}`);
-    await expect.poll(() => gateway.lines.at(-1), { timeout: 15_000 }).toMatch(/app\/later was read as postgres/);
+    await expect.poll(() => gateway.lines.at(-1)).toMatch(/app\/later was read as postgres/);
     // For sessions of another test it stays a while.
     const LATER = "SELECT FROM pg_stat_activity WHERE datname = 'later' AND application_name = 'holdpoint catalog'";
     await expect.poll(async () => (await admin.query(LATER)).rowCount).toBe(0);

@@ -201,7 +201,7 @@ const NEW: ReadonlySet<string | null> = new Set([
   'lapsed',
 ]);
 
-test.each(chosen)('$record, killed $moment ($name)', { timeout: 60_000 }, async (point) => {
+test.each(chosen)('$record, killed $moment ($name)', { timeout: 120_000 }, async (point) => {
   const { record, scene: playing, moment, name } = point;
   const durable = moment === 'synced' || moment === 'known';
   const sql = statement(playing, name);
@@ -261,7 +261,7 @@ const restarts = RESTARTS.flatMap(([record, left, how], at) =>
 
 test.each(PROVE ? restarts : restarts.filter(({ name }) => name === 'r0-written' || name === 'r3-torn'))(
   'killed $left $how, and at the restart again: $record, $moment',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async ({ record, left, how, moment, name }) => {
     const sql = statement(APPROVED, name);
     const first = await running();

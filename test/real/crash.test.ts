@@ -89,7 +89,8 @@ test('killed after an approval was acknowledged: it is still approved', async ()
 });
 
 test('killed between the release and the answer: the outcome is unknown, and it is not run again', async () => {
-  const slow = "INSERT INTO effects SELECT 'slow' FROM pg_sleep(1)";
+  const slow = "INSERT INTO effects SELECT 'slow' FROM pg_advisory_xact_lock(7)";
+  await admin.query('SELECT pg_advisory_lock(7)');
   const first = await home.start();
   const client = await open(first.agentUrl);
   const running = outcome(client.query(slow));
@@ -103,6 +104,7 @@ test('killed between the release and the answer: the outcome is unknown, and it 
   });
   await first.kill('SIGKILL');
   expect(await running).toBeInstanceOf(Error);
+  await admin.query('SELECT pg_advisory_unlock(7)');
   // The server finished what it had begun.
   expect((await effects(admin)).get('slow')).toBe(1);
 
@@ -129,7 +131,7 @@ test('SIGTERM: everybody hears 57P01, the held one too; it ends with 0, the log 
     inBlock.once('error', resolve as (error: Error) => void),
   );
   const busy = await open(gateway.agentUrl);
-  const running = outcome(busy.query('SELECT pg_sleep(3)'));
+  const running = outcome(busy.query('SELECT pg_sleep(300)'));
   const waiting = await open(gateway.agentUrl);
   const held = outcome(waiting.query(insert('never')));
   const request = await opened(await gateway.reviewer('grace'));

@@ -1,5 +1,4 @@
 // A real directory behind a real gateway: what decisions rest on when a group changes or nobody answers, and how `whoami` and `check` tell of it.
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,14 +86,6 @@ describe.runIf(slapdHere())('a directory that decides', () => {
     return [id, { decision: 'approve', digest, revision, rationale: 'looked at' }] as const;
   };
 
-  /** Stopped in all its threads: the signal alone is only on its way. */
-  const hang = async (): Promise<void> => {
-    slapd.hang();
-    const tasks = `/proc/${slapd.pid}/task`;
-    const running = () =>
-      readdirSync(tasks).filter((task) => !/\) T /.test(readFileSync(join(tasks, task, 'stat'), 'utf8')));
-    await expect.poll(running, { timeout: 30_000, interval: 20 }).toEqual([]);
-  };
   afterEach(() => slapd.goOn());
 
   it('a member who is removed while the request is open decides nothing; nobody does while nobody answers', async () => {
@@ -103,7 +94,7 @@ describe.runIf(slapdHere())('a directory that decides', () => {
     const grace = await reviewer('grace');
     const [id, decision] = await approval();
 
-    await hang();
+    await slapd.hang();
     expect(await why(grace.decide(id, decision))).toBe('urn:holdpoint:problem:directory-down');
     slapd.goOn();
     // A session that was there goes on, and the request is as it was.
@@ -112,7 +103,7 @@ describe.runIf(slapdHere())('a directory that decides', () => {
     const group = `dn: cn=oncall,${GROUPS}\nchangetype: modify\n`;
     await slapd.modify(`${group}delete: member\nmember: ${userDn('grace')}\n`);
     await expect
-      .poll(() => why(grace.decide(id, decision)), { timeout: 30_000 })
+      .poll(() => why(grace.decide(id, decision)), { timeout: 60_000 })
       .toBe('urn:holdpoint:problem:wrong-group');
     await slapd.modify(`${group}add: member\nmember: ${userDn('grace')}\n`);
     expect(await why(grace.decide(id, decision))).toBe('done');
@@ -131,7 +122,7 @@ describe.runIf(slapdHere())('a directory that decides', () => {
     await failed;
     expect(await why(grace.decide(id, decision))).toBe('done');
     const again = await connect();
-    await hang();
+    await slapd.hang();
     await expect(again.query(statement)).rejects.toMatchObject({ code: 'ZH005', message: /cannot ask the directory/ });
     expect((await again.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     slapd.goOn();
@@ -142,7 +133,7 @@ describe.runIf(slapdHere())('a directory that decides', () => {
             ({ rowCount }) => rowCount,
             () => 0,
           ),
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       )
       .toBe(1);
     await again.end();

@@ -191,7 +191,7 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     async setPolicy(text) {
       const before = lines.length;
       await writeFile(policy, text);
-      const deadline = Date.now() + 20_000;
+      const deadline = Date.now() + 60_000;
       while (!lines.slice(before).some((line) => line.includes('in force'))) {
         if (Date.now() > deadline) throw new Error('the policy was not reloaded');
         await new Promise((resolve) => setTimeout(resolve, 50));

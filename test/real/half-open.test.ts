@@ -13,7 +13,7 @@ const possible = spawnSync('unshare', ['-n', 'ip', 'link', 'set', 'lo', 'up']).s
 
 test.skipIf(!possible)('TCP notices on both legs: 08006, a ticket, no backend left', async () => {
   const { stdout } = await promisify(execFile)('unshare', ['-n', process.execPath, '--import', 'tsx', PROGRAM], {
-    timeout: 55_000,
+    timeout: 110_000,
   });
   expect(JSON.parse(stdout)).toEqual({
     server: { idle: '08006', held: '08006', afterwards: 'let in' },

@@ -123,7 +123,7 @@ describe.runIf(slapdHere())('a gateway with a directory', () => {
 
   it('lets agents that are in go on while the directory hangs, and the next ones know why not', async () => {
     const before = await connect('report-bot');
-    slapd.hang();
+    await slapd.hang();
     try {
       const tried: unknown = await connect('report-bot').catch((error: unknown) => error);
       expect(tried).toMatchObject({ code: 'ZH005' });
@@ -168,7 +168,7 @@ describe.runIf(slapdHere())('a gateway with a directory', () => {
   });
 
   it('goes on while the directory hangs, and says that nobody can tell', async () => {
-    slapd.hang();
+    await slapd.hang();
     try {
       const tried = signIn(gateway.reviewUrl, { user: 'ada', password: passwordOf('ada') });
       await expect(tried).rejects.toThrow('The directory does not answer');

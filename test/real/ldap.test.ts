@@ -278,7 +278,7 @@ describe.runIf(slapdHere())('a directory', () => {
     it('hanging: every login of hundreds is told so within its time, and the next at once', async () => {
       const ldap = open({ connect_timeout_ms: 1000, operation_timeout_ms: 1000, timeout_ms: 5000 });
       expect(await logIn(ldap, 'ada')).not.toBeNull();
-      slapd.hang();
+      await slapd.hang();
       try {
         const began = performance.now();
         const all = await Promise.all(

@@ -97,8 +97,8 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     const request = await gateway.opened();
     (leaving as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     const gone = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE pid = ${rows[0].pid}`;
-    await expect.poll(() => direct.query(gone).then(({ rows: [row] }) => row), { timeout: 9000 }).toEqual({ n: 0 });
-    await expect.poll(async () => (await gateway.grace.get(request.id)).holds, { timeout: 9000 }).toBe('ticket');
+    await expect.poll(() => direct.query(gone).then(({ rows: [row] }) => row)).toEqual({ n: 0 });
+    await expect.poll(async () => (await gateway.grace.get(request.id)).holds).toBe('ticket');
     await gateway.deny(await gateway.grace.get(request.id));
   });
 

@@ -120,6 +120,7 @@ describe.each(ENGINES.filter(({ here }) => here))('$name', (engine) => {
   let server: Upstream;
   let gateway: TestGateway;
   let token: (claims: object, issuer?: string) => Promise<string>;
+  const issued: string[] = [];
 
   beforeAll(async () => {
     server = await engine.start();
@@ -128,14 +129,17 @@ describe.each(ENGINES.filter(({ here }) => here))('$name', (engine) => {
       join(dir, 'keys.json'),
       JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' }] }),
     );
-    token = (claims, issuer = 'https://batch.example') =>
-      new SignJWT({ ...claims })
+    token = async (claims, issuer = 'https://batch.example') => {
+      const made = await new SignJWT({ ...claims })
         .setProtectedHeader({ alg: 'ES256', kid: 'one' })
         .setIssuer(issuer)
         .setAudience('holdpoint-db')
         .setIssuedAt()
         .setExpirationTime('10m')
         .sign(privateKey);
+      issued.push(made);
+      return made;
+    };
     const { port } = silent.address() as AddressInfo;
     gateway = await startGateway({
       upstream: server.url,
@@ -203,13 +207,15 @@ describe.each(ENGINES.filter(({ here }) => here))('$name', (engine) => {
     const answers = await Promise.all(Array.from({ length: 40 }, () => login(gateway.port, 'lena', asked)));
     expect(new Set(answers.map((answer) => answer?.code))).toEqual(new Set([unknown]));
     // The checks that were given up keep their places until the issuer's own time is over.
-    await expect.poll(() => login(gateway.port, 'bot', AGENT_PASSWORD), { timeout: 20_000 }).toBeNull();
+    await expect.poll(() => login(gateway.port, 'bot', AGENT_PASSWORD), { timeout: 60_000 }).toBeNull();
   });
 
   test('nothing that was sent is in the log', async () => {
     const lines = `${JSON.stringify(await gateway.records())}${gateway.lines.join('')}`;
     expect(lines).not.toContain(AGENT_PASSWORD);
-    expect(lines).not.toContain('eyJ');
+    expect(issued.length).toBeGreaterThan(0);
+    // Neither whole nor in part: header, claims, signature.
+    for (const part of new Set(issued.flatMap((one) => one.split('.')))) expect(lines).not.toContain(part);
   });
 });
 
@@ -268,7 +274,7 @@ describe.each(ENGINES.filter(({ here }) => here && slapdHere()))('$name, a direc
 
   test('while it hangs every login is answered, and a local password still logs in', async () => {
     const before = (await gateway.records()).length;
-    slapd.hang();
+    await slapd.hang();
     const answers = await Promise.all([
       ...Array.from({ length: 30 }, () => login(gateway.port, 'ada', passwordOf('ada'))),
       login(gateway.port, 'bot', AGENT_PASSWORD),

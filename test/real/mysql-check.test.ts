@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check, type Finding } from '../../src/cli/check.ts';
-import { freePort } from '../../src/cli/demo/cluster.ts';
+import { ownPort } from './ports.ts';
 import { deps } from '../../src/main.ts';
 import { available, ENGINES, startMysql, type TestMysql } from './mysql-servers.ts';
 
@@ -104,7 +104,7 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
   });
 
   it('a server that is not there, and TLS that it can not prove', async () => {
-    const port = await freePort(20_000);
+    const port = await ownPort();
     expect(await findings(`mysql://plain:p@127.0.0.1:${port}/shop`)).toEqual([
       expect.stringMatching(
         /^fail plain@127\.0\.0\.1:\d+\/shop: the database server can't be reached \(ECONNREFUSED\)$/,

@@ -10,7 +10,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePort } from '../../src/cli/demo/cluster.ts';
+import { ownPort } from './ports.ts';
 
 const run = promisify(execFile);
 
@@ -132,7 +132,7 @@ export async function startMysql(
   }
 }
 
-/** Another test file may take the port between the look and the start. */
+/** Another program may take the port between the look and the start. */
 async function startOnFreePort(
   engine: Engine,
   dir: string,
@@ -140,7 +140,7 @@ async function startOnFreePort(
   env: NodeJS.ProcessEnv | undefined,
 ): Promise<[number, ChildProcess]> {
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort(0);
+    const port = await ownPort();
     try {
       return [
         port,

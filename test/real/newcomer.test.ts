@@ -203,7 +203,7 @@ describe('start', () => {
     await piped.until(/Holdpoint \d/);
     await piped.interrupt();
     expect(piped.err).toBe('');
-    await expect.poll(() => processesOf(dir), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => processesOf(dir)).toEqual([]);
   });
 
   test('a stray address is refused with the way to give it', async () => {

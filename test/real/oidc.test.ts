@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { text as readAll } from 'node:stream/consumers';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, Jar, type RunningProvider, type SignInHouse, startProvider, startSignIn } from './oidc.ts';
+import { Jar, type RunningProvider, type SignInHouse, startProvider, startSignIn } from './oidc.ts';
+import { ownPort } from './ports.ts';
 
 const USERS = `users:
   - {id: grace, kind: human, roles: [reviewer], oidc: sub-grace}
@@ -28,7 +29,7 @@ describe('a real provider', () => {
     return { jar, callback, location: response.headers.get('location') };
   };
   beforeAll(async () => {
-    const port = await freePort();
+    const port = await ownPort();
     provider = await startProvider(`http://127.0.0.1:${port}`);
     const oidc = { ...OIDC, issuer: provider.issuer, scopes: ['openid', 'profile', 'groups'] };
     house = await startSignIn({ port, users: USERS, identity: { oidc } });
@@ -173,7 +174,7 @@ describe('a provider that lies', () => {
     await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
     issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     house = await startSignIn({
-      port: await freePort(),
+      port: await ownPort(),
       users: USERS,
       identity: { oidc: { ...OIDC, issuer, ...lie.config } },
     });

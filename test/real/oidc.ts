@@ -9,7 +9,6 @@ import { createInterface } from 'node:readline';
 import { openDirectory } from '../../src/compose/ldap.ts';
 import { identityPort } from '../../src/compose/review.ts';
 import { openSignIn } from '../../src/compose/sign-in.ts';
-import { freePort as freePortFrom } from '../../src/cli/demo/cluster.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { FACTORS_KEY } from '../../src/identity/factors.ts';
 import { createIdentity } from '../../src/identity/identity.ts';
@@ -18,8 +17,6 @@ import { createReviewServer, type ReviewServer } from '../../src/review/server.t
 import { createLog } from '../../src/telemetry/log.ts';
 import { type FakeDesk, fakeDesk } from '../browser/fake-desk.ts';
 import { SERVICE } from './slapd.ts';
-
-export const freePort = (): Promise<number> => freePortFrom(0);
 
 export interface RunningProvider {
   readonly issuer: string;

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 const LOOK_MS = 40;
 
 export interface PaneOptions {

@@ -5,8 +5,9 @@ import { chmodSync, existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, own } from '../../src/cli/demo/cluster.ts';
+import { own } from '../../src/cli/demo/cluster.ts';
 import { listening } from './clients.ts';
+import { ownPort } from './ports.ts';
 import type { TestServer } from './servers.ts';
 
 const PROGRAM = '/usr/sbin/pgbouncer';
@@ -24,7 +25,7 @@ export const startPgbouncer = async (
   more = '',
 ): Promise<{ readonly port: number; readonly child: ChildProcess; stop(): Promise<void> }> => {
   const dir = await mkdtemp(join(tmpdir(), 'holdpoint-pgbouncer-'));
-  const port = await freePort(0);
+  const port = await ownPort();
   const users = join(dir, 'users.txt');
   const ini = join(dir, 'pgbouncer.ini');
   // With SCRAM on both legs it needs the clear password for its own login.

@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import {
-  freePort,
   initCluster,
   own,
   type RunAs,
@@ -19,6 +18,7 @@ import {
   SUPERUSER,
 } from '../../src/cli/demo/cluster.ts';
 import { programs } from '../../src/cli/demo/postgres.ts';
+import { ownPort } from './ports.ts';
 
 const run = promisify(execFile);
 
@@ -98,14 +98,14 @@ export async function startServer(major: Major, settings: Readonly<Record<string
   }
 }
 
-/** Another test file may take the port between the look and the start. */
+/** Another program may take the port between the look and the start. */
 async function startOnFreePort(
   options: { readonly bin: string; readonly data: string; readonly as: RunAs },
   settings: Readonly<Record<string, string>>,
 ): Promise<RunningCluster> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startCluster({ ...options, port: await freePort(0), settings });
+      return await startCluster({ ...options, port: await ownPort(), settings });
     } catch (error) {
       if (attempt === 3 || !String(error).includes('could not bind')) throw error;
     }

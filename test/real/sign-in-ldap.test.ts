@@ -2,7 +2,8 @@
 // a directory that does not answer is told as that, and keeps nobody out who has a password here.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeScrypt } from '../../src/identity/password.ts';
-import { freePort, type SignInHouse, startSignIn } from './oidc.ts';
+import { type SignInHouse, startSignIn } from './oidc.ts';
+import { ownPort } from './ports.ts';
 import { GROUPS, passwordOf, PEOPLE, SERVICE, type Slapd, slapdHere, startSlapd } from './slapd.ts';
 
 describe.skipIf(!slapdHere())('with a directory', () => {
@@ -11,7 +12,7 @@ describe.skipIf(!slapdHere())('with a directory', () => {
   beforeAll(async () => {
     slapd = await startSlapd();
     house = await startSignIn({
-      port: await freePort(),
+      port: await ownPort(),
       sign_in: ['local', 'ldap'],
       users: `users:
   - {id: ada, kind: human, roles: [reviewer]}
@@ -64,7 +65,7 @@ describe.skipIf(!slapdHere())('with a directory', () => {
 
   test('one that hangs, or is down, is no wrong password', async () => {
     const DOWN = [503, 'directory-down', 'down'];
-    slapd.hang();
+    await slapd.hang();
     try {
       expect(await tell('ada', passwordOf('ada'))).toEqual(DOWN);
       expect(await own()).toEqual([200, 'in', ['local']]);
@@ -76,7 +77,7 @@ describe.skipIf(!slapdHere())('with a directory', () => {
     expect(await own()).toEqual([200, 'in', ['local']]);
     await slapd.start();
     // Nobody may try so often that the recovery could be seen by it: the operator is told.
-    await expect.poll(() => house.lines.some((line) => line.includes('is back')), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => house.lines.some((line) => line.includes('is back'))).toBe(true);
     expect(await tell('ada', passwordOf('ada'))).toEqual([200, 'in', ['ldap']]);
     expect(house.lines.some((line) => line.includes('is down'))).toBe(true);
   });

@@ -3,12 +3,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePort } from '../../src/cli/demo/cluster.ts';
+import { ownPort } from './ports.ts';
 import { type Authority, makeAuthority } from './certificates.ts';
 import { listening } from './clients.ts';
 
@@ -16,6 +17,7 @@ const run = promisify(execFile);
 
 const PROGRAM = '/usr/sbin/slapd';
 const SLAPADD = '/usr/sbin/slapadd';
+const SAID_CHARS_KEPT = 4000;
 
 export const BASE = 'dc=example,dc=com';
 export const PEOPLE = `ou=people,${BASE}`;
@@ -54,8 +56,8 @@ export interface Slapd {
   readonly pid: number;
   /** Changes as the administrator, in LDIF. */
   modify(ldif: string): Promise<void>;
-  /** SIGSTOP: it is there, and does not answer. */
-  hang(): void;
+  /** SIGSTOP: it is there, and does not answer. Resolves when it has stopped in all its threads: the signal alone is only on its way. */
+  hang(): Promise<void>;
   goOn(): void;
   stop(): Promise<void>;
   /** Again on the same ports, where it was stopped. */
@@ -68,8 +70,8 @@ export const startSlapd = async ({ users = 0 } = {}): Promise<Slapd> => {
   const dir = await mkdtemp(join(tmpdir(), 'holdpoint-slapd-'));
   const authority = await makeAuthority(dir, 'directory-ca');
   const { cert, key } = await authority.issue('directory', ['DNS:localhost', 'DNS:directory.test']);
-  const port = await freePort(0);
-  const tls_port = await freePort(0);
+  const port = await ownPort();
+  const tls_port = await ownPort();
   const conf = join(dir, 'slapd.conf');
   await mkdir(join(dir, 'db'));
   await writeFile(conf, configuration(dir, authority.cert, cert, key));
@@ -78,6 +80,10 @@ export const startSlapd = async ({ users = 0 } = {}): Promise<Slapd> => {
   await run(SLAPADD, ['-q', '-f', conf, '-l', ldif]);
 
   let child: ChildProcess | null = null;
+  const fate = (): string =>
+    `slapd ${child?.pid} ${child?.signalCode ?? child?.exitCode ?? 'runs'}, on ${port} and ${tls_port}, says: ${said}`;
+  /** What it said of faults. */
+  let said = '';
   const ldap = `ldap://127.0.0.1:${port}`;
   const slapd: Slapd = {
     ldap,
@@ -96,9 +102,14 @@ export const startSlapd = async ({ users = 0 } = {}): Promise<Slapd> => {
       tool.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
       tool.stdin.end(changes);
       const [code] = (await once(tool, 'close')) as [number];
-      if (code !== 0) throw new Error(`ldapmodify: ${errors}`);
+      if (code !== 0) throw new Error(`ldapmodify: ${errors}${fate()}`);
     },
-    hang: () => void child?.kill('SIGSTOP'),
+    async hang() {
+      const running = child;
+      if (running === null) return;
+      running.kill('SIGSTOP');
+      while (running.exitCode === null && running.signalCode === null && !stopped(running)) await delay(5);
+    },
     goOn: () => void child?.kill('SIGCONT'),
     async stop() {
       const running = child;
@@ -111,11 +122,16 @@ export const startSlapd = async ({ users = 0 } = {}): Promise<Slapd> => {
     },
     async start() {
       if (child !== null) return;
-      child = spawn(PROGRAM, ['-d', '0', '-f', conf, '-h', `ldap://127.0.0.1:${port} ldaps://127.0.0.1:${tls_port}`], {
-        stdio: 'ignore',
-      });
-      await listening(port, child);
-      await listening(tls_port, child);
+      const urls = `ldap://127.0.0.1:${port} ldaps://127.0.0.1:${tls_port}`;
+      // `none`: in the foreground, and of its log only what is said at any level, such as an address that is taken.
+      child = spawn(PROGRAM, ['-d', 'none', '-f', conf, '-h', urls], { stdio: ['ignore', 'ignore', 'pipe'] });
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-SAID_CHARS_KEPT)));
+      try {
+        await listening(port, child);
+        await listening(tls_port, child);
+      } catch (error) {
+        throw new Error(fate(), { cause: error });
+      }
     },
     async remove() {
       await slapd.stop();
@@ -132,6 +148,16 @@ export const startSlapd = async ({ users = 0 } = {}): Promise<Slapd> => {
   }
   return slapd;
 };
+
+/** Is every one of its threads stopped? Not where one of them ends in that moment. */
+function stopped({ pid }: ChildProcess): boolean {
+  const tasks = `/proc/${pid}/task`;
+  try {
+    return readdirSync(tasks).every((task) => /\) T /.test(readFileSync(join(tasks, task, 'stat'), 'utf8')));
+  } catch {
+    return false;
+  }
+}
 
 function configuration(dir: string, ca: string, cert: string, key: string): string {
   return `

@@ -77,7 +77,7 @@ export const play = async (section: Section, stage: Stage): Promise<string[]> =>
 };
 
 /** Longest that an act may take, in ms: a reply that never comes fails the section and shows what did come. */
-const ACT_MS_MAX = 8000;
+const ACT_MS_MAX = 30_000;
 
 const within = async <T>(work: Promise<T>): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;

@@ -68,7 +68,7 @@ export const describeDrivers = <S extends string, D extends Driver<S>, T extends
 };
 
 /** Seconds even on a slow machine; a statement that nobody decides would wait longer. */
-const SCENARIO_MS = 20_000;
+const SCENARIO_MS = 90_000;
 
 /** Another reviewer for each driver: decisions of one person are limited in a minute. */
 const signedIn = async (gateway: TestGateway): Promise<TestGateway> => {

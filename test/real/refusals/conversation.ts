@@ -5,7 +5,7 @@ import { MISSING, REFUSED, REFUSED_BY, STANDS_FOR_REFUSAL, WAITS } from './langu
 import { printStep, type Step } from './sequence.ts';
 
 /** Longest that a whole sequence may take, in ms. */
-const SEQUENCE_MS_MAX = 20_000;
+const SEQUENCE_MS_MAX = 60_000;
 
 export interface Heard {
   /** What was said (`>`) and what came back (`<`), each reply behind the message it answers. */

@@ -117,7 +117,7 @@ test('no path by which a principal, or who stands behind it, gets its own statem
     { numRuns: 3000 },
   );
   expect(Math.min(seen.refused, seen.through, seen.glass, seen.reviewed)).toBeGreaterThan(10);
-}, 60_000);
+});
 
 /** Requester, who answers for it, all who stand behind either, and every account of theirs: by rounds until nothing is new. */
 function closure(people: ReadonlyMap<string, Person>, of = 'agent'): ReadonlySet<string> {

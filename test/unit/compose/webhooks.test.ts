@@ -106,7 +106,7 @@ it('with text, where it is asked for', async () => {
   expect(event?.about === 'request' && event.request.sql).toBe("SELECT 'sealed-1'");
 });
 
-it('a slow one misses nothing of what memory has no room for', { timeout: 60_000 }, async () => {
+it('a slow one misses nothing of what memory has no room for', async () => {
   const slow = feed();
   await live(0);
   const events = await take(slow, 2);
@@ -188,7 +188,7 @@ it('ends when it is closed, and leaves no file open', async () => {
   expect(await next).toBeNull();
 });
 
-it('one that is stuck keeps little in memory, however much happens', { timeout: 60_000 }, async () => {
+it('one that is stuck keeps little in memory, however much happens', async () => {
   const id = idOf(await hold(1));
   const request = desk.get(id);
   if (request === undefined) throw new Error('no request');

@@ -85,10 +85,13 @@ describe('a command', () => {
     const mark = join(dir, 'still-there');
     const script = `(while :; do echo x >${mark}; sleep 0.05; done) & yes`;
     await expect(createCredentials().get('bot', commandOf('sh', '-c', script))).rejects.toThrow(/printed more/);
-    // Whatever was running when the group was killed writes nothing any more.
-    rmSync(mark, { force: true });
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(existsSync(mark)).toBe(false);
+    const written = async (): Promise<boolean> => {
+      rmSync(mark, { force: true });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return existsSync(mark);
+    };
+    // Whatever was running when the group was killed writes nothing any more, once that has reached it.
+    await expect.poll(written).toBe(false);
   });
 });
 

@@ -86,8 +86,10 @@ describe('scrypt', () => {
       const { user, system } = process.cpuUsage(start);
       return user + system;
     };
-    const known = Math.min(await time(form), await time(form), await time(form));
-    const unknown = Math.min(await time(null), await time(null), await time(null));
+    let [known, unknown] = [Infinity, Infinity];
+    // In turn, and the least of each: whatever else the machine does is the same for both.
+    for (let n = 0; n < 7; n++)
+      [known, unknown] = [Math.min(known, await time(form)), Math.min(unknown, await time(null))];
     // The same work; half and double leave room for a busy machine, not for a shortcut.
     expect(unknown).toBeGreaterThan(known / 2);
     expect(unknown).toBeLessThan(known * 2);

@@ -1,5 +1,5 @@
 // The API over a real desk: conversations, tokens of agents, pages, the log. Every answer is read with its schema (house.ts).
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Refused, reviewClient } from '../../../src/review/client.ts';
 import type { ListView, PermitsView, RecordsView, RequestView, TokenView } from '../../../src/review/schemas.ts';
 import { type House, startHouse } from './house.ts';
@@ -193,8 +193,14 @@ test('a token of an agent ends with its time, and with the right of whoever got 
 
 test('pages neither lose nor repeat one, however many have the same time', async () => {
   const opened = [];
-  for (let n = 0; n < 40; n += 1)
+  const begun = Date.now();
+  const clock = vi.spyOn(Date, 'now');
+  for (let n = 0; n < 40; n += 1) {
+    // Ten have one time.
+    clock.mockReturnValue(begun + Math.floor(n / 10));
     opened.push(house.open(`DELETE FROM t${n % 20} WHERE a = ${n}`, n % 2 ? { rule: 'other', shape: 'same' } : {}));
+  }
+  clock.mockRestore();
   const ids = (await Promise.all(opened)).map(({ id }) => id);
   expect(new Set((await Promise.all(opened)).map(({ opened: at }) => at)).size).toBeLessThan(40);
   const walk = async (way: 'before' | 'after', query: string, from?: string) => {

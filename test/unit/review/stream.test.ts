@@ -266,7 +266,7 @@ test('a peer that does not read is dropped, not buffered for', async () => {
   const big = request(`SELECT '${'x'.repeat(1024 * 1024)}'`, []);
   h.desk.add(big);
   for (let i = 0; i < 40; i += 1) h.desk.change(big.id, 'held', {});
-  await expect.poll(() => h.desk.presence.at(-1), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => h.desk.presence.at(-1)).toEqual([]);
   peer.socket.resume();
   const [code] = await closed;
   expect([1006, 1013]).toContain(code);

@@ -16,6 +16,8 @@ import { FakeClock, quiet } from '../approval/help.ts';
 import { eventOf, feedOf, hookOf, requestOf } from './webhooks-help.ts';
 
 const HOUR = 3_600_000;
+/** Files are real, and the disk may be busy. */
+const PATIENCE = { timeout: 30_000 };
 const CONSOLE = 'https://holdpoint.example';
 const FAILED: Sent = { type: 'failed', why: 'it answers 500', retry_after_ms: null };
 const OK: Sent = { type: 'delivered' };
@@ -334,7 +336,7 @@ describe('a webhook', () => {
     await pass(24 * HOUR - 60_000, 60_000);
     expect(await readDead(`${path()}.dead.jsonl`)).toEqual([]);
     await pass(61_000, 1000);
-    await vi.waitFor(() => expect(sent.at(-1)?.id).toBe('hp_log_3'));
+    await vi.waitFor(() => expect(sent.at(-1)?.id).toBe('hp_log_3'), PATIENCE);
     const dead = await readDead(`${path()}.dead.jsonl`);
     expect(dead.map(({ id, type, cursor, why }) => [id, type, cursor, why])).toEqual([
       ['hp_log_1', 'request.opened', 1, 'it answers 500'],
@@ -378,7 +380,7 @@ describe('a webhook', () => {
       config: { text: true, words: true },
     });
     await pass(24 * HOUR, 60_000);
-    await vi.waitFor(() => expect(records).toHaveLength(1));
+    await vi.waitFor(() => expect(records).toHaveLength(1), PATIENCE);
     const text = await readFile(`${path()}.dead.jsonl`, 'utf8');
     expect(text).toContain('hp_log_1');
     expect(text).not.toContain('sealed');
@@ -388,11 +390,11 @@ describe('a webhook', () => {
     refuses = true;
     const hook = await start(opened(1), () => FAILED);
     await pass(24 * HOUR, 60_000);
-    await vi.waitFor(() => expect(lines.at(-1)).toContain('cannot go on, and tries again: disk full'));
+    await vi.waitFor(() => expect(lines.at(-1)).toContain('cannot go on, and tries again: disk full'), PATIENCE);
     expect(hook.health().cursor).toBe(0);
     refuses = false;
     await pass(5000);
-    await vi.waitFor(() => expect(hook.health().cursor).toBe(1));
+    await vi.waitFor(() => expect(hook.health().cursor).toBe(1), PATIENCE);
     expect(records).toHaveLength(1);
     expect(await readDead(`${path()}.dead.jsonl`)).toHaveLength(1);
   });
@@ -400,7 +402,7 @@ describe('a webhook', () => {
   it('410: off, on record, also after a restart; another address turns it on, and nothing was lost', async () => {
     const gone = (seq: number): Sent => (seq === 2 ? { type: 'gone' } : OK);
     const hook = await start(opened(1, 2, 3), gone);
-    await vi.waitFor(() => expect(records).toHaveLength(1));
+    await vi.waitFor(() => expect(records).toHaveLength(1), PATIENCE);
     expect(hook.health()).toMatchObject({ state: 'gone', cursor: 1 });
     expect(records).toEqual([{ type: 'webhook.gone', clear: { webhook: 'pager', cursor: 2 } }]);
     await hook.close();

@@ -85,7 +85,7 @@ test('what is too deep is refused, and the next text is served', async () => {
     expect((await analyser.analyse(deep, CONTEXT)).error?.sqlstate).toBe('54001');
   }
   expect((await analyser.analyse(`SELECT 1${' '.repeat(3000)}`, CONTEXT)).error).toBeNull();
-}, 30_000);
+});
 
 test('a worker over its deadline is ended, what waits is served by another', async () => {
   const hasty = await PostgresAnalyser.create({ workers: 1, deadline_ms: 1 });
@@ -93,7 +93,7 @@ test('a worker over its deadline is ended, what waits is served by another', asy
   expect((await hasty.analyse(slow, CONTEXT)).error?.sqlstate).toBe('54001');
   await hasty.close();
   expect((await hasty.analyse(slow, CONTEXT)).error?.sqlstate).toBeDefined();
-}, 30_000);
+});
 
 test('a parser that failed is replaced', async () => {
   const parser = await Parser.create();
@@ -104,7 +104,7 @@ test('a parser that failed is replaced', async () => {
   }
   expect(parser.discarded).toBeGreaterThan(0);
   expect(parser.parse('SELECT 1').ok).toBe(true);
-}, 60_000);
+});
 
 test('a function call by oid', () => {
   expect(found(analyser.functionCall(765, CONTEXT))).toEqual([
