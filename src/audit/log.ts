@@ -4,6 +4,7 @@
 
 import { performance } from 'node:perf_hooks';
 import { Block, word_chars_max } from './block.ts';
+import type { LeafSink } from './checkpoint.ts';
 import { AuditError, reason } from './error.ts';
 import { realFs, writeAll, type AuditFile, type AuditFs } from './files.ts';
 import { Keys, tagOf } from './keys.ts';
@@ -12,6 +13,7 @@ import { readLog } from './read.ts';
 import { draft, format_version, leaf_bytes, leafOf, lineOf, objectJson, periodOf, type Draft } from './record.ts';
 import { copyTorn, openFiles, type Tail } from './recover.ts';
 import { nameOf, survey, type Survey } from './scan.ts';
+import type { Signer } from './signer.ts';
 import type { AuditLog, ReadRecord, RecordInput, SessionLog } from './types.ts';
 
 export const segment_bytes_max_default = 64 * 1024 * 1024;
@@ -35,9 +37,13 @@ export interface AuditOptions {
   /** Between two attempts to write again after a failure. */
   readonly retry_ms?: number;
   readonly fs?: AuditFs;
+  /** Who makes checkpoints of it, asked for when the log is locked; absent: nobody. */
+  readonly checkpoints?: () => Promise<CheckpointSink>;
   /** Accept a log that does not verify, exactly as it stands; recorded in it. Does nothing to a log that verifies. */
   readonly override?: boolean;
 }
+
+export type CheckpointSink = LeafSink & { readonly signer: Pick<Signer, 'verifier_key'> };
 
 export interface AuditClock {
   /** Milliseconds since the epoch. */
@@ -70,10 +76,18 @@ export async function openAuditLog(options: AuditOptions): Promise<AuditLog> {
 async function openLocked(options: AuditOptions, fs: AuditFs, lock: Lock): Promise<AuditLog> {
   const keys = new Keys(fs, options.dir);
   const tag_key = await keys.tagKey();
-  const { tail, first } = await prepare(fs, options.dir, options);
-  const log = new Log(options, fs, keys, tag_key.bytes, lock, tail);
-  const clear = { format: format_version, pid: process.pid, records: tail.seq, tag_key: tag_key.id };
+  const checkpoints = await options.checkpoints?.();
+  const { tail, first } = await prepare(fs, options.dir, options, checkpoints);
+  const log = new Log(options, fs, keys, tag_key.bytes, lock, tail, checkpoints);
+  const clear = {
+    format: format_version,
+    pid: process.pid,
+    records: tail.seq,
+    tag_key: tag_key.id,
+    ...(checkpoints && { checkpoint_key: checkpoints.signer.verifier_key }),
+  };
   await log.begin([...first, { type: 'log.opened', clear }]);
+  await checkpoints?.started();
   return log;
 }
 
@@ -82,9 +96,10 @@ async function prepare(
   fs: AuditFs,
   folder: string,
   options: AuditOptions,
+  checkpoints: CheckpointSink | undefined,
 ): Promise<{ tail: Tail; first: RecordInput[] }> {
   const first: RecordInput[] = [];
-  const found = await survey(fs, folder);
+  const found = withCheckpoint(await survey(fs, folder, checkpoints), checkpoints);
   if (found.problem !== null && options.override !== true)
     throw new AuditError('damaged', refusal(folder, found.problem));
 
@@ -94,12 +109,19 @@ async function prepare(
   if (found.problem === null) return { tail, first };
 
   // The damaged segments stay as they are; the log goes on in a new one, whose first record fixes how they stood.
-  const accepted = await survey(fs, folder);
+  const accepted = await survey(fs, folder, checkpoints);
   first.unshift({
     type: 'log.overridden',
     clear: { problem: found.problem.text, problems: found.problem.count, accepted: accepted.digest },
   });
   return { tail: { ...tail, seq: accepted.seq, leaf: accepted.leaf, roll: true }, first };
+}
+
+/** Lines that are whole in themselves, and not those that the last checkpoint covers, do not verify either. */
+function withCheckpoint(found: Survey, checkpoints: LeafSink | undefined): Survey {
+  const text = checkpoints?.contradiction() ?? null;
+  if (text === null) return found;
+  return { ...found, problem: found.problem ?? { text, count: 1 } };
 }
 
 function refusal(folder: string, problem: NonNullable<Survey['problem']>): string {
@@ -132,6 +154,7 @@ class Log implements AuditLog {
   readonly #keys: Keys;
   readonly #tag_key: Buffer;
   readonly #lock: Lock;
+  readonly #checkpoints: LeafSink | undefined;
   readonly #mono_start: number;
 
   /** What is durable, and the files that end there. */
@@ -159,8 +182,17 @@ class Log implements AuditLog {
     durable: (pending) => this.#durable(pending),
   };
 
-  constructor(options: AuditOptions, fs: AuditFs, keys: Keys, tag_key: Buffer, lock: Lock, tail: Tail) {
+  constructor(
+    options: AuditOptions,
+    fs: AuditFs,
+    keys: Keys,
+    tag_key: Buffer,
+    lock: Lock,
+    tail: Tail,
+    checkpoints: LeafSink | undefined,
+  ) {
     this.#options = options;
+    this.#checkpoints = checkpoints;
     this.#fs = fs;
     this.#clock = options.clock ?? systemClock;
     this.#node_json = JSON.stringify(options.node);
@@ -378,6 +410,7 @@ class Log implements AuditLog {
     await writeAll(this.#files().leaf, written, this.#tail.leaf_offset);
     this.#tail = { ...this.#tail, leaf_offset: this.#tail.leaf_offset + written.length };
     this.#leaves = Buffer.alloc(0);
+    if (written.length > 0) this.#checkpoints?.durable(written);
   }
 
   async #roll(): Promise<void> {
@@ -529,6 +562,7 @@ class Log implements AuditLog {
       await this.#files()
         .leaf.datasync()
         .catch((error: unknown) => (close_error = error));
+    await this.#checkpoints?.close();
     await this.#closeFiles();
     await this.#lock.release().catch((error: unknown) => (close_error = error));
     const entries = this.#entries_lost + this.#queue.reduce((sum, pending) => sum + pending.entries, 0);

@@ -43,8 +43,17 @@ interface SegmentSurvey {
   readonly leaf_file_size: number;
 }
 
+/** Who is told each line's leaf, in order, but for those of a torn tail. */
+export interface Leaves {
+  begin(): void;
+  found(leaf: Buffer): void;
+  /** Resolves when it takes more. */
+  ready(): Promise<void>;
+}
+
 /** Reads every record once. Never throws for damage: that is `problem`. */
-export async function survey(fs: AuditFs, folder: string): Promise<Survey> {
+export async function survey(fs: AuditFs, folder: string, leaves?: Leaves): Promise<Survey> {
+  leaves?.begin();
   const segments = await segmentsOf(fs, folder);
   const state = { seq: 0, leaf: no_leaf, problems: 0, first: '', digest: createHash('sha256') };
   let tail: SegmentSurvey = {
@@ -63,7 +72,7 @@ export async function survey(fs: AuditFs, folder: string): Promise<Survey> {
   for (const segment of segments) {
     if (segment !== previous + 1) problem(`segment ${nameOf(previous + 1)}.jsonl is missing`);
     previous = segment;
-    tail = await surveySegment(fs, folder, segment, segment === segments.at(-1), state, problem);
+    tail = await surveySegment(fs, folder, segment, segment === segments.at(-1), state, problem, leaves);
   }
   return {
     seq: state.seq,
@@ -82,6 +91,7 @@ async function surveySegment(
   last: boolean,
   state: { seq: number; leaf: string; problems: number; digest: ReturnType<typeof createHash> },
   problem: (text: string) => void,
+  told?: Leaves,
 ): Promise<SegmentSurvey> {
   const name = `${nameOf(segment)}.jsonl`;
   const leaves = await openOrNull(fs, `${folder}/${nameOf(segment)}.leaf`);
@@ -96,6 +106,12 @@ async function surveySegment(
     // A bad line without a leaf: the torn tail if nothing whole follows, else damage.
     let suspect: { at: number; text: string; seq: number; leaf: string; records: number } | null = null;
     const missing: Buffer[] = [];
+    // Those of a tail that may be torn wait until that is known.
+    let held: Buffer[] = [];
+    const tell = () => {
+      for (const leaf of held) told?.found(leaf);
+      held = [];
+    };
     const spoil = (text: string) => {
       damaged = true;
       problem(text);
@@ -143,11 +159,15 @@ async function surveySegment(
         state.seq = start?.seq ?? expected;
         state.leaf = leaf;
         state.digest.update(leaf, 'hex');
+        if (told) held.push(Buffer.from(leaf, 'hex'));
+        if (suspect === null) tell();
         if (!has_leaf) missing.push(Buffer.from(leaf, 'hex'));
         records++;
         offset = line.at + line.bytes.length + (line.whole ? 1 : 0);
       }
+      await told?.ready();
     }
+    if (suspect === null || damaged) tell();
 
     if (suspect !== null && !damaged) {
       // The torn tail is no part of the log.

@@ -1,5 +1,6 @@
 // The command line as a whole: which commands there are, and how each ends. One file per command; this one only lists them.
 import { Command } from 'commander';
+import { auditCommand } from './audit.ts';
 import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { approveCommand, denyCommand } from './decide.ts';
@@ -61,6 +62,7 @@ export function createProgram(deps: Deps): Command {
     tokenCommand(),
     completionCommand(() => program),
     policyCommand(),
+    auditCommand(),
     webhooksCommand(),
   ];
   for (const command of commands) program.addCommand(command);

@@ -1,0 +1,341 @@
+// Does a log say what its checkpoints signed? Reads the lines once and compares the tree's root at each checkpoint; only where one differs
+// it reads again, to say which records. Offline, in bounded memory, with public keys alone. Must never call good what no checkpoint covers.
+
+import { open } from 'node:fs/promises';
+import { differences, type Difference, type Kind, type Line } from './differences.ts';
+import { logLines, segmentsIn, type LogLine, type Segment } from './lines.ts';
+import type { SignedCheckpoint } from './note.ts';
+import { HASH_BYTES, Roots } from './tree.ts';
+
+/** Records whose truth is put together from their neighbours in memory, 64 bytes each. */
+const CHAIN_MAX = 1_000_000;
+const READ_BYTES = 1024 * 1024;
+const TILE_BYTES = 256 * HASH_BYTES;
+
+export interface Finding {
+  /** gap: the chain breaks behind the newest checkpoint. contradiction: two signed checkpoints of one size. */
+  readonly kind: Kind | 'gap' | 'contradiction';
+  readonly record: number;
+  readonly to: number;
+  /** Null: it stands nowhere. */
+  readonly where: { readonly file: string; readonly byte: number } | null;
+  readonly text: string;
+}
+
+export interface LogReport {
+  /** Everything up to the newest given checkpoint is as it was signed, and nothing behind it contradicts itself. */
+  readonly verified: boolean;
+  readonly records: number;
+  readonly segments: number;
+  readonly bytes: number;
+  /** The records that a good checkpoint covers: 1 to this. */
+  readonly covered: number;
+  /** Time of the last record that is covered, as it says. */
+  readonly covered_time: string;
+  /** The newest that was given. */
+  readonly newest: { readonly size: number; readonly from: string; readonly signed_by: readonly string[] };
+  readonly checkpoints: { readonly good: number; readonly wrong: number };
+  /** Between these two checkpoints the first difference lies; null: there is none. */
+  readonly interval: { readonly from: number; readonly to: number } | null;
+  readonly findings: readonly Finding[];
+  /** There are more findings than these. */
+  readonly more: boolean;
+  /** Not yet covered by a checkpoint; null: all is. */
+  readonly uncovered: { readonly from: number; readonly to: number } | null;
+  readonly notes: readonly string[];
+}
+
+export interface Given extends SignedCheckpoint {
+  readonly from: string;
+}
+
+export interface VerifyOptions {
+  /** Folder with 00000001.jsonl. */
+  readonly folder: string;
+  /** At least one, their signatures checked. */
+  readonly checkpoints: readonly Given[];
+  /** Bytes read so far, and of how many. */
+  readonly progress?: (read: number, of: number) => void;
+}
+
+export async function verifyLog({ folder, checkpoints, progress }: VerifyOptions): Promise<LogReport> {
+  const segments = await segmentsIn(folder);
+  const bytes = segments.reduce((sum, one) => sum + one.bytes, 0);
+  const given = checkpoints.toSorted((a, b) => a.size - b.size);
+  const newest = given.at(-1) as Given;
+  const read = await readAll(segments, given, newest.size, (done) => progress?.(done, bytes));
+  const notes = [...read.notes];
+  const findings: Finding[] = [];
+  const missing = segments.findIndex(({ number }, index) => number !== index + 1);
+  if (missing !== -1) notes.push(`${fileName(missing + 1)} is missing`);
+
+  const wrong = given.filter((one) => !read.good.has(one));
+  let interval: LogReport['interval'] = null;
+  let more = false;
+  if (wrong.length > 0) {
+    const first = wrong[0] as Given;
+    interval = { from: read.roots.size + 1, to: first.size };
+    const twice = contradictory(given);
+    if (twice) findings.push(twice);
+    const told = await explain(folder, segments, read.roots, [newest, first]);
+    if (told) {
+      findings.push(...told.found.map((one) => findingOf(one, told.to)));
+      ({ more } = told);
+    } else if (!twice || first.size > 0) findings.push(unexplained(interval, read.records));
+  }
+  for (const gap of read.gaps) findings.push(gap);
+  const covered = wrong.length > 0 ? read.roots.size : newest.size;
+  return {
+    verified: findings.length === 0 && wrong.length === 0,
+    records: read.records,
+    segments: segments.length,
+    bytes,
+    covered,
+    covered_time: wrong.length > 0 ? '' : read.covered_time,
+    newest: { size: newest.size, from: newest.from, signed_by: newest.signed_by },
+    checkpoints: { good: given.length - wrong.length, wrong: wrong.length },
+    interval,
+    findings,
+    more,
+    uncovered: read.records > newest.size ? { from: newest.size + 1, to: read.records } : null,
+    notes,
+  };
+}
+
+interface Read {
+  readonly records: number;
+  readonly good: ReadonlySet<Given>;
+  /** Of the part up to the last good checkpoint before the first wrong one. */
+  readonly roots: Roots;
+  readonly covered_time: string;
+  readonly gaps: readonly Finding[];
+  readonly notes: readonly string[];
+}
+
+async function readAll(
+  segments: readonly Segment[],
+  given: readonly Given[],
+  covered: number,
+  progress: (bytes: number) => void,
+): Promise<Read> {
+  const roots = new Roots();
+  const good = new Set<Given>();
+  let sound = roots.copy();
+  let clean = true;
+  let next = 0;
+  const look = (): void => {
+    for (let one = given[next]; one?.size === roots.size; one = given[++next]) {
+      if (one.root.equals(roots.root())) {
+        good.add(one);
+        if (clean) sound = roots.copy();
+      } else clean = false;
+    }
+  };
+  look();
+  const gaps: Finding[] = [];
+  const notes: string[] = [];
+  let before: LogLine | undefined;
+  let breaks = 0;
+  let covered_time = '';
+  const take = (line: LogLine): void => {
+    if (!line.whole && line.segment === segments.at(-1)?.number) {
+      notes.push(
+        `${fileName(line.segment)} ends in the middle of a record, which is not counted: the log was being written, or was cut`,
+      );
+      return;
+    }
+    roots.add(line.leaf);
+    const continues = line.seq === (before?.seq ?? 0) + 1 && line.prev === (before?.leaf.toString('hex') ?? ZEROS);
+    if (!continues) {
+      // An operator may have accepted a log that did not verify; then what stands is what was signed from there on.
+      if (line.type === 'log.overridden') notes.push(overridden(line));
+      else if (roots.size > covered && gaps.length === 0) gaps.push(gapAt(line, roots.size));
+      else if (roots.size <= covered) breaks++;
+    }
+    look();
+    if (roots.size === covered) covered_time = line.time;
+    before = line;
+  };
+  for await (const lines of logLines(segments, progress)) for (const line of lines) take(line);
+  if (breaks > 0 && clean) notes.push(`the chain breaks ${breaks} time(s) in what was signed`);
+  return { records: roots.size, good, roots: sound, covered_time, gaps, notes };
+}
+
+const ZEROS = '0'.repeat(64);
+
+function gapAt(line: LogLine, record: number): Finding {
+  return {
+    kind: 'gap',
+    record,
+    to: record,
+    where: whereOf(line),
+    text: `record ${record} does not continue the one before it; no checkpoint covers it, so nobody can say which of the two was changed`,
+  };
+}
+
+function overridden(line: LogLine): string {
+  return `record ${line.seq ?? '?'} says that an operator accepted a log that did not verify, as it stood there; what was signed before it shows what it was`;
+}
+
+/** Two signed checkpoints of one size and two roots: whoever holds the key signed two histories. */
+function contradictory(given: readonly Given[]): Finding | null {
+  for (const [index, one] of given.entries()) {
+    const other = given[index + 1];
+    if (other?.size !== one.size || other.root.equals(one.root)) continue;
+    const text = `${one.from} and ${other.from} hold checkpoints of ${one.size} records that contradict each other, both signed: two histories were signed`;
+    return { kind: 'contradiction', record: 1, to: one.size, where: null, text };
+  }
+  return null;
+}
+
+function unexplained({ from, to }: { readonly from: number; readonly to: number }, records: number): Finding {
+  const cut = records < to ? ` The log has ${records} records, and ${to} were signed.` : '';
+  return {
+    kind: 'rewritten',
+    record: from,
+    to,
+    where: null,
+    text: `${range(from, to)}: not what was signed. Their hashes were made anew or are gone, so nobody can say which of them and how.${cut}`,
+  };
+}
+
+// --- which records
+
+/** Null: nothing that is left shows what was signed. */
+async function explain(
+  folder: string,
+  segments: readonly Segment[],
+  roots: Roots,
+  targets: readonly Given[],
+): Promise<{ readonly found: readonly Difference[]; readonly more: boolean; readonly to: number } | null> {
+  for (const target of targets) {
+    for (const source of [sideFiles, tiles, chain]) {
+      const truth = () => source(folder, segments, roots.size, target.size);
+      if (!(await agrees(truth(), roots, target))) continue;
+      return { ...(await differences(roots.size, truth(), standing(segments, roots.size))), to: target.size };
+    }
+  }
+  return null;
+}
+
+async function agrees(truth: AsyncIterable<Buffer>, roots: Roots, target: Given): Promise<boolean> {
+  const all = roots.copy();
+  for await (const leaf of truth) all.add(leaf);
+  return all.size === target.size && all.root().equals(target.root);
+}
+
+async function* standing(segments: readonly Segment[], from: number): AsyncGenerator<Line> {
+  let index = 0;
+  for await (const lines of logLines(segments)) {
+    for (const line of lines) {
+      if (!line.whole && line.segment === segments.at(-1)?.number) return;
+      if (index++ >= from) yield line;
+    }
+  }
+}
+
+type Source = (folder: string, segments: readonly Segment[], from: number, to: number) => AsyncGenerator<Buffer>;
+
+/** The `.leaf` files, one behind the other; also those of segments that are gone. */
+const sideFiles: Source = async function* (folder, _segments, from, to) {
+  let index = 0;
+  for (let number = 1; index < to; number++) {
+    const file = await openOrNull(`${folder}/${fileName(number).replace(/jsonl$/, 'leaf')}`);
+    if (file === null) return;
+    try {
+      const count = Math.floor((await file.stat()).size / HASH_BYTES);
+      const first = Math.max(0, from - index);
+      const last = Math.min(count, to - index);
+      for (let at = first; at < last; at += READ_BYTES / HASH_BYTES) {
+        const bytes = Buffer.alloc(Math.min(READ_BYTES, (last - at) * HASH_BYTES));
+        await file.read(bytes, 0, bytes.length, at * HASH_BYTES);
+        for (let byte = 0; byte < bytes.length; byte += HASH_BYTES) yield bytes.subarray(byte, byte + HASH_BYTES);
+      }
+      index += count;
+    } finally {
+      await file.close();
+    }
+  }
+};
+
+/** Tiles of height 0; what no whole tile holds, as the side files have it. */
+const tiles: Source = async function* (folder, segments, from, to) {
+  let at = from;
+  while (at < to) {
+    const number = Math.floor(at / 256);
+    const file = await openOrNull(`${folder}/tile/0/${tileName(number)}`);
+    if (file === null) break;
+    const bytes = Buffer.alloc(TILE_BYTES);
+    try {
+      if ((await file.read(bytes, 0, TILE_BYTES, 0)).bytesRead !== TILE_BYTES) break;
+    } finally {
+      await file.close();
+    }
+    for (; at < Math.min(to, (number + 1) * 256); at++) {
+      const byte = (at % 256) * HASH_BYTES;
+      yield bytes.subarray(byte, byte + HASH_BYTES);
+    }
+  }
+  yield* sideFiles(folder, segments, at, to);
+};
+
+/** What each record says of the one before, and the last of itself. */
+const chain: Source = async function* (_folder, segments, from, to) {
+  if (to - from > CHAIN_MAX) return;
+  const told = new Map<number, Buffer>();
+  const own = new Map<number, Buffer>();
+  for await (const lines of logLines(segments)) {
+    for (const { seq, prev, leaf } of lines) {
+      if (seq === null) continue;
+      if (seq - 2 >= from && seq - 2 < to && !told.has(seq - 2)) told.set(seq - 2, Buffer.from(prev, 'hex'));
+      if (seq - 1 >= from && seq - 1 < to && !own.has(seq - 1)) own.set(seq - 1, leaf);
+    }
+  }
+  for (let index = from; index < to; index++) {
+    const leaf = told.get(index) ?? own.get(index);
+    if (leaf === undefined) return;
+    yield leaf;
+  }
+};
+
+function tileName(number: number): string {
+  const digits = String(number);
+  const groups = digits.padStart(Math.ceil(digits.length / 3) * 3, '0').match(/\d{3}/g) ?? [];
+  return groups.map((group, index) => (index < groups.length - 1 ? `x${group}` : group)).join('/');
+}
+
+async function openOrNull(path: string): Promise<Awaited<ReturnType<typeof open>> | null> {
+  return open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+}
+
+// --- in words
+
+const WORDS: Readonly<Record<Kind, (difference: Difference, to: number) => string>> = {
+  edited: ({ record }) => `record ${record}: edited`,
+  removed: ({ record, to }) => `${range(record, to)}: removed`,
+  inserted: ({ record }) => `${record === 0 ? 'before record 1' : `after record ${record}`}: inserted`,
+  reordered: ({ record }) => `record ${record}: reordered, it does not stand in its place`,
+  rewritten: ({ record }, to) =>
+    `${range(record, to)}: not what was signed. Hashes were made anew from here on, so nobody can say which of them was edited, removed or inserted first`,
+};
+
+function findingOf(difference: Difference, end: number): Finding {
+  const to = Math.min(difference.to, end);
+  const where = difference.line && whereOf(difference.line);
+  return { kind: difference.kind, record: difference.record, to, where, text: WORDS[difference.kind](difference, to) };
+}
+
+function whereOf({ segment, at }: { readonly segment: number; readonly at: number }): NonNullable<Finding['where']> {
+  return { file: fileName(segment), byte: at };
+}
+
+function fileName(segment: number): string {
+  return `${String(segment).padStart(8, '0')}.jsonl`;
+}
+
+function range(from: number, to: number): string {
+  return from === to ? `record ${from}` : `records ${from} to ${to}`;
+}

@@ -1,0 +1,188 @@
+// `holdpoint audit verify|key|checkpoint|receipt|rotate-key`: what an auditor, or whoever keeps the log, runs. `verify` needs no gateway, no
+// network and no secret. Must never print a good word about a record that no checkpoint covers.
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { newestNote } from '../audit/checkpoint.ts';
+import { realFs } from '../audit/files.ts';
+import { verifierKeys } from '../audit/signer.ts';
+import { type Given, type LogReport, verifyLog } from '../audit/verify/log.ts';
+import { BadInput, parseCheckpoints, parseKeys, type VerifierKey } from '../audit/verify/note.ts';
+import { EXIT, Failure } from './failure.ts';
+
+const DEFAULT_FOLDER = 'data/audit';
+/** Of all files with checkpoints together. */
+const CHECKPOINT_BYTES_MAX = 256 * 1024 * 1024;
+const PROGRESS_MS = 200;
+
+const VERIFY_HELP = `
+  <key>         a verifier key as 'holdpoint audit key' prints it, or a file with some, one a line
+  <checkpoint>  a file with one or more, or a folder with such files: best what an anchor kept elsewhere.
+                Without one the log's own is taken, which proves nothing against who holds the signing key
+
+Exit status: 0 everything that a checkpoint covers is as it was signed, 1 it is not, 2 wrong usage or input
+(no key, a forged checkpoint). What lies after the newest checkpoint is told as not yet covered, and is no failure
+unless it contradicts itself.`;
+
+export function auditCommand(): Command {
+  const command = new Command('audit').description(
+    'the audit log as evidence: verify it, its key, checkpoints, receipts',
+  );
+  command.addCommand(verifyCommand());
+  command.addCommand(
+    new Command('key')
+      .description('print the public key that checkpoints are verified with')
+      .argument('[dir]', "the log's folder", DEFAULT_FOLDER)
+      .option('--all', 'earlier ones too, oldest first')
+      .action(async (dir: string, options: { readonly all?: true }) => {
+        const keys = await verifierKeys(realFs, await logFolder(dir));
+        if (keys.length === 0) throw new Failure(`${dir} has no key yet: the gateway, or 'holdpoint init', makes one`);
+        process.stdout.write(`${(options.all ? keys : keys.slice(-1)).join('\n')}\n`);
+      }),
+  );
+  command.addCommand(
+    new Command('checkpoint')
+      .description('print the newest checkpoint')
+      .argument('[dir]', "the log's folder", DEFAULT_FOLDER)
+      .action(async (dir: string) => {
+        const note = await newestNote(realFs, await logFolder(dir));
+        if (note === null) throw new Failure(`${dir} has no checkpoint yet`);
+        process.stdout.write(note);
+      }),
+  );
+  return command;
+}
+
+interface VerifyArguments {
+  readonly key?: readonly string[];
+  readonly checkpoint?: readonly string[];
+  readonly json?: true;
+}
+
+function verifyCommand(): Command {
+  return new Command('verify')
+    .description('does a log, or a receipt, say what was signed? Offline, with public keys alone')
+    .argument('[what]', "the log's folder", DEFAULT_FOLDER)
+    .option('--key <key...>', 'a verifier key, or a file with some')
+    .option('--checkpoint <file...>', 'checkpoints that were kept elsewhere')
+    .option('--json', 'one JSON object')
+    .addHelpText('after', VERIFY_HELP)
+    .action(async (what: string, options: VerifyArguments) => {
+      try {
+        const keys = await keysOf(options.key ?? []);
+        await verifyFolder(await logFolder(what), keys, options);
+      } catch (error) {
+        if (error instanceof BadInput) throw new Failure(error.message, EXIT.usage);
+        throw error;
+      }
+    });
+}
+
+async function verifyFolder(folder: string, keys: readonly VerifierKey[], options: VerifyArguments): Promise<void> {
+  const checkpoints = await givenCheckpoints(options.checkpoint ?? [], keys);
+  const own = checkpoints.length === 0 ? await newestNote(realFs, folder) : null;
+  if (own !== null) checkpoints.push(...parseCheckpoints(own, keys, OWN).map((one) => ({ ...one, from: OWN })));
+  if (checkpoints.length === 0)
+    throw new BadInput(`there is no checkpoint in ${folder} and none was given: without one nothing can be verified`);
+  const report = await verifyLog({ folder, checkpoints, ...(process.stderr.isTTY && { progress: progressLine() }) });
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
+  process.exitCode = report.verified ? EXIT.ok : EXIT.failed;
+}
+
+const OWN = "the log's own folder";
+
+function progressLine(): (read: number, of: number) => void {
+  let last = 0;
+  return (read, of) => {
+    const now = Date.now();
+    if (now - last < PROGRESS_MS) return;
+    last = now;
+    process.stderr.write(`\r${Math.floor((100 * read) / Math.max(1, of))} % of ${megabytes(of)} read\u001b[K`);
+  };
+}
+
+/** Of a log; ends with a newline. */
+export function reportText(report: LogReport): string {
+  const { records, segments, bytes, checkpoints, newest, covered, covered_time, uncovered, findings, interval } =
+    report;
+  const lines = [
+    `${records} records in ${segments} file${segments === 1 ? '' : 's'}, ${megabytes(bytes)}`,
+    `checkpoints   ${checkpoints.good} good, ${checkpoints.wrong} wrong; the newest covers ${newest.size} records, from ${newest.from}, signed by ${newest.signed_by.join(', ')}`,
+  ];
+  if (newest.from === OWN)
+    lines.push(
+      '              kept beside the log: who can write there and has the signing key could have made both anew',
+    );
+  lines.push(...report.notes.map((note) => `note          ${note}`));
+  for (const { text, where } of findings)
+    lines.push(`WRONG         ${text}${where ? ` (${where.file}, byte ${where.byte})` : ''}`);
+  if (report.more) lines.push('WRONG         and more than that');
+  if (interval !== null)
+    lines.push(
+      `              the first difference lies in records ${interval.from} to ${interval.to}: the good checkpoint before it covers ${interval.from - 1}, the first wrong one ${interval.to}`,
+    );
+  if (covered > 0)
+    lines.push(
+      `verified      records 1 to ${covered} are as they were signed${covered_time === '' ? '' : `, the last of ${covered_time}`}`,
+    );
+  else if (findings.length > 0) lines.push('verified      nothing');
+  if (uncovered)
+    lines.push(
+      `not covered   record${uncovered.from === uncovered.to ? ` ${uncovered.from}` : `s ${uncovered.from} to ${uncovered.to}`}: after the newest checkpoint, not yet covered, so nobody can say that they are whole`,
+    );
+  lines.push(report.verified ? 'The log verifies.' : 'THE LOG DOES NOT VERIFY.');
+  return `${lines.join('\n')}\n`;
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** data/ is taken for data/audit/. */
+async function logFolder(dir: string): Promise<string> {
+  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    throw new Failure(`${dir} cannot be read (${error.code ?? 'unknown'})`, EXIT.usage);
+  });
+  return names.includes('audit') && !names.some((name) => name.endsWith('.jsonl')) ? join(dir, 'audit') : dir;
+}
+
+async function keysOf(given: readonly string[]): Promise<VerifierKey[]> {
+  if (given.length === 0)
+    throw new BadInput("--key is missing: the log's verifier key, or a file with it; 'holdpoint audit key' prints it");
+  const texts = given.map(async (one) => (/^[^\s+]+\+[0-9a-f]{8}\+/.test(one) ? one : readText(one)));
+  return (await Promise.all(texts)).flatMap(parseKeys);
+}
+
+async function givenCheckpoints(paths: readonly string[], keys: readonly VerifierKey[]): Promise<Given[]> {
+  const given: Given[] = [];
+  let left = CHECKPOINT_BYTES_MAX;
+  for (const path of paths) {
+    for (const file of await filesIn(path)) {
+      const text = await readText(file);
+      left -= text.length;
+      if (left < 0) throw new BadInput(`more than ${CHECKPOINT_BYTES_MAX} bytes of checkpoints; give fewer`);
+      for (const one of parseCheckpoints(text, keys, file)) given.push({ ...one, from: file });
+    }
+  }
+  if (paths.length > 0 && given.length === 0) throw new BadInput(`there is no checkpoint in ${paths.join(', ')}`);
+  return given;
+}
+
+async function filesIn(path: string): Promise<string[]> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw new BadInput(`${path} cannot be read (${error.code ?? 'unknown'})`);
+  });
+  if (!found.isDirectory()) return [path];
+  const names = await readdir(path, { recursive: true, withFileTypes: true });
+  return names
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new BadInput(`${path} cannot be read (${error.code ?? 'unknown'})`);
+  });
+}
