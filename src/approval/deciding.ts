@@ -3,13 +3,24 @@
 import { mayDecide } from './duty.ts';
 import { isUndecided } from './lifecycle.ts';
 import { tally } from './quorum.ts';
-import type { DecideInput, DecideRefusal, Decision, Directory, May, PermitTerms, Request, SayInput } from './types.ts';
+import { demandWords, type Lack, lacking, proofWords } from './step-up.ts';
+import type {
+  DecideInput,
+  DecideRefusal,
+  Decision,
+  Directory,
+  May,
+  PermitTerms,
+  Proof,
+  Request,
+  SayInput,
+} from './types.ts';
 
 export const RATIONALE_CHARS_MAX = 2000;
 /** Questions and answers on one request. */
 export const SAID_MAX = 100;
 
-export type Refused = { readonly why: DecideRefusal; readonly text: string };
+export type Refused = { readonly why: DecideRefusal; readonly text: string; readonly lacks?: readonly Lack[] };
 export type Vote = { readonly decision: Decision; readonly ends: boolean; readonly void: readonly string[] };
 
 export function mayNow(request: Request, by: string, directory: Directory, present: readonly string[] = []): May {
@@ -43,6 +54,9 @@ export function vote(
   if (long !== null) return long;
   const terms = input.permit === undefined ? null : permitRefused(request, input, input.permit);
   if (terms !== null) return { why: 'permit-refused', text: terms };
+  // The last, so that whoever signs in again for it has nothing else to mend.
+  const weak = input.decision === 'approve' ? signInRefused(request, input.signed_in, at) : null;
+  if (weak !== null) return weak;
 
   const { accounts, groups, instead_of } = may;
   const decision: Decision = {
@@ -57,6 +71,7 @@ export function vote(
     channel: input.channel,
     at,
     permit: input.permit ?? null,
+    ...(input.signed_in && { signed_in: input.signed_in }),
   };
   // Who may not decide any more, or only as somebody else, is no approver any more.
   const gone = request.decisions.filter(
@@ -68,6 +83,16 @@ export function vote(
   const mine = sum.approvals.find(({ by }) => by === input.by);
   const ends = input.decision === 'approve' ? sum.missing.length === 0 : sum.denials >= ask.denials;
   return { decision: { ...decision, group: mine?.group ?? may.group }, ends, void: past_votes };
+}
+
+/** Why this sign-in is not what the rule demands of whoever approves, or looks at what broke glass; null: it is. */
+export function signInRefused({ ask, rule }: Request, proof: Proof | undefined, at: number): Refused | null {
+  const { step_up } = ask;
+  const lacks = lacking(step_up, proof ?? null, at);
+  if (step_up === null || lacks.length === 0) return null;
+  const had = proofWords(proof ?? null, duration, at);
+  const text = `Rule ${rule} wants approvals of people who ${demandWords(step_up, duration)}. ${had} Sign in again.`;
+  return { why: 'step-up', text, lacks };
 }
 
 function stillMay(request: Request, { by, groups, instead_of }: Decision, directory: Directory): boolean {

@@ -2,7 +2,18 @@
 // run, once. Must never show or act on a transition before the journal has it, and never release a request twice.
 import type { Impact } from '../sql/impact.ts';
 import { createDecided } from './before.ts';
-import { duration, isBlank, mayAsk, mayNow, mayStillBeSaid, RATIONALE_CHARS_MAX, termsOf, vote } from './deciding.ts';
+import {
+  duration,
+  isBlank,
+  mayAsk,
+  mayNow,
+  mayStillBeSaid,
+  RATIONALE_CHARS_MAX,
+  type Refused,
+  signInRefused,
+  termsOf,
+  vote,
+} from './deciding.ts';
 import { newId } from './digest.ts';
 import { ableTo, isLinked } from './duty.ts';
 import { fold } from './fold.ts';
@@ -27,6 +38,7 @@ import type {
   Outcome,
   Permits,
   Request,
+  ReviewInput,
   Said,
   SayInput,
   State,
@@ -499,21 +511,20 @@ export function createDesk(options: DeskOptions): Desk {
     return Math.max(until, Math.min(until + ANSWER_ADDS_MS, longest, request.deadline));
   }
 
-  async function review(input: Parameters<Desk['review']>[0]): Promise<DecideResult> {
+  async function review(input: ReviewInput): Promise<DecideResult> {
     return onFresh(input, async (entry) => {
       const { request } = entry;
-      const refused = mayReview(request, input);
+      const at = clock.now();
+      const refused = mayReview(request, input, at);
       if (refused !== null) return { type: 'refused', ...refused, request };
-      const { id, by } = input;
-      await commit(entry, { type: 'reviewed', at: clock.now(), id, by, rationale: input.rationale.trim() });
+      const { id, by, signed_in } = input;
+      const rationale = input.rationale.trim();
+      await commit(entry, { type: 'reviewed', at, id, by, rationale, ...(signed_in && { signed_in }) });
       return { type: 'counted', request: entry.request };
     });
   }
 
-  function mayReview(
-    request: Request,
-    { by, rationale }: Parameters<Desk['review']>[0],
-  ): Pick<Extract<DecideResult, { type: 'refused' }>, 'why' | 'text'> | null {
+  function mayReview(request: Request, { by, rationale, signed_in }: ReviewInput, at: number): Refused | null {
     const may = mayNow(request, by, directory, present());
     if (!may.may) return { why: may.why, text: may.text };
     const { broken_glass } = request;
@@ -525,7 +536,7 @@ export function createDesk(options: DeskOptions): Desk {
     }
     if (isBlank(rationale)) return { why: 'rationale-missing', text: 'Write what you found.' };
     return rationale.length <= RATIONALE_CHARS_MAX
-      ? null
+      ? signInRefused(request, signed_in, at)
       : { why: 'rationale-too-long', text: `Write at most ${RATIONALE_CHARS_MAX} characters.` };
   }
 
@@ -1027,6 +1038,7 @@ function difference(request: Request, held: Held): string | null {
       ask.of,
       ask.each,
       ask.count,
+      ask.step_up,
       findings.map(({ action, object }) => `${action} ${object}`).toSorted(),
     ]);
   if (claims(request) !== claims(held)) return CLAIMS_DIFFER;

@@ -1,6 +1,7 @@
 // Standing approvals of this node: in memory, rebuilt from the log. One of them lets statements of one normal form run without a card, for a
 // time, so many times, and for so many rows each. Must never let a use count twice or not at all, nor outlive what was agreed: what is not on
 // record has not been given, and what nobody knows the end of stays counted.
+import type { Ask } from '../policy/types.ts';
 import { newId } from './digest.ts';
 import { isBarred, isLinked, mayDecide } from './duty.ts';
 import { inOrder, turns } from './turns.ts';
@@ -283,9 +284,15 @@ function isFor(permit: Permit, held: Held): boolean {
   const most = ask.permit;
   // A result that was stopped at a limit is under none.
   if (pattern === null || most === null || held.passed !== null) return false;
+  // Given by a sign-in that would not do any more.
+  if (demandOf(ask) !== null && demandOf(ask) !== demandOf(permit.ask)) return false;
   if (pattern.hash !== permit.pattern.hash || (pattern.writes && !most.writes)) return false;
   if (permit.for_ms > most.for_ms || permit.uses > most.uses || permit.rows > most.rows) return false;
   return circumstances(permit) === circumstances(held);
+}
+
+function demandOf({ step_up }: Pick<Ask, 'step_up'>): string | null {
+  return step_up && JSON.stringify(step_up);
 }
 
 /** All that must be as it was when it was granted. */

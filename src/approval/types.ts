@@ -2,6 +2,7 @@
 import type { Finding } from '../sql/findings.ts';
 import type { Impact } from '../sql/impact.ts';
 import type { Ask, Where, Who } from '../policy/types.ts';
+import type { Lack } from './step-up.ts';
 
 export const STATES = [
   'open',
@@ -109,6 +110,18 @@ export interface Decision {
   readonly at: number;
   /** An approval of all that are like it, within these bounds; null: of this one. */
   readonly permit: PermitTerms | null;
+  /** How its author had signed in. Absent: nothing is known of it, or the clock decided. */
+  readonly signed_in?: Proof;
+}
+
+/** How somebody signed in, as facts: nothing in it signs anybody in. */
+export interface Proof {
+  /** When they proved who they are, ms since the epoch; null: nobody knows. */
+  readonly at: number | null;
+  /** local, ldap, oidc or link, then the second factor, or what the provider says of how (its amr). */
+  readonly by: readonly string[];
+  /** The provider's class of it; null: none was said. */
+  readonly acr: string | null;
 }
 
 /** How far a permit goes. */
@@ -273,6 +286,7 @@ export type ApprovalEvent =
       readonly id: string;
       readonly by: string;
       readonly rationale: string;
+      readonly signed_in?: Proof;
     }
   | {
       readonly type: 'withdrawn';
@@ -425,7 +439,7 @@ export interface Desk {
   /** The requester, an account linked to it, or its sponsor answers, asked or not. Refused: 'own' stands for "not yours". */
   answer(input: SayInput): Promise<DecideResult>;
   /** Closes the review of a statement that was run by break-glass: somebody else than whoever ran it, who may decide such statements. */
-  review(input: { readonly id: string; readonly by: string; readonly rationale: string }): Promise<DecideResult>;
+  review(input: ReviewInput): Promise<DecideResult>;
   /** The reviewers who are connected (`DeskOptions.present`) are others now. */
   presence(): void;
   /** How many may decide it now, and how many of them are connected. */
@@ -458,6 +472,14 @@ export interface SayInput {
   readonly by: string;
   readonly text: string;
   readonly channel: string;
+}
+
+export interface ReviewInput {
+  readonly id: string;
+  readonly by: string;
+  readonly rationale: string;
+  /** As of DecideInput. */
+  readonly signed_in?: Proof | undefined;
 }
 
 /** The standing approvals of this node, in memory, rebuilt from the log. The desk asks it before it opens a request. */
@@ -582,6 +604,8 @@ export interface DecideInput {
   readonly channel: string;
   /** With an approval: of all that are like it. */
   readonly permit?: PermitTerms | undefined;
+  /** How `by` has signed in. Absent: in no way that a rule could go by. */
+  readonly signed_in?: Proof | undefined;
 }
 
 /** Why a decision was not counted. `text` is the exact sentence for the reviewer. */
@@ -599,9 +623,18 @@ export type DecideRefusal =
   | 'permit-refused'
   /** Its rule wants the console. */
   | 'wrong-channel'
+  /** Its rule demands more of the sign-in. */
+  | 'step-up'
   /** The directory could not be asked: nothing was counted, and it may be tried again. */
   | 'directory-down'
   | 'not-recorded';
 export type DecideResult =
   | { readonly type: 'counted'; readonly request: Request }
-  | { readonly type: 'refused'; readonly why: DecideRefusal; readonly text: string; readonly request?: Request };
+  | {
+      readonly type: 'refused';
+      readonly why: DecideRefusal;
+      readonly text: string;
+      readonly request?: Request;
+      /** Of 'step-up': what the sign-in lacks. */
+      readonly lacks?: readonly Lack[];
+    };

@@ -7,10 +7,10 @@ import { Refused, type RequestView, reviewClient, type ReviewClient, Unreachable
 import { EXIT, Failure } from './failure.ts';
 
 /** Beyond 0 done, 1 failed, 2 usage. */
-export const REVIEW_EXIT = { notYours: 3, decided: 4, changed: 5, notLive: 6 } as const;
+export const REVIEW_EXIT = { notYours: 3, decided: 4, changed: 5, notLive: 6, signInAgain: 7 } as const;
 
 export const REVIEW_EXIT_HELP =
-  '\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not yours to decide, 4 already decided, 5 changed meanwhile, 6 not live';
+  '\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not yours to decide, 4 already decided, 5 changed meanwhile, 6 not live, 7 sign in again first';
 
 export const DEFAULT_URL = 'http://127.0.0.1:8080';
 
@@ -56,7 +56,16 @@ export async function signedIn(): Promise<{ readonly client: ReviewClient; reado
   });
   const stored = JSON.parse(text) as StoredToken;
   if (stored.expires < Date.now()) throw new Failure('The login has ended after its 12 hours. Run: holdpoint login');
-  return { client: reviewClient(stored.url, stored.token), url: stored.url };
+  return { client: reviewClient(stored.url, () => newest(stored)), url: stored.url };
+}
+
+/** Of the same person at the same place: who signs in again in another terminal goes on here with that. */
+async function newest(first: StoredToken): Promise<string> {
+  const stored = await readFile(tokenPath(), 'utf8').then(
+    (text) => JSON.parse(text) as StoredToken,
+    () => first,
+  );
+  return stored.url === first.url && stored.user === first.user ? stored.token : first.token;
 }
 
 const EXITS: Readonly<Record<string, number>> = {
@@ -64,6 +73,8 @@ const EXITS: Readonly<Record<string, number>> = {
   'not-your-agent': REVIEW_EXIT.notYours,
   'not-for-agents': REVIEW_EXIT.notYours,
   'wrong-channel': REVIEW_EXIT.notYours,
+  'step-up': REVIEW_EXIT.signInAgain,
+  'sign-in-again': REVIEW_EXIT.signInAgain,
   ended: REVIEW_EXIT.decided,
   'no-role': REVIEW_EXIT.notYours,
   'not-a-person': REVIEW_EXIT.notYours,
@@ -85,8 +96,19 @@ export async function told<T>(calls: Promise<T>): Promise<T> {
       throw new Failure(`${error.message}${cause(error)}. Whether anything happened is unknown.`, REVIEW_EXIT.notLive);
     if (!(error instanceof Refused)) throw error;
     if (error.why === 'not-signed-in') throw new Failure('The login has ended. Run: holdpoint login');
-    throw new Failure(error.message, EXITS[error.why] ?? EXIT.failed);
+    throw new Failure(saidOf(error), EXITS[error.why] ?? EXIT.failed);
   }
+}
+
+/** A refusal in words; where it takes another sign-in, with the command for it. */
+export function saidOf({ message, problem: { step_up } }: Refused): string {
+  if (!step_up) return message;
+  const { user, factor, acr, signed_in, sso } = step_up;
+  const elsewhere = factor === 'webauthn' || (sso !== null && (signed_in?.by[0] === 'oidc' || acr.length > 0));
+  const how = elsewhere
+    ? 'In the console sign in again for this card, take a one-time link there (Account), and run: holdpoint login --link <link>'
+    : `Run: holdpoint login --user ${user}`;
+  return `${message} ${how}`;
 }
 
 /** ' (ECONNREFUSED)', ' (DEPTH_ZERO_SELF_SIGNED_CERT)': fetch hides it two causes deep. */

@@ -72,17 +72,17 @@ const ssoPort = (
     onDown,
   });
   return {
-    begin: (back) => provider.begin(back),
+    begin: (back, demand) => provider.begin(back, demand),
     signOutUrl: (id_token) => provider.signOutUrl(id_token),
     async finish(search, transaction) {
       const found = await provider.finish(search, transaction);
       if (found.type === 'refused') return found;
-      const { entry, methods, back, id_token } = found;
+      const { entry, methods, back, id_token, auth_time, acr } = found;
       const user = users().getByOidc(entry.id);
       const taken = user === undefined && users().get(entry.id) !== undefined;
       const account = taken ? null : admit({ ...entry, id: user?.id ?? entry.id });
       if (account === null) return { type: 'refused', problem: 'unknown', why: 'unknown' };
-      return { type: 'in', account, by: ['oidc', ...methods], back, id_token };
+      return { type: 'in', account, by: ['oidc', ...methods], back, id_token, auth_time, acr };
     },
   };
 };

@@ -1,5 +1,6 @@
 // The page: top bar, queue, card. Which of them a narrow screen shows is told to the style sheet by data-view.
 import { effect, signal } from '@preact/signals';
+import { StepUpDialog } from './step-up.tsx';
 import { AccountDialog } from './account.tsx';
 import { api } from './api.ts';
 import { CardOrNothing } from './card.tsx';
@@ -79,6 +80,7 @@ function Page() {
       )}
       <KeysDialog />
       <AccountDialog />
+      <StepUpDialog />
     </>
   );
 }

@@ -409,6 +409,7 @@ function Approvals({ request }: { readonly request: RequestView }) {
             </span>
           </li>
         )}
+        {request.ask.step_up && isOpen(request) && <li class="wide q">Approved by who {request.ask.step_up.text}.</li>}
         {request.decisions.length === 0 && missing.length === 0 && (
           <li class="wide q">{request.state === 'expired' ? 'Nobody decided.' : 'None.'}</li>
         )}

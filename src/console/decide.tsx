@@ -6,6 +6,7 @@ import { api, why } from './api.ts';
 import { endSentence, missingOf, stateRow } from './card.tsx';
 import { clock, countdown, whatItDoes } from './format.ts';
 import { Icon } from './icons.tsx';
+import { signInFor } from './step-up.tsx';
 import {
   assertive,
   deciding,
@@ -50,7 +51,7 @@ const ROWS: Readonly<Record<Choice, ChoiceRow>> = {
 export function choose(request: RequestView, choice: Choice): void {
   if (!isOpen(request) || !request.can_decide.may || !deciding.value) return;
   const { phase } = draftOf(request.id);
-  if (phase.type !== 'writing' && !(phase.type === 'refused' && !phase.final)) return;
+  if (phase.type !== 'writing' && phase.type !== 'step-up' && !(phase.type === 'refused' && !phase.final)) return;
   if (narrow.value) sheet.value = true;
   setDraft(request.id, { choice, revision: request.revision, phase: { type: 'writing', fault: '' } });
   const focus = () => document.getElementById('rationale')?.focus();
@@ -224,7 +225,7 @@ function Effect({ request, draft }: { readonly request: RequestView; readonly dr
         <b>We do not know yet.</b> Do not decide again; checking.
       </>
     );
-  if (phase.type === 'refused') return <FirstBold text={phase.text} />;
+  if (phase.type === 'refused' || phase.type === 'step-up') return <FirstBold text={phase.text} />;
   if (phase.type === 'writing' && phase.fault) return <FirstBold text={phase.fault} />;
   if (choice === null) return <>Choose first. Nothing is sent until you confirm.</>;
   if (choice === 'ask')
@@ -288,6 +289,12 @@ function ConfirmButton({ request, draft }: { readonly request: RequestView; read
       </button>
     );
   if (phase.type === 'refused' && phase.final) return <Next />;
+  if (phase.type === 'step-up')
+    return (
+      <button class="btn primary" type="button" onClick={() => signInFor(request.id, phase.step)}>
+        Sign in again<small>your words stay</small>
+      </button>
+    );
   if (choice === null || !deciding.value)
     return (
       <button class="btn" type="button" aria-disabled="true">
@@ -438,6 +445,11 @@ export async function confirm(request: RequestView): Promise<void> {
     if (problem.request) put(problem.request);
     const said = problem.detail ?? problem.title;
     const changed = why(problem) === 'changed';
+    if (problem.step_up) {
+      setDraft(request.id, { phase: { type: 'step-up', text: said, step: problem.step_up } });
+      assertive.value = said;
+      return;
+    }
     setDraft(request.id, {
       phase: { type: 'refused', text: said, final: FINAL.has(why(problem)) },
       ...(changed ? { choice: null } : {}),

@@ -24,6 +24,7 @@ const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000];
 const ANNOUNCE_EVERY_MS = 10_000;
 const BACK_SHOWN_MS = 20_000;
 const SIGNED_OUT = 4401;
+const ANEW_MS = 1_000;
 
 let socket: WebSocket | null = null;
 let cursor: number | null = null;
@@ -67,7 +68,8 @@ function dial(): void {
     if (socket !== opened) return;
     socket = null;
     if (code === SIGNED_OUT) {
-      leave('You were signed out.');
+      // Or signed in anew, here or in another window: the cookie of that may be on its way.
+      retry = setTimeout(() => void redial(), ANEW_MS);
       return;
     }
     tries += 1;

@@ -5,6 +5,7 @@ import { api } from './api.ts';
 import { App } from './app.tsx';
 import { listen } from './keys.tsx';
 import { connect, disconnect } from './line.ts';
+import { takeUp } from './step-up.tsx';
 import { environment, loaded, me, mine, mode, place, requests, sso } from './state.ts';
 
 render(<App />, document.getElementById('app') as HTMLElement);
@@ -38,6 +39,7 @@ async function start(): Promise<void> {
     const answer = door.ok && door.value.signed_in ? await api.me() : null;
     if (answer?.ok) {
       me.value = answer.value;
+      takeUp();
       return;
     }
   } catch {

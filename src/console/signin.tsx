@@ -18,6 +18,8 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 const refused = new URLSearchParams(location.search).get('refused');
 if (refused !== null) history.replaceState(null, '', location.pathname);
+/** Why the way back from the provider led to nothing; '' where it did not. */
+export const refusedText = (Object.hasOwn(REFUSED, refused ?? '') && REFUSED[refused ?? '']) || '';
 
 /** The password was right; this is asked for. */
 interface Half {
@@ -28,7 +30,7 @@ interface Half {
 }
 
 export function SignIn() {
-  const [fault, setFault] = useState((Object.hasOwn(REFUSED, refused ?? '') && REFUSED[refused ?? '']) || '');
+  const [fault, setFault] = useState(refusedText);
   const [busy, setBusy] = useState(false);
   const [half, setHalf] = useState<Half | null>(null);
   const link = place.value.page === 'link' ? place.value.token : null;
@@ -202,7 +204,7 @@ function Submit({ primary, busy, children }: { primary: boolean; busy: boolean; 
   );
 }
 
-function field(data: FormData, name: string): string {
+export function field(data: FormData, name: string): string {
   const value = data.get(name);
   return typeof value === 'string' ? value : '';
 }

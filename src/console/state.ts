@@ -1,7 +1,7 @@
 // What the page knows, as signals. Changes come from the server or from the reviewer's own hand, never from a guess:
 // nothing is shown as decided before the server said so, and nothing moves while a pointer or the focus is on the list.
 import { computed, effect, signal } from '@preact/signals';
-import type { Level, MeView, RequestView } from '../review/schemas.ts';
+import type { Level, MeView, RequestView, StepUpView } from '../review/schemas.ts';
 
 /** undefined: not known yet; null: nobody is signed in. */
 export const me = signal<MeView | null | undefined>(undefined);
@@ -236,6 +236,8 @@ export interface Draft {
     | { readonly type: 'unknown' }
     /** The server said no, or somebody else was faster. */
     | { readonly type: 'refused'; readonly text: string; readonly final: boolean }
+    /** It takes another sign-in. */
+    | { readonly type: 'step-up'; readonly text: string; readonly step: StepUpView }
     | { readonly type: 'counted' };
 }
 
@@ -250,6 +252,19 @@ export function draftOf(id: string): Draft {
 
 export function setDraft(id: string, change: Partial<Draft>): void {
   drafts.value = new Map(drafts.value).set(draftKey(id), { ...draftOf(id), ...change });
+}
+
+/** Signing in again, for a request. */
+export const stepUp = signal<{ readonly id: string; readonly step: StepUpView } | null>(null);
+
+/** Of whoever is signed in, what is typed and not sent. */
+export function typed(): readonly (readonly [id: string, draft: Draft])[] {
+  const own = draftKey('');
+  return [...drafts.value].flatMap(([key, draft]) =>
+    key.startsWith(own) && (draft.text !== '' || draft.choice !== null)
+      ? [[key.slice(own.length), draft] as const]
+      : [],
+  );
 }
 
 // ---- saying it aloud

@@ -112,7 +112,15 @@ const REQUEST_BEFORE = {
   pattern: null,
   break_glass: null,
 };
-const ASK_BEFORE = { each: false, denials: 1, escalate: null, nobody_ms: null, permit: null, channel: 'any' };
+const ASK_BEFORE = {
+  each: false,
+  denials: 1,
+  escalate: null,
+  nobody_ms: null,
+  permit: null,
+  channel: 'any',
+  step_up: null,
+};
 const DECIDED_BEFORE = { ends: true, void: [] };
 const DECISION_BEFORE = { groups: [], instead_of: null, counts: true, permit: null };
 

@@ -27,6 +27,10 @@ export type Finished =
       readonly methods: readonly string[];
       readonly back: string;
       readonly id_token: string;
+      /** When the person proved it to the provider, ms since the epoch; null: it does not say. */
+      readonly auth_time: number | null;
+      /** The class that it says that was of; null: it does not say. */
+      readonly acr: string | null;
     }
   | {
       readonly type: 'refused';
@@ -36,11 +40,19 @@ export type Finished =
     };
 
 export interface Oidc {
-  /** `back`: where the browser goes at the end. Null: the provider does not answer. */
-  begin(back: string): Promise<{ readonly url: string; readonly transaction: string } | null>;
+  /** `back`: where the browser goes at the end. `demand`: they prove it anew, and so. Null: the provider does not answer. */
+  begin(back: string, demand?: Demand | null): Promise<{ readonly url: string; readonly transaction: string } | null>;
   finish(search: string, transaction: string): Promise<Finished>;
   /** Null: the provider has no such place, or was never asked. */
   signOutUrl(id_token: string): string | null;
+}
+
+/** Beyond what the configuration demands. */
+export interface Demand {
+  /** Null: whenever. */
+  readonly max_age_s: number | null;
+  /** Asked for; whether it was given is for whoever asks to see. */
+  readonly acr: readonly string[];
 }
 
 export interface OidcOptions {
@@ -61,6 +73,8 @@ interface Transaction {
   readonly nonce: string;
   readonly verifier: string;
   readonly back: string;
+  /** What was asked for, so that it is what is looked for. */
+  readonly max_age_s: number | null;
   readonly until: number;
 }
 
@@ -83,10 +97,12 @@ export function createOidc(options: OidcOptions): Oidc {
   };
 
   return {
-    async begin(back) {
+    async begin(back, demand = null) {
       const known = await provider.get().catch(down);
       if (known === null) return null;
       const [state, nonce, verifier] = [client.randomState(), client.randomNonce(), client.randomPKCECodeVerifier()];
+      const acr = [...new Set([...(demand?.acr ?? []), ...config.acr])];
+      const max_age_s = least(demand?.max_age_s ?? null, config.max_age_s);
       const asked = {
         redirect_uri,
         scope: config.scopes.join(' '),
@@ -94,13 +110,15 @@ export function createOidc(options: OidcOptions): Oidc {
         nonce,
         code_challenge: await client.calculatePKCECodeChallenge(verifier),
         code_challenge_method: 'S256',
-        ...(config.acr.length > 0 && { acr_values: config.acr.join(' ') }),
-        ...(config.max_age_s !== null && { max_age: String(config.max_age_s) }),
+        ...(acr.length > 0 && { acr_values: acr.join(' ') }),
+        ...(max_age_s !== null && { max_age: String(max_age_s) }),
+        // A session there that is young enough now may be too old when they come back.
+        ...(demand !== null && { prompt: 'login' }),
       };
       const url = placeOf(() => client.buildAuthorizationUrl(known, asked).href);
       if (url === null) return null;
       const transaction = randomBytes(32).toString('base64url');
-      transactions.set(hash(transaction), { state, nonce, verifier, back, until: now() + TRANSACTION_MS });
+      transactions.set(hash(transaction), { state, nonce, verifier, back, max_age_s, until: now() + TRANSACTION_MS });
       return { url, transaction };
     },
 
@@ -121,7 +139,7 @@ export function createOidc(options: OidcOptions): Oidc {
           expectedNonce: kept.nonce,
           pkceCodeVerifier: kept.verifier,
           idTokenExpected: true,
-          ...(config.max_age_s !== null && { maxAge: config.max_age_s }),
+          ...(kept.max_age_s !== null && { maxAge: kept.max_age_s }),
         });
         const claims = tokens.claims();
         if (claims === undefined || tokens.id_token === undefined) return refused('id_token');
@@ -130,7 +148,15 @@ export function createOidc(options: OidcOptions): Oidc {
         const more = await missing(known, config, claims, tokens.access_token);
         const entry = entryOf(config, claims, more, now() + session_ms);
         if (typeof entry === 'string') return refused(entry);
-        return { type: 'in', entry, methods: how, back: kept.back, id_token: tokens.id_token };
+        return {
+          type: 'in',
+          entry,
+          methods: how,
+          back: kept.back,
+          id_token: tokens.id_token,
+          auth_time: timeOf(claims['auth_time']),
+          acr: classOf(claims['acr']),
+        };
       } catch (error) {
         if (isDown(error)) {
           down(error);
@@ -216,6 +242,19 @@ function howOf({ acr, amr }: OidcConfig, claims: Claims): readonly string[] | st
   return methods.slice(0, METHODS_KEPT);
 }
 const METHODS_KEPT = 8;
+
+function least(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
+
+/** A NumericDate in ms. */
+function timeOf(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.floor(value * 1000) : null;
+}
+
+function classOf(value: unknown): string | null {
+  return typeof value === 'string' && value.length <= NAME_CHARS_MAX ? value : null;
+}
 
 /** What the ID token lacks of what is wanted, from the provider's other place for claims: that of the same subject only. */
 async function missing(

@@ -7,6 +7,8 @@ import { duration, durationMs, strict, text } from './values.ts';
 /** Approvals, of one group or of all together; denials. */
 const PEOPLE_MAX = 5;
 const PERMIT_MS_MAX = 90 * 86_400_000;
+/** Of the reviewers' page. */
+const SIGN_IN_MS = 12 * 3_600_000;
 const PERMIT_USES_MAX = 1_000_000;
 
 const few = (what: string) => {
@@ -34,6 +36,20 @@ const permit = strict({
   writes: z.boolean().default(false).describe('true: statements that write may have one, too.'),
 });
 
+const stepUp = strict({
+  within: duration.optional().describe('They proved who they are at most so long before; at most 12h.'),
+  factor: z
+    .enum(['any', 'totp', 'webauthn'])
+    .optional()
+    .describe("any: with a second factor; totp: an app's code or a security key; webauthn: a security key."),
+  acr: z
+    .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'one word'))
+    .min(1, 'at least one class')
+    .max(20, 'at most 20 classes')
+    .optional()
+    .describe('By single sign-on: one of these classes, in place of `factor`.'),
+});
+
 const NOBODY = /^deny after (\d{1,6}[smhd])$/;
 
 export const askSchema = strict({
@@ -57,6 +73,9 @@ export const askSchema = strict({
     .enum(['any', 'console'])
     .default('any')
     .describe('console: approved in the console alone. Denied it may be anywhere.'),
+  step_up: stepUp
+    .optional()
+    .describe('What the sign-in of whoever approves must be like. Denied it may be by any. Left out: nothing.'),
   deadline: duration.default('15m').describe('How long the request stays open.'),
   wait: duration
     .optional()
@@ -82,6 +101,7 @@ export const ASK_KEYS: Readonly<Record<string, readonly string[]>> = {
   ask: Object.keys(askSchema.shape),
   escalate: Object.keys(escalate.shape),
   permit: Object.keys(permit.shape),
+  step_up: Object.keys(stepUp.shape),
 };
 
 export interface Misfit {
@@ -114,6 +134,14 @@ export function misfits(ask: AskFile): readonly Misfit[] {
   if (ask.nobody !== undefined) inTime(['nobody'], patience(ask.nobody));
   const permit_ms = ask.permit ? durationMs(ask.permit.for) : 1;
   if (permit_ms === 0 || permit_ms > PERMIT_MS_MAX) refuse(['permit', 'for'], 'a time from 1s to 90d');
+  if (ask.step_up) {
+    const { within, factor, acr } = ask.step_up;
+    if (within === undefined && factor === undefined && acr === undefined)
+      refuse(['step_up'], 'it demands nothing: write `within`, `factor` or `acr`');
+    const within_ms = within === undefined ? 1 : durationMs(within);
+    if (within_ms === 0 || within_ms > SIGN_IN_MS)
+      refuse(['step_up', 'within'], 'a time from 1s to 12h: no sign-in lasts longer');
+  }
   if (!ask.ticket && ask.wait !== undefined && durationMs(ask.wait) === 0)
     refuse(['ticket'], 'with `wait: 0s` and no ticket nothing could ever be approved');
   return found;
@@ -127,7 +155,11 @@ export function misfits(ask: AskFile): readonly Misfit[] {
 
 /** What is allowed and will surprise. */
 export function surprises(ask: AskFile): readonly Misfit[] {
-  if (ask.ticket) return [];
+  const only: readonly Misfit[] =
+    ask.step_up?.acr !== undefined && ask.step_up.factor === undefined
+      ? [{ path: ['step_up', 'acr'], message: PASSWORDS_NEVER }]
+      : [];
+  if (ask.ticket) return only;
   const { escalate: more, nobody } = ask;
   const wait_ms = ask.wait === undefined ? DEFAULT_WAIT_MS_MAX : durationMs(ask.wait);
   const people = ask.count * (ask.of_each?.length ?? 1);
@@ -140,8 +172,9 @@ export function surprises(ask: AskFile): readonly Misfit[] {
       message: `all ${people} people have to decide while the connection waits; give them a \`wait\` of a minute or more`,
       ms: QUORUM_WAIT_MS_MIN - 1,
     });
-  return late.filter(({ ms }) => ms >= wait_ms);
+  return [...only, ...late.filter(({ ms }) => ms >= wait_ms)];
 }
+const PASSWORDS_NEVER = 'who signs in with a password can not approve: write `factor` beside it, if they may';
 const NEVER = 'never happens: with `ticket: false` the request ends when the connection waits no longer';
 const QUORUM_WAIT_MS_MIN = 60_000;
 /** Of PostgreSQL, the longer one (gate/postgres.ts). */
@@ -157,7 +190,7 @@ export function groupLists({ of, of_each, escalate: more }: AskFile): [key: stri
 }
 
 export function compileAsk(ask: AskFile): Ask {
-  const { permit: most, escalate: more } = ask;
+  const { permit: most, escalate: more, step_up: step } = ask;
   return {
     of: ask.of_each ?? ask.of,
     each: ask.of_each !== undefined,
@@ -167,6 +200,13 @@ export function compileAsk(ask: AskFile): Ask {
     nobody_ms: ask.nobody === undefined ? null : durationMs(patience(ask.nobody)),
     permit: most ? { for_ms: durationMs(most.for), uses: most.uses, rows: most.rows, writes: most.writes } : null,
     channel: ask.channel,
+    step_up: step
+      ? {
+          within_ms: step.within === undefined ? null : durationMs(step.within),
+          factor: step.factor ?? null,
+          acr: step.acr ?? [],
+        }
+      : null,
     deadline_ms: durationMs(ask.deadline),
     use_within_ms: durationMs(ask.use_within),
     wait_ms: ask.wait === undefined ? null : durationMs(ask.wait),

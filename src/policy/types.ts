@@ -68,6 +68,8 @@ export interface Ask {
   } | null;
   /** Where it may be decided: anywhere, or in the console alone. */
   readonly channel: 'any' | 'console';
+  /** What is demanded of the sign-in of whoever approves; null: nothing. */
+  readonly step_up: StepUp | null;
   readonly deadline_ms: number;
   /** How long an approved ticket may be used, from approval. */
   readonly use_within_ms: number;
@@ -77,6 +79,16 @@ export interface Ask {
   readonly reason: 'optional' | 'required';
   /** false: a hold that ends withdraws the request. */
   readonly ticket: boolean;
+}
+
+/** At least one of them is demanded. */
+export interface StepUp {
+  /** They proved who they are at most so long before. */
+  readonly within_ms: number | null;
+  /** any: a second factor; totp: an app's code or a security key; webauthn: a security key. */
+  readonly factor: 'any' | 'totp' | 'webauthn' | null;
+  /** One of these a sign-in provider must have said (its acr), in place of `factor`; []: `factor` goes by its amr. */
+  readonly acr: readonly string[];
 }
 
 /** A cap that a rule puts on results. Rows are whole ones as the server sends them, bytes those of their messages. */

@@ -12,7 +12,7 @@ const NUMBERS: readonly string[] = ['none', 'one', 'two', 'three', 'four', 'five
 
 /** All of it, a line for each thing that it says beside whom, and how long, only where a rule says it. */
 export const askLines = (ask: Ask): readonly string[] => {
-  const { wait_ms, denials, escalate, nobody_ms, permit, channel, ticket, reason } = ask;
+  const { wait_ms, denials, escalate, nobody_ms, permit, channel, step_up, ticket, reason } = ask;
   const wait = wait_ms === null ? '' : `; the connection waits ${durationText(wait_ms)}`;
   const lines = [`${needs(ask)}, within ${durationText(ask.deadline_ms)}${wait}`];
   if (denials > 1) lines.push(`denied by ${NUMBERS[denials]} denials, not by one`);
@@ -23,10 +23,24 @@ export const askLines = (ask: Ask): readonly string[] => {
   if (nobody_ms !== null)
     lines.push(`denied after ${durationText(nobody_ms)} in which nobody who may decide is connected`);
   if (channel === 'console') lines.push('approved in the console alone');
+  if (step_up) lines.push(stepUpLine(step_up));
   if (permit) lines.push(permitLine(permit));
   if (reason === 'required') lines.push("refused without the agent's reason");
   if (!ticket) lines.push('withdrawn when the connection waits no longer');
   return lines;
+};
+
+const FACTORS = {
+  any: 'with a second factor',
+  totp: "with an app's code or a security key",
+  webauthn: 'with a security key',
+} as const;
+
+const stepUpLine = ({ within_ms, factor, acr }: NonNullable<Ask['step_up']>): string => {
+  const when = within_ms === null ? [] : [`at most ${durationText(within_ms)} before`];
+  const how = factor === null ? [] : [FACTORS[factor]];
+  const classes = acr.length === 0 ? [] : [`by single sign-on with acr ${acr.join(' or ')}`];
+  return `approved by who signed in ${[...when, [...how, ...classes].join(', or ')].filter(Boolean).join(' ')}`;
 };
 
 const permitLine = ({ for_ms, uses, rows, writes }: NonNullable<Ask['permit']>): string =>

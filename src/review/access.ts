@@ -24,6 +24,10 @@ export interface Session {
   /** When and how whoever has it signed in: password, then totp, say. */
   readonly at: number;
   readonly by: readonly string[];
+  /** When they proved who they are, here or at the provider; null: nobody knows, or they did not. */
+  readonly auth_time: number | null;
+  /** The provider's class of that; null: none was said. */
+  readonly acr: string | null;
   /** The sign-in provider's word for it, which signs out there; null: it was none. */
   readonly id_token: string | null;
   /** Ids of requests whose reading by an auditor is on record already. */
@@ -40,13 +44,17 @@ export class Sessions {
     user: string,
     type: Session['type'],
     ttl_ms: number,
-    from: Partial<Pick<Session, 'issuer' | 'by' | 'id_token' | 'at'>> & { readonly until?: number } = {},
+    from: Partial<Pick<Session, 'issuer' | 'by' | 'id_token' | 'at' | 'auth_time' | 'acr'>> & {
+      readonly until?: number;
+    } = {},
   ): { readonly token: string; readonly session: Session } {
     const token = randomBytes(32).toString('base64url');
-    const { issuer = null, by = [], id_token = null, at = Date.now(), until = Infinity } = from;
+    const { issuer = null, by = [], id_token = null, at = Date.now(), auth_time = null, acr = null } = from;
+    const { until = Infinity } = from;
     const expires = Math.min(Date.now() + ttl_ms, until);
     const csrf = type === 'cookie' ? randomBytes(24).toString('base64url') : null;
-    const session: Session = { key: hash(token), user, type, issuer, csrf, expires, at, by, id_token, read: new Set() };
+    const how = { at, by, auth_time, acr, id_token };
+    const session: Session = { key: hash(token), user, type, issuer, csrf, expires, ...how, read: new Set() };
     this.#sessions.set(session.key, session);
     return { token, session };
   }

@@ -4,9 +4,10 @@
 import type { z } from 'zod';
 import type { decisionBody, reasonBody, reviewBody, textBody } from './bodies.ts';
 import { barred, type OperationName } from './operations.ts';
-import type { PortResult, RequestLike, ReviewerIdentity, ReviewPorts } from './ports.ts';
+import type { PortResult, ProofLike, RequestLike, ReviewerIdentity, ReviewPorts } from './ports.ts';
 import { type Problem, problem, problemName } from './problems.ts';
-import type { RequestView } from './schemas.ts';
+import type { RequestView, StepUpView } from './schemas.ts';
+import { stepUpOf } from './step-up.ts';
 import { isOwn, viewOf } from './view.ts';
 
 export type Acted =
@@ -30,16 +31,24 @@ export async function act<A extends Act>(
   what: A,
   id: string,
   body: Bodies[A],
-  channel: string,
+  { channel, proof }: { readonly channel: string; readonly proof: ProofLike | undefined },
 ): Promise<Acted> {
-  const refused = async (why: string, text?: string, shown?: RequestLike): Promise<Acted> => {
-    await recordRefusal(ports, viewer, { what, request: id, channel, ...decisionOf(body) }, why, wordsOf(body));
+  const refused = async (
+    why: string,
+    text?: string,
+    shown?: RequestLike,
+    more: { readonly step_up?: StepUpView } = {},
+  ): Promise<Acted> => {
+    await recordRefusal(ports, viewer, { what, request: id, channel, ...decisionOf(body) }, why, wordsOf(body), {
+      ...(more.step_up && { missing: more.step_up.missing, signed_in: more.step_up.signed_in }),
+    });
     const request = shown ?? ports.requests.get(id);
     return {
       ok: false,
       problem: problem(problemName(why), {
         ...(text === undefined ? {} : { detail: text }),
         ...(request && mayReadOf(request) ? { request: viewOf(request, viewer, ports) } : {}),
+        ...more,
       }),
     };
   };
@@ -49,15 +58,19 @@ export async function act<A extends Act>(
   const known = ports.requests.get(id);
   // Somebody else's and none at all look the same to whoever may not read it.
   if (!mayRead(viewer) && !(known && mayReadOf(known))) return refused('not-yours');
-  const result = await ACTS[what](ports.requests, { id, by: viewer.id, channel }, body);
+  const result = await ACTS[what](ports.requests, { id, by: viewer.id, channel, signed_in: proof }, body);
   if (result.type === 'counted') return { ok: true, request: viewOf(result.request, viewer, ports) };
-  return refused(result.why, result.text, result.request);
+  const { why, text, request } = result;
+  if (why !== 'step-up' || request === undefined) return refused(why, text, request);
+  const step_up = stepUpOf(request, result, proof, viewer.id, ports.identity.sso !== null);
+  return refused(why, text, request, { step_up });
 }
 
 interface By {
   readonly id: string;
   readonly by: string;
   readonly channel: string;
+  readonly signed_in: ProofLike | undefined;
 }
 const ACTS: { readonly [A in Act]: (desk: ReviewPorts['requests'], by: By, body: Bodies[A]) => Promise<PortResult> } = {
   decide: (desk, by, { permit, ...decision }) =>
@@ -66,9 +79,9 @@ const ACTS: { readonly [A in Act]: (desk: ReviewPorts['requests'], by: By, body:
       ...decision,
       permit: permit && { for_ms: permit.for, uses: permit.uses, rows: permit.rows },
     }),
-  ask: (desk, by, { text }) => desk.ask({ ...by, text }),
-  answer: async (desk, by, { text }) => notYours(await desk.answer({ ...by, text })),
-  review: (desk, { id, by }, { rationale }) => desk.review({ id, by, rationale }),
+  ask: (desk, { id, by, channel }, { text }) => desk.ask({ id, by, channel, text }),
+  answer: async (desk, { id, by, channel }, { text }) => notYours(await desk.answer({ id, by, channel, text })),
+  review: (desk, { id, by, signed_in }, { rationale }) => desk.review({ id, by, rationale, signed_in }),
   withdraw: async (desk, { id, by }, { reason }) => {
     const done = await desk.withdraw(id, by, reason);
     const request = desk.get(id);
@@ -104,15 +117,16 @@ export function mayRead(viewer: ReviewerIdentity): boolean {
   return viewer.kind === 'human' && viewer.roles.length > 0;
 }
 
-/** Puts on record that a change was refused. `about`: in clear, so never anybody's words. */
+/** Puts on record that a change was refused. `about` and `facts`: in clear, so never anybody's words. */
 export async function recordRefusal(
   ports: ReviewPorts,
   viewer: ReviewerIdentity,
   about: { readonly what: OperationName } & Readonly<Record<string, string>>,
   why: string,
   words: Readonly<Record<string, unknown>> = {},
+  facts: object = {},
 ): Promise<void> {
   const type = 'request' in about ? 'request.refused' : 'reviewer.refused';
   // Nothing was changed, so a log that cannot take this record changes nothing; health says that it is broken.
-  await ports.audit.append({ type, clear: { ...about, by: viewer.id, why }, sealed: words }).catch(() => 0);
+  await ports.audit.append({ type, clear: { ...about, by: viewer.id, why, ...facts }, sealed: words }).catch(() => 0);
 }

@@ -13,6 +13,7 @@ import type { KeyLike, KeysPort, RecordLike } from './ports.ts';
 import { problemName } from './problems.ts';
 import type { KeyView, MeView, RequestView } from './schemas.ts';
 import { permitViewOf, recordViewOf, sessionViewOf } from './standing.ts';
+import { proofOf } from './step-up.ts';
 import { databaseTokenFor, tokenCalls, tokenFor } from './tokens.ts';
 import { groupOf, isOwn, viewOf } from './view.ts';
 
@@ -196,7 +197,8 @@ async function acted<A extends Act>(
 ): Promise<RequestView> {
   if (!requestId.safeParse(id).success) throw new Refusal('not-found');
   within(desk, viewer);
-  const result = await act(desk.ports, viewer, what, id, body, session.type === 'cookie' ? 'console' : 'api');
+  const channel = session.type === 'cookie' ? 'console' : 'api';
+  const result = await act(desk.ports, viewer, what, id, body, { channel, proof: proofOf(session) });
   if (result.ok) return result.request;
   throw new Refusal(result.problem);
 }
@@ -228,6 +230,8 @@ export function meOf(desk: Desk, { session, viewer }: Caller): MeView {
     expires: session.expires,
     signed_in: session.at,
     by: [...session.by],
+    auth_time: session.auth_time,
+    acr: session.acr,
     takes_keys: desk.ports.identity.keys !== null,
     environment: desk.ports.environment,
     mode: desk.ports.mode,

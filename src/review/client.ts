@@ -110,11 +110,13 @@ export async function signIn(
   return (await call(url, null, 'POST', '/api/tokens', by)) as TokenView;
 }
 
-export function reviewClient(url: string, token: string): ReviewClient {
+/** `token`: a bearer token, or where the one that is good now is had. */
+export function reviewClient(url: string, token: string | (() => Promise<string>)): ReviewClient {
+  const bearer = typeof token === 'string' ? () => Promise.resolve(token) : token;
   // Every path's answer is what schemas.ts says of it; tests read all of them with the schemas.
   const to = async <T>(method: string, path: string, body?: unknown): Promise<T> =>
-    (await call(url, token, method, path, body)) as T;
-  const dial: Dial = (since, signal) => messages(url, token, since, false, signal);
+    (await call(url, await bearer(), method, path, body)) as T;
+  const dial: Dial = (since, signal) => messages(url, bearer, since, false, signal);
   const of = (id: string, what = '') => `/api/requests/${encodeURIComponent(id)}${what}`;
   return {
     me: () => to('GET', '/api/me'),
@@ -141,7 +143,7 @@ export function reviewClient(url: string, token: string): ReviewClient {
     rotateTokenKey: (drop) => to('POST', '/api/token-key', { drop }),
     logout: () => to('POST', '/api/logout', {}),
     logoutAll: () => to('POST', '/api/logout/everywhere', {}),
-    stream: (since, sessions = false) => messages(url, token, since, sessions),
+    stream: (since, sessions = false) => messages(url, bearer, since, sessions),
     follow: (options) => follow(dial, mends, options),
   };
 }
@@ -197,7 +199,7 @@ function mends(error: unknown): boolean {
 
 async function* messages(
   url: string,
-  token: string,
+  bearer: () => Promise<string>,
   since: number | undefined,
   sessions: boolean,
   signal?: AbortSignal,
@@ -207,7 +209,7 @@ async function* messages(
   if (since !== undefined) address.searchParams.set('since', String(since));
   if (sessions) address.searchParams.set('sessions', 'true');
   const socket = new WebSocket(address, {
-    headers: { Authorization: `Bearer ${token}` },
+    headers: { Authorization: `Bearer ${await bearer()}` },
     handshakeTimeout: TIMEOUT_MS,
   });
   const queue: DownMessage[] = [];

@@ -10,8 +10,10 @@ import { Limiter, type Session } from './access.ts';
 import type { loginBody } from './bodies.ts';
 import { type Caller, caller, cookieName, type Desk, record, Refusal } from './callers.ts';
 import { meOf } from './calls.ts';
-import type { ReviewerIdentity } from './ports.ts';
+import { mayRead } from './act.ts';
+import type { ReviewerIdentity, SsoDemand } from './ports.ts';
 import { problem, type ProblemName } from './problems.ts';
+import { demandOf } from './step-up.ts';
 import type { MeView, SignOutAllView, SignOutView } from './schemas.ts';
 
 /** Failed sign-ins in a minute: of one user from one address, and of one address. */
@@ -27,7 +29,7 @@ export const SSO_START = '/oidc/start';
 export const SSO_BACK = '/oidc/callback';
 
 /** Who came in, and what a session keeps of how. */
-export interface Entered extends Partial<Pick<Session, 'at' | 'id_token'>> {
+export interface Entered extends Partial<Pick<Session, 'at' | 'id_token' | 'acr'>>, Pick<Session, 'auth_time'> {
   readonly viewer: ReviewerIdentity;
   readonly by: readonly string[];
   /** It ends no later than what it came from. */
@@ -66,8 +68,13 @@ export function doorOf(desk: Desk): Door {
       tries.give(key);
     };
   };
-  const signedIn = (c: Context, { viewer, by }: Entered, how: string) =>
-    record(ports, { type: 'reviewer.signed_in', clear: { user: viewer.id, how, by, address: addressOf(c) } });
+  const signedIn = (c: Context, { viewer, by, auth_time, acr = null }: Entered, how: string) => {
+    const proved = { auth_time, ...(acr !== null && { acr }) };
+    return record(ports, {
+      type: 'reviewer.signed_in',
+      clear: { user: viewer.id, how, by, ...proved, address: addressOf(c) },
+    });
+  };
   const refused = (c: Context, user: string | null, how: string, why: string) =>
     record(ports, { type: 'reviewer.sign_in_refused', clear: { user, how, why, address: addressOf(c) } });
 
@@ -78,7 +85,7 @@ export function doorOf(desk: Desk): Door {
     const answer = await identity.password({ ...tried, address });
     if (answer.type === 'in') {
       giveBack();
-      const entered = { viewer: answer.account, by: answer.by };
+      const entered = { viewer: answer.account, by: answer.by, auth_time: Date.now() };
       await signedIn(c, entered, 'password');
       return entered;
     }
@@ -104,15 +111,19 @@ export function doorOf(desk: Desk): Door {
       throw new Refusal('link-refused');
     }
     giveBack();
-    const entered = from
-      ? { viewer, by: from.by, at: from.at, id_token: from.id_token, until: from.expires }
-      : { viewer, by: ['link'] };
+    const entered = from ? { viewer, ...pick(from), until: from.expires } : { viewer, by: ['link'], auth_time: null };
     await signedIn(c, entered, 'link');
     return entered;
   };
 
   const enter: Door['enter'] = (c, { viewer, ...proof }) => {
+    const old = sessions.find(getCookie(c, cookieName(desk.secure)) ?? '', 'cookie');
     const { token, session } = sessions.open(viewer.id, 'cookie', desk.session_ttl_ms, proof);
+    // This browser has a newer one: nobody can come back to the old one.
+    if (old !== undefined) {
+      sessions.close(old);
+      desk.ended(old);
+    }
     const maxAge = Math.floor((session.expires - Date.now()) / 1000);
     setCookie(c, cookieName(desk.secure), token, { ...kept, maxAge });
     return meOf(desk, { session, viewer });
@@ -127,6 +138,21 @@ export function doorOf(desk: Desk): Door {
     deleteCookie(c, cookieName(desk.secure), { path: '/', secure: desk.secure });
     const clear = { user: by.id, everywhere, sessions: ended.length, address: addressOf(c) };
     await record(ports, { type: 'reviewer.signed_out', clear });
+  };
+
+  /** `?for=`: a request that whoever is signed in may read, whose rule demands more of the sign-in. */
+  const demandedBy = (c: Context): { readonly back: string; readonly demand: SsoDemand } | null => {
+    const request = ports.requests.get(c.req.query('for') ?? '');
+    const viewer = signedInAs(c);
+    if (request === undefined || viewer === null || !mayRead(viewer)) return null;
+    return { back: `/r/${request.id}`, demand: demandOf(request.ask.step_up) };
+  };
+  const signedInAs = (c: Context): ReviewerIdentity | null => {
+    try {
+      return caller(c, desk).viewer;
+    } catch {
+      return null;
+    }
   };
 
   return {
@@ -145,8 +171,12 @@ export function doorOf(desk: Desk): Door {
     async toProvider(c) {
       if (identity.sso === null) throw new Refusal('not-found');
       if (!begun.take(networkOf(addressOf(c)))) return c.redirect(pageFor('too-many'), 303);
+      const asked = demandedBy(c);
       const back = c.req.query('back') ?? '';
-      const begin = await identity.sso.begin(/^\/r\/[\w-]{1,40}$/.test(back) ? back : '/');
+      const begin = await identity.sso.begin(
+        asked?.back ?? (/^\/r\/[\w-]{1,40}$/.test(back) ? back : '/'),
+        asked?.demand,
+      );
       if (begin === null) return c.redirect(pageFor('sso-down'), 303);
       setCookie(c, transactionName, begin.transaction, { ...kept, maxAge: TRANSACTION_TTL_S });
       return c.redirect(begin.url, 303);
@@ -163,7 +193,8 @@ export function doorOf(desk: Desk): Door {
           await refused(c, null, 'oidc', answer.why);
           return c.redirect(pageFor(`sso-${answer.problem}`), 303);
         }
-        const entered = { viewer: answer.account, by: answer.by, id_token: answer.id_token };
+        const { account: viewer, by, id_token, auth_time, acr } = answer;
+        const entered = { viewer, by, id_token, auth_time, acr };
         await signedIn(c, entered, 'oidc');
         enter(c, entered);
         return c.redirect(answer.back, 303);
@@ -172,15 +203,12 @@ export function doorOf(desk: Desk): Door {
         throw error;
       }
     },
-    isSignedIn(c) {
-      try {
-        return caller(c, desk) !== undefined;
-      } catch {
-        return false;
-      }
-    },
+    isSignedIn: (c) => signedInAs(c) !== null,
   };
 }
+
+/** Another program that the same person goes on in has signed in no better, and no later. */
+const pick = ({ by, at, auth_time, acr, id_token }: Session) => ({ by, at, auth_time, acr, id_token });
 
 const REFUSED = {
   wrong: 'sign-in-refused',

@@ -48,11 +48,21 @@ export type PasswordAnswer =
 /** A sign-in provider (OpenID Connect). */
 export interface SsoPort {
   /** Where the browser goes, and what only this browser keeps meanwhile. Null: the provider does not answer. */
-  begin(back: string): Promise<{ readonly url: string; readonly transaction: string } | null>;
+  begin(
+    back: string,
+    demand?: SsoDemand | null,
+  ): Promise<{ readonly url: string; readonly transaction: string } | null>;
   /** `search`: what the provider sent the browser back with. Uses the transaction up. */
   finish(search: string, transaction: string): Promise<SsoAnswer>;
   /** Where the browser goes to be signed out there, too; null: the provider has no such place. */
   signOutUrl(id_token: string): string | null;
+}
+
+/** The person is to prove it anew, and so. */
+export interface SsoDemand {
+  /** Null: whenever. */
+  readonly max_age_s: number | null;
+  readonly acr: readonly string[];
 }
 
 export type SsoAnswer =
@@ -63,6 +73,10 @@ export type SsoAnswer =
       readonly by: readonly string[];
       readonly back: string;
       readonly id_token: string;
+      /** When the person proved who they are to the provider, ms since the epoch; null: it did not say. */
+      readonly auth_time: number | null;
+      /** Its class of that; null: none was said. */
+      readonly acr: string | null;
     }
   /** `why`: a word for the record. `unknown`: the provider knows them, and nobody here does. */
   | { readonly type: 'refused'; readonly problem: 'refused' | 'unknown' | 'down'; readonly why: string };
@@ -145,6 +159,7 @@ export interface RequestLike {
     readonly nobody_ms: number | null;
     readonly permit: (PermitTermsLike & { readonly writes: boolean }) | null;
     readonly channel: 'any' | 'console';
+    readonly step_up: StepUpLike | null;
     readonly deadline_ms: number;
     readonly use_within_ms: number;
     readonly rationale: readonly ('approve' | 'deny')[];
@@ -199,6 +214,22 @@ export interface RequestLike {
     readonly days: number;
   } | null;
   readonly updated: number;
+}
+
+/** What a rule demands of the sign-in of whoever approves (policy/types.ts StepUp, structurally). */
+export interface StepUpLike {
+  readonly within_ms: number | null;
+  readonly factor: 'any' | 'totp' | 'webauthn' | null;
+  readonly acr: readonly string[];
+}
+
+/** How somebody signed in (approval/types.ts Proof, structurally). */
+export interface ProofLike {
+  /** When they proved who they are, ms since the epoch; null: nobody knows. */
+  readonly at: number | null;
+  /** local, ldap, oidc or link, then the second factor or the provider's amr. */
+  readonly by: readonly string[];
+  readonly acr: string | null;
 }
 
 export interface PermitTermsLike {
@@ -275,7 +306,14 @@ export interface PolicyInForce extends PolicyLike {
 
 export type PortResult =
   | { readonly type: 'counted'; readonly request: RequestLike }
-  | { readonly type: 'refused'; readonly why: string; readonly text: string; readonly request?: RequestLike };
+  | {
+      readonly type: 'refused';
+      readonly why: string;
+      readonly text: string;
+      readonly request?: RequestLike;
+      /** Of 'step-up': what the sign-in lacks. */
+      readonly lacks?: readonly ('within' | 'factor' | 'acr')[];
+    };
 
 interface Words {
   readonly id: string;
@@ -297,11 +335,17 @@ export interface RequestsPort {
     readonly rationale: string;
     readonly channel: string;
     readonly permit?: PermitTermsLike | undefined;
+    readonly signed_in?: ProofLike | undefined;
   }): Promise<PortResult>;
   ask(input: Words): Promise<PortResult>;
   /** Refused with 'own': it is not theirs to answer. */
   answer(input: Words): Promise<PortResult>;
-  review(input: { readonly id: string; readonly by: string; readonly rationale: string }): Promise<PortResult>;
+  review(input: {
+    readonly id: string;
+    readonly by: string;
+    readonly rationale: string;
+    readonly signed_in?: ProofLike | undefined;
+  }): Promise<PortResult>;
   withdraw(
     id: string,
     by: string,

@@ -37,6 +37,7 @@ const ROWS = {
   },
   'not-yours': { status: 403, title: 'This is not yours.' },
   own: { status: 403, title: 'You cannot decide what you or your agent asked for.' },
+  'step-up': { status: 403, title: 'Its rule wants approvals by a fresher or stronger sign-in: sign in again.' },
   'wrong-channel': { status: 403, title: 'Its rule wants it decided in the console.' },
   linked: { status: 403, title: 'This account is linked to the requester.' },
   'not-a-reviewer': { status: 403, title: 'Only a person with the reviewer role decides.' },
@@ -75,6 +76,8 @@ export interface Problem {
   readonly status: number;
   readonly detail?: string;
   readonly request?: unknown;
+  /** Of step-up: what is missing, and how to sign in again. */
+  readonly step_up?: object;
   /** Of second-factor: what can be given, and what a browser asks a security key. */
   readonly factors?: readonly string[];
   readonly webauthn?: object | null;
@@ -84,7 +87,7 @@ export const PROBLEM_URN = 'urn:holdpoint:problem:';
 
 export function problem(
   name: ProblemName,
-  extra: Pick<Problem, 'detail' | 'request' | 'factors' | 'webauthn'> = {},
+  extra: Pick<Problem, 'detail' | 'request' | 'step_up' | 'factors' | 'webauthn'> = {},
 ): Problem {
   return { type: PROBLEM_URN + name, ...ROWS[name], ...extra };
 }

@@ -69,6 +69,43 @@ export const impactView = z.object({
   ),
 });
 
+const demanded = {
+  within_ms: z.number().nullable().describe('They proved who they are at most so long before; null: whenever.'),
+  factor: z
+    .enum(['any', 'totp', 'webauthn'])
+    .nullable()
+    .describe("any: with a second factor; totp: an app's code or a security key; webauthn: a security key."),
+  acr: z.array(z.string()).describe('By single sign-on one of these classes, in place of `factor`; none: any.'),
+};
+const proof = {
+  at: at.nullable().describe('When they proved who they are, in milliseconds since the epoch; null: nobody knows.'),
+  by: z
+    .array(z.string())
+    .describe('local, ldap, oidc or link, then the second factor, or what the provider says of how (amr).'),
+  acr: z.string().nullable().describe("The provider's class of it."),
+};
+
+/** Of the problem step-up. */
+export const stepUpView = z.object({
+  missing: z
+    .array(z.enum(['within', 'factor', 'acr']))
+    .describe('Of the sign-in; empty: groups that were read too long ago.'),
+  ...demanded,
+  user: z.string().describe('Who has to sign in again.'),
+  signed_in: z.object(proof).nullable().describe('How they did; null: by nothing that could count.'),
+  sso: z
+    .object({
+      start: z.string().describe('Where a browser that is signed in goes for it; it comes back to the request.'),
+      max_age: z.number().nullable().describe('What the provider is asked for: seconds (OpenID Connect Core 3.1.2.1).'),
+      acr_values: z.array(z.string()),
+      prompt: z.literal('login'),
+    })
+    .nullable()
+    .describe(
+      'By the sign-in provider; null: there is none. Everybody else: POST /api/login or /api/tokens, with the second factor.',
+    ),
+});
+
 export const requestView = z.object({
   id: z.string(),
   state: z.string(),
@@ -123,6 +160,10 @@ export const requestView = z.object({
     escalate: z.object({ after_ms: z.number(), to: z.array(z.string()) }).nullable(),
     nobody_ms: z.number().nullable().describe('Denied where nobody who may decide was connected for so long.'),
     channel: z.enum(['any', 'console']),
+    step_up: z
+      .object({ ...demanded, text: z.string().describe('"signed in at most 10 minutes before with a security key"') })
+      .nullable()
+      .describe('What the sign-in of whoever approves must be like; null: any will do.'),
     rationale: z.array(z.enum(['approve', 'deny'])),
     ticket: z.boolean(),
   }),
@@ -310,6 +351,8 @@ export const meView = z.object({
   expires: at,
   signed_in: at,
   by: z.array(z.string()).describe('How: local, ldap, oidc or link, then the second factor.'),
+  auth_time: at.nullable().describe('When they proved who they are; null: nobody knows.'),
+  acr: z.string().nullable().describe("The sign-in provider's class of that."),
   takes_keys: z.boolean().describe('Security keys can be bound to the address that reviewers open.'),
   environment: z.string(),
   mode,
@@ -383,6 +426,7 @@ export const problemView = z.object({
   status: z.number(),
   detail: z.string().optional(),
   request: requestView.optional(),
+  step_up: stepUpView.optional().describe('Of step-up: what is missing, and how to sign in again.'),
   factors: z
     .array(z.enum(['totp', 'recovery', 'webauthn']))
     .optional()
@@ -446,6 +490,7 @@ export type TokenView = z.infer<typeof tokenView>;
 export type DatabaseTokensView = z.infer<typeof databaseTokensView>;
 export type RevokedView = z.infer<typeof revokedView>;
 export type RotatedView = z.infer<typeof rotatedView>;
+export type StepUpView = z.infer<typeof stepUpView>;
 export type ListView = z.infer<typeof listView>;
 export type HealthView = z.infer<typeof healthView>;
 export type ProblemView = z.infer<typeof problemView>;

@@ -22,6 +22,7 @@ import type { RequestLike, StreamEvent } from './ports.ts';
 import { type Problem, problem } from './problems.ts';
 import { BODY_BYTES_MAX } from './routes.ts';
 import type { DownMessage } from './schemas.ts';
+import { proofOf } from './step-up.ts';
 import { permitViewOf, sessionViewOf } from './standing.ts';
 import { commonOf, isOwn, personal, viewOf } from './view.ts';
 
@@ -257,7 +258,7 @@ export function stream(server: Server, desk: Desk): Stream {
     try {
       const { session, viewer } = peer.caller;
       const channel = session.type === 'cookie' ? 'console' : 'api';
-      const result = await act(ports, viewer, what, request, body as never, channel);
+      const result = await act(ports, viewer, what, request, body as never, { channel, proof: proofOf(session) });
       if (result.ok) answer(peer, { type: 'result', id, ok: true, request: result.request });
       else refused(result.problem);
     } catch {

@@ -2,6 +2,7 @@
 // so that no channel has to remember to do it. Must never cut or reorder the statement.
 import { impactOf } from './impact.ts';
 import type { PatternLike, PermitTermsLike, RequestLike, ReviewerIdentity, ReviewPorts } from './ports.ts';
+import { demandWords } from './step-up.ts';
 import type { FindingView, Level, RequestView } from './schemas.ts';
 import { decode, deception, spell, words, type Decoded } from './words.ts';
 
@@ -157,6 +158,7 @@ export function commonOf(request: RequestLike, ports: Ports): Omit<RequestView, 
       escalate: ask.escalate && { after_ms: ask.escalate.after_ms, to: [...ask.escalate.to] },
       nobody_ms: ask.nobody_ms,
       channel: ask.channel,
+      step_up: ask.step_up && { ...ask.step_up, acr: [...ask.step_up.acr], text: demandWords(ask.step_up) },
       rationale: [...ask.rationale],
       ticket: ask.ticket,
     },

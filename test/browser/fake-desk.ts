@@ -1,7 +1,16 @@
 // The reviewers' ports in memory, for tests of the API and the page without a gateway. Not a desk: it keeps the few
 // rules that reviewers can see (own requests, groups, rationale, first decision wins) and nothing durable.
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Guard, PortResult, RequestLike, ReviewerIdentity, ReviewPorts } from '../../src/review/ports.ts';
+import { duration } from '../../src/approval/deciding.ts';
+import { demandWords, lacking, proofWords } from '../../src/approval/step-up.ts';
+import type {
+  Guard,
+  PortResult,
+  ProofLike,
+  RequestLike,
+  ReviewerIdentity,
+  ReviewPorts,
+} from '../../src/review/ports.ts';
 import { isUndecided } from '../../src/review/view.ts';
 import type { TableImpact } from '../../src/sql/impact.ts';
 
@@ -48,6 +57,7 @@ const ASK: RequestLike['ask'] = {
   nobody_ms: null,
   permit: null,
   channel: 'any',
+  step_up: null,
   deadline_ms: 900_000,
   use_within_ms: 3_600_000,
   rationale: ['approve', 'deny'],
@@ -177,6 +187,10 @@ const tally: ReviewPorts['requests']['tally'] = ({ ask, decisions }) => {
   return { approvals, needed: ask.count, missing: open.slice(0, Math.max(0, ask.count - approvals.length)) };
 };
 
+/** As the desk says it. */
+const stepUpText = ({ ask, rule }: RequestLike, proof: ProofLike | undefined): string =>
+  `Rule ${rule} wants approvals of people who ${ask.step_up && demandWords(ask.step_up, duration)}. ${proofWords(proof ?? null, duration, Date.now())} Sign in again.`;
+
 const POSTGRES: Guard = { engine: 'postgres', address: 'postgres://demo:9f2c@127.0.0.1:6432/app', command: null };
 
 export function fakeDesk(mode: ReviewPorts['mode'] = 'enforce'): FakeDesk {
@@ -269,6 +283,9 @@ export function fakeDesk(mode: ReviewPorts['mode'] = 'enforce'): FakeDesk {
             return refused('changed', 'Judged again. Read it once more.');
           if (input.rationale.trim() === '')
             return refused('rationale-missing', `Write why. Rule ${asked.rule} wants it for approve and deny.`);
+          const lacks =
+            input.decision === 'approve' ? lacking(asked.ask.step_up, input.signed_in ?? null, Date.now()) : [];
+          if (lacks.length > 0) return { ...refused('step-up', stepUpText(asked, input.signed_in)), lacks };
           const changed: Mutable<RequestLike> = { ...asked };
           changed.decisions = [
             ...asked.decisions,

@@ -5,10 +5,12 @@ import type { CDPSession } from 'playwright-core';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { makeScrypt } from '../../src/identity/password.ts';
 import { hashRecoveryCode, makeTotpSecret, sealTotp, STEP_MS, totpCode } from '../../src/identity/totp.ts';
+import type { StepUpLike } from '../../src/review/ports.ts';
 import { type RunningProvider, type SignInHouse, startProvider, startSignIn } from '../real/oidc.ts';
 import { ownPort } from '../real/ports.ts';
+import { request as fakeRequest } from './fake-desk.ts';
 import { accessible, console_dir, fits, openLook } from './look.ts';
-import { context, live, NARROW, openPages, page, provokes, WIDE } from './page.ts';
+import { bar, card, context, live, NARROW, openPages, page, provokes, rationale, WIDE } from './page.ts';
 
 openLook();
 const PASSWORD = 'correct horse battery';
@@ -133,6 +135,113 @@ test('with a code after the password', async () => {
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await live();
   expect(records('reviewer.signed_in')).toMatchObject([{ user: 'otto', by: ['local', 'totp'] }]);
+});
+
+/** A card whose rule wants more of the sign-in, and an approval of it written and confirmed. */
+const approve = async (step_up: StepUpLike) => {
+  if (house === undefined) throw new Error('there is no house');
+  const asked = fakeRequest('DROP TABLE customers', [['ddl', 'customers', 'Drops a table.', 'DROP TABLE']]);
+  house.desk.add({ ...asked, ask: { ...asked.ask, step_up } });
+  await page.goto(`${house.url}/r/${asked.id}`);
+  await card();
+  await page.keyboard.press('a');
+  await page.keyboard.type('agreed with Finance');
+  await page.keyboard.press('Control+Enter');
+  await bar()
+    .getByText(/wants approvals of people who signed in/)
+    .waitFor();
+  expect(house.desk.ports.requests.get(asked.id)?.decisions).toEqual([]);
+  return asked.id;
+};
+/** The words are there still; confirmed, they are counted. */
+const confirmAgain = async (id: string) => {
+  await bar().getByText('Signed in again. Confirm once more.').waitFor();
+  await live();
+  expect(page.url()).toMatch(new RegExp(`/r/${id}$`));
+  expect(await rationale().inputValue()).toBe('agreed with Finance');
+  await rationale().press('Control+Enter');
+  await page.getByText('Approved once, waits for its agent').first().waitFor();
+  expect(house?.desk.ports.requests.get(id)?.decisions).toMatchObject([
+    { decision: 'approve', by: 'grace', rationale: 'agreed with Finance' },
+  ]);
+};
+
+test('for a decision: with the key that its rule wants, in place, and the words stay', async () => {
+  const { desk } = await open(USERS());
+  await plugIn();
+  await password('grace');
+  await live();
+  await menu('Account');
+  await page.getByLabel('Name of a new key').fill('Blue key');
+  await page.getByRole('button', { name: 'Add it' }).click();
+  await page.getByRole('button', { name: 'Remove Blue key' }).waitFor();
+  provokes(/401|403/);
+  const id = await approve({ within_ms: 600_000, factor: 'webauthn', acr: [] });
+  await page.getByText('Approved by who signed in at most 10 minutes before with a security key.').waitFor();
+  await look('step-up-refused');
+  expect(desk.records.filter(({ type }) => type === 'request.refused').map(({ clear }) => clear)).toMatchObject([
+    { by: 'grace', decision: 'approve', why: 'step-up', missing: ['factor'], signed_in: { by: ['local'] } },
+  ]);
+  await page.getByRole('button', { name: /^Sign in again/ }).click();
+  await page.getByRole('heading', { name: `Sign in again for ${id}` }).waitFor();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Password').fill('wrong');
+  await dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByRole('alert').getByText('User or password is wrong.').waitFor();
+  await look('step-up-dialog');
+  await dialog.getByLabel('Password').fill(PASSWORD);
+  await dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await dialog.getByText('Now your security key.').waitFor();
+  const before = (await context.cookies()).find(({ name }) => name === 'holdpoint')?.value;
+  await dialog.getByRole('button', { name: 'Use a security key' }).click();
+  await confirmAgain(id);
+  expect(records('reviewer.signed_in').at(-1)).toMatchObject({ user: 'grace', by: ['local', 'webauthn'] });
+  // The session of before is none any more.
+  const old = await fetch(`${house?.url}/api/me`, { headers: { Cookie: `holdpoint=${before}` } });
+  expect([before !== undefined, old.status]).toEqual([true, 401]);
+});
+
+test('for a decision: away at the provider, and back at the card with what was typed', async () => {
+  const port = await ownPort();
+  const url = `http://localhost:${port}`;
+  provider = await startProvider(url);
+  const oidc = { issuer: provider.issuer, client_id: 'holdpoint', client_secret: '${OIDC_SECRET}' };
+  house = await startSignIn({
+    host: 'localhost',
+    port,
+    console_dir,
+    users: 'users: [{id: grace, kind: human, roles: [reviewer], oidc: sub-grace}]',
+    identity: { oidc },
+  });
+  provokes(/Content Security Policy|favicon|40[134]|preload|ERR_NAME_NOT_RESOLVED/);
+  await page.goto(url);
+  const there = async () => {
+    await page.locator('input[name=login]').fill('sub-grace');
+    await page.locator('input[name=password]').fill('any');
+    await page.locator('button[type=submit]').click();
+  };
+  await page.getByRole('link', { name: 'Continue with single sign-on' }).click();
+  await there();
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await live();
+  const id = await approve({ within_ms: 600_000, factor: null, acr: [] });
+  // Gave it up there: back on the page nothing is claimed, and the words are there.
+  await page.getByRole('button', { name: /^Sign in again/ }).click();
+  await page.locator('input[name=login]').waitFor();
+  await page.goto(`${url}/`);
+  await live();
+  expect(page.url()).toBe(`${url}/r/${id}`);
+  expect(await rationale().inputValue()).toBe('agreed with Finance');
+  expect(await bar().getByText('Signed in again').count()).toBe(0);
+  await rationale().press('Control+Enter');
+  await page.getByRole('button', { name: /^Sign in again/ }).click();
+  await there();
+  await bar().getByText('Signed in again. Confirm once more.').waitFor();
+  await look('step-up-back');
+  await confirmAgain(id);
+  const [first, second] = records('reviewer.signed_in');
+  expect(first).toMatchObject({ user: 'grace', auth_time: null });
+  expect(second?.['auth_time']).toBeGreaterThan(Date.now() - 600_000);
 });
 
 const USERS = () =>

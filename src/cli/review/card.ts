@@ -284,6 +284,7 @@ function approvals(request: RequestView, face: Face): Line[] {
       const words = rationale ? `: "${rationale}"` : '';
       return detail('', `${clock(at)} ${by} ${act}${counts ? '' : ' (counts no more)'}${words}`, face);
     }),
+    ...(request.ask.step_up ? detail('', `Approved by who ${request.ask.step_up.text}.`, face) : []),
     ...broken(request, face),
   ];
 }

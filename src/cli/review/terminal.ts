@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadStream, WriteStream } from 'node:tty';
 import { Refused, type ReviewClient, Unreachable } from '../../review/client.ts';
+import { saidOf } from '../reviewer.ts';
 import type { Face, Line, Look } from './cells.ts';
 import { frameOf, type Frame } from './frame.ts';
 import { keysOf } from './input.ts';
@@ -140,7 +141,7 @@ async function call(
     if (error instanceof Refused && error.why === 'not-signed-in') throw error;
     if (error instanceof Refused && 'id' in effect && effect.type !== 'read') {
       const { request } = error.problem;
-      return { type: 'answered', id: effect.id, request: request ? request : null, refused: error.message };
+      return { type: 'answered', id: effect.id, request: request ? request : null, refused: saidOf(error) };
     }
     if (!(error instanceof Unreachable || error instanceof Refused)) throw error;
     if (effect.type === 'decide' || effect.type === 'ask') return { type: 'unknown', id: effect.id };

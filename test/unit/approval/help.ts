@@ -153,6 +153,7 @@ export function heldOf(more: Partial<Held> = {}, ask: Partial<Held['ask']> = {})
       nobody_ms: null,
       permit: null,
       channel: 'any',
+      step_up: null,
       deadline_ms: 15 * 60_000,
       use_within_ms: 3_600_000,
       wait_ms: null,

@@ -84,6 +84,14 @@ describe('what can not be meant is refused with its place', () => {
     ['{permit: {for: 7d, uses: 9, rows: 0}}', '8:44:0', '`rows`: a whole number of rows, from 1 on'],
     ['{permit: {for: 7d, uses: 9, rows: 9, write: true}}', '8:47:write', 'unknown key `write`; did you mean `writes`?'],
     ['{channel: slack}', '8:20:slack', '`channel`: one of any, console'],
+    ['{step_up: {}}', '8:20:{}', '`step_up`: it demands nothing: write `within`, `factor` or `acr`'],
+    ['{step_up: 10m}', '8:20:10m', /^`step_up`: /],
+    ['{step_up: {within: 0s}}', '8:29:0s', '`within`: a time from 1s to 12h: no sign-in lasts longer'],
+    ['{step_up: {within: 13h}}', '8:29:13h', '`within`: a time from 1s to 12h: no sign-in lasts longer'],
+    ['{step_up: {factor: sms}}', '8:29:sms', '`factor`: one of any, totp, webauthn'],
+    ['{step_up: {acr: []}}', '8:26:[]', '`acr`: at least one class'],
+    ['{step_up: {acr: [two words]}}', '8:27:two words', '`acr`: one word'],
+    ['{step_up: {within: 5m, fresh: 10m}}', '8:33:fresh', /^unknown key `fresh`/],
     [
       '{wait: 0s, ticket: false}',
       '8:29:false',
@@ -91,7 +99,8 @@ describe('what can not be meant is refused with its place', () => {
     ],
   ])('%s', async (ask, at, message) => {
     const errors = await errorsOf(asking(ask));
-    expect(errors.map((error) => [place(error), error.message])).toEqual([[at, message]]);
+    const told = typeof message === 'string' ? message : expect.stringMatching(message);
+    expect(errors.map((error) => [place(error), error.message])).toEqual([[at, told]]);
   });
 
   it('tells of a break-glass group that is not there', async () => {
@@ -121,6 +130,8 @@ describe('what surprises is a warning', () => {
     ['{of_each: [dba, owners], count: 2, ticket: false, wait: 59s}', [expect.stringMatching(/ all 4 people have/)]],
     ['{of_each: [dba, owners], ticket: false, wait: 1m}', []],
     ['{count: 2, nobody: deny after 5m}', []],
+    ['{step_up: {acr: [phr]}}', [expect.stringMatching(/^8:26:\[phr\] who signs in with a password can not/)]],
+    ['{step_up: {acr: [phr], factor: any}}', []],
   ])('%s', async (ask, warnings) => {
     expect(await warned(ask)).toEqual(warnings);
   });
@@ -134,7 +145,8 @@ describe('what is compiled', () => {
 
   it('has every key', async () => {
     const written = `{of_each: [dba, owners], count: 2, denials: 3, escalate: {after: 5m, to: [leads]},
-      nobody: deny after 10m, permit: {for: 7d, uses: 1000, rows: 10000}, channel: console}`;
+      nobody: deny after 10m, permit: {for: 7d, uses: 1000, rows: 10000}, channel: console,
+      step_up: {within: 10m, factor: any}}`;
     expect(await askOf(written)).toEqual({
       ...DEFAULT_ASK,
       of: ['dba', 'owners'],
@@ -145,6 +157,7 @@ describe('what is compiled', () => {
       nobody_ms: 600_000,
       permit: { for_ms: 604_800_000, uses: 1000, rows: 10_000, writes: false },
       channel: 'console',
+      step_up: { within_ms: 600_000, factor: 'any', acr: [] },
     });
   });
 
@@ -186,6 +199,7 @@ describe('in words', () => {
         nobody_ms: 90_000,
         permit: { for_ms: 604_800_000, uses: 1000, rows: 10_000, writes: false },
         channel: 'console',
+        step_up: { within_ms: 600_000, factor: 'webauthn', acr: ['phr', 'phrh'] },
         wait_ms: 0,
         reason: 'required',
         ticket: false,
@@ -196,6 +210,7 @@ describe('in words', () => {
       'after 5m leads, too, each in the place of any other',
       'denied after 90s in which nobody who may decide is connected',
       'approved in the console alone',
+      'approved by who signed in at most 10m before with a security key, or by single sign-on with acr phr or phrh',
       'may become a permit: at most 7d, 1000 uses, 10000 rows each, reads only',
       "refused without the agent's reason",
       'withdrawn when the connection waits no longer',
@@ -226,6 +241,15 @@ const asks: fc.Arbitrary<Ask> = fc
       }),
     ),
     channel: fc.constantFrom('any', 'console'),
+    step_up: fc.option(
+      fc
+        .record({
+          within_ms: fc.option(fc.integer({ min: 1, max: 43_200 }).map((n) => n * 1000)),
+          factor: fc.option(fc.constantFrom('any', 'totp', 'webauthn')),
+          acr: fc.subarray(['phr', 'urn:example:gold']),
+        })
+        .filter(({ within_ms, factor, acr }) => within_ms !== null || factor !== null || acr.length > 0),
+    ),
     deadline_ms: fc.integer({ min: 900, max: 999_999 }).map((n) => n * 1000),
     use_within_ms: seconds(999_999),
     wait_ms: fc.option(seconds(999_999)),
@@ -241,7 +265,8 @@ const asks: fc.Arbitrary<Ask> = fc
 
 /** As a file has it (JSON is YAML). */
 const written = (ask: Ask): string => {
-  const { of, each, count, denials, escalate, nobody_ms, permit, wait_ms, deadline_ms, use_within_ms, ...rest } = ask;
+  const { of, each, count, denials, escalate, nobody_ms, permit, step_up, wait_ms, ...more } = ask;
+  const { deadline_ms, use_within_ms, ...rest } = more;
   return JSON.stringify({
     ...rest,
     [each ? 'of_each' : 'of']: of,
@@ -251,6 +276,13 @@ const written = (ask: Ask): string => {
     ...(nobody_ms !== null && { nobody: `deny after ${durationText(nobody_ms)}` }),
     ...(permit && {
       permit: { for: durationText(permit.for_ms), uses: permit.uses, rows: permit.rows, writes: permit.writes },
+    }),
+    ...(step_up && {
+      step_up: {
+        ...(step_up.within_ms !== null && { within: durationText(step_up.within_ms) }),
+        ...(step_up.factor !== null && { factor: step_up.factor }),
+        ...(step_up.acr.length > 0 && { acr: step_up.acr }),
+      },
     }),
     ...(wait_ms !== null && { wait: durationText(wait_ms) }),
     deadline: durationText(deadline_ms),

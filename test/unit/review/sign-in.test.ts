@@ -108,7 +108,15 @@ const navigate = (path: string, cookie = '') =>
 test('the way to the provider and back, and out of both', async () => {
   const account = PEOPLE.find(({ id }) => id === 'grace')!;
   const seen: string[] = [];
-  const answer: SsoAnswer = { type: 'in', account, by: ['oidc', 'mfa'], back: '/r/HP-7KQ4', id_token: 'a.b.c' };
+  const answer: SsoAnswer = {
+    type: 'in',
+    account,
+    by: ['oidc', 'mfa'],
+    back: '/r/HP-7KQ4',
+    id_token: 'a.b.c',
+    auth_time: 1_700_000_000_000,
+    acr: 'phr',
+  };
   h = await start({ identity: { sso: ssoOf(answer, seen) } });
   expect(await (await fetch(`${h.url}/api/door`)).json()).toMatchObject({ sso: true });
   const there = await navigate('/oidc/start?back=/r/HP-7KQ4');

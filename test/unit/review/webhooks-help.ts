@@ -104,6 +104,7 @@ export const requestOf = (more: Partial<RequestEvent['request']> = {}): RequestE
     nobody_ms: null,
     permit: null,
     channel: 'any',
+    step_up: null,
     deadline_ms: 900_000,
     use_within_ms: 3_600_000,
     rationale: ['approve'],
