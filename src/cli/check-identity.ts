@@ -1,20 +1,21 @@
-// The part of `holdpoint check` that looks at who says who somebody is: the directory, issuers of tokens, the sign-in provider, and certificates.
-// Asks what logins ask, changes nothing, and sends no password but the service account's.
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+// The part of `holdpoint check` that looks at who says who somebody is: the directory, issuers of tokens, the sign-in provider.
+// Asks what logins ask, changes nothing, and sends no password
+// but the service account's and the client's own.
+import { createHash, randomBytes } from 'node:crypto';
 import type { Config } from '../config/config.ts';
-import { OWN_ISSUER } from '../config/jwt.ts';
+import { type JwtIssuer, OWN_ISSUER } from '../config/jwt.ts';
 import type { MappedSource } from '../config/map.ts';
-import { createJwt } from '../identity/jwt/jwt.ts';
+import type { OidcConfig } from '../config/oidc.ts';
+import { loader } from '../identity/jwt/jwt.ts';
 import { openLdap } from '../identity/ldap/ldap.ts';
-import { providerFetch } from '../identity/provider-fetch.ts';
+import { PROVIDER_TIMEOUT_MS, providerFetch } from '../identity/provider-fetch.ts';
+import { loadPolicy } from '../policy/load.ts';
 import type { Finding } from './check.ts';
-import { ELSEWHERE } from './explain-principal.ts';
 
+/** Where the provider sends browsers back to (review/door.ts), after review.url. */
+const CALLBACK = '/oidc/callback';
 /** A Date header has whole seconds. */
 const SKEW_MS_MAX = 3000;
-/** Before a certificate's last day somebody should know. */
-const DAYS_LEFT_MIN = 14;
-const DAY_MS = 86_400_000;
 
 /** Whether those who say who somebody is can be asked. Rejects nothing. */
 export async function checkSources(config: Config): Promise<Finding[]> {
@@ -33,7 +34,7 @@ export async function checkSources(config: Config): Promise<Finding[]> {
   const answers = await Promise.all([
     ldap === undefined ? [] : directory(ldap),
     ...jwt.filter(({ issuer }) => issuer !== OWN_ISSUER).map(keysOf),
-    oidc === undefined ? [] : provider(oidc),
+    oidc === undefined ? [] : provider(config, oidc),
   ]);
   return [...answers.flat(), ...unused];
 }
@@ -52,69 +53,216 @@ async function directory(config: NonNullable<Config['identity']['ldap']>): Promi
   }
 }
 
-async function keysOf(issuer: Config['identity']['jwt'][number]): Promise<Finding[]> {
-  const faults: string[] = [];
-  const told = (_: string, fault: string | null): void => {
-    if (fault !== null) faults.push(fault);
-  };
-  await createJwt({ issuers: [issuer], own: ELSEWHERE, told }).warm();
-  const { issuer: name } = issuer;
-  if (faults.length > 0)
-    return [{ level: 'fail', about: 'jwt', text: `the keys of ${name} cannot be had: ${faults.join('; ')}` }];
-  return [{ level: 'ok', about: 'jwt', text: `the keys of ${name} can be had` }];
-}
-
-/** Its metadata, and its clock by the date of its answer. */
-async function provider({ issuer, ca }: NonNullable<Config['identity']['oidc']>): Promise<Finding[]> {
-  const about = 'oidc';
+/** Whether it has keys that could sign a token, and its clock. */
+async function keysOf(issuer: JwtIssuer): Promise<Finding[]> {
+  const { issuer: name, algorithms, keys } = issuer;
+  const about = 'jwt';
   try {
-    const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    const answer = await providerFetch(ca)(address, { method: 'GET', headers: {}, redirect: 'manual', body: null });
-    const { issuer: says } = (await answer.json()) as { readonly issuer?: unknown };
-    if (says !== issuer) {
-      const text = `${issuer} calls itself ${String(says)}; identity.oidc.issuer must be exactly that`;
+    const found = await loader(issuer, PROVIDER_TIMEOUT_MS)();
+    if (found.length === 0) {
+      const text = `${name} has no key for ${algorithms.join(', ')}: none of its tokens logs in`;
       return [{ level: 'fail', about, text }];
     }
-    const skew_ms = Math.abs(Date.parse(answer.headers.get('date') ?? '') - Date.now());
-    if (skew_ms > SKEW_MS_MAX) {
-      const text = `the clock of ${issuer} and this one differ by ${Math.round(skew_ms / 1000)} s; sign-ins may fail by that`;
-      return [{ level: 'warn', about, text }];
-    }
-    return [{ level: 'ok', about, text: `${issuer} answers` }];
+    const skew =
+      'url' in keys ? skewOf(name, await get(keys.url, keys.ca), 'tokens may be taken for over, or not begun') : [];
+    return [
+      { level: 'ok', about, text: `the keys of ${name} can be had` },
+      ...skew.map((text) => warning(about, text)),
+    ];
   } catch (error) {
-    return [{ level: 'fail', about, text: `${issuer}: ${error instanceof Error ? error.message : String(error)}` }];
+    return [{ level: 'fail', about, text: `the keys of ${name} cannot be had: ${words(error)}` }];
   }
 }
 
-/** Of listeners and the reviewers' page: how long they are good, whether the key is theirs, and whether they are for the name that is opened. */
-export function checkCertificates({ postgres, mysql, review }: Config, now: number = Date.now()): Finding[] {
-  const host = review.url?.startsWith('https:') ? new URL(review.url).hostname : null;
-  return [
-    ...[...postgres, ...mysql].flatMap(({ name, tls }) => (tls === null ? [] : certificate(name, tls, null, now))),
-    ...(review.tls === null ? [] : certificate('review', review.tls, host, now)),
-  ];
+const warning = (about: string, text: string): Finding => ({ level: 'warn', about, text });
+const words = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && !error.message.includes(error.cause.message)
+    ? `${error.message}: ${error.cause.message}`
+    : error.message;
+};
+
+const get = (url: string, ca: string | null): Promise<Response> =>
+  providerFetch(ca)(url, { method: 'GET', headers: { accept: 'application/json' }, redirect: 'manual', body: null });
+
+/** By the date of an answer that has just come; one without says nothing. */
+function skewOf(name: string, { headers }: Response, so: string): string[] {
+  const date = Date.parse(headers.get('date') ?? '');
+  const skew_ms = Math.abs(date - Date.now());
+  if (Number.isNaN(date) || skew_ms <= SKEW_MS_MAX) return [];
+  return [`the clock of ${name} and this one differ by ${Math.round(skew_ms / 1000)} s; ${so}`];
 }
 
-function certificate(
-  about: string,
-  { cert, key }: { readonly cert: string; readonly key: string },
-  host: string | null,
-  now: number,
-): Finding[] {
+type Metadata = Readonly<Record<string, unknown>>;
+
+/** Its document, its clock, its keys, what it makes of our client and of where browsers are sent back to, and what it says of people. */
+async function provider(config: Config, oidc: OidcConfig): Promise<Finding[]> {
+  const about = 'oidc';
+  const { issuer, ca } = oidc;
   const fail = (text: string): Finding => ({ level: 'fail', about, text });
   try {
-    const own = new X509Certificate(cert);
-    const days = Math.floor((Date.parse(own.validTo) - now) / DAY_MS);
-    const found: Finding[] = [];
-    if (days < 0) found.push(fail(`its certificate ended on ${own.validTo}`));
-    else if (Date.parse(own.validFrom) > now) found.push(fail(`its certificate begins on ${own.validFrom}`));
-    else if (days < DAYS_LEFT_MIN) found.push({ level: 'warn', about, text: `its certificate ends in ${days} days` });
-    else found.push({ level: 'ok', about, text: `its certificate is good until ${own.validTo}` });
-    if (!own.checkPrivateKey(createPrivateKey(key))) found.push(fail('its key is not that of its certificate'));
-    if (host !== null && own.checkHost(host) === undefined && own.checkIP(host) === undefined)
-      found.push(fail(`its certificate is not for ${host}, which reviewers open`));
-    return found;
+    const answer = await get(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, ca);
+    const metadata = await objectOf(answer);
+    if (metadata === null)
+      return [fail(`${issuer} has no document of its own: it answers ${answer.status}, and no JSON object`)];
+    const { issuer: says } = metadata;
+    if (says !== issuer)
+      return [fail(`${issuer} calls itself ${String(says)}; identity.oidc.issuer must be exactly that`)];
+    const found = await Promise.all([
+      signers(oidc, metadata),
+      client(oidc, metadata, `${config.review.url}${CALLBACK}`),
+      callback(oidc, metadata, `${config.review.url}${CALLBACK}`),
+      claims(config, oidc, metadata),
+    ]);
+    const skew = skewOf(issuer, answer, 'sign-ins may fail by that').map((text) => warning(about, text));
+    return [{ level: 'ok', about, text: `${issuer} answers` }, ...skew, ...found.flat()];
   } catch (error) {
-    return [fail(`its certificate or key can not be read: ${error instanceof Error ? error.message : String(error)}`)];
+    return [fail(`${issuer}: ${words(error)}`)];
   }
+}
+
+/** Null: no JSON object. */
+async function objectOf(answer: Response): Promise<Metadata | null> {
+  const value: unknown = await answer.json().catch(() => null);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Metadata) : null;
+}
+
+/** A place that its document names. Null: it names none. */
+function placeOf(metadata: Metadata, name: string): string | null {
+  const value = metadata[name];
+  return typeof value === 'string' && URL.canParse(value) ? value : null;
+}
+
+async function signers({ issuer, ca }: OidcConfig, metadata: Metadata): Promise<Finding[]> {
+  const about = 'oidc';
+  const place = placeOf(metadata, 'jwks_uri');
+  if (place === null) return [{ level: 'fail', about, text: `${issuer} names no jwks_uri: nobody can sign in` }];
+  try {
+    const keys = (await objectOf(await get(place, ca)))?.['keys'];
+    const some =
+      Array.isArray(keys) && keys.some((key: { use?: unknown } | null) => key?.use === undefined || key.use === 'sig');
+    return some ? [] : [{ level: 'fail', about, text: `${issuer} has no keys at ${place}: nobody can sign in` }];
+  } catch (error) {
+    return [{ level: 'fail', about, text: `the keys of ${issuer} cannot be had: ${words(error)}` }];
+  }
+}
+
+/** A code that there never was: RFC 6749 5.2 has one word for that, and others for a client that is not known or not as it should be. */
+async function client(
+  { issuer, client_id, client_secret, ca }: OidcConfig,
+  metadata: Metadata,
+  redirect_uri: string,
+): Promise<Finding[]> {
+  const about = 'oidc';
+  const place = placeOf(metadata, 'token_endpoint');
+  if (place === null) return [{ level: 'fail', about, text: `${issuer} names no token_endpoint: nobody can sign in` }];
+  const body = new URLSearchParams({
+    grant_type: 'authorization_code',
+    code: 'holdpoint-check',
+    code_verifier: randomBytes(32).toString('base64url'),
+    redirect_uri,
+  });
+  const headers: Record<string, string> = {
+    accept: 'application/json',
+    'content-type': 'application/x-www-form-urlencoded',
+  };
+  const ways = metadata['token_endpoint_auth_methods_supported'];
+  if (client_secret !== null && (!Array.isArray(ways) || ways.includes('client_secret_basic'))) {
+    // RFC 6749 2.3.1: each encoded as in a form.
+    const encoded = [client_id, client_secret].map((part) => new URLSearchParams({ '': part }).toString().slice(1));
+    headers['authorization'] = `Basic ${Buffer.from(encoded.join(':')).toString('base64')}`;
+  } else {
+    body.set('client_id', client_id);
+    if (client_secret !== null) body.set('client_secret', client_secret);
+  }
+  try {
+    const answer = await providerFetch(ca)(place, { method: 'POST', headers, redirect: 'manual', body });
+    const error = (await objectOf(answer))?.['error'];
+    if (error === 'invalid_grant') return [{ level: 'ok', about, text: `${issuer} takes the client ${client_id}` }];
+    if (error === 'invalid_client' || error === 'unauthorized_client' || answer.status === 401) {
+      const text = `${issuer} refuses the client ${client_id} or its secret: nobody can sign in. See identity.oidc.client_id and client_secret`;
+      return [{ level: 'fail', about, text }];
+    }
+    const word = typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : `status ${answer.status}`;
+    return [
+      warning(
+        about,
+        `whether ${issuer} takes the client ${client_id} cannot be told: it says ${word} to a code that there is not`,
+      ),
+    ];
+  } catch (error) {
+    return [{ level: 'fail', about, text: `${issuer} cannot be asked for tokens: ${words(error)}` }];
+  }
+}
+
+/**
+ * Whether browsers are sent back to us: asked for nobody (prompt=none, OpenID Connect Core 3.1.2.6), a provider that knows the address sends there
+ * that nobody is signed in, and one that does not must not go there (RFC 6749 4.1.2.1).
+ */
+async function callback(
+  { issuer, client_id, ca }: OidcConfig,
+  metadata: Metadata,
+  redirect_uri: string,
+): Promise<Finding[]> {
+  const about = 'oidc';
+  const place = placeOf(metadata, 'authorization_endpoint');
+  if (place === null)
+    return [{ level: 'fail', about, text: `${issuer} names no authorization_endpoint: nobody can sign in` }];
+  const url = new URL(place);
+  const verifier = randomBytes(32).toString('base64url');
+  const asked = {
+    client_id,
+    redirect_uri,
+    response_type: 'code',
+    scope: 'openid',
+    prompt: 'none',
+    state: randomBytes(16).toString('base64url'),
+    nonce: randomBytes(16).toString('base64url'),
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+  };
+  for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
+  try {
+    const answer = await get(url.href, ca);
+    if (answer.status >= 300 && answer.status < 400) {
+      const back = answer.headers.get('location')?.startsWith(`${redirect_uri}?`) === true;
+      return back ? [{ level: 'ok', about, text: `${issuer} sends browsers back to ${redirect_uri}` }] : [];
+    }
+    if (answer.status < 400) return [];
+    const text = `${issuer} does not send browsers back to ${redirect_uri} (it answers ${answer.status}): register it there as redirect URI of ${client_id}`;
+    return [{ level: 'fail', about, text }];
+  } catch (error) {
+    return [
+      { level: 'fail', about, text: `the page of ${issuer} where people sign in cannot be had: ${words(error)}` },
+    ];
+  }
+}
+
+/** What is to be in a sign-in, and by its own document (Discovery 1.0, 3) is not; one that lists nothing says nothing. */
+async function claims(
+  config: Config,
+  { issuer, id_claim, groups_claim, scopes }: OidcConfig,
+  metadata: Metadata,
+): Promise<Finding[]> {
+  const lacks = (list: string, name: string): boolean => {
+    const names = metadata[list];
+    return Array.isArray(names) && !names.includes(name);
+  };
+  const found = scopes
+    .filter((scope) => lacks('scopes_supported', scope))
+    .map((scope) => `${issuer} has no scope ${scope}, which identity.oidc.scopes asks for`);
+  if (lacks('claims_supported', id_claim))
+    found.push(`${issuer} gives no claim ${id_claim} (id_claim): nobody can sign in`);
+  if (lacks('claims_supported', groups_claim)) {
+    const loaded = await loadPolicy(config.policy);
+    const named = 'errors' in loaded ? [] : Object.values(loaded.policy.reviewers).flat();
+    const wanted = [...named, ...config.identity.map.flatMap(({ group }) => group ?? [])].filter((group) =>
+      group.startsWith('oidc:'),
+    );
+    if (wanted.length > 0)
+      found.push(
+        `${issuer} gives no claim ${groups_claim} (groups_claim): nobody is in ${[...new Set(wanted)].join(', ')}, which the policy or identity.map name`,
+      );
+  }
+  return found.map((text) => warning('oidc', text));
 }

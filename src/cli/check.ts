@@ -19,7 +19,8 @@ import { openUsers } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
 import { red } from '../telemetry/colour.ts';
-import { checkCertificates, checkSources } from './check-identity.ts';
+import { checkCertificates, checkPeers } from './check-certificates.ts';
+import { checkSources } from './check-identity.ts';
 import { checkSignIn } from './check-sign-in.ts';
 import { tooFew } from './enough.ts';
 import { EXIT } from './failure.ts';
@@ -108,6 +109,7 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
     ...own.missing.map((text) => ({ level: 'fail' as const, about: 'upstream', text })),
     ...(await checkSources(config)),
     ...checkCertificates(config),
+    ...(await checkPeers(config)),
     ...(await data(config)),
     ...exposure(config),
     ...webhooks(config),

@@ -132,7 +132,7 @@ async function prove(config: Config, users: Users, { user, by }: Asked, password
 }
 
 /** Holdpoint's own keys are the running gateway's: its file is not touched from here. */
-export const ELSEWHERE = {
+const ELSEWHERE = {
   keys: () => [],
   standing: () => null,
 } as unknown as OwnTokens;

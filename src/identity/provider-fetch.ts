@@ -55,11 +55,11 @@ export const providerFetch =
           clearTimeout(over);
           const { statusCode: status = 500 } = response;
           if (status >= 500 || status < 200) return down(`answers ${status}`);
-          const { 'content-type': type, date } = response.headers;
+          const { 'content-type': type, date, location } = response.headers;
           resolve(
             new Response(EMPTY.has(status) ? null : Buffer.concat(chunks), {
               status,
-              headers: { ...(type && { 'content-type': type }), ...(date && { date }) },
+              headers: { ...(type && { 'content-type': type }), ...(date && { date }), ...(location && { location }) },
             }),
           );
         });

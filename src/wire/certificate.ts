@@ -45,6 +45,8 @@ const SIGNATURES: ReadonlyMap<string, string> = new Map([
   ['2a8648ce3d040303', 'sha384'],
   ['2a8648ce3d040304', 'sha512'],
 ]);
+/** The hash of a signature's algorithm (OID as DER contents in hex), as node:crypto names it. Null: it has none, as Ed25519, or is not known. */
+export const signatureHash = (oid: string): string | null => SIGNATURES.get(oid) ?? null;
 /** RSASSA-PSS names its hash among its parameters. */
 const PSS = '2a864886f70d01010a';
 const HASHES: ReadonlyMap<string, string> = new Map([
@@ -79,7 +81,7 @@ const pssHash = (der: Buffer, at: number, end: number): string | null => {
 };
 
 /** The DER element at a place: its tag, and where its contents are. Null: there is no whole one. */
-const element = (
+export const element = (
   der: Buffer,
   at: number,
 ): { readonly tag: number; readonly from: number; readonly to: number } | null => {

@@ -23,13 +23,15 @@ interface Told {
   readonly behave: Behaviour;
   /** Of /.well-known/openid-configuration; null: it has none. */
   readonly metadata?: object | null;
+  /** What its clock says; null: the time. */
+  readonly date?: string | null;
 }
 
 export interface IssuerProcess {
   /** Without a slash at its end. */
   readonly url: string;
   /** From now on. Resolves when it does. */
-  behave(how: Behaviour, metadata?: object | null): Promise<void>;
+  behave(how: Behaviour, metadata?: object | null, date?: string | null): Promise<void>;
   /** Requests so far. */
   asked(): Promise<number>;
   stop(): Promise<void>;
@@ -42,8 +44,8 @@ export const startIssuer = async (
   const { child, ask, first } = await start(['keys', ...(certificate ? [certificate.cert, certificate.key] : [])]);
   return {
     url: `${certificate ? 'https://localhost' : 'http://127.0.0.1'}:${first}`,
-    behave: async (how, metadata = null) => {
-      await ask(JSON.stringify({ behave: how, metadata } satisfies Told));
+    behave: async (how, metadata = null, date = null) => {
+      await ask(JSON.stringify({ behave: how, metadata, date } satisfies Told));
     },
     asked: async () => Number(await ask('"asked"')),
     stop: () => end(child),
@@ -90,7 +92,8 @@ const serveKeys = async (cert: string | undefined, key: string | undefined): Pro
   let asked = 0;
   const answer = (path: string, response: ServerResponse): void => {
     asked += 1;
-    const { behave, metadata } = told;
+    const { behave, metadata, date } = told;
+    if (date != null) response.setHeader('Date', date);
     if (path === '/.well-known/openid-configuration' && metadata) return void response.end(JSON.stringify(metadata));
     if (behave === 'hang') return;
     if (behave === 'reset') return void response.socket?.destroy();

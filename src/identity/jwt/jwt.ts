@@ -193,8 +193,11 @@ function ownRing(own: OwnTokens): Keyring {
   };
 }
 
-/** Has an issuer's keys from where the configuration says they are. */
-function loader({ issuer, keys, algorithms }: JwtIssuer, timeout_ms: number): () => Promise<readonly TrustedKey[]> {
+/** Has an issuer's keys from where the configuration says they are; rejects with a message for the operator. */
+export function loader(
+  { issuer, keys, algorithms }: JwtIssuer,
+  timeout_ms: number,
+): () => Promise<readonly TrustedKey[]> {
   switch (keys.from) {
     case 'own':
       throw new Error('nobody has to be asked for our own keys');
