@@ -94,7 +94,7 @@ function own(
     if (leaf === undefined) return [fail(about, 'its certificate can not be read: there is none in its file')];
     const found = [lasts(about, 'its certificate', leaf, now)];
     if (!leaf.checkPrivateKey(createPrivateKey(key))) found.push(fail(about, 'its key is not that of its certificate'));
-    if (host !== null && leaf.checkHost(host) === undefined && leaf.checkIP(host) === undefined)
+    if (host !== null && (isIP(host) === 0 ? leaf.checkHost(host) : leaf.checkIP(host)) === undefined)
       found.push(fail(about, `its certificate is not for ${host}, which reviewers open`));
     return [...found, ...chain(about, [leaf, ...above], known, now)];
   } catch (error) {

@@ -19,6 +19,7 @@ import { openUsers } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
 import { red } from '../telemetry/colour.ts';
+import { aroundMysql, aroundPostgres, hbaRules, listed, type MysqlWays } from './check-around.ts';
 import { checkCertificates, checkPeers } from './check-certificates.ts';
 import { checkSources } from './check-identity.ts';
 import { checkSignIn } from './check-sign-in.ts';
@@ -116,7 +117,7 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
     ...(
       await Promise.all([
         ...config.postgres.map((listener) => server(listener, own)),
-        ...config.mysql.map((listener) => mysqlServer(listener, config, deps, own.logins)),
+        ...config.mysql.map((listener) => mysqlServer(listener, config, deps, own)),
       ])
     ).flat(),
   ];
@@ -308,7 +309,7 @@ async function look(config: PostgresConfig, own: Own): Promise<Finding[]> {
     await other.connect();
     return [
       ...judge(config, facts),
-      ...around(config, facts),
+      ...aroundPostgres(config, { ...facts, known: own.agents, rules: await hbaRules(client) }),
       ...((await shareBackends(client, other)) ? [{ ...POOLER, about }] : []),
       ...(await catalog(config)),
     ];
@@ -419,26 +420,6 @@ function judge(config: PostgresConfig, facts: ServerFacts): Finding[] {
   return [...found, ...wayTo(config), ...clock(about, Number(facts.clock_ms))];
 }
 
-/** Ways past the gateway, as far as they can be seen from here: a firewall and pg_hba.conf can not. */
-function around(config: PostgresConfig, { listens, agents }: ServerFacts): Finding[] {
-  const { name: about, upstream } = config;
-  const found: Finding[] = [];
-  if (agents.length > 0 && config.auth !== 'relay')
-    found.push({
-      level: 'warn',
-      about,
-      text: `${agents.join(', ')} can log in to the server itself, past the gateway: take LOGIN from such roles, or name the agents otherwise`,
-    });
-  const everywhere = listens.split(',').some((one) => one.trim() !== '' && !isLoopback(one.trim()));
-  if (everywhere && !isLoopback(upstream.host))
-    found.push({
-      level: 'warn',
-      about,
-      text: `the server listens on ${listens}: let only the gateway's address in (pg_hba.conf, firewall); from here that can't be seen`,
-    });
-  return found;
-}
-
 /** Who could listen, or pose as the server. */
 function wayTo({ name: about, upstream: { host }, upstream_tls: { mode } }: PostgresConfig | MysqlConfig): Finding[] {
   if (mode === 'disable' && !isLoopback(host))
@@ -458,19 +439,17 @@ function clock(about: string, clock_ms: number): Finding[] {
 }
 
 /** The listener's own login, and those that agents have instead. */
-async function mysqlServer(
-  listener: MysqlConfig,
-  config: Config,
-  deps: LookDeps,
-  logins_own: readonly Login[],
-): Promise<Finding[]> {
-  const logins = [listener.upstream, ...logins_own];
+async function mysqlServer(listener: MysqlConfig, config: Config, deps: LookDeps, own: Own): Promise<Finding[]> {
+  const logins = [listener.upstream, ...own.logins];
+  const ways = { agents: own.agents, own: logins.map(({ user }) => user) };
   const found = await Promise.all(
-    logins.map(async (login) => judgeMysql(listener, login.user, await deps.lookAtMysql(listener, login, config))),
+    logins.map(async (login) =>
+      judgeMysql(listener, login.user, await deps.lookAtMysql(listener, login, config), ways),
+    ),
   );
   const here = found.flat();
-  const [own] = here;
-  if (own?.level === 'ok') here.push(await mysqlCatalog(listener, config, deps));
+  const [first] = here;
+  if (first?.level === 'ok') here.push(await mysqlCatalog(listener, config, deps));
   return [...new Map(here.map((finding) => [finding.text, finding])).values()];
 }
 
@@ -494,7 +473,7 @@ async function mysqlCatalog(listener: MysqlConfig, config: Config, deps: LookDep
 const bound = (fresh_ms: number): string =>
   `changes are seen within ${fresh_ms / 1000} s, and until then a statement may be judged by what was there`;
 
-function judgeMysql(listener: MysqlConfig, user: string, seen: MysqlLook): Finding[] {
+function judgeMysql(listener: MysqlConfig, user: string, seen: MysqlLook, ways: MysqlWays): Finding[] {
   const { name: about, upstream, allow_untested_version } = listener;
   const { host, port, database } = upstream;
   const who = `${user}@${host}:${port}${database === '' ? '' : `/${database}`}`;
@@ -516,14 +495,7 @@ function judgeMysql(listener: MysqlConfig, user: string, seen: MysqlLook): Findi
     found.push({ level: 'warn', about, text: `account ${user} has rights on *.* (${listed(powers)}); ${rights}` });
   if (system_tables)
     found.push({ level: 'warn', about, text: `account ${user} has rights in the database mysql; ${rights}` });
-  return [...found, ...wayTo(listener), ...clock(about, clock_ms)];
-}
-
-const POWERS_NAMED_MAX = 6;
-
-function listed(powers: readonly string[]): string {
-  const more = powers.length - POWERS_NAMED_MAX;
-  return more <= 0 ? powers.join(', ') : `${powers.slice(0, POWERS_NAMED_MAX).join(', ')} and ${more} more`;
+  return [...found, ...aroundMysql(listener, user, seen, ways), ...wayTo(listener), ...clock(about, clock_ms)];
 }
 
 function tlsOptions({ upstream_tls, upstream }: PostgresConfig): false | ConnectionOptions {

@@ -38,7 +38,22 @@ export type MysqlLook =
       readonly system_tables: boolean;
       /** The server's clock, in ms since 1970. */
       readonly clock_ms: number;
+      /** Where it listens, as it says it; null: nowhere but on a socket of its machine. */
+      readonly listens: string | null;
+      /** Nobody comes over the network without TLS. */
+      readonly tls_only: boolean;
+      /** Who may log in; null: this account may not read that. */
+      readonly accounts: readonly MysqlAccount[] | null;
     };
+
+/** A row of mysql.user that is neither a role nor locked. */
+export interface MysqlAccount {
+  readonly user: string;
+  /** The pattern that the client's address or name has to fit. */
+  readonly host: string;
+  /** It has to come with TLS. */
+  readonly tls: boolean;
+}
 
 export interface Deps {
   serve(config: Config, options: ServeOptions): Promise<Running>;

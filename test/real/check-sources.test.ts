@@ -20,7 +20,10 @@ let server: IssuerProcess;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdpoint-check-sources-'));
   await writeFile(join(dir, 'users.yaml'), 'users: []\n');
-  await writeFile(join(dir, 'policy.yaml'), 'version: 1\ndefault: allow\nreviewers: {dba: ["oidc:dba"]}\nrules: [{id: one, when: "true", then: hold}]\n');
+  await writeFile(
+    join(dir, 'policy.yaml'),
+    'version: 1\ndefault: allow\nreviewers: {dba: {groups: ["oidc:dba"]}}\nrules: [{id: one, when: "true", then: hold}]\n',
+  );
   server = await startIssuer();
 });
 afterAll(async () => {
@@ -183,7 +186,9 @@ describe('a sign-in provider that is wrong', () => {
   test('has a wrong clock', async () => {
     await server.behave({ keys: [] }, metadata(), AN_HOUR_AGO);
     expect(await findings(of())).toContainEqual(
-      expect.stringMatching(/^warn oidc the clock of \S+ and this one differ by 3[6-9]\d\d s; sign-ins may fail by that$/),
+      expect.stringMatching(
+        /^warn oidc the clock of \S+ and this one differ by 3[6-9]\d\d s; sign-ins may fail by that$/,
+      ),
     );
   });
 

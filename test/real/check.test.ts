@@ -9,13 +9,14 @@ import { deps } from '../../src/main.ts';
 import { startGateway } from './gateway.ts';
 import { pgbouncerHere, type PoolMode, startPgbouncer } from './pgbouncer.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
+import { logInBy } from './settings.ts';
 
 const POLICY = resolve(import.meta.dirname, '../../policies/starter.yaml');
 
 const check = (path: string): Promise<Finding[]> => checkWith(path, deps);
 
-/** What is seen of the catalog has a test of its own. */
-const CATALOG = 'the catalog of ';
+/** What is seen of the catalog and of pg_hba.conf has tests of its own. */
+const APART = ['the catalog of ', 'who else may log in is not seen', 'pg_hba.conf '];
 
 describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
   let server: TestServer;
@@ -41,7 +42,9 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
         `postgres: [{name: app, listen: 127.0.0.1:0, upstream: "${upstream}"${more}}]\n`,
     );
     const shown = ({ level, text }: Finding): string => `${level} ${text.replaceAll(String(server.port), 'PORT')}`;
-    return (await check(path)).filter(({ about, text }) => about === 'app' && !text.startsWith(CATALOG)).map(shown);
+    return (await check(path))
+      .filter(({ about, text }) => about === 'app' && !APART.some((one) => text.startsWith(one)))
+      .map(shown);
   }
 
   it('a role with no special power is fine', async () => {
@@ -62,6 +65,40 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     expect((await check(path)).map(({ text }) => text)).toContainEqual(
       expect.stringMatching(/^catalog: none; .* held$/),
     );
+  });
+
+  it('pg_hba.conf is read where that may be, and said to be unseen where not', async () => {
+    const path = join(dir, 'holdpoint.yaml');
+    const said = async (user: string) => {
+      await findings(`postgres://${user}@127.0.0.1:${server.port}/postgres`);
+      const texts = (await check(path)).map(({ level, text }) => `${level} ${text}`);
+      return texts.filter((one) => one.includes('pg_hba'));
+    };
+    await server.admin("CREATE ROLE reader LOGIN PASSWORD 'p'");
+    await server.admin('GRANT SELECT ON pg_hba_file_rules TO reader');
+    await server.admin('GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO reader');
+    expect(await said('plain:p')).toEqual([
+      "ok who else may log in is not seen: role plain may not read pg_hba_file_rules; look there for lines that fit agents' machines",
+    ]);
+    await logInBy(
+      server,
+      'hostssl all plain 10.0.0.5/32 scram-sha-256',
+      'host postgres all 10.1.0.0/16 scram-sha-256',
+      'host other all 0.0.0.0/0 scram-sha-256',
+      'host all +staff 2001:db8::/32 md5',
+      'host all nobody 10.9.0.0/16 trust',
+      'host all all 203.0.113.0/24 reject',
+    );
+    const trust = /line 5 \(nobody from 10\.9\.0\.0\/16\)/;
+    const wide =
+      /^warn pg_hba\.conf lets more in than the gateway: line 2 \(all from 10\.1\.0\.0\/16, also without TLS\), line 4 \(\+staff from 2001:db8::\/32, also without TLS\)\. /;
+    for (const user of ['reader:p', `${server.user}:${server.password}`])
+      expect(await said(user)).toEqual([
+        expect.stringMatching(
+          new RegExp(`^warn pg_hba\\.conf asks for no password: (.*, )?${trust.source}.* past the gateway$`),
+        ),
+        expect.stringMatching(wide),
+      ]);
   });
 
   it('what rules ask is compared with who there is; a policy that is only observed is said to be', async () => {

@@ -18,7 +18,22 @@ export type MysqlLook =
       readonly system_tables: boolean;
       /** The server's clock, in ms since 1970. */
       readonly clock_ms: number;
+      /** Where it listens, as it says it; null: nowhere but on a socket of its machine. */
+      readonly listens: string | null;
+      /** Nobody comes over the network without TLS. */
+      readonly tls_only: boolean;
+      /** Who may log in; null: this account may not read that. */
+      readonly accounts: readonly MysqlAccount[] | null;
     };
+
+/** A row of mysql.user that is neither a role nor locked. */
+export interface MysqlAccount {
+  readonly user: string;
+  /** The pattern that the client's address or name has to fit. */
+  readonly host: string;
+  /** It has to come with TLS. */
+  readonly tls: boolean;
+}
 
 /** These let nobody reach further. */
 const HARMLESS: ReadonlySet<string> = new Set(['USAGE', 'SHOW DATABASES']);
@@ -26,6 +41,13 @@ const HARMLESS: ReadonlySet<string> = new Set(['USAGE', 'SHOW DATABASES']);
 const ACCOUNT = `CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')`;
 const POWERS = `SELECT PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = ${ACCOUNT}`;
 const SYSTEM_TABLES = `SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = ${ACCOUNT} AND 'mysql' LIKE TABLE_SCHEMA LIMIT 1`;
+const LISTENS = `SHOW GLOBAL VARIABLES WHERE Variable_name IN ('bind_address', 'skip_networking', 'require_secure_transport')`;
+const ACCOUNTS_MAX = 10_000;
+/** A role of MySQL is a locked account; MariaDB says of its own what they are, and keeps in another table who is locked. */
+const ACCOUNTS = {
+  mysql: `SELECT User, Host, ssl_type FROM mysql.user WHERE account_locked = 'N' LIMIT ${ACCOUNTS_MAX}`,
+  mariadb: `SELECT User, Host, ssl_type FROM mysql.user WHERE is_role = 'N' LIMIT ${ACCOUNTS_MAX}`,
+};
 const CLOCK = 'SELECT UNIX_TIMESTAMP(SYSDATE(3)) * 1000';
 
 /** database: '' for none. Rejects never. */
@@ -37,6 +59,8 @@ export const lookAtMysql = async (target: MysqlTarget, database: string): Promis
     const clock_ms = Number(clock);
     const powers = powersIn(await side.ask(POWERS));
     const system_tables = (await side.ask(SYSTEM_TABLES)).length > 0;
+    const said = new Map((await side.ask(LISTENS)) as readonly (readonly [string, string | null])[]);
+    const accounts = await accountsOf(side);
     if (database !== '') await side.ask(`USE \`${database.replaceAll('`', '``')}\``);
     return {
       failed: null,
@@ -45,11 +69,25 @@ export const lookAtMysql = async (target: MysqlTarget, database: string): Promis
       powers,
       system_tables,
       clock_ms,
+      listens: said.get('skip_networking') === 'ON' ? null : said.get('bind_address') || '*',
+      tls_only: said.get('require_secure_transport') === 'ON',
+      accounts,
     };
   } catch (error) {
     return { failed: wordsFor(error, database) };
   } finally {
     await side?.close();
+  }
+};
+
+/** Null: it may not ask. */
+const accountsOf = async (side: Side): Promise<readonly MysqlAccount[] | null> => {
+  try {
+    const rows = await side.ask(ACCOUNTS[side.server.engine]);
+    return rows.map(([user, host, ssl]) => ({ user: user ?? '', host: host ?? '', tls: (ssl ?? '') !== '' }));
+  } catch (error) {
+    if (error instanceof Refused) return null;
+    throw error;
   }
 };
 
