@@ -8,7 +8,7 @@ import { checkCertificates, checkPeers } from '../../src/cli/check-certificates.
 import type { Finding } from '../../src/cli/check.ts';
 import { type Config, parseConfig } from '../../src/config/config.ts';
 import { type Authority, type Certificate, makeAuthority } from './certificates.ts';
-import { freePort } from './oidc.ts';
+import { ownPort } from './ports.ts';
 import { startIssuer } from './jwt-issuer.ts';
 import { available as mysqlAvailable, startMysql } from './mysql-servers.ts';
 import { NEWEST, startServer, type TestServer } from './servers.ts';
@@ -333,7 +333,7 @@ test('issuers of tokens and the sign-in provider; who is not there is told elsew
   const issuer = await startIssuer(await authority.issue('issuer', ['DNS:localhost'], { sign: YEAR }));
   const { port } = new URL(issuer.url);
   try {
-    const gone = `https://localhost:${await freePort()}`;
+    const gone = `https://localhost:${await ownPort()}`;
     const config = configOf({
       review: { listen: '127.0.0.1:0', url: 'http://127.0.0.1:8080' },
       identity: {

@@ -8,7 +8,8 @@ import { checkSources } from '../../src/cli/check-identity.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { makeSigner } from '../unit/identity/tokens.ts';
 import { type IssuerProcess, startIssuer } from './jwt-issuer.ts';
-import { freePort, type RunningProvider, startProvider } from './oidc.ts';
+import { type RunningProvider, startProvider } from './oidc.ts';
+import { ownPort } from './ports.ts';
 
 const GATEWAY = 'http://127.0.0.1:8080';
 const SECRET = 'provider-secret';
@@ -101,7 +102,7 @@ describe('an issuer of tokens', () => {
   });
 
   test('that is not there fails, and one file that is none', async () => {
-    const gone = `http://127.0.0.1:${await freePort()}`;
+    const gone = `http://127.0.0.1:${await ownPort()}`;
     expect(await findings({ jwt: [{ issuer: gone, algorithms: ['ES256'] }] })).toEqual([
       expect.stringMatching(/^fail jwt the keys of http\S+ cannot be had: \S+ cannot be reached: .*ECONNREFUSED/),
     ]);
@@ -226,7 +227,7 @@ describe('a sign-in provider that is wrong', () => {
   });
 
   test('is not there', async () => {
-    const issuer = `http://127.0.0.1:${await freePort()}`;
+    const issuer = `http://127.0.0.1:${await ownPort()}`;
     expect(await findings({ oidc: { issuer, client_id: 'holdpoint' } })).toEqual([
       expect.stringMatching(/^fail oidc http\S+: \S+ cannot be reached: .*ECONNREFUSED/),
     ]);

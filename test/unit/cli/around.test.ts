@@ -16,7 +16,11 @@ const ACCOUNTS = [
 ];
 const mysql = (
   listens: string | null,
-  { accounts = ACCOUNTS as readonly MysqlAccount[] | null, tls_only = false, host = 'db.example' } = {},
+  {
+    accounts = ACCOUNTS,
+    tls_only = false,
+    host = 'db.example',
+  }: { accounts?: readonly MysqlAccount[] | null; tls_only?: boolean; host?: string } = {},
 ) =>
   aroundMysql(
     { name: 'shop', upstream: { host } } as MysqlConfig,
