@@ -1,6 +1,5 @@
 // The part of `holdpoint check` about ways past the gateway: who else may log in to the guarded server, and from where, as far as the gateway's own
 // role or account may read that there. Pure, but for what it asks PostgreSQL; where nothing may be read that is said, and nothing is assumed.
-import type pg from 'pg';
 import { isLoopback, type MysqlConfig, type PostgresConfig } from '../config/config.ts';
 import type { Finding } from './check.ts';
 import type { MysqlAccount, MysqlLook } from './ports.ts';
@@ -27,18 +26,21 @@ export interface HbaRule {
   readonly method: string;
 }
 
-/** In their order, of which the first that fits counts; null: this role may not read them. */
-export async function hbaRules(client: pg.Client): Promise<readonly HbaRule[] | null> {
-  const may = await client.query<{ may: boolean }>(
-    "SELECT has_table_privilege('pg_catalog.pg_hba_file_rules', 'SELECT') AND has_function_privilege('pg_catalog.pg_hba_file_rules()', 'EXECUTE') AS may",
-  );
-  if (may.rows[0]?.may !== true) return null;
-  const { rows } = await client.query<HbaRule>(
-    `SELECT line_number AS line, type, database::text[] AS databases, user_name::text[] AS users, address, netmask, auth_method AS method
-       FROM pg_catalog.pg_hba_file_rules WHERE error IS NULL ORDER BY line_number LIMIT ${RULES_MAX}`,
-  );
-  return rows;
+/** In their order, of which the first that fits counts; null: this role may not read them. `ask`: runs a query as that role. */
+export async function hbaRules(ask: (sql: string) => Promise<readonly unknown[]>): Promise<readonly HbaRule[] | null> {
+  const [may] = (await ask(MAY_READ)) as readonly { readonly may: boolean }[];
+  return may?.may === true ? ((await ask(RULES)) as readonly HbaRule[]) : null;
 }
+
+const MAY_READ = `
+SELECT has_table_privilege('pg_catalog.pg_hba_file_rules', 'SELECT')
+       AND has_function_privilege('pg_catalog.pg_hba_file_rules()', 'EXECUTE') AS may`;
+const RULES = `
+SELECT line_number AS line, type, database::text[] AS databases, user_name::text[] AS users, address, netmask, auth_method AS method
+  FROM pg_catalog.pg_hba_file_rules
+ WHERE error IS NULL
+ ORDER BY line_number
+ LIMIT ${RULES_MAX}`;
 
 export interface PostgresWays {
   /** listen_addresses */

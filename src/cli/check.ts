@@ -309,7 +309,11 @@ async function look(config: PostgresConfig, own: Own): Promise<Finding[]> {
     await other.connect();
     return [
       ...judge(config, facts),
-      ...aroundPostgres(config, { ...facts, known: own.agents, rules: await hbaRules(client) }),
+      ...aroundPostgres(config, {
+        ...facts,
+        known: own.agents,
+        rules: await hbaRules(async (sql) => (await client.query<object>(sql)).rows),
+      }),
       ...((await shareBackends(client, other)) ? [{ ...POOLER, about }] : []),
       ...(await catalog(config)),
     ];
