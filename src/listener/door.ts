@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type SecureContext, TLSSocket } from 'node:tls';
+import { readingShared } from './accepted.ts';
 import { cancelled, CLOSE_GRACE_MS, type Ending } from './leave.ts';
 import { ClientGone } from './packets.ts';
 import { NO_PEER, type Peer } from './proof.ts';
@@ -35,13 +36,15 @@ export abstract class Door<L extends Line> {
   readonly #door: DoorOptions;
   readonly #server: Server;
   readonly #sockets = new Map<Socket, L>();
+  /** Closing: the last connection has ended. */
+  #emptied: () => void = () => {};
 
   constructor(options: DoorOptions) {
     this.#door = options;
     this.#context = options.tls && contextOf(options.tls, options.tls.clients ?? null);
     this.#server = createServer(
-      { noDelay: true, keepAlive: true, keepAliveInitialDelay: options.limits.keepalive_ms, pauseOnConnect: false },
-      (socket) => this.#accept(socket),
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: options.limits.keepalive_ms, pauseOnConnect: true },
+      (socket) => this.#accept(readingShared(socket)),
     );
   }
 
@@ -86,6 +89,10 @@ export abstract class Door<L extends Line> {
   async close(): Promise<void> {
     this.closing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      if (this.#sockets.size === 0) resolve();
+    });
     const upstreams = this.endSessions();
     // Not the socket under TLS: what is still to be encrypted would be lost.
     for (const { stream } of this.#sockets.values()) stream.end();
@@ -93,14 +100,17 @@ export abstract class Door<L extends Line> {
     const timer = setTimeout(() => {
       for (const socket of this.#sockets.keys()) socket.destroy();
     }, CLOSE_GRACE_MS);
-    await Promise.all([closed, ...upstreams.map(cancelled)]);
+    await Promise.all([closed, emptied, ...upstreams.map(cancelled)]);
     clearTimeout(timer);
   }
 
   #accept(socket: Socket): void {
     const line = this.lineOf(socket);
     this.#sockets.set(socket, line);
-    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#emptied();
+    });
     socket.on('error', () => socket.destroy());
     this.#admit(socket, line);
   }
