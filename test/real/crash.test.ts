@@ -15,6 +15,7 @@ import { type GatewayHome, gatewayHome } from './process.ts';
 import { NEWEST, startServer, type TestServer } from './servers.ts';
 
 const kills = Number(process.env['HOLDPOINT_KILLS'] ?? (process.env['HOLDPOINT_PROVE'] === '1' ? 200 : 5));
+const RUNS_MAX = 4 * kills;
 const seed = Number(process.env['HOLDPOINT_SEED'] ?? Date.now() % 1_000_000);
 
 let server: TestServer;
@@ -152,7 +153,7 @@ test('SIGTERM: everybody hears 57P01, the held one too; it ends with 0, the log 
 });
 
 test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing without a decision, nothing twice, no decision lost`, {
-  timeout: 60_000 + kills * 30_000,
+  timeout: 60_000 + RUNS_MAX * 30_000,
 }, async () => {
   const began = performance.now();
   const random = seeded(seed);
@@ -164,7 +165,11 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
   };
   const how = { clock: 0, write: 0, start: 0 };
   let left: ReturnType<typeof check> | null = null;
-  for (let run = 0; run < kills; run++) {
+  const decided = (): number => load.told.filter(({ seq, type }) => seq === undefined && type === 'decided').length;
+  const enough = (): boolean => Math.min(left?.released ?? 0, decided(), load.allowed) > kills / 5;
+  // Where a busy machine has done too little until then, there are more of them, and later ones.
+  for (let run = 0; run < kills || (run < RUNS_MAX && !enough()); run++) {
+    const patience = run < kills ? 1 : 5;
     const kind = random(10);
     // In mid-start; by the clock; or at the n-th write from now on.
     if (kind === 0) await arm(random(3));
@@ -177,7 +182,10 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
       if (left !== null) await asLeft(left, await gateway.reviewer('grace'));
       if (kind > 0 && kind < 6) await arm(random(80));
       const working = load.on(gateway, `${run}`);
-      const by_clock = setTimeout(() => void gateway.kill('SIGKILL'), kind < 6 ? 5000 : 100 + random(1200));
+      const by_clock = setTimeout(
+        () => void gateway.kill('SIGKILL'),
+        patience * (kind < 6 ? 5000 : 100 + random(1200)),
+      );
       expect(await gateway.ended).toBe('SIGKILL');
       clearTimeout(by_clock);
       how[kind < 6 ? 'write' : 'clock']++;
@@ -227,7 +235,6 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
   const acknowledged = [...new Set(own.map(({ type }) => type))].map(
     (type) => `${own.filter((one) => one.type === type).length} ${type}`,
   );
-  const decisions = own.filter(({ type }) => type === 'decided').length;
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   console.log(
     `${kills} kills (${how.clock} by the clock, ${how.write} at a write, ${how.start} in mid-start) in ${seconds} s, HOLDPOINT_SEED=${seed}: ` +
@@ -236,7 +243,7 @@ test(`killed at ${kills} random moments (HOLDPOINT_SEED=${seed}): nothing withou
       `${seen.released} released (${seen.glass} by break-glass), ${seen.unknown} with an unknown outcome, ${left_over} run after the last restart, ${load.allowed} allowed statements`,
   );
   expect(seen.released).toBeGreaterThan(kills / 5);
-  expect(decisions).toBeGreaterThan(kills / 5);
+  expect(decided()).toBeGreaterThan(kills / 5);
   expect(load.allowed).toBeGreaterThan(kills / 5);
   // With few kills any of these may have had no turn.
   if (kills >= 50)

@@ -11,9 +11,9 @@ import { type Ldap, openLdap } from '../../src/identity/ldap/ldap.ts';
 import { SourceDown } from '../../src/identity/types.ts';
 import { GROUPS, PEOPLE, SERVICE, userDn } from './slapd.ts';
 
-const TIMEOUTS = { connect_timeout_ms: 300, operation_timeout_ms: 300, timeout_ms: 1000 };
+const TIMEOUTS = { connect_timeout_ms: 1000, operation_timeout_ms: 1000, timeout_ms: 3000 };
 /** Beyond the timeouts, for a machine that is busy: far less than for ever. */
-const SOON_MS = 5000;
+const SOON_MS = 15_000;
 const schema = ldapSchema({
   sources: { env: { LDAP_PASSWORD: SERVICE.password }, dir: '/' },
   pem: z.string(),

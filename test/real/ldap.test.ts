@@ -285,7 +285,7 @@ describe.runIf(slapdHere())('a directory', () => {
           Array.from({ length: 5 * IN_FLIGHT_MAX }, () => logIn(ldap, 'ada').catch((error: unknown) => error)),
         );
         expect(all.filter((one) => !(one instanceof SourceDown))).toEqual([]);
-        expect(performance.now() - began).toBeLessThan(5000 + 1000);
+        expect(performance.now() - began).toBeLessThan(5000 + 10_000);
         await expect(logIn(ldap, 'ada')).rejects.toThrow('is down');
       } finally {
         slapd.goOn();

@@ -144,6 +144,9 @@ async function childOf(shell: number): Promise<number> {
   return Number(children.trim().split(' ')[0]);
 }
 
+/** How long something took, to the end of its sentence, and what stands to its right has a place of its own. */
+const TOOK = /\b(?:\d+ ms|\d+\.\d s)\b(\.?)((?: {2,})?)/g;
+
 /** Ids, times and measured numbers are others each time. */
 function steady(lines: readonly string[]): string {
   return `${lines
@@ -153,7 +156,7 @@ function steady(lines: readonly string[]): string {
     .replaceAll(/> [0-9a-z]{4}$/gm, '> xxxx')
     .replaceAll(/\d\d:\d\d:\d\d/g, 'hh:mm:ss')
     .replaceAll(/\b\d?\d:\d\d\b/g, (time) => 'm:ss'.padStart(time.length, 'm'))
-    .replaceAll(/\b\d+ ms\b/g, 'n ms')
+    .replaceAll(TOOK, (all: string, end: string, gap: string) => `n ms${end}`.padEnd(gap === '' ? 0 : all.length))
     .replaceAll(/\bt\d+\b/g, 'tN')}\n`;
 }
 
@@ -207,6 +210,8 @@ test('a shape: its bounds are asked for, and what is like it runs without asking
   const pane = await reviewing('grace');
   await pane.press('Enter');
   await pane.until('Free: 1 in line 1; all else stays as it is.');
+  // The estimate comes when it comes.
+  await pane.until('leaves      about 13 rows');
   await pane.press('s', 'Enter', 'C-u');
   await pane.type('2');
   await pane.press('Enter', 'C-u');
@@ -256,6 +261,7 @@ test('the sponsor cannot decide, and is told who can', async () => {
   const pane = await reviewing('ada');
   await pane.until('You cannot decide these');
   await pane.press('Enter', 'a');
+  await pane.until('Not seen: ');
   const lines = await pane.until('you         You are the sponsor of bot');
   expect(lines.join('\n')).not.toContain('APPROVE');
   await expect(steady(await pane.until(/\n You are the sponsor of bot/))).toMatchFileSnapshot(

@@ -24,7 +24,9 @@ import { gatewayHome } from './process.ts';
 import { errorText, keyOf, Raw, type RawMessage, sqlstate } from './raw.ts';
 import { NEWEST, startServer, type TestServer } from './servers.ts';
 
-const TIMEOUT_MS = 700;
+const TIMEOUT_MS = 2000;
+/** Beyond it, on a busy machine; the default is 10 s. */
+const LATE_MS = 6000;
 
 const login = async (port: number): Promise<{ raw: Raw; messages: RawMessage[] }> => {
   const raw = await Raw.connect(port);
@@ -107,7 +109,7 @@ describe('a server that gives up', () => {
     const begun = performance.now();
     const { raw, messages } = await login(gateway.port);
     expect([sqlstate(messages), errorText(messages)]).toEqual([state, expect.stringContaining(words)]);
-    expect(performance.now() - begun).toBeLessThan(TIMEOUT_MS + 2000);
+    expect(performance.now() - begun).toBeLessThan(TIMEOUT_MS + LATE_MS);
     await raw.ended();
     // Nothing is left of it on the server's side, either.
     await Promise.all(closed);
@@ -171,7 +173,7 @@ describe('a real server', () => {
       const begun = performance.now();
       const refused = (await login(gateway.port)).messages;
       expect([sqlstate(refused), errorText(refused)]).toEqual(['08001', expect.stringContaining('in time')]);
-      expect(performance.now() - begun).toBeLessThan(TIMEOUT_MS + 2000);
+      expect(performance.now() - begun).toBeLessThan(TIMEOUT_MS + LATE_MS);
       raw.send(query('SELECT 1'));
       expect((await raw.until('Z')).map(({ type }) => type).join('')).toBe('TDCZ');
     } finally {
