@@ -21,6 +21,7 @@ import { tellOfPermit, tellOperator } from './compose/operator.ts';
 import { analyseExamples, openPolicy } from './compose/policy.ts';
 import { openPostgres, postgresGate } from './compose/postgres.ts';
 import { identityPort, permitsPort, policyPort, requestsPort } from './compose/review.ts';
+import { openSameUser } from './compose/same-user.ts';
 import { loginOf } from './compose/servers.ts';
 import { openSignIn, SIGN_IN_MS } from './compose/sign-in.ts';
 import { Tail } from './compose/tail.ts';
@@ -60,7 +61,7 @@ export const serve = async (config: Config, options: ServeOptions): Promise<Runn
 
 const build = async (
   config: Config,
-  { log, hints }: ServeOptions,
+  { log, hints, neighbours = false }: ServeOptions,
   closers: House['closers'],
 ): Promise<Omit<Running, 'stop'>> => {
   const fault = (what: string, error?: unknown): void => log.error({ err: error }, what);
@@ -154,6 +155,7 @@ const build = async (
     identity,
     catalogs,
     fault,
+    proved: neighbours ? openSameUser(config.data, log) : undefined,
     closers,
     gate: {
       policy: () => policy.current(),

@@ -1,7 +1,7 @@
 // `holdpoint check`: a doctor. Looks at the configuration and at everything it points to, changes nothing, and says of each finding what to
 // do. Logs in to the guarded server by itself, as the gateway's role, and runs only catalog reads.
 import { access, constants, stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import { Command } from 'commander';
 import pg from 'pg';
@@ -15,6 +15,7 @@ import {
   type PostgresConfig,
 } from '../config/config.ts';
 import { createCredentials, type Login } from '../identity/credentials.ts';
+import { readSameUser, SAME_USER_FILE } from '../identity/same-user.ts';
 import { openUsers } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
@@ -112,6 +113,7 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
     ...checkCertificates(config),
     ...(await checkPeers(config)),
     ...(await data(config)),
+    ...(await neighbours(config)),
     ...exposure(config),
     ...webhooks(config),
     ...(
@@ -213,6 +215,15 @@ async function data(config: Config): Promise<Finding[]> {
   } catch (error) {
     return [{ level: 'fail', about: 'data', text: `${config.data} can't be written: ${message(error)}` }];
   }
+}
+
+/** What the running gateway has seen: from here no login can be. */
+async function neighbours({ data: folder }: Config): Promise<Finding[]> {
+  const seen = [...(await readSameUser(join(folder, SAME_USER_FILE)))];
+  if (seen.length === 0) return [];
+  const last = new Date(Math.max(...seen.map(([, at]) => at))).toISOString();
+  const text = `under the gateway's own OS user, who could read its keys and files, ran ${listed(seen.map(([user]) => user))} (last seen ${last}): run agents as another user, best on another machine`;
+  return [{ level: 'warn', about: 'agents', text }];
 }
 
 /** Ends of connections that others on the network could read. */

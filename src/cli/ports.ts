@@ -21,6 +21,8 @@ export interface ServeOptions {
   readonly log: Log;
   /** How the first-run page tells an agent to connect, as far as that is known. */
   readonly hints: readonly Guard[];
+  /** Warn of whoever logs in under the gateway's own OS user; default: no, as the demo is one user's alone. */
+  readonly neighbours?: boolean;
 }
 
 /** What a MySQL or MariaDB server says of itself and of an account. */

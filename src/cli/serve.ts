@@ -14,7 +14,7 @@ export function serveCommand(deps: Deps): Command {
       const signal = nextSignal();
       const config = await loadConfig(options.config);
       const log = createLog({ format: options.log === 'short' ? 'short' : 'json' });
-      const running = await deps.serve(config, { log, hints: [] });
+      const running = await deps.serve(config, { log, hints: [], neighbours: true });
       for (const { name, listen } of [...running.postgres, ...running.mysql])
         log.info(`${name}: agents connect to ${listen.host}:${listen.port}`);
       log.info(`console: ${running.review.url}`);

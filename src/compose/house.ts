@@ -3,6 +3,7 @@ import type { AuditLog } from '../audit/types.ts';
 import type { Config } from '../config/config.ts';
 import type { GateOptions } from '../gate/options.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { DoorOptions } from '../listener/door.ts';
 import type { Catalogs } from './catalogs.ts';
 
 export interface House {
@@ -13,6 +14,8 @@ export interface House {
   readonly identity: Identity;
   readonly catalogs: Catalogs;
   readonly fault: GateOptions['fault'];
+  /** Is told who logs in over which connection. */
+  readonly proved: DoorOptions['proved'];
   /** What every gate is given. */
   readonly gate: Omit<GateOptions, 'engine' | 'role' | 'where' | 'catalog' | 'impact'>;
   /** Ends what was begun, the last one first. */

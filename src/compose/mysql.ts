@@ -55,6 +55,7 @@ export const openMysql = (upstream: MysqlConfig, gate: Gate, house: House) => {
     limits: config.limits,
     refused: refusedAt(house, upstream.name),
     fault,
+    proved: house.proved,
   });
 };
 

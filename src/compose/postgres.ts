@@ -52,6 +52,7 @@ export const openPostgres = (upstream: PostgresConfig, gate: Gate, house: House)
     limits: config.limits,
     refused: refusedAt(house, upstream.name),
     fault,
+    proved: house.proved,
   });
 };
 

@@ -7,6 +7,7 @@ import { readingShared } from './accepted.ts';
 import { cancelled, CLOSE_GRACE_MS, type Ending } from './leave.ts';
 import { ClientGone } from './packets.ts';
 import { NO_PEER, type Peer } from './proof.ts';
+import type { Ends } from './same-user.ts';
 import { contextOf, type ListenerTls, peerOf, type Trust } from './tls.ts';
 
 export interface DoorLimits {
@@ -21,6 +22,8 @@ export interface DoorOptions {
   readonly tls: ListenerTls | null;
   readonly limits: DoorLimits;
   readonly fault: (what: string, error?: unknown) => void;
+  /** Is told who has proved to be whom, over which connection. */
+  readonly proved?: ((user: string, ends: Ends) => void) | undefined;
 }
 
 /** A connection, and what is written to: inside TLS another stream than the socket. */
@@ -113,6 +116,11 @@ export abstract class Door<L extends Line> {
     });
     socket.on('error', () => socket.destroy());
     this.#admit(socket, line);
+  }
+
+  /** For whoever is to know; a login waits for nobody there. */
+  protected proved({ stream }: Line, user: string): void {
+    this.#door.proved?.(user, stream as Ends);
   }
 
   /** Apart from the listeners above: they stay, and would keep what this uses. */

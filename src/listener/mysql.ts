@@ -261,6 +261,7 @@ class Listener extends Door<Line> implements MysqlListener {
     const { user, database, collation, attributes } = claim;
     const conversation = line.packets as MysqlPackets;
     const login = await this.#authenticate(seat, claim, conversation);
+    this.proved(line, login.user);
     const charset = charsetOf(collation, server.engine);
     if (charset !== undefined && !isReadable(charset)) throw new Refusal(refusals.charset({ charset }), user);
     const wanted = { capabilities, collation: narrowCollation(collation, server.engine), packet_bytes_max, database };

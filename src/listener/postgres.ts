@@ -31,7 +31,7 @@ import {
 import { MECHANISM, MECHANISM_PLUS, ScramServer, type Verifier } from '../wire/postgres/scram.ts';
 import { readOptions, type StartupPacket } from '../wire/postgres/startup.ts';
 import { CancelKeys, type Place } from './cancel-keys.ts';
-import { Door, type Line } from './door.ts';
+import { Door, type DoorOptions, type Line } from './door.ts';
 import { leave } from './leave.ts';
 import { CLEAR_PASSWORD_BYTES_MAX, ClientGone, Packets } from './packets.ts';
 import { type LoginRule, NO_PEER, type Proof, type ProofIdentity, type ProofOptions, Proofs } from './proof.ts';
@@ -92,6 +92,7 @@ export interface PostgresListenerOptions {
     readonly why: string;
   }) => Promise<void>;
   readonly fault: (what: string, error?: unknown) => void;
+  readonly proved?: DoorOptions['proved'];
 }
 
 export interface PostgresListener {
@@ -201,6 +202,7 @@ class Listener extends Door<Line> implements PostgresListener {
     const login: Login = relay
       ? { user, authentication: 'relay', address, entry: null }
       : await this.#authenticate(line, packets, user, address);
+    if (!relay) this.proved(line, login.user);
     const database = parameters.get('database') || user;
     const settings = settingsOf(parameters, user);
     const application_name = settings.get('application_name') ?? '';

@@ -32,6 +32,8 @@ export interface GatewayOptions {
   readonly reviewers?: number;
   /** Groups of users.yaml that these are in, one in each, in turn. */
   readonly groups?: readonly string[];
+  /** Warn of whoever logs in under our own OS user, as `serve` does. */
+  readonly neighbours?: boolean;
 }
 
 export interface TestGateway {
@@ -142,6 +144,7 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
   const running = await serve(await loadConfig(file), {
     log: createLog({ format: 'json', write: (line) => void lines.push(line) }),
     hints: [],
+    neighbours: options.neighbours ?? false,
   });
   const port = (running.postgres[0] ?? running.mysql[0])?.listen.port ?? 0;
   const { url } = running.review;

@@ -1,0 +1,100 @@
+// Under which OS user does a client on this machine run? Linux keeps it of every TCP socket (proc_net_tcp(5)); asked for connections over loopback
+// alone. For a warning: must never delay or refuse a login, and what can't be read is nobody's fault.
+import { open } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
+
+/** Between two looks, in ms: whoever logs in meanwhile is seen another time. */
+export const LOOK_EVERY_MS = 250;
+/** Some 7,000 sockets; those behind are not seen. */
+const TABLE_BYTES_MAX = 1024 * 1024;
+/** Principals that are told of once. */
+const TOLD_MAX = 1_000;
+const TABLES = '/proc/self/net';
+
+/** Both ends of a connection, as a net.Socket has them. */
+export interface Ends {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+}
+
+export interface SameUserOptions {
+  /** Our own. */
+  readonly uid: number;
+  /** Once for each principal. */
+  readonly found: (user: string) => void;
+  readonly now?: () => number;
+  /** Has tcp and tcp6. */
+  readonly tables?: string;
+}
+
+/** Takes who has logged in over what; resolves when it has looked, if it does. Rejects never. */
+export function watchSameUser({
+  uid,
+  found,
+  now = Date.now,
+  tables = TABLES,
+}: SameUserOptions): (user: string, ends: Ends) => Promise<void> {
+  const told = new Set<string>();
+  let looked = -Infinity;
+  return async (user, ends) => {
+    if (!isLoopback(ends.remoteAddress) || told.has(user) || told.size >= TOLD_MAX || now() - looked < LOOK_EVERY_MS)
+      return;
+    looked = now();
+    const of = await uidOfPeer(ends, tables).catch(() => null);
+    if (of !== uid || told.has(user)) return;
+    told.add(user);
+    found(user);
+  };
+}
+
+const isLoopback = (address: string | undefined): boolean =>
+  address !== undefined && /^(::1$|(::ffff:)?127\.)/.test(address);
+
+/** Of the client's own socket; null: it is not there. Rejects where there are no such tables. */
+export async function uidOfPeer(ends: Ends, tables: string = TABLES): Promise<number | null> {
+  const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = ends;
+  const from = remoteAddress.replace(/^::ffff:/, '');
+  const to = localAddress.replace(/^::ffff:/, '');
+  // What is IPv4 to one end may be IPv6 to the other.
+  const places = isIPv4(from)
+    ? ([
+        ['tcp', ''],
+        ['tcp6', MAPPED],
+      ] as const)
+    : ([['tcp6', '']] as const);
+  for (const [table, before] of places) {
+    const row = ` ${before}${hexOf(from)}:${port(remotePort)} ${before}${hexOf(to)}:${port(localPort)} `;
+    const text = await head(`${tables}/${table}`);
+    const at = text.indexOf(row);
+    // Behind both ends: state, queues, timer, retransmits, uid.
+    const uid = at === -1 ? undefined : /^\S+ \S+ \S+ +\S+ +(\d+) /.exec(text.slice(at + row.length))?.[1];
+    if (uid !== undefined) return Number(uid);
+  }
+  return null;
+}
+
+/** Words of 32 bits in hex, as the processor has them: the lowest byte first on all that Node runs on but s390x, where nothing is found. */
+const MAPPED = '0000000000000000FFFF0000';
+const LOOPBACK_6 = '00000000000000000000000001000000';
+const hexOf = (address: string): string =>
+  isIPv4(address) ? Buffer.from(address.split('.').toReversed().map(Number)).toString('hex').toUpperCase() : LOOPBACK_6;
+const port = (number: number): string => number.toString(16).toUpperCase().padStart(4, '0');
+
+/** Its beginning; such a file has no size to go by. */
+async function head(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const chunks: Buffer[] = [];
+    for (let bytes = 0; bytes < TABLE_BYTES_MAX; ) {
+      const { bytesRead, buffer } = await file.read({ buffer: Buffer.alloc(64 * 1024) });
+      if (bytesRead === 0) break;
+      bytes += bytesRead;
+      chunks.push(buffer.subarray(0, bytesRead));
+    }
+    return Buffer.concat(chunks).toString('latin1');
+  } finally {
+    await file.close();
+  }
+}
