@@ -68,8 +68,9 @@ const build = async (
   await mkdir(config.data, { recursive: true, mode: 0o700 });
   const logFolder = join(config.data, 'audit');
   const node = hostname();
-  const { log: opened } = await openLog(config, node, log);
-  closers.push(() => opened.close());
+  const kept = await openLog({ config, node, version: VERSION, log });
+  closers.push(() => kept.close());
+  const opened = kept.log;
   const from = opened.seq;
   const tail = config.chat.webhooks.length > 0 ? new Tail(opened) : null;
   const audit = tail?.audit ?? opened;
@@ -197,6 +198,7 @@ const build = async (
       sessions,
       tokens: jwt?.tokens ?? null,
       audit,
+      evidence: kept.evidence,
       events,
       policy: policyPort(() => policy.current(), counts),
       guards: guardsOf(config, hints),

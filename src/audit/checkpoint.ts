@@ -69,9 +69,15 @@ export interface LeafSink {
 export async function openCheckpoints({
   fs = realFs,
   node,
+  signer,
   ...options
-}: Omit<CheckpointOptions, 'fs' | 'signer'> & { readonly fs?: AuditFs; readonly node: string }): Promise<Checkpoints> {
-  return Checkpoints.open({ ...options, fs, signer: await openSigner(fs, options.dir, node) });
+}: Omit<CheckpointOptions, 'fs' | 'signer'> & {
+  readonly fs?: AuditFs;
+  readonly node: string;
+  /** Instead of the one in the folder. */
+  readonly signer?: Signer;
+}): Promise<Checkpoints> {
+  return Checkpoints.open({ ...options, fs, signer: signer ?? (await openSigner(fs, options.dir, node)) });
 }
 
 export class Checkpoints implements LeafSink {
@@ -88,6 +94,8 @@ export class Checkpoints implements LeafSink {
   #listed = { at: 0, size: 0, offset: 0 };
   #timer: NodeJS.Timeout | null = null;
   #making: Promise<void> | null = null;
+  /** Before that it is not known where the list of checkpoints ends. */
+  #started = false;
   #failing = false;
   #tiles_failing = false;
   #closed = false;
@@ -147,6 +155,7 @@ export class Checkpoints implements LeafSink {
   async started(): Promise<void> {
     await this.#writeTiles();
     await this.#openList();
+    this.#started = true;
     this.#wake();
   }
 
@@ -199,7 +208,7 @@ export class Checkpoints implements LeafSink {
   /** A checkpoint is due some time after the first record that none covers. */
   #wake(): void {
     for (const wake of this.#waiters) wake();
-    if (this.#closed || this.#tree.size + this.#waiting_count === (this.#last?.size ?? 0)) return;
+    if (!this.#started || this.#closed || this.#tree.size + this.#waiting_count === (this.#last?.size ?? 0)) return;
     if (this.#waiting_count >= (this.#options.every_records ?? checkpoint_records_default) && !this.#failing) {
       setImmediate(() => void this.#make());
       return;
@@ -333,4 +342,13 @@ export async function newestNote(fs: AuditFs, dir: string): Promise<string | nul
   } finally {
     await file.close();
   }
+}
+
+/** What a note says; null: it is none. */
+export function noteFields(
+  note: string | null,
+): { readonly size: number; readonly root: string; readonly note: string } | null {
+  const [, size = '', root = ''] = note?.split('\n') ?? [];
+  if (note === null) return null;
+  return { size: Number(size), root: Buffer.from(root, 'base64').toString('hex'), note };
 }

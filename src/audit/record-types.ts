@@ -1,11 +1,12 @@
 // Every type of record that the gateway writes, with what it means in one line; docs/audit-log.md prints this table and a test compares.
-// audit/ itself writes the four of `log.` and 'statements'; the others belong to the folders that do what they record.
+// audit/ itself writes those of `log.` and 'statements'; the others belong to the folders that do what they record.
 
 export const RECORD_TYPES = {
   'log.opened': 'A writer opened the log: format version, process id, how many records were there, id of the tag key.',
   'log.recovered': 'A torn tail was cut and kept aside, or the disk took records again after it had refused them.',
   'log.overridden':
     'An operator accepted a log that did not verify, exactly as it stood; first record of a new segment.',
+  'log.key_rotated': 'Another key signs checkpoints from here on: which did, and which does.',
   'config.loaded': 'The configuration in force.',
   'policy.loaded': 'The policy in force from here on, by its hash, and whether it is enforced or observed.',
   'policy.refused': 'A policy was offered and is not in force, and why.',

@@ -1,14 +1,20 @@
 // `holdpoint audit verify|key|checkpoint|receipt|rotate-key`: what an auditor, or whoever keeps the log, runs. `verify` needs no gateway, no
 // network and no secret. Must never print a good word about a record that no checkpoint covers.
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { newestNote } from '../audit/checkpoint.ts';
+import { newestNote, noteFields } from '../audit/checkpoint.ts';
 import { realFs } from '../audit/files.ts';
+import { rotateKey } from '../audit/rotate.ts';
+import { type Receipt, receipt_bytes_max, receiptOf } from '../audit/receipt.ts';
 import { verifierKeys } from '../audit/signer.ts';
 import { type Given, type LogReport, verifyLog } from '../audit/verify/log.ts';
 import { BadInput, parseCheckpoints, parseKeys, type VerifierKey } from '../audit/verify/note.ts';
+import { type ReceiptReport, verifyReceipt } from '../audit/verify/receipt.ts';
 import { EXIT, Failure } from './failure.ts';
+import { drawn } from './review/cells.ts';
+import { REVIEW_EXIT_HELP, signedIn, told } from './reviewer.ts';
 
 const DEFAULT_FOLDER = 'data/audit';
 /** Of all files with checkpoints together. */
@@ -50,7 +56,51 @@ export function auditCommand(): Command {
         process.stdout.write(note);
       }),
   );
+  command.addCommand(
+    new Command('rotate-key')
+      .description('make another key sign checkpoints; the gateway must be stopped')
+      .argument('[dir]', "the log's folder", DEFAULT_FOLDER)
+      .action(async (dir: string) => {
+        const { old_key, new_key } = await rotateKey(await logFolder(dir), hostname());
+        process.stdout.write(
+          `was  ${old_key}\nnow  ${new_key}\nBoth signed the checkpoint in which the log says so. Give the new one to whoever verifies.\n`,
+        );
+      }),
+  );
+  command.addCommand(
+    new Command('receipt')
+      .description("a request's records with a proof for each that the log has it")
+      .argument('<id>', 'HP-...')
+      .option('--out <file>', 'where to; default: standard output')
+      .option('--dir <folder>', "read a log's folder, without a gateway; its newest checkpoint must cover the records")
+      .addHelpText('after', REVIEW_EXIT_HELP)
+      .action(async (id: string, options: { readonly out?: string; readonly dir?: string }) => {
+        const request = id.toUpperCase();
+        const receipt =
+          options.dir === undefined ? await askedFor(request) : await readFrom(await logFolder(options.dir), request);
+        const text = `${JSON.stringify(receipt, null, 2)}\n`;
+        if (options.out === undefined) process.stdout.write(text);
+        else await writeFile(options.out, text);
+      }),
+  );
   return command;
+}
+
+async function askedFor(request: string): Promise<unknown> {
+  const { client } = await signedIn();
+  return told(client.receipt(request));
+}
+
+async function readFrom(dir: string, request: string): Promise<Receipt> {
+  const cover = async (size: number) => {
+    const newest = noteFields(await newestNote(realFs, dir));
+    return newest !== null && newest.size >= size ? newest : null;
+  };
+  const receipt = await receiptOf(request, { dir, cover });
+  if (receipt === 'unknown') throw new Failure(`${dir} has no record of ${request}`);
+  if (receipt === 'uncovered')
+    throw new Failure(`the newest checkpoint in ${dir} does not cover all records of ${request} yet`);
+  return receipt;
 }
 
 interface VerifyArguments {
@@ -62,7 +112,7 @@ interface VerifyArguments {
 function verifyCommand(): Command {
   return new Command('verify')
     .description('does a log, or a receipt, say what was signed? Offline, with public keys alone')
-    .argument('[what]', "the log's folder", DEFAULT_FOLDER)
+    .argument('[what]', "the log's folder, or a receipt's file", DEFAULT_FOLDER)
     .option('--key <key...>', 'a verifier key, or a file with some')
     .option('--checkpoint <file...>', 'checkpoints that were kept elsewhere')
     .option('--json', 'one JSON object')
@@ -70,12 +120,41 @@ function verifyCommand(): Command {
     .action(async (what: string, options: VerifyArguments) => {
       try {
         const keys = await keysOf(options.key ?? []);
-        await verifyFolder(await logFolder(what), keys, options);
+        const found = await stat(what).catch(() => null);
+        if (found?.isFile()) await verifyFile(what, keys, options);
+        else await verifyFolder(await logFolder(what), keys, options);
       } catch (error) {
         if (error instanceof BadInput) throw new Failure(error.message, EXIT.usage);
         throw error;
       }
     });
+}
+
+async function verifyFile(path: string, keys: readonly VerifierKey[], options: VerifyArguments): Promise<void> {
+  if (options.checkpoint) throw new BadInput('a receipt has its own checkpoint; --checkpoint is for logs');
+  const { size } = await stat(path);
+  if (size > 2 * receipt_bytes_max) throw new BadInput(`${path} is larger than any receipt`);
+  const report = verifyReceipt(await readText(path), keys, path);
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : receiptText(report));
+  process.exitCode = report.verified ? EXIT.ok : EXIT.failed;
+}
+
+/** Ends with a newline. What was read from a receipt is spelled out: it may be anything. */
+export function receiptText({ verified, request, policy, checkpoint, records, problems }: ReceiptReport): string {
+  const lines = [
+    `receipt       ${drawn(request)}, ${records.length} records`,
+    `checkpoint    of ${checkpoint.size} records, signed by ${checkpoint.signed_by.join(', ')}`,
+    `policy        ${drawn(policy) || 'none is named'}`,
+    ...records.map(
+      ({ record, time, type, proved }) =>
+        `${(proved ? 'proved' : 'NOT PROVED').padEnd(13)} record ${record}  ${drawn(time)}  ${drawn(type)}`,
+    ),
+    ...problems.map((problem) => `WRONG         ${drawn(problem)}`),
+    verified
+      ? 'The receipt verifies: the log has these records, as they stand here. That it has no later ones of this request it does not say.'
+      : 'THE RECEIPT DOES NOT VERIFY.',
+  ];
+  return `${lines.join('\n')}\n`;
 }
 
 async function verifyFolder(folder: string, keys: readonly VerifierKey[], options: VerifyArguments): Promise<void> {

@@ -1,8 +1,11 @@
 // `holdpoint init`: writes what a first `serve` needs, with comments, into a folder. Must never overwrite anything, and writes no password.
 import { chmod, copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { realFs } from '../audit/files.ts';
+import { openSigner } from '../audit/signer.ts';
 import { Failure } from './failure.ts';
 
 const POLICY = fileURLToPath(new URL('../../policies/starter.yaml', import.meta.url));
@@ -74,9 +77,13 @@ export async function init(folder: string): Promise<string> {
   await writeFile(join(dir, 'users.yaml'), USERS, { flag: 'wx', mode: 0o600 });
   await copyFile(POLICY, join(dir, 'policies', 'starter.yaml'));
   await chmod(join(dir, 'policies', 'starter.yaml'), 0o644);
+  const audit = join(dir, 'data', 'audit');
+  await realFs.makeFolder(join(audit, 'keys'));
+  const { verifier_key } = await openSigner(realFs, audit, hostname());
   const shown = relative(process.cwd(), dir);
   return [
     `Written to ${shown === '' ? 'this folder' : dir}: ${files.join(', ')}, data/`,
+    `Who will verify the audit log needs this key: ${verifier_key}`,
     '',
     'Next:',
     '  1. set the server to guard in holdpoint.yaml',

@@ -1,24 +1,112 @@
-// The audit log as the gateway keeps it: with its signing key and checkpoints.
+// The audit log as the gateway keeps it: with its key, its checkpoints and the anchors that these go to, and what of all that reviewers can
+// ask for. Nothing here is waited for by a statement.
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { Checkpoints, openCheckpoints } from '../audit/checkpoint.ts';
+import { type Anchor, AnchorRefused, Anchors, folderAnchor } from '../audit/anchor.ts';
+import { type Checkpoints, openCheckpoints } from '../audit/checkpoint.ts';
+import { realFs } from '../audit/files.ts';
 import { openAuditLog } from '../audit/log.ts';
+import { receiptOf } from '../audit/receipt.ts';
 import type { AuditLog } from '../audit/types.ts';
-import type { Config } from '../config/config.ts';
+import type { AnchorConfig, Config } from '../config/config.ts';
+import type { EvidencePort } from '../review/ports.ts';
+import { resolveBySystem } from '../review/webhooks/guard.ts';
+import { Sender } from '../review/webhooks/send.ts';
 import type { Log } from '../telemetry/log.ts';
 
-export interface KeptLog {
+/** How long a receipt waits for a checkpoint that covers its records. */
+const COVER_MS = 5_000;
+/** Receipts that are made at once; each reads the log. The next ones wait for these. */
+const RECEIPTS_MAX = 2;
+
+interface KeptLog {
   readonly log: AuditLog;
-  readonly checkpoints: Checkpoints;
+  readonly evidence: EvidencePort;
+  /** The log first, then what is brought elsewhere. */
+  close(): Promise<void>;
+}
+
+interface Options {
+  readonly config: Config;
+  readonly node: string;
+  readonly version: string;
+  readonly log: Log;
 }
 
 /** Rejects as `openAuditLog` does. */
-export async function openLog(config: Config, node: string, log: Log): Promise<KeptLog> {
+export async function openLog({ config, node, version, log }: Options): Promise<KeptLog> {
   const dir = join(config.data, 'audit');
+  const { checkpoint: every_ms, checkpoint_records: every_records } = config.audit;
+  const warn = (text: string): void => log.warn(text);
+  let anchors: Anchors | null = null;
   let checkpoints!: Checkpoints;
   const opened = await openAuditLog({
     dir,
     node,
-    checkpoints: async () => (checkpoints = await openCheckpoints({ dir, node, warn: (text) => log.warn(text) })),
+    checkpoints: async () => {
+      checkpoints = await openCheckpoints({
+        dir,
+        node,
+        every_ms,
+        every_records,
+        warn,
+        made: (one) => anchors?.offer(one),
+      });
+      anchors = new Anchors(
+        config.audit.anchors.map((anchor) => anchorOf(anchor, version)),
+        { origin: checkpoints.signer.name, warn, info: (text) => log.info(text) },
+      );
+      return checkpoints;
+    },
   });
-  return { log: opened, checkpoints };
+  const one = inTurn(RECEIPTS_MAX);
+  return {
+    log: opened,
+    evidence: {
+      receipt: (id) => one(() => receiptOf(id, { dir, cover: (size) => checkpoints.cover(size, COVER_MS) })),
+      anchors: () => anchors?.health() ?? [],
+    },
+    close: async () => {
+      await opened.close();
+      await anchors?.close();
+    },
+  };
+}
+
+function anchorOf(config: AnchorConfig, version: string): Anchor {
+  const { name, every: every_ms } = config;
+  if ('folder' in config) return folderAnchor(realFs, { name, every_ms, folder: config.folder, layout: config.layout });
+  const hook = { ...config, events: [], text: false, words: false };
+  const sender = new Sender(hook, { resolve: resolveBySystem, now: () => Date.now(), version });
+  return {
+    name,
+    every_ms,
+    put: async ({ size, note }, origin) => {
+      // The same for the same checkpoint, so that a receiver tells a repetition from news.
+      const id = `cp_${createHash('sha256').update(origin).digest('hex').slice(0, 12)}_${size}`;
+      const sent = await sender.send(
+        id,
+        JSON.stringify({ type: 'audit.checkpoint', log: origin, records: size, checkpoint: note }),
+      );
+      if (sent.type === 'failed') throw new AnchorRefused(sent.why, sent.retry_after_ms ?? 0);
+      if (sent.type === 'gone') throw new AnchorRefused('it answers 410');
+    },
+    close: () => sender.close(),
+  };
+}
+
+/** At most so many at once, the others in their order. */
+function inTurn(max: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let busy = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (busy >= max) await new Promise<void>((resolve) => waiting.push(resolve));
+    busy++;
+    try {
+      return await work();
+    } finally {
+      busy--;
+      waiting.shift()?.();
+    }
+  };
 }

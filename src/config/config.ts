@@ -80,6 +80,12 @@ export interface WebhookConfig {
   readonly words: boolean;
 }
 
+/** Where checkpoints are kept outside of this machine; `every`: milliseconds. */
+export type AnchorConfig = { readonly name: string; readonly every: number } & (
+  | { /** Absolute. */ readonly folder: string; readonly layout: 'files' | 'append' }
+  | Pick<WebhookConfig, 'url' | 'secret' | 'allow_private' | 'ca'>
+);
+
 export interface Config {
   /** Absolute path of the file it came from. */
   readonly path: string;
@@ -112,7 +118,13 @@ export interface Config {
     /** In this order; the first that fits counts. */
     readonly map: readonly MapRule[];
   };
-  readonly audit: { readonly allowed: 'async' | 'sync' };
+  readonly audit: {
+    readonly allowed: 'async' | 'sync';
+    /** Milliseconds that a record waits for the next checkpoint, at most; and how many records do. */
+    readonly checkpoint: number;
+    readonly checkpoint_records: number;
+    readonly anchors: readonly AnchorConfig[];
+  };
   readonly chat: { readonly webhooks: readonly WebhookConfig[] };
   readonly store: 'memory';
   /** observe: the policy is recorded, not enforced. */

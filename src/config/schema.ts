@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { checkpointShape } from './anchors.ts';
 import { jwtSchema } from './jwt.ts';
 import { LIMITS, type LimitName, type Limits } from './limits.ts';
 import { oidcSchema } from './oidc.ts';
@@ -10,7 +11,7 @@ import { ldapSchema } from './ldap.ts';
 import { mapSchema } from './map.ts';
 import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstreamAddress } from './references.ts';
 import { clientsSchema, loginsSchema, type PemFile } from './logins.ts';
-import { webhooksSchema } from './webhooks.ts';
+import { webhookParts, webhooksSchema } from './webhooks.ts';
 
 /** Parts of the design that this release does not have. A file that names one is refused with 'not in this release'. */
 export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; readonly value?: string }[] = [
@@ -18,8 +19,6 @@ export const NOT_IN_THIS_RELEASE: readonly { readonly path: readonly string[]; r
   { path: ['chat', 'teams'] },
   { path: ['metrics'] },
   { path: ['store'], value: 'postgres' },
-  { path: ['audit', 'checkpoint'] },
-  { path: ['audit', 'anchors'] },
 ];
 
 export type RawConfig = z.output<ReturnType<typeof configSchema>>;
@@ -156,8 +155,9 @@ export function configSchema(sources: Sources) {
           .enum(['async', 'sync'])
           .default('async')
           .describe('sync: an allowed statement also waits until its record is durable'),
+        ...checkpointShape({ path, posted: webhookParts({ sources, pem, using }) }),
       })
-      .default({ allowed: 'async' }),
+      .prefault({}),
     chat: z
       .strictObject({
         webhooks: webhooksSchema({ sources, pem, using }).default([]).describe('where events are posted'),

@@ -44,11 +44,10 @@ interface Parts {
   readonly using: <V, T>(read: (value: V) => T) => (value: V, context: z.RefinementCtx) => T;
 }
 
-/** One webhook. */
-function webhookSchema({ sources, pem, using }: Parts) {
-  return z
-    .strictObject({
-      name: z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'needs a short lower-case name such as pager'),
+/** Where something is posted and what signs it; `check` looks at the two together. */
+export function webhookParts({ sources, pem, using }: Parts) {
+  return {
+    shape: {
       url: z
         .string()
         .min(1)
@@ -60,16 +59,35 @@ function webhookSchema({ sources, pem, using }: Parts) {
         .describe(
           'what signs: whsec_ and base64 of 24 to 64 bytes, or a text of at least 24 characters; ${NAME} or file:<path>. Two of them while one is replaced by the other',
         ),
-      events: z
-        .array(z.string().refine(isPattern, 'is no event; see docs/webhooks.md'))
-        .min(1)
-        .default(['*'])
-        .describe('which: request.opened, request.*, permit.*, policy.*; default: all'),
       allow_private: z
         .boolean()
         .default(false)
         .describe('the receiver may be on this machine or a private network, and use http there'),
       ca: pem.nullable().default(null).describe("PEM file of the authorities to trust instead of the system's"),
+    },
+    check: <T extends z.ZodType<{ readonly url: string; readonly allow_private: boolean }>>(schema: T): T =>
+      schema.superRefine(({ url, allow_private }, context) => {
+        const problem = webhookUrlProblem(url, allow_private);
+        if (problem !== null) context.addIssue({ code: 'custom', path: ['url'], message: problem });
+      }),
+  };
+}
+
+/** One webhook. */
+function webhookSchema(parts: Parts) {
+  const { shape, check } = webhookParts(parts);
+  const { allow_private, ca, ...posted } = shape;
+  return check(
+    z.strictObject({
+      name: z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'needs a short lower-case name such as pager'),
+      ...posted,
+      events: z
+        .array(z.string().refine(isPattern, 'is no event; see docs/webhooks.md'))
+        .min(1)
+        .default(['*'])
+        .describe('which: request.opened, request.*, permit.*, policy.*; default: all'),
+      allow_private,
+      ca,
       text: z
         .boolean()
         .default(false)
@@ -78,11 +96,8 @@ function webhookSchema({ sources, pem, using }: Parts) {
         .boolean()
         .default(false)
         .describe("send reviewers' rationales, questions and answers, too: they may quote data"),
-    })
-    .superRefine(({ url, allow_private }, context) => {
-      const problem = webhookUrlProblem(url, allow_private);
-      if (problem !== null) context.addIssue({ code: 'custom', path: ['url'], message: problem });
-    });
+    }),
+  );
 }
 
 /** All of them. */

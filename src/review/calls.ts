@@ -104,7 +104,11 @@ export const calls = (door: Door): Calls => ({
   health: ({ c, desk }) => {
     const recording = desk.ports.audit.failure === null;
     if (!recording) c.status(503);
-    return { ok: recording, recording };
+    const now = Date.now();
+    const anchors = desk.ports.evidence
+      .anchors()
+      .map((one) => ({ ...one, age_ms: one.at === null ? null : Math.max(0, now - one.at) }));
+    return { ok: recording, recording, anchors };
   },
   openapi: ({ desk }) => openapi(desk.url, desk.version),
 
@@ -124,6 +128,22 @@ export const calls = (door: Door): Calls => ({
     if (!request) throw new Refusal('not-found');
     await recordReading(caller, ports, [request]);
     return viewOf(request, caller.viewer, ports);
+  },
+  receipt: async ({ desk, caller: { viewer }, id }) => {
+    const { ports } = desk;
+    if (!requestId.safeParse(id).success) throw new Refusal('not-found');
+    const request = ports.requests.get(id);
+    if (!mayRead(viewer) && !(request && isOwn(request, viewer, ports.requests))) throw new Refusal('no-role');
+    // The whole log is read for it.
+    within(desk, viewer);
+    const receipt = await ports.evidence.receipt(id);
+    if (receipt === 'unknown') throw new Refusal('not-found');
+    if (receipt === 'uncovered') throw new Refusal('not-covered');
+    return {
+      ...receipt,
+      keys: [...receipt.keys],
+      records: receipt.records.map((one) => ({ ...one, proof: [...one.proof] })),
+    };
   },
   askFirst: async ({ desk, caller: { viewer }, body }) => {
     within(desk, viewer);

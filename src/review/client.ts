@@ -14,6 +14,7 @@ import type {
   PermitView,
   PolicyView,
   ProblemView,
+  ReceiptView,
   RecordsView,
   RequestView,
   RevokedView,
@@ -67,6 +68,8 @@ export interface ReviewClient {
   health(): Promise<HealthView>;
   list(query?: ListQuery): Promise<ListView>;
   get(id: string): Promise<RequestView>;
+  /** What `holdpoint audit verify` takes. */
+  receipt(id: string): Promise<ReceiptView>;
   decide(id: string, body: DecisionBody): Promise<RequestView>;
   ask(id: string, text: string): Promise<RequestView>;
   /** By the requester, or who answers for it. */
@@ -123,6 +126,7 @@ export function reviewClient(url: string, token: string | (() => Promise<string>
     health: () => to('GET', '/api/health'),
     list: (query = {}) => to('GET', `/api/requests?${search(query)}`),
     get: (id) => to('GET', of(id)),
+    receipt: (id) => to('GET', of(id, '/receipt')),
     decide: (id, body) => to('POST', of(id, '/decisions'), body),
     ask: (id, text) => to('POST', of(id, '/questions'), { text }),
     answer: (id, text) => to('POST', of(id, '/answers'), { text }),

@@ -34,6 +34,7 @@ import {
   permitView,
   policyView,
   problemView,
+  receiptView,
   recordsView,
   requestView,
   revokedView,
@@ -199,6 +200,13 @@ export const OPERATIONS = {
     answer: listView,
   },
   request: { method: 'get', path: '/api/requests/{id}', summary: 'One request.', may: EVERYBODY, answer: requestView },
+  receipt: {
+    method: 'get',
+    path: '/api/requests/{id}/receipt',
+    summary: 'Its records with a proof for each that the log has it; waits for a checkpoint that covers them.',
+    may: EVERYBODY,
+    answer: receiptView,
+  },
   askFirst: {
     method: 'post',
     path: '/api/requests',

@@ -446,6 +446,29 @@ export interface AuditPort {
   readonly failure: string | null;
 }
 
+/** What an outsider can verify of the log; audit/receipt.ts Receipt, structurally. */
+export interface EvidencePort {
+  /** 'unknown': no record names it. 'uncovered': no checkpoint covers its records, and none could be made in time. */
+  receipt(id: string): Promise<ReceiptLike | 'unknown' | 'uncovered'>;
+  /** Where checkpoints are kept outside of this machine, and how that goes. */
+  anchors(): readonly {
+    readonly name: string;
+    readonly record: number | null;
+    readonly at: number | null;
+    readonly failing: boolean;
+  }[];
+}
+
+export interface ReceiptLike {
+  readonly holdpoint: 'receipt';
+  readonly v: 1;
+  readonly request: string;
+  readonly policy: string;
+  readonly keys: readonly string[];
+  readonly checkpoint: string;
+  readonly records: readonly { readonly index: number; readonly line: string; readonly proof: readonly string[] }[];
+}
+
 export interface RecordLike {
   readonly seq: number;
   /** ISO 8601 UTC. */
@@ -500,6 +523,7 @@ export interface ReviewPorts {
   /** Null: this configuration takes no such tokens. */
   readonly tokens: TokensPort | null;
   readonly audit: AuditPort;
+  readonly evidence: EvidencePort;
   readonly events: EventsPort;
   policy(): Promise<PolicyInForce>;
   readonly guards: readonly Guard[];

@@ -63,6 +63,10 @@ const ROWS = {
     title: 'The directory does not answer, so nothing was counted, and nobody signed in. Try again.',
   },
   'sso-down': { status: 503, title: 'The sign-in provider does not answer. Try later.' },
+  'not-covered': {
+    status: 503,
+    title: 'No checkpoint of the log covers these records yet. Try again; if it lasts, tell an operator.',
+  },
   'not-recorded': { status: 503, title: 'The audit log cannot be written, so nothing is decided.' },
 } as const satisfies Record<string, Row>;
 

@@ -405,7 +405,41 @@ export const recordsView = z.object({
     .nullable()
     .describe('Where to go on, also after an answer without records; null: that was the end of the log.'),
 });
-export const healthView = z.object({ ok: z.boolean(), recording: z.boolean() });
+export const healthView = z.object({
+  ok: z.boolean(),
+  recording: z.boolean(),
+  anchors: z
+    .array(
+      z.object({
+        name: z.string(),
+        record: z
+          .number()
+          .nullable()
+          .describe('The last record that a checkpoint kept there covers; null: none since the start.'),
+        at: at.nullable(),
+        age_ms: z.number().nullable().describe('Since that checkpoint was kept there.'),
+        failing: z.boolean(),
+      }),
+    )
+    .describe('Places outside of this machine where checkpoints of the log are kept.'),
+});
+export const receiptView = z
+  .object({
+    holdpoint: z.literal('receipt'),
+    v: z.literal(1),
+    request: z.string(),
+    policy: z.string().describe('SHA-256 of the policy that held it, hex.'),
+    keys: z.array(z.string()).describe('Names of the keys that signed the checkpoint.'),
+    checkpoint: z.string().describe('A signed note (C2SP).'),
+    records: z.array(
+      z.object({
+        index: z.number().describe('Place in the log, from 0.'),
+        line: z.string().describe('The record as the log has it, sealed texts sealed.'),
+        proof: z.array(z.string()).describe('RFC 6962 inclusion proof, base64.'),
+      }),
+    ),
+  })
+  .describe('What `holdpoint audit verify` takes as a file.');
 export const doorView = z.object({
   environment: z.string(),
   mode,
@@ -492,6 +526,7 @@ export type RevokedView = z.infer<typeof revokedView>;
 export type RotatedView = z.infer<typeof rotatedView>;
 export type StepUpView = z.infer<typeof stepUpView>;
 export type ListView = z.infer<typeof listView>;
+export type ReceiptView = z.infer<typeof receiptView>;
 export type HealthView = z.infer<typeof healthView>;
 export type ProblemView = z.infer<typeof problemView>;
 export type DownMessage = z.infer<typeof downMessage>;

@@ -83,6 +83,7 @@ export async function verifyLog({ folder, checkpoints, progress }: VerifyOptions
       ({ more } = told);
     } else if (!twice || first.size > 0) findings.push(unexplained(interval, read.records));
   }
+  if (wrong.length === 0 && read.breaks > 0) notes.push(`the chain breaks ${read.breaks} time(s) in what was signed`);
   for (const gap of read.gaps) findings.push(gap);
   const covered = wrong.length > 0 ? read.roots.size : newest.size;
   return {
@@ -110,6 +111,8 @@ interface Read {
   readonly covered_time: string;
   readonly gaps: readonly Finding[];
   readonly notes: readonly string[];
+  /** Where the chain breaks in what the newest checkpoint covers. */
+  readonly breaks: number;
 }
 
 async function readAll(
@@ -157,8 +160,7 @@ async function readAll(
     before = line;
   };
   for await (const lines of logLines(segments, progress)) for (const line of lines) take(line);
-  if (breaks > 0 && clean) notes.push(`the chain breaks ${breaks} time(s) in what was signed`);
-  return { records: roots.size, good, roots: sound, covered_time, gaps, notes };
+  return { records: roots.size, good, roots: sound, covered_time, gaps, notes, breaks };
 }
 
 const ZEROS = '0'.repeat(64);

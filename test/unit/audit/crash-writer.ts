@@ -2,12 +2,18 @@
 // A pipe is written synchronously (Node's process I/O), so what the parent reads was acknowledged before the kill.
 
 import { writeSync } from 'node:fs';
+import { openCheckpoints } from '../../../src/audit/checkpoint.ts';
 import { openAuditLog } from '../../../src/audit/log.ts';
 
 const [dir = '', run = ''] = process.argv.slice(2);
 
 writeSync(1, 'opening\n');
-const log = await openAuditLog({ dir, node: 'n1', segment_bytes_max: 64 * 1024 });
+const log = await openAuditLog({
+  dir,
+  node: 'n1',
+  segment_bytes_max: 64 * 1024,
+  checkpoints: () => openCheckpoints({ dir, node: 'n1', every_ms: 5 }),
+});
 await Promise.all([0, 1, 2, 3, 4, 5].map((lane) => (lane === 5 ? blocks() : records(lane))));
 
 async function records(lane: number): Promise<never> {

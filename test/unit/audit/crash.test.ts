@@ -2,15 +2,18 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { type Checkpoints, openCheckpoints } from '../../../src/audit/checkpoint.ts';
 import { realFs } from '../../../src/audit/files.ts';
 import { openAuditLog } from '../../../src/audit/log.ts';
 import { readLog } from '../../../src/audit/read.ts';
 import { survey } from '../../../src/audit/scan.ts';
+import { verifyLog } from '../../../src/audit/verify/log.ts';
+import { parseCheckpoints, parseKey } from '../../../src/audit/verify/note.ts';
 import { seeded } from './disk.ts';
 
 const kills = Number(process.env['HOLDPOINT_KILLS'] ?? (process.env['HOLDPOINT_PROVE'] === '1' ? 200 : 15));
@@ -59,7 +62,14 @@ it(`keeps every acknowledged record through ${kills} kills (HOLDPOINT_SEED=${see
       }
       expect((await survey(realFs, dir)).problem).toBeNull();
     }
-    await (await openAuditLog({ dir, node: 'n1' })).close();
+    let checkpoints!: Checkpoints;
+    const last = async () => (checkpoints = await openCheckpoints({ dir, node: 'n1' }));
+    await (await openAuditLog({ dir, node: 'n1', checkpoints: last })).close();
+    // Whatever was signed while it was killed still holds.
+    const keys = [parseKey(checkpoints.signer.verifier_key)];
+    const signed = parseCheckpoints(readFileSync(join(dir, 'checkpoints'), 'utf8'), keys, 'list');
+    const report = await verifyLog({ folder: dir, checkpoints: signed.map((one) => ({ ...one, from: 'list' })) });
+    expect(report).toMatchObject({ verified: true, findings: [], uncovered: null, checkpoints: { wrong: 0 } });
     expect(await survey(realFs, dir)).toMatchObject({ problem: null });
     expect(readdirSync(dir).filter((name) => name.startsWith('lock@'))).toEqual([]);
 

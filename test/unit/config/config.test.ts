@@ -64,7 +64,7 @@ describe('what is read', () => {
         jwt: [],
         map: [],
       },
-      audit: { allowed: 'async' },
+      audit: { allowed: 'async', checkpoint: 1000, checkpoint_records: 10_000, anchors: [] },
       chat: { webhooks: [] },
       store: 'memory',
       mode: 'enforce',
@@ -207,10 +207,43 @@ describe('what is refused, and where', () => {
     ['chat: {slack: {}}', 'chat.slack: this key'],
     ['metrics: {listen: 127.0.0.1:9090}', 'metrics: this key'],
     ['store: postgres://u@h/d', "store: 'postgres'"],
-    ['audit: {anchors: []}', 'audit.anchors: this key'],
-    ['audit: {checkpoint: 1s}', 'audit.checkpoint: this key'],
   ])('%s is not in this release', (line, what) => {
     expect(problems(`${MINIMAL}${line}\n`)).toEqual([`holdpoint.yaml:7: ${what} is not in this release`]);
+  });
+
+  it('checkpoints and anchors', () => {
+    const audit = (text: string) => `${MINIMAL}audit: {${text}}\n`;
+    const secret = 'x'.repeat(32);
+    expect(
+      parse(
+        audit(
+          `checkpoint: 500ms, checkpoint_records: 9, anchors: [{name: disk, folder: far}, {name: vault, every: 5m, url: "https://v.example/in", secret: ${secret}}]`,
+        ),
+      ).audit,
+    ).toEqual({
+      allowed: 'async',
+      checkpoint: 500,
+      checkpoint_records: 9,
+      anchors: [
+        { name: 'disk', every: 60_000, folder: '/etc/holdpoint/far', layout: 'files' },
+        {
+          name: 'vault',
+          every: 300_000,
+          url: 'https://v.example/in',
+          secret: [secret],
+          allow_private: false,
+          ca: null,
+        },
+      ],
+    });
+    const wrong: readonly (readonly [string, string])[] = [
+      ['checkpoint: 10ms', 'audit.checkpoint: is not between 100 ms and 24 h'],
+      ['checkpoint: soon', 'audit.checkpoint: a duration is a whole number and a unit: 500ms, 1s, 5m, 1h'],
+      ['anchors: [{name: a, folder: x}, {name: a, folder: y}]', 'audit.anchors: names one twice'],
+    ];
+    for (const [text, what] of wrong) expect(problems(audit(text))).toEqual([`holdpoint.yaml:7: ${what}`]);
+    for (const url of ['http://v.example/', 'https://127.0.0.1/', 'https://169.254.169.254/'])
+      expect(problems(audit(`anchors: [{name: v, url: "${url}", secret: ${secret}}]`)).length).toBe(1);
   });
 
   it('is enforced unless it says otherwise', () => {

@@ -7,7 +7,9 @@ import type { z } from 'zod';
 import { createDesk } from '../../../src/approval/desk.ts';
 import { createPermits } from '../../../src/approval/permits.ts';
 import type { Clock, Desk, Held, Request } from '../../../src/approval/types.ts';
+import { type Checkpoints, openCheckpoints } from '../../../src/audit/checkpoint.ts';
 import { openAuditLog } from '../../../src/audit/log.ts';
+import { receiptOf } from '../../../src/audit/receipt.ts';
 import type { AuditLog } from '../../../src/audit/types.ts';
 import { Events } from '../../../src/compose/events.ts';
 import { identityPort, permitsPort, policyPort, requestsPort, type SignInPorts } from '../../../src/compose/review.ts';
@@ -138,7 +140,12 @@ export async function startHouse(
 
   const begin = async () => {
     const identity = createIdentity({ users: () => users, reviewers: () => REVIEWERS, secret: Buffer.alloc(32, 7) });
-    const audit = await openAuditLog({ dir: join(dir, 'audit'), node: 'test' });
+    let checkpoints!: Checkpoints;
+    const audit = await openAuditLog({
+      dir: join(dir, 'audit'),
+      node: 'test',
+      checkpoints: async () => (checkpoints = await openCheckpoints({ dir: join(dir, 'audit'), node: 'test' })),
+    });
     let present: readonly string[] = [];
     const { directory } = identity;
     const counts = new RuleCounts();
@@ -178,6 +185,11 @@ export async function startHouse(
         tokens: jwt?.tokens ?? null,
         audit,
         events,
+        evidence: {
+          receipt: (id) =>
+            receiptOf(id, { dir: join(dir, 'audit'), cover: async (size) => checkpoints.cover(size, 5000) }),
+          anchors: () => [{ name: 'vault', record: 7, at: 1_700_000_000_000, failing: false }],
+        },
         policy: policyPort(() => policyAt(policy), counts),
         guards: [],
         environment: 'test',

@@ -40,6 +40,7 @@ const CELLS: Readonly<Record<OperationName, readonly string[]>> = {
   me: ['not-signed-in', 'not-for-agents', 'ok', 'ok', 'ok', 'ok', 'ok'],
   requests: ['not-signed-in', 'ok', 'ok', 'no-role', 'ok', 'ok', 'ok'],
   request: ['not-signed-in', 'ok', 'ok', 'no-role', 'ok', 'ok', 'ok'],
+  receipt: ['not-signed-in', 'ok', 'ok', 'no-role', 'ok', 'ok', 'ok'],
   askFirst: ['not-signed-in', ...CALLERS.slice(1).map(() => 'needs-none')],
   decide: [
     'not-signed-in',
@@ -145,10 +146,10 @@ describe.each(ORDER)('%s', (name) => {
   });
 });
 
-/** The request's text is in the answer to whoever may read it. */
+/** The request's text is in the answer to whoever may read it; in a receipt it is sealed, and its shape in clear. */
 function reads(name: OperationName, caller: Caller, status: number): boolean {
   const reader = !['nobody', 'ida'].includes(caller);
-  if (['requests', 'request', 'audit'].includes(name)) return status === 200;
+  if (['requests', 'request', 'receipt', 'audit'].includes(name)) return status === 200;
   return ['decide', 'ask', 'answer', 'withdraw', 'review'].includes(name) && reader;
 }
 
