@@ -560,8 +560,11 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
       expect(await said(client, 'SELECT * FROM shown_later')).toBe('ran');
       await admin.query('DROP VIEW shown_later; CREATE VIEW shown_later AS SELECT id FROM secrets');
       const replaced = performance.now();
-      await expect.poll(() => said(client, 'SELECT * FROM shown_later'), { timeout: 5000 }).toMatch(/^held by secrets/);
-      expect(performance.now() - replaced).toBeLessThan(5000);
+      for (;;) {
+        const asked = performance.now();
+        if ((await said(client, 'SELECT * FROM shown_later')).startsWith('held by secrets')) break;
+        expect(asked - replaced).toBeLessThan(5000);
+      }
       await admin.query('DROP VIEW shown_later');
     });
 

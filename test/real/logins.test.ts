@@ -63,7 +63,7 @@ describe('a password in clear', () => {
           { user: '*', by: ['local'] },
         ],
       },
-      config: { limits: { startup_timeout_ms: 2000 } },
+      config: { limits: { startup_timeout_ms: 6000 } },
     });
   });
   afterAll(async () => {

@@ -357,7 +357,7 @@ describe('facts', () => {
 });
 
 describe('properties', () => {
-  const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
+  const seed = Number(process.env['HOLDPOINT_SEED'] ?? Date.now() % 2 ** 31);
   const action = fc.constantFrom(...ACTIONS);
   const someFinding = fc.record(
     {
