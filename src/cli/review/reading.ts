@@ -250,13 +250,13 @@ class Copy {
   read(): Read {
     const { statement, findings } = this.#request;
     const text = this.#text;
-    const own = statement.marks.map((mark) => ({ ...mark, from: this.#now(mark.from), to: this.#now(mark.to) }));
+    const own = statement.marks.map((mark) => ({ ...mark, from: this.#now(mark.from), to: this.#end(mark.to) }));
     const theirs = this.#inserted.flatMap(([from, to]) =>
       marksOf(text.slice(from, to)).map((mark) => ({ ...mark, from: mark.from + from, to: mark.to + from })),
     );
     const moved = findings.map((finding) => {
       const from = this.#now(finding.from);
-      return { ...finding, from, to: this.#now(finding.to), line: text.slice(0, from).split('\n').length };
+      return { ...finding, from, to: this.#end(finding.to), line: text.slice(0, from).split('\n').length };
     });
     const marks = [...own, ...theirs].toSorted((a, b) => a.from - b.from);
     const request = {
@@ -267,13 +267,18 @@ class Copy {
     return { request, inserted: this.#inserted };
   }
 
-  /** Where an index of the statement is in the copy. */
-  #now(index: number): number {
+  /** Where what ends before an index of the statement ends in the copy: before the white space that was put behind it. */
+  #end(index: number): number {
+    return this.#now(index, index - 1);
+  }
+
+  /** Where an index of the statement is in the copy, by the piece that `of` is in. */
+  #now(index: number, of = index): number {
     let low = 0;
     let high = this.#pieces.length - 1;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      if ((this.#pieces[middle] as { from: number }).from <= index) low = middle;
+      if ((this.#pieces[middle] as { from: number }).from <= of) low = middle;
       else high = middle - 1;
     }
     const piece = this.#pieces[low];

@@ -84,6 +84,12 @@ describe('formatted', () => {
     expect(laid).toBeGreaterThan(500);
   });
 
+  it('a mark ends with its character, whatever is put behind it', () => {
+    const { statement } = read(asked('(select \u200b)', 'postgres', ''), 'formatted').request;
+    expect(statement.text).toBe('(\n  select \u200b\n)');
+    expect(statement.marks.map(({ from, to }) => statement.text.slice(from, to))).toEqual(['\u200b']);
+  });
+
   it('is no reading of what nobody can cut for certain, or what is too long', () => {
     expect(readAs(asked("SELECT 'a", 'postgres', ''), 'formatted')).toMatch(/^Where its words end/);
     expect(readAs(asked("SELECT 'a", 'mysql', ''), 'formatted')).toMatch(/^Where its words end/);
