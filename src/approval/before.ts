@@ -111,12 +111,12 @@ export function createDecided(tag: (value: string) => string, kept_max = BEFORE_
     for (const [id, requester] of requesters) if (requester === most) requesters.delete(id);
   }
 
-  /** Another server, database, role, rule or object is another question, whatever the text says. */
-  function keyOf({ where, role, rule, shape, findings, passed }: Held): string {
+  /** Another server, database, role, rule, object or body is another question, whatever the text says. */
+  function keyOf({ where, role, rule, shape, findings, bodies, passed }: Held): string {
     const found = new Set(findings.map(({ action, object }) => JSON.stringify([action, object])));
     const { engine, upstream, database } = where;
     const alike = ['before', engine, upstream, database, role, rule, shape, passed !== null, [...found].toSorted()];
-    return tag(JSON.stringify(alike));
+    return tag(JSON.stringify(bodies.length === 0 ? alike : [...alike, bodies]));
   }
 
   return {

@@ -1,5 +1,7 @@
 // The desk runs the lifecycle: it opens requests, lets connections wait on them, counts decisions and lets what was approved
 // run, once. Must never show or act on a transition before the journal has it, and never release a request twice.
+import { cutBytes, visible } from '../errors/text.ts';
+import { otherBodies } from '../sql/bodies.ts';
 import type { Impact } from '../sql/impact.ts';
 import { createDecided } from './before.ts';
 import {
@@ -61,8 +63,13 @@ const TIMER_MS_MAX = 24 * 3_600_000;
 
 const CLAIMS_DIFFER = 'the token names other people now';
 const EARLIER_DIFFER = 'the earlier statements of the transaction are others now';
+/** Bodies that are named where they are others. */
+const NAMED_MAX = 3;
+const NAME_BYTES_MAX = 80;
 const JUDGED_DIFFERENTLY = 'the policy or what the statement touches is another now';
 const MEANS_OTHERWISE = 'what its names stand for is something else now';
+const OTHER_ROLE = 'the role that it runs as is another now';
+const OTHER_PATH = 'the search_path is another now';
 const NOT_USED = 'it was not used in time';
 const NO_PERMIT = 'Approved once. The audit log cannot be written, so there is no permit.';
 const DOWN = {
@@ -298,6 +305,7 @@ export function createDesk(options: DeskOptions): Desk {
       shape: held.shape,
       parameters: held.parameters,
       findings: held.findings,
+      bodies: held.bodies,
       grounds: held.grounds,
       rule: held.rule,
       message: held.message,
@@ -1020,7 +1028,14 @@ function isLive(request: Request): boolean {
 
 /** Of two that are not alike: completes "changed: ..." and "approved for other circumstances: ...". */
 function whatDiffers(request: Request, held: Held): string {
-  return request.digest === held.digest ? (difference(request, held) ?? JUDGED_DIFFERENTLY) : MEANS_OTHERWISE;
+  if (request.digest === held.digest) return difference(request, held) ?? JUDGED_DIFFERENTLY;
+  if (request.role !== held.role) return OTHER_ROLE;
+  if (request.search_path !== held.search_path) return OTHER_PATH;
+  const others = otherBodies(request.bodies, held.bodies);
+  if (others.length === 0) return MEANS_OTHERWISE;
+  const named = others.slice(0, NAMED_MAX).map((name) => cutBytes(visible(name), NAME_BYTES_MAX));
+  const more = others.length > NAMED_MAX ? ` and ${others.length - NAMED_MAX} more` : '';
+  return `${MEANS_OTHERWISE}: ${named.join(', ')}${more}`;
 }
 
 /**

@@ -68,6 +68,8 @@ export interface Held {
   readonly shape: string;
   readonly parameters: readonly Parameter[];
   readonly findings: readonly Finding[];
+  /** Texts of the catalog that run with it: for each a hash, a space, and what it is called. Never leaves the sealed text. */
+  readonly bodies: readonly string[];
   /** Indexes of those that the rule is about; none: of all. */
   readonly grounds: readonly number[];
   readonly rule: string;

@@ -143,6 +143,7 @@ export const heldOf = async (
     shape: analysis.shape,
     parameters,
     findings: analysis.findings,
+    bodies: analysis.bodies ?? [],
     grounds: findings,
     rule,
     message,

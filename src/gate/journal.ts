@@ -9,6 +9,7 @@ const SEALED: readonly (keyof Request)[] = [
   'earlier',
   'reason',
   'digest',
+  'bodies',
   'pattern',
   'break_glass',
 ];
@@ -96,6 +97,7 @@ const UNREADABLE = {
   earlier: [],
   reason: '',
   digest: '',
+  bodies: [],
   pattern: null,
   break_glass: null,
 };
@@ -106,6 +108,7 @@ const REQUEST_BEFORE = {
   before: null,
   commits: 0,
   grounds: [],
+  bodies: [],
   said: [],
   escalated: null,
   broken_glass: null,

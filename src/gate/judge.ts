@@ -27,7 +27,7 @@ export const judge = (s: State, text: string, types: readonly number[], planned:
 /** GateSession.judgeCall */
 export const judgeCall = (s: State, oid: number): Judged => {
   if (s.options.audit.failure !== null) return UNRECORDED;
-  return catalogIsFresh(s) ? judgeCallNow(s, oid) : lookAtCatalog(s).then(() => judgeCallNow(s, oid));
+  return catalogIsFresh(s) ? judgeCallNow(s, oid, false) : lookAtCatalog(s).then(() => judgeCallNow(s, oid, true));
 };
 
 /** At the catalog, for this very text; 'unseen': nobody could. */
@@ -83,10 +83,20 @@ const judgeNew = (
     s.spent_ms += context.analysis.cpu_ms - before;
     // What is not there may have been made a moment ago.
     if (analysis.missing && !looked) return judgeAfterLook(s, text, types, planned, true);
-    return rule(s, context, text, analysis.missing && looked === 'unseen' ? unseen(analysis) : analysis, null);
+    const ruling = rule(s, context, text, analysis.missing && looked === 'unseen' ? unseen(analysis) : analysis, null);
+    return looked ? ruling : lookedAt(s, context, ruling, (now) => judgeNow(s, text, types, planned, now));
   };
   const analysis = context.analysis.analyse(text);
   return analysis instanceof Promise ? analysis.then(judged) : judged(analysis);
+};
+
+/**
+ * What is held may have been approved already, and may run at once: whatever its names stand for was looked at since it came. Nobody else waits
+ * for that.
+ */
+const lookedAt = (s: State, context: Context, ruling: Judged, again: (looked: Looked) => Judged): Judged => {
+  if (s.catalog === null || ruling instanceof Promise || ruling.type !== 'hold') return ruling;
+  return lookAtCatalog(s).then((seen) => (contextOf(s) === context ? ruling : again(seen ? 'seen' : 'unseen')));
 };
 
 /** Nobody can tell whether what is missing is there by now. */
@@ -119,16 +129,18 @@ const judgeAside = async (
   };
   const analysis = await again(context.analysis);
   if (analysis.missing && !looked) return judgeAfterLook(s, text, types, planned, true);
-  return rule(s, context, text, analysis.missing && looked === 'unseen' ? unseen(analysis) : analysis, again);
+  const ruling = rule(s, context, text, analysis.missing && looked === 'unseen' ? unseen(analysis) : analysis, again);
+  return looked ? ruling : lookedAt(s, context, ruling, (now) => judgeNow(s, text, types, planned, now));
 };
 
-const judgeCallNow = (s: State, oid: number): Judged => {
+const judgeCallNow = (s: State, oid: number, looked: boolean): Judged => {
   const context = contextOf(s);
   const again = (now: Context['analysis']): Analysis => {
     if (!now.functionCall) throw new Error('this protocol calls no functions');
     return now.functionCall(oid);
   };
-  return rule(s, context, `FunctionCall ${oid}`, again(context.analysis), again);
+  const ruling = rule(s, context, `FunctionCall ${oid}`, again(context.analysis), again);
+  return looked ? ruling : lookedAt(s, context, ruling, () => judgeCallNow(s, oid, true));
 };
 
 /** How long this session's new texts must wait, in ms: one agent must not take the event loop from the others. */
@@ -279,11 +291,17 @@ const withTotals = ({ who, totals }: State, verdict: Verdict): Verdict => {
 const USER_OID_MIN = 16384;
 const isOfUsers = (type: number): boolean => type >= USER_OID_MIN;
 
+const bodiesOf = ({ bodies = [] }: Analysis, more: Analysis): Pick<Analysis, 'bodies'> => {
+  const both = new Set([...bodies, ...(more.bodies ?? [])]);
+  return both.size === 0 ? {} : { bodies: [...both].toSorted() };
+};
+
 const together = (analysis: Analysis, more: Analysis): Analysis => ({
   ...analysis,
   findings: [...analysis.findings, ...more.findings],
   reads: [...new Set([...analysis.reads, ...more.reads])].toSorted(),
   writes: [...new Set([...analysis.writes, ...more.writes])].toSorted(),
   functions: [...new Set([...analysis.functions, ...more.functions])].toSorted(),
+  ...bodiesOf(analysis, more),
   effects: [...analysis.effects, ...more.effects],
 });

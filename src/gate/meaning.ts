@@ -54,10 +54,14 @@ export const takeOwnCatalog = (s: State, query: string, rows: string | null): Re
     : { temporary: reading.hasTemporary(own), alone, whole: reading.isWhole(own) };
 };
 
-/** What a statement does to what, as far as its names were looked up; `why` tells rows that are added from rows that are removed. */
-export const meant = ({ findings, functions }: Analysis): readonly string[] => [
+/**
+ * What a statement does to what, as far as its names were looked up, and the bodies that it goes through; `why` tells rows that are added from
+ * rows that are removed.
+ */
+export const meant = ({ findings, functions, bodies = [] }: Analysis): readonly string[] => [
   ...findings.map(({ action, object, statement, why }) => `${statement} ${action} ${object} ${why}`).toSorted(),
   ...functions,
+  ...bodies,
 ];
 
 /** Is what was judged still what would be found, under the facts of now? */

@@ -21,7 +21,7 @@ export const patternOf = async (
   const handle = context.analysis;
   const before = handle.cpu_ms;
   try {
-    const found = await handle.pattern(plan.text, parameters, analysis.functions);
+    const found = await handle.pattern(plan.text, parameters, runs(analysis));
     return found && { ...found, writes: writes(analysis) };
   } catch (error) {
     s.options.fault('what a permit would cover could not be told', error);
@@ -30,6 +30,9 @@ export const patternOf = async (
     s.spent_ms += handle.cpu_ms - before;
   }
 };
+
+/** What it calls, and as which text: where a body is another one somebody has to look again. */
+const runs = ({ functions, bodies = [] }: Analysis): readonly string[] => [...functions, ...bodies];
 
 /** What can be let through without a look at it each time: code, DDL, rights and the session's own state can not. */
 const REPEATABLE: ReadonlySet<Action> = new Set(['read', 'write', 'export']);

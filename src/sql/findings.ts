@@ -153,6 +153,8 @@ export interface Analysis {
   readonly writes: readonly string[];
   /** Sorted, distinct, `pg_catalog.name` for built-ins, as written otherwise. */
   readonly functions: readonly string[];
+  /** The bodies that it goes through, as bodies.ts has them. Sorted, distinct. Absent: none, or there was no catalog to look into. */
+  readonly bodies?: readonly string[];
   readonly effects: readonly Effect[];
   readonly own: readonly OwnStatement[];
   /** The text to forward instead of the one received: same length in bytes, comments and own statements blanked. latin1. Null: forward as received. */

@@ -98,7 +98,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
 
     const second = await revision(gateway, first.id, 2);
     expect(second).toMatchObject({ state: 'open', holds: 'held', decisions: [], wait_until: first.wait_until });
-    expect(second.changed?.why).toBe('what its names stand for is something else now');
+    expect(second.changed?.why).toBe(`what its names stand for is something else now: function public.${name}`);
     expect(second.findings.map(({ object }) => object)).toContain('public.customers');
     expect(second.digest).not.toBe(first.digest);
     expect(second.deadline).toBe(first.deadline);
@@ -122,6 +122,148 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     ]);
     expect(await count('log'), 'what was approved first has run').toBe(logged);
     if (before[0] === 'BEGIN') await client.query('ROLLBACK');
+  });
+
+  /** What is found is the same before and after; only the text that runs is another. */
+  test.each<readonly [what: string, made: string, sql: string, replaced: string, named: string]>([
+    [
+      'a function',
+      "CREATE FUNCTION same_f() RETURNS void LANGUAGE sql AS 'DELETE FROM customers WHERE id = 71'",
+      'SELECT same_f()',
+      "CREATE OR REPLACE FUNCTION same_f() RETURNS void LANGUAGE sql AS 'DELETE FROM customers WHERE id = 71 OR id > 0'",
+      'function public.same_f',
+    ],
+    [
+      'a function in plpgsql that a function calls',
+      `CREATE FUNCTION same_inner() RETURNS void LANGUAGE plpgsql AS 'BEGIN DELETE FROM customers WHERE id = 72; END';
+       CREATE FUNCTION same_outer() RETURNS void LANGUAGE sql AS 'SELECT same_inner()'`,
+      'SELECT same_outer()',
+      `CREATE OR REPLACE FUNCTION same_inner() RETURNS void LANGUAGE plpgsql AS 'BEGIN DELETE FROM customers; END'`,
+      'function public.same_inner',
+    ],
+    [
+      'a procedure',
+      "CREATE PROCEDURE same_p() LANGUAGE sql AS 'DELETE FROM customers WHERE id = 73'",
+      'CALL same_p()',
+      "CREATE OR REPLACE PROCEDURE same_p() LANGUAGE sql AS 'DELETE FROM customers'",
+      'procedure public.same_p',
+    ],
+    [
+      'a view',
+      'CREATE VIEW same_v AS SELECT id FROM customers WHERE id = 74',
+      'SELECT * FROM same_v',
+      'CREATE OR REPLACE VIEW same_v AS SELECT id FROM customers',
+      'view public.same_v',
+    ],
+    [
+      'a view under a view',
+      'CREATE VIEW same_under AS SELECT id FROM customers WHERE id = 75; CREATE VIEW same_over AS SELECT id FROM same_under',
+      'SELECT * FROM same_over',
+      'CREATE OR REPLACE VIEW same_under AS SELECT id FROM customers',
+      'view public.same_under',
+    ],
+    [
+      "a trigger's function",
+      `CREATE TABLE same_t (id int);
+       CREATE FUNCTION same_fired() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM customers WHERE id = 76; RETURN NEW; END';
+       CREATE TRIGGER fires BEFORE INSERT ON same_t FOR EACH ROW EXECUTE FUNCTION same_fired()`,
+      'INSERT INTO same_t VALUES (1)',
+      `CREATE OR REPLACE FUNCTION same_fired() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM customers; RETURN NEW; END'`,
+      'function public.same_fired',
+    ],
+    [
+      'when a trigger fires',
+      `CREATE TABLE same_w (id int);
+       CREATE FUNCTION same_when() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM customers WHERE id = 77; RETURN NEW; END';
+       CREATE TRIGGER fires BEFORE INSERT ON same_w FOR EACH ROW WHEN (NEW.id = 5) EXECUTE FUNCTION same_when()`,
+      'INSERT INTO same_w VALUES (1)',
+      `DROP TRIGGER fires ON same_w;
+       CREATE TRIGGER fires BEFORE INSERT ON same_w FOR EACH ROW WHEN (NEW.id > 0) EXECUTE FUNCTION same_when()`,
+      'trigger fires on public.same_w',
+    ],
+    [
+      'a rule',
+      'CREATE TABLE same_r (id int); CREATE RULE also AS ON INSERT TO same_r DO ALSO DELETE FROM customers WHERE id = 78',
+      'INSERT INTO same_r VALUES (1)',
+      'CREATE OR REPLACE RULE also AS ON INSERT TO same_r DO ALSO DELETE FROM customers WHERE id > 0',
+      'rule also on public.same_r',
+    ],
+    [
+      'row security',
+      `CREATE TABLE same_s (id int); ALTER TABLE same_s ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON same_s USING (id = 79);
+       CREATE VIEW same_rows AS SELECT customers.id FROM customers, same_s`,
+      'SELECT * FROM same_rows',
+      'ALTER POLICY few ON same_s USING (id > 0)',
+      'row security of public.same_s',
+    ],
+    [
+      'a default',
+      'CREATE TABLE same_d (id int, kind text DEFAULT $$user$$); CREATE VIEW same_seen AS SELECT id FROM customers',
+      'INSERT INTO same_d (id) SELECT id FROM same_seen',
+      'ALTER TABLE same_d ALTER kind SET DEFAULT $$admin$$',
+      'a default, check or index',
+    ],
+  ])('the same is found in it, and its text is another: %s', async (_, made, sql, replaced, named) => {
+    await admin.query(made);
+    const { client, notices } = await connect();
+    const result = told(client.query(sql));
+    const first = await gateway.opened();
+    const left = await count('customers');
+    await admin.query(replaced);
+    await gateway.approve(first);
+    const second = await revision(gateway, first.id, 2);
+    expect(second).toMatchObject({ state: 'open', decisions: [] });
+    expect(second.changed?.why).toBe(`what its names stand for is something else now: ${named}`);
+    expect(second.findings.map(({ action, object }) => [action, object])).toEqual(
+      first.findings.map(({ action, object }) => [action, object]),
+    );
+    expect(second.digest).not.toBe(first.digest);
+    expect(notices).toContain(`changed, not failed: request ${first.id} must be approved again`);
+    await gateway.deny(second, 'not so');
+    expect(await result).toContain('42501 denied by grace: "not so"');
+    expect(await count('customers')).toBe(left);
+  });
+
+  test('made anew from the same text, spoken of, or beside it: it runs as approved', async () => {
+    const body = "RETURNS void LANGUAGE sql AS 'INSERT INTO log VALUES (''anew'')'";
+    const view = 'CREATE VIEW anew_v AS SELECT id FROM customers';
+    await admin.query(`CREATE FUNCTION anew_f() ${body}; ${view}`);
+    const { client, notices } = await connect();
+    const result = told(client.query('SELECT anew_f() FROM anew_v'));
+    const first = await gateway.opened();
+    await admin.query(`DROP FUNCTION anew_f(); CREATE FUNCTION anew_f() ${body}`);
+    await admin.query(`DROP VIEW anew_v; ${view}`);
+    await admin.query("COMMENT ON FUNCTION anew_f() IS 'spoken of'; CREATE TABLE anew_beside (id int DEFAULT 5)");
+    await admin.query("CREATE FUNCTION anew_other() RETURNS void LANGUAGE sql AS 'DELETE FROM customers'");
+    await admin.query('CREATE INDEX ON log (upper(what)); ALTER TABLE customers ADD COLUMN more text DEFAULT $$x$$');
+    await admin.query('ALTER TABLE customers DROP COLUMN more; DROP INDEX log_upper_idx');
+    await gateway.approve(first);
+    expect(await result).toBe(`${await count('customers')} rows`);
+    expect(notices.filter((notice) => notice.startsWith('changed'))).toEqual([]);
+    expect((await gateway.reaches(first.id, 'executed')).revision).toBe(1);
+  });
+
+  test('a ticket is for the text that was approved: sent in the moment in which that is another, it is asked for anew', async () => {
+    await admin.query("CREATE FUNCTION ticket_f() RETURNS void LANGUAGE sql AS 'DELETE FROM customers WHERE id = 81'");
+    const { client } = await connect();
+    await client.query("SET holdpoint.hold = '0s'");
+    const sql = 'SELECT ticket_f()';
+    expect(await told(client.query(sql))).toContain('ZH001');
+    const ticket = await gateway.opened();
+    await gateway.approve(ticket);
+    const left = await count('customers');
+    await admin.query("CREATE OR REPLACE FUNCTION ticket_f() RETURNS void LANGUAGE sql AS 'DELETE FROM customers'");
+    expect(await told(client.query(sql))).toContain('ZH001');
+    const other = await gateway.opened([ticket.id]);
+    expect(other.id).not.toBe(ticket.id);
+    expect(await count('customers')).toBe(left);
+    await admin.query(
+      "CREATE OR REPLACE FUNCTION ticket_f() RETURNS void LANGUAGE sql AS 'DELETE FROM customers WHERE id = 81'",
+    );
+    // What was approved is there again.
+    expect(await told(client.query(sql))).toBe('1 rows');
+    expect((await gateway.reaches(ticket.id, 'executed')).revision).toBe(1);
+    await gateway.deny(other, 'not all of them');
   });
 
   test('with temporary objects of its own it is looked up when it is let through: ZH006, and nothing ran', async () => {
@@ -311,5 +453,88 @@ describe.each(ENGINES.filter(mysqlAvailable))('%s', (engine) => {
     expect(await typesOf(gateway, first.id)).toContain('request.changed');
     const [rows] = await admin.query('SELECT * FROM app.log');
     expect(rows).toEqual([]);
+  });
+
+  const sent = (sql: string): Promise<string> =>
+    client.query(sql).then(
+      () => 'ran',
+      ({ message }: Error) => message,
+    );
+  const run = async (statements: readonly string[]): Promise<void> => {
+    for (const statement of statements) await admin.query(statement);
+  };
+
+  test.each<readonly [what: string, made: readonly string[], sql: string, replaced: readonly string[], named: string]>([
+    [
+      'a procedure',
+      ["CREATE PROCEDURE app.same_p() DELETE FROM customers WHERE id = '71'"],
+      'CALL same_p()',
+      ['DROP PROCEDURE app.same_p', "CREATE PROCEDURE app.same_p() DELETE FROM customers WHERE id > '0'"],
+      'procedure app.same_p',
+    ],
+    [
+      'a function that a procedure calls',
+      [
+        'CREATE FUNCTION app.same_f() RETURNS INT BEGIN DELETE FROM customers WHERE id = 72; RETURN 1; END',
+        'CREATE PROCEDURE app.same_c() SELECT same_f()',
+      ],
+      'CALL same_c()',
+      [
+        'DROP FUNCTION app.same_f',
+        'CREATE FUNCTION app.same_f() RETURNS INT BEGIN DELETE FROM customers; RETURN 1; END',
+      ],
+      'function app.same_f',
+    ],
+    [
+      'a view under a view',
+      [
+        'CREATE VIEW app.same_v AS SELECT id FROM customers WHERE id = 73',
+        'CREATE VIEW app.same_o AS SELECT id FROM same_v',
+      ],
+      'SELECT * FROM same_o',
+      ['CREATE OR REPLACE VIEW app.same_v AS SELECT id FROM customers'],
+      'view app.same_v',
+    ],
+    [
+      'a trigger',
+      [
+        'CREATE TABLE app.same_t (id INT)',
+        'CREATE TRIGGER app.fires BEFORE INSERT ON app.same_t FOR EACH ROW DELETE FROM customers WHERE id = 74',
+      ],
+      'INSERT INTO same_t VALUES (1)',
+      [
+        'DROP TRIGGER app.fires',
+        'CREATE TRIGGER app.fires BEFORE INSERT ON app.same_t FOR EACH ROW DELETE FROM customers WHERE id > 0',
+      ],
+      'trigger app.fires',
+    ],
+  ])('the same is found in it, and its text is another: %s', async (_, made, sql, replaced, named) => {
+    await run(made);
+    const result = sent(sql);
+    const first = await gateway.opened();
+    await run(replaced);
+    await gateway.approve(first);
+    const second = await revision(gateway, first.id, 2);
+    expect(second.changed?.why).toBe(`what its names stand for is something else now: ${named}`);
+    expect(second.findings.map(({ action, object }) => [action, object])).toEqual(
+      first.findings.map(({ action, object }) => [action, object]),
+    );
+    await gateway.deny(second, 'not so');
+    expect(await result).toContain('denied by grace: "not so"');
+  });
+
+  test('made anew from the same text, or beside it: it runs as approved', async () => {
+    const body = "CREATE PROCEDURE app.anew() INSERT INTO log VALUES ('anew')";
+    const view = 'CREATE VIEW app.anew_v AS SELECT id FROM customers WHERE id = 75';
+    await run([body, view]);
+    for (const sql of ['CALL anew()', 'SELECT * FROM anew_v']) {
+      const result = sent(sql);
+      const request = await gateway.opened();
+      await run(['DROP PROCEDURE app.anew', body, 'DROP VIEW app.anew_v', view, 'DROP TABLE IF EXISTS app.beside']);
+      await run(['CREATE TABLE app.beside (id INT)', 'CREATE OR REPLACE VIEW app.anew_other AS SELECT id FROM beside']);
+      await gateway.approve(request);
+      expect(await result).toBe('ran');
+      expect((await gateway.reaches(request.id, 'executed')).revision).toBe(1);
+    }
   });
 });

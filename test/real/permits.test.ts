@@ -448,6 +448,27 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     await gateway.deny(await gateway.opened());
     expect((await fourth).code).toBe('42501');
   });
+
+  test('it covers the text behind a name that it was given for, and no other, from the first moment on', async () => {
+    const view = "SELECT id, land FROM customers WHERE land <> 'fr'";
+    await direct.query(`CREATE VIEW behind_permit AS ${view}`);
+    const sql = (land: string) => `SELECT id FROM behind_permit WHERE land = '${land}' LIMIT 60`;
+    const held = client.query(sql('at'));
+    const permit = await withPermit(gateway, await gateway.opened());
+    expect((await held).rows).toHaveLength(20);
+    expect((await client.query(sql('de'))).rows).toHaveLength(30);
+
+    await direct.query('CREATE OR REPLACE VIEW behind_permit AS SELECT id, land FROM customers');
+    const other = fault(client.query(sql('fr')));
+    const request = await gateway.opened();
+    expect(request.findings.map(({ object }) => object)).toContain('public.customers');
+    await gateway.deny(request);
+    expect((await other).code).toBe('42501');
+
+    await direct.query(`DROP VIEW behind_permit; CREATE VIEW behind_permit AS ${view}`);
+    expect((await client.query(sql('fr'))).rows).toEqual([]);
+    expect((await permitNow(gateway, permit.id)).used).toHaveLength(2);
+  });
 });
 
 describe.each(ENGINES.filter(mysqlAvailable))('%s', (engine) => {
@@ -703,5 +724,23 @@ describe.each(ENGINES.filter(mysqlAvailable))('%s', (engine) => {
     expect(await rowsOf(client.query(sql(3)))).toEqual([{ id: 3 }]);
     expect(await rowsOf(client.query(sql(4)))).toEqual([{ id: 4 }]);
     await denied(client.query(sql(5)));
+  });
+
+  test('it covers the text behind a name that it was given for, and no other, from the first moment on', async () => {
+    const view = "SELECT id, land FROM customers WHERE land <> 'fr'";
+    await direct.query(`CREATE VIEW behind_permit AS ${view}`);
+    const sql = (land: string) => `SELECT id FROM behind_permit WHERE land = '${land}' LIMIT 60`;
+    const held = client.query(sql('at'));
+    const permit = await withPermit(gateway, await gateway.opened());
+    expect(await rowsOf(held)).toHaveLength(20);
+    expect(await rowsOf(client.query(sql('aa')))).toEqual([]);
+
+    await direct.query('CREATE OR REPLACE VIEW behind_permit AS SELECT id, land FROM customers');
+    await denied(client.query(sql('fr')));
+
+    await direct.query('DROP VIEW behind_permit');
+    await direct.query(`CREATE VIEW behind_permit AS ${view}`);
+    expect(await rowsOf(client.query(sql('fr')))).toEqual([]);
+    expect((await permitNow(gateway, permit.id)).used).toHaveLength(2);
   });
 });

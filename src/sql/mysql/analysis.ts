@@ -61,6 +61,7 @@ function analyse(text: string, context: MysqlContext, depth: number): Analysis {
     reads: sorted(found.reads),
     writes: sorted(found.writes),
     functions: sorted(found.functions),
+    ...(found.bodies.size > 0 ? { bodies: sorted(found.bodies) } : {}),
     effects: message.effects,
     own: message.own,
     forward: found.statements.length > 0 ? forward(text, message) : withComment(text, message),

@@ -1,6 +1,7 @@
 // What lies behind a name of the catalog: the queries of views, triggers, rows of other tables that go with a table's own, bodies of routines.
 // Each is worked out once for a catalog, as if it were a statement of its own, under the sql_mode and database that it was stored with, and
 // counts wherever the name is used. What can't be read is `code`; nothing is passed over because it is deep, long or calls itself.
+import { bodyOf } from '../bodies.ts';
 import type { Finding } from '../findings.ts';
 import { Analyst } from './analyst.ts';
 import type { Catalog } from './catalog/catalog.ts';
@@ -20,6 +21,7 @@ export interface Behind {
   readonly reads: readonly string[];
   readonly writes: readonly string[];
   readonly functions: readonly string[];
+  readonly bodies: readonly string[];
   /** Rows of tables are changed. */
   readonly changes_rows: boolean;
   /** And nothing in its text says so. */
@@ -54,7 +56,10 @@ export function behindTable(a: Analyst, catalog: Catalog, row: TableRow, verb: V
 export function behindRoutine(a: Analyst, catalog: Catalog, row: RoutineRow): Behind {
   return worked(catalog, `call ${row.type} ${row.schema}\0${row.name}`, (found) => {
     const name = `${row.schema}.${row.name}`;
-    if (row.language !== 'SQL') return unreadable(found, name, 'Is written in a language that can not be read here.');
+    if (row.language !== 'SQL') {
+      goesThrough(found, row.type, name, row);
+      return unreadable(found, name, 'Is written in a language that can not be read here.');
+    }
     body(a, found, name, row, row.type);
   });
 }
@@ -82,7 +87,9 @@ function worked(catalog: Catalog, key: string, work: (found: Found) => void): Be
         memo.abandon();
         throw error;
       }
+      const { bodies } = found;
       found = nested();
+      for (const one of bodies) found.bodies.add(one);
       unreadable(found, '', 'Does more than Holdpoint keeps.');
     }
     return memo.leave(key, made(found));
@@ -103,6 +110,7 @@ function made(found: Found): Behind {
     reads: [...found.reads],
     writes: [...found.writes],
     functions: [...found.functions],
+    bodies: [...found.bodies],
     changes_rows,
     hidden_writes,
     user_code,
@@ -156,14 +164,26 @@ function endOf({ lexer }: Analyst): number {
   return to;
 }
 
+/** What runs is this very text: another one is another statement, whatever is found in it. */
+function goesThrough(
+  found: Found,
+  type: RoutineRow['type'] | 'TRIGGER' | 'EVENT',
+  name: string,
+  { source, schema, sql_mode }: Pick<RoutineRow, 'source' | 'schema' | 'sql_mode'>,
+): void {
+  found.bodies.add(bodyOf(type.toLowerCase(), name, source?.text ?? null, source?.whole ?? false, schema, sql_mode));
+}
+
 /** What a routine, trigger or event runs. */
 function body(
   a: Analyst,
   found: Found,
   name: string,
-  { source, schema, sql_mode }: Pick<RoutineRow, 'source' | 'schema' | 'sql_mode'>,
+  row: Pick<RoutineRow, 'source' | 'schema' | 'sql_mode'>,
   type: RoutineRow['type'] | 'TRIGGER' | 'EVENT',
 ): void {
+  const { source, schema, sql_mode } = row;
+  goesThrough(found, type, name, row);
   if (source === null) return unreadable(found, name, 'Its body can not be seen here: it may run anything.');
   const inner = reader(a, found, source.text, schema, sql_mode);
   const from = inner && (source.whole ? bodyOfDefinition(inner.lexer) : bodyStart(inner));
@@ -244,6 +264,7 @@ function view(a: Analyst, found: Found, catalog: Catalog, row: TableRow, verb: V
     if (catalog.seesQueries(row.schema)) return locked(found, row, 'Can not be read now: somebody changes it.');
     return unreadable(found, name, 'Its query can not be seen by the account that reads the catalog.');
   }
+  found.bodies.add(bodyOf('view', name, query));
   const inner = reader(a, found, query, row.schema, PLAIN);
   if (!inner) return unreadable(found, name, 'Its query can not be read here.');
   judge(inner, 0, endOf(inner));

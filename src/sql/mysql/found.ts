@@ -16,6 +16,8 @@ export class Found {
   readonly reads = new Set<string>();
   readonly writes = new Set<string>();
   readonly functions = new Set<string>();
+  /** Bodies that run with it (../bodies.ts). */
+  readonly bodies = new Set<string>();
   /** Index of the statement under way, and where its first word lies. */
   statement = 0;
   start = 0;
@@ -83,6 +85,7 @@ export class Found {
     for (const name of inner.reads) this.reads.add(name);
     for (const name of inner.writes) this.writes.add(name);
     for (const name of inner.functions) this.functions.add(name);
+    for (const body of inner.bodies ?? []) this.bodies.add(body);
     for (const facts of inner.statements) {
       this.writes_all_rows ||= facts.writes_all_rows;
       this.hidden_writes ||= facts.hidden_writes;
@@ -112,6 +115,7 @@ export class Found {
     for (const name of behind.reads) this.reads.add(name);
     for (const name of behind.writes) this.writes.add(name);
     for (const name of behind.functions) this.functions.add(name);
+    for (const body of behind.bodies) this.bodies.add(body);
     this.missing ||= behind.missing;
     this.cut ||= behind.cut;
     this.user_code ||= behind.user_code;

@@ -177,6 +177,7 @@ export class Analyst {
       reads: [...this.found.reads].toSorted(),
       writes: [...this.found.writes].toSorted(),
       functions: [...this.found.functions].toSorted(),
+      ...(this.found.bodies.size > 0 ? { bodies: [...this.found.bodies].toSorted() } : {}),
       effects: this.effects.list,
       own: this.own.list,
       ...more,

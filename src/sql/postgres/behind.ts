@@ -1,6 +1,7 @@
 // What lies behind a name of the catalog: the queries of views, triggers, rules, policies, defaults, bodies of functions, functions of types.
 // Each is worked out once for a catalog and a search_path, as if it were a statement of its own, and counts wherever the name is used.
 // What can't be read is `code`; nothing is passed over because it is deep, long or calls itself.
+import { bodyOf } from '../bodies.ts';
 import type { Action, Analysis } from '../findings.ts';
 import type { Analyst } from './analyst.ts';
 import type { Catalog } from './catalog/catalog.ts';
@@ -63,6 +64,7 @@ export function behindType(a: Analyst, row: TypeRow): Behind {
     const { types, functions, checks } = catalog.behindType(row);
     usesTypes(inner, catalog, types);
     for (const fn of functions) inner.code.runsUnnamed(fn);
+    for (const check of checks) goesThrough(inner, 'type', row, check);
     for (const check of checks) expression(inner, catalog, row, check?.replaceAll(VALUE, 'NULL') ?? null);
   });
 }
@@ -133,6 +135,11 @@ function stored(inner: Analyst, catalog: Catalog, text: string, planned = false)
 
 type Named = { readonly schema: string; readonly name: string };
 
+/** What runs is this very text: another one is another statement, whatever is found in it. */
+function goesThrough(inner: Analyst, kind: string, { schema, name }: Named, text: string | null): void {
+  inner.found.bodies.add(bodyOf(kind, qualified(schema, name), text));
+}
+
 /** An expression that hangs on something; null: a table was locked. */
 function expression(inner: Analyst, catalog: Catalog, row: Named, text: string | null, planned = false): void {
   if (text === null) locked(inner, row);
@@ -187,13 +194,19 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
   const event = EVENTS[verb];
   // A policy narrows what may be seen: whose rights its functions have is the table's affair.
   const definers = new Set(inner.found.definers.keys());
-  for (const [command, text] of behind.policies)
-    if (event.policies.includes(command)) expression(inner, catalog, row, text);
+  for (const [command, text] of behind.policies) {
+    if (!event.policies.includes(command)) continue;
+    goesThrough(inner, 'row security of', row, text);
+    expression(inner, catalog, row, text);
+  }
   for (const name of inner.found.definers.keys()) if (!definers.has(name)) inner.found.definers.delete(name);
   triggersAndRules(inner, catalog, row, verb);
   if (COMPUTES.has(verb)) {
-    for (const text of behind.expressions)
-      if (verb !== 'update' || !NEXTVAL.test(text ?? '')) expression(inner, catalog, row, text, plans(verb));
+    for (const text of behind.expressions) {
+      if (verb === 'update' && NEXTVAL.test(text ?? '')) continue;
+      computes(inner, text);
+      expression(inner, catalog, row, text, plans(verb));
+    }
     for (const fn of behind.compares) inner.code.runsUnnamed(fn);
   }
   for (const oid of behind.children) {
@@ -207,6 +220,11 @@ function table(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): 
     const done = CASCADES[verb]?.(deleted, updated);
     if (referencing && done) inner.relations.cascades(referencing, done);
   }
+}
+
+/** Of whichever table: a partition that came with what the others have changes nothing. */
+function computes(inner: Analyst, text: string | null): void {
+  inner.found.bodies.add(bodyOf('a default, check or index', '', text));
 }
 
 /** A plan may hold any of the expressions: CHECKs say which rows there can be. */
@@ -241,15 +259,25 @@ function triggersAndRules(inner: Analyst, catalog: Catalog, row: RelationRow, ve
       locked(inner, row);
       continue;
     }
+    const name = TRIGGER_NAME.exec(trigger.text)?.[1] ?? '';
+    inner.found.bodies.add(bodyOf('trigger', `${name} on ${qualified(row.schema, row.name)}`, trigger.text));
     if (/ WHEN \(/.test(trigger.text)) whenClause(inner, catalog, trigger.text);
     inner.code.runs(trigger.function, undefined, transitionTables(trigger.text));
   }
   for (const [on, text] of rules) {
     if (on !== event.rule) continue;
+    if (text !== null)
+      inner.found.bodies.add(
+        bodyOf('rule', `${RULE_NAME.exec(text)?.[1] ?? ''} on ${qualified(row.schema, row.name)}`, text),
+      );
     if (text === null) locked(inner, row);
     else rule(inner, catalog, text, plans(verb));
   }
 }
+
+/** As the server prints them. */
+const TRIGGER_NAME = /^CREATE (?:CONSTRAINT )?TRIGGER ("(?:[^"]|"")+"|[^\s"]+) /;
+const RULE_NAME = /^CREATE RULE ("(?:[^"]|"")+"|[^\s"]+) /;
 
 /** REFERENCING OLD TABLE AS a NEW TABLE AS b */
 function transitionTables(text: string): readonly string[] {
@@ -276,7 +304,12 @@ function view(inner: Analyst, catalog: Catalog, row: RelationRow, verb: Verb): v
   const { view: query, triggers, expressions } = catalog.behind(row.oid);
   triggersAndRules(inner, catalog, row, verb);
   if (query === null) return locked(inner, row);
-  if (COMPUTES.has(verb)) for (const text of expressions) expression(inner, catalog, row, text, plans(verb));
+  goesThrough(inner, 'view', row, query);
+  if (COMPUTES.has(verb))
+    for (const text of expressions) {
+      computes(inner, text);
+      expression(inner, catalog, row, text, plans(verb));
+    }
   const instead = triggers.some(({ type }) => (type & INSTEAD) !== 0 && (type & EVENTS[verb].trigger) !== 0);
   // Rows are locked in the tables that it shows.
   if (verb === 'lock') return stored(inner, catalog, `${query.replace(/;\s*$/, '')} FOR UPDATE`);
@@ -329,6 +362,11 @@ const FACTS: ReadonlySet<string> = new Set(['search_path', 'role', 'session_auth
 function judgeFunction(inner: Analyst, catalog: Catalog, row: FunctionRow): void {
   const name = qualified(row.schema, row.name);
   if (isPrinted(row) && row.definition === null) return locked(inner, row);
+  const { language, source, definition, definer, owner, config } = row;
+  const rights = definer ? owner : null;
+  inner.found.bodies.add(
+    bodyOf(row.kind === 'p' ? 'procedure' : 'function', name, language, source, definition, rights, config),
+  );
   usesTypes(inner, catalog, row.types);
   if (row.kind === 'a') {
     for (const part of catalog.partsOf(row.oid)) inner.code.runs(part, undefined);

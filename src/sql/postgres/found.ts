@@ -16,6 +16,8 @@ export class Found {
   readonly reads = new Set<string>();
   readonly writes = new Set<string>();
   readonly functions = new Set<string>();
+  /** Bodies that run with it (../bodies.ts). */
+  readonly bodies = new Set<string>();
   /** Functions called that run with the rights of their owner, and who that is. */
   readonly definers = new Map<string, string>();
   /** Index of the statement under way. */
@@ -93,6 +95,7 @@ export class Found {
     for (const name of inner.reads) this.reads.add(name);
     for (const name of inner.writes) this.writes.add(name);
     for (const name of inner.functions) this.functions.add(name);
+    for (const body of inner.bodies ?? []) this.bodies.add(body);
     this.writes_all_rows ||= inner.statements.some((s) => s.writes_all_rows);
     this.hidden_writes ||= inner.statements.some((s) => s.hidden_writes);
     this.returns_written ||= inner.statements.some((s) => s.returns_written);
@@ -114,6 +117,7 @@ export class Found {
     for (const name of analysis.reads) this.reads.add(name);
     for (const name of analysis.writes) this.writes.add(name);
     for (const name of analysis.functions) this.functions.add(name);
+    for (const body of analysis.bodies ?? []) this.bodies.add(body);
     this.#a.names.missing ||= analysis.missing === true;
     if (analysis.effects.length > 0) this.#a.effects.forget();
     if (analysis.changes_catalog) this.#a.names.changes(analysis.changes_catalog);

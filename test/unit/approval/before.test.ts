@@ -45,6 +45,15 @@ describe('how a shape was decided before', () => {
     expect((await open(at)).before).toEqual({ approved: 2, permits: 1, denied: 1, days: BEFORE_DAYS });
   });
 
+  it('counts by the bodies that it goes through, too', async () => {
+    const at = world({ tag, requests_open_per_principal_max: 100 });
+    const bodies = ['h1 function public.f'];
+    await decide(at, await open(at, { bodies }));
+    expect((await open(at, { bodies })).before).toMatchObject({ approved: 1 });
+    expect((await open(at, { bodies: ['h2 function public.f'] })).before).toEqual(NONE);
+    expect((await open(at)).before).toEqual(NONE);
+  });
+
   it('counts nothing that a requester or the clock brings about', async () => {
     const at = world({ tag, requests_open_per_principal_max: 100, directory: { ...DIRECTORY, member: () => true } });
     await at.desk.withdraw((await open(at)).id, 'billing-agent', 'never mind');

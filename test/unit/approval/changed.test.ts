@@ -51,6 +51,32 @@ describe('found at the release', () => {
     expect(journal.types()).toEqual(['opened', 'decided', 'changed', 'decided', 'released']);
   });
 
+  test('what is another is named: bodies, the role, the search_path', async () => {
+    const of = (hash: string, name: string) => `${hash} ${name}`;
+    const body = (name: string) => [of('h1', `function ${name}`), of('h1', 'view public.v')];
+    const cases: readonly (readonly [Partial<Held>, Partial<Held>, string])[] = [
+      [{ bodies: body('f') }, { bodies: body('f') }, MEANS_OTHERWISE],
+      [{ bodies: body('f') }, { bodies: body('g') }, `${MEANS_OTHERWISE}: function f, function g`],
+      [{}, { bodies: [of('h2', 'trigger t on "a b".c')] }, `${MEANS_OTHERWISE}: trigger t on "a b".c`],
+      [
+        { bodies: [of('h1', 'view a'), of('h1', 'view b'), of('h1', 'view c')] },
+        { bodies: [of('h2', 'view a'), of('h2', 'view b'), of('h1', 'view d')] },
+        `${MEANS_OTHERWISE}: view a, view b, view c and 1 more`,
+      ],
+      [{}, { bodies: [of('h1', `view ${'x'.repeat(200)}\n\u202e`)] }, `${MEANS_OTHERWISE}: view ${'x'.repeat(72)}...`],
+      [{}, { bodies: [of('h1', 'view v\u202e')] }, `${MEANS_OTHERWISE}: view v<U+202E>`],
+      [{ role: 'a' }, { role: 'b', bodies: body('f') }, 'the role that it runs as is another now'],
+      [{ search_path: 'a' }, { search_path: 'b', bodies: body('f') }, 'the search_path is another now'],
+    ];
+    for (const [before, now, why] of cases) {
+      const { desk } = world();
+      const id = idOf(await desk.hold(heldOf(before), WAIT));
+      await desk.decide(decision(id));
+      await desk.change(id, other({ ...before, ...now }));
+      expect(desk.get(id)?.changed?.why).toBe(why);
+    }
+  });
+
   test('its time is not put off: it is a ticket when its wait is over', async () => {
     const { desk, clock, hold, id } = await approved();
     await clock.advance(WAIT - 1);

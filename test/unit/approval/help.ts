@@ -133,6 +133,7 @@ export function heldOf(more: Partial<Held> = {}, ask: Partial<Held['ask']> = {})
       address: '10.0.0.7',
     },
     where: { engine: 'postgres', upstream: 'app', database: 'app', tags: {} },
+    bodies: [],
     role: 'billing_ro',
     upstream_user: 'gateway',
     search_path: 'public',
