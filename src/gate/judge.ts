@@ -231,7 +231,8 @@ export const judgeAhead = async (
 const heldAnew = async (s: State, plan: Plan): Promise<JudgedAnew | null> => {
   const { text } = plan;
   const { again } = remembered(plan);
-  const seen = await lookAtCatalog(s);
+  // What is its own, the session has just looked at; another look at what all share would make that older than it is.
+  const seen = s.facts.catalog_is_own || (await lookAtCatalog(s));
   const context = contextOf(s);
   const analysis = again === null ? await analysed(s, context, text) : await again(context.analysis);
   const found = ruled(s, context, text, analysis.missing && !seen ? unseen(analysis) : analysis, again);

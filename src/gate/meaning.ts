@@ -1,9 +1,8 @@
 // What names stand for: the catalog that a judgement uses is looked at in time, and what was judged is compared with what would be found
 // now. Must never take a catalog for new that this session has changed since.
 import type { GateSession, Plan } from '../session/gate.ts';
-import type { CatalogSnapshot } from '../sql/catalog.ts';
 import type { Analysis } from '../sql/findings.ts';
-import { contextOf } from './context.ts';
+import { type Context, contextOf } from './context.ts';
 import { remembered } from './plan.ts';
 import { noteTemporary } from './prepared.ts';
 import type { State } from './state.ts';
@@ -72,12 +71,16 @@ export const stillMeans = (s: State, plan: Plan): boolean | Promise<boolean> => 
   return anew instanceof Promise ? anew.then((found) => meansAlike(found, analysis)) : meansAlike(anew, analysis);
 };
 
-/** The same before a release, with another look at the catalog; `judged` is what it was judged by. */
-export const meansTheSameAtRelease = async (s: State, plan: Plan, judged: CatalogSnapshot | null): Promise<boolean> => {
-  if (!s.catalog) return true;
-  await s.catalog.refresh();
-  // What only its own connection sees, the session looks at before it sends.
-  return s.facts.catalog_is_own || contextOf(s).catalog?.id === judged?.id || stillMeans(s, plan);
+/** The same before a release, with another look at the catalog where all share it; `judged` is what it was judged under. */
+export const meansTheSameAtRelease = async (s: State, plan: Plan, judged: Context): Promise<boolean> => {
+  if (!s.facts.catalog_is_own) await s.catalog?.refresh();
+  const now = contextOf(s);
+  if (now.role !== judged.role || now.search_path !== judged.search_path) return false;
+  return now.catalog?.id === judged.catalog?.id || stillMeans(s, plan);
 };
+
+/** Can't be read what only this session's connection sees, or not as it is now? */
+export const seesNothing = (s: State): boolean =>
+  s.catalog !== null && s.facts.catalog_is_own && contextOf(s).catalog === null;
 
 const meansAlike = (a: Analysis, b: Analysis): boolean => JSON.stringify(meant(a)) === JSON.stringify(meant(b));

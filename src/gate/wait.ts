@@ -11,7 +11,7 @@ import type { HoldEnded, HoldStart, Plan, Release, Said as WaitSaid } from '../s
 import type { Context } from './context.ts';
 import { estimate } from './impact.ts';
 import { signInOver } from './signed-in.ts';
-import { meansTheSameAtRelease } from './meaning.ts';
+import { meansTheSameAtRelease, seesNothing } from './meaning.ts';
 import type { State } from './state.ts';
 import { approvals, needed, openQuestion, type Words } from './told.ts';
 import { found, grounds as groundsOf } from './words.ts';
@@ -32,6 +32,10 @@ const STAGE_QUESTION_BYTES_MAX = 60;
 /** What a text means is looked at again where the release took longer, in ms. */
 const MEANT_MS = 500;
 
+/** How often a session looks at what it alone sees, where others change what all see meanwhile. */
+const LOOKS_MAX = 3;
+
+const NOT_SEEN = 'what its names stand for can not be read in this transaction now';
 const MEANS_OTHERWISE = 'what its names stand for is something else now';
 
 type WaitStart = Extract<HoldStart, { type: 'wait' }>;
@@ -67,6 +71,8 @@ export class Waiting implements WaitStart {
   readonly #of: WaitOf;
   readonly #words: Words;
   readonly #began: number;
+  /** Of this session, for the release under way. */
+  #looks = 0;
   #toldOff = false;
 
   constructor(
@@ -166,18 +172,32 @@ export class Waiting implements WaitStart {
     return this.#lapsed(MEANS_OTHERWISE);
   }
 
+  /** Must the session look first? Facts of PostgreSQL's sessions can become others by what others do. */
+  async #mustLook(): Promise<boolean> {
+    const { facts, catalog, options } = this.#s;
+    if (this.#context === null || !options.engine.reading) return false;
+    // First what all see: it hangs on that whether the session's own is as new.
+    if (facts.catalog_is_own) await catalog?.refresh();
+    const looks = this.#looks === 0 || (facts.catalog_is_own && facts.catalog_is_stale && this.#looks < LOOKS_MAX);
+    this.#looks = looks ? this.#looks + 1 : 0;
+    return looks;
+  }
+
   /** Is what was approved what would run now? Null: it is. */
   async #recheck(): Promise<Released | null> {
     const s = this.#s;
     const { desk } = s.options;
+    if (await this.#mustLook()) return { type: 'look' };
     const { id, revision } = this.#hold.request();
     const shown = revision === this.#revision;
     if (shown && (await this.#stillMeans())) return null;
-    // What it would do can't be looked up here: it runs, or only its own connection sees all that it names.
-    if (this.#context === null || s.facts.catalog_is_own) {
+    // What it would do can't be looked up here: it runs, or nobody can tell.
+    const blind = seesNothing(s);
+    if (this.#context === null || (blind && !shown)) {
       await this.#hold.end('cancelled');
       return this.#lapsed('it was changed for another connection of yours');
     }
+    if (blind) return (await desk.lapse(id, NOT_SEEN)) ? this.#lapsed(NOT_SEEN) : this.#over();
     const judged = await this.#anew(this.#plan);
     if (judged === null) return (await desk.lapse(id, MEANS_OTHERWISE)) ? this.#lapsed(MEANS_OTHERWISE) : this.#over();
     const result = await desk.change(id, judged.held);
@@ -191,9 +211,8 @@ export class Waiting implements WaitStart {
     return this.#waitsOn();
   }
 
-  /** Also looks at the catalog, so that what its session sees alone is compared with that of now. */
   async #stillMeans(): Promise<boolean> {
-    return this.#context === null || meansTheSameAtRelease(this.#s, this.#plan, this.#context.catalog);
+    return this.#context === null || meansTheSameAtRelease(this.#s, this.#plan, this.#context);
   }
 
   #lapsed(why: string): Released {

@@ -276,8 +276,10 @@ export type HoldStart =
       end(
         why: 'waited-out' | 'cancelled' | 'disconnected' | 'overflow' | 'upstream-gone' | 'shutdown',
       ): Promise<WireText | null>;
-      /** Durable, at most once over all connections: then it must be sent. Otherwise what to answer, or the wait goes on. */
+      /** Durable, at most once over all connections: then it must be sent. Otherwise what to answer, or the wait goes on, or it is called once more. */
       release(): Promise<
+        /** Nothing yet: the session reads anew what it alone can (role, search_path, objects of its own), and calls it again. */
+        | { readonly type: 'look' }
         | {
             readonly type: 'run';
             /** Absent: as it was judged when the wait began. */

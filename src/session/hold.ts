@@ -4,7 +4,9 @@
 //
 //                  /----------\ changed: somebody has to decide again
 //   recording --> waiting --> releasing --> over: `answered` is called, once
-//        \----------\------------\---------> over: `leave` was called, nobody is told
+//        |          |          |  ^  \----> over: `leave` was called, nobody is told
+//        |          |          v  |
+//        \----------\------ looking: the session reads its facts, and says when it has
 import type { WireText } from '../errors/catalogue.ts';
 import type { BoundParameter, HoldEnded, HoldStart, Judgement, Plan, Release, Said, StatementOutcome } from './gate.ts';
 
@@ -35,6 +37,8 @@ export interface HoldEvents {
   heartbeat(words: Words): void;
   /** Somebody said something on the request; null: nothing that the client has to hear, but that its wait is another one now. */
   said(text: WireText | null, words: Words): void;
+  /** Before it is let through the session is to read anew what it alone can, and then to call `hold.looked()`. Absent: there is nothing. */
+  look?(hold: Hold): void;
   answered(answer: Answer): void;
   /** The gate failed: nothing may be sent. */
   failed(what: string, error: unknown): void;
@@ -45,7 +49,7 @@ export interface HoldEvents {
 export class Hold implements Words {
   readonly name = 'held';
   stage = '';
-  #state: 'recording' | 'waiting' | 'releasing' | 'over' = 'recording';
+  #state: 'recording' | 'waiting' | 'releasing' | 'looking' | 'over' = 'recording';
   #plan: Plan | null;
   readonly #heartbeat_ms: number | null;
   readonly #events: HoldEvents;
@@ -84,6 +88,11 @@ export class Hold implements Words {
     return this.#state === 'waiting';
   }
 
+  /** Plan.queries of what waits. */
+  get queries(): boolean {
+    return this.#plan?.queries === true;
+  }
+
   /** A CancelRequest, or KILL QUERY, came. Where a release is on its way, or comes first, the answer says so. */
   cancel(): void {
     this.#cancelled = true;
@@ -102,10 +111,15 @@ export class Hold implements Words {
 
   /** Nobody waits for an answer any more. The request lives on as the gate sees fit. */
   leave(why: Why): void {
-    const wait = this.#state === 'waiting' ? this.#wait : null;
+    const wait = this.#state === 'waiting' || this.#state === 'looking' ? this.#wait : null;
     this.#over();
     this.#left = why;
     if (wait) this.#endUnheard(wait);
+  }
+
+  /** HoldEvents.look has been done. */
+  looked(): void {
+    if (this.#state === 'looking') this.#release();
   }
 
   /** Words for a heartbeat, as things stand now. */
@@ -193,9 +207,10 @@ export class Hold implements Words {
       (result) => {
         if (this.#state === 'over') {
           if (result.type === 'run') result.release.unsent();
-          if (result.type === 'changed' && this.#wait) this.#endUnheard(this.#wait);
+          if ((result.type === 'changed' || result.type === 'look') && this.#wait) this.#endUnheard(this.#wait);
           return;
         }
+        if (result.type === 'look') return this.#look();
         if (result.type === 'changed') return this.#again(result);
         if (result.type === 'refuse') return this.#answer(result);
         this.#events.notice(result.notice);
@@ -204,6 +219,12 @@ export class Hold implements Words {
       },
       (error) => this.#failed('a release could not be recorded', error),
     );
+  }
+
+  #look(): void {
+    this.#state = 'looking';
+    if (this.#events.look) this.#events.look(this);
+    else this.looked();
   }
 
   #run(release: Release): void {

@@ -266,17 +266,96 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     await gateway.deny(other, 'not all of them');
   });
 
-  test('with temporary objects of its own it is looked up when it is let through: ZH006, and nothing ran', async () => {
+  describe.each<readonly [of: string, before: readonly string[], from: string]>([
+    ['temporary objects', ['CREATE TEMPORARY TABLE mine (id int)'], 'FROM (SELECT count(*) FROM mine) AS m'],
+    ['temporary objects, in a transaction', ['CREATE TEMPORARY TABLE mine (id int)', 'BEGIN'], 'FROM mine'],
+    ['DDL that is not committed', ['BEGIN', 'CREATE TABLE mine_alone (id int)'], 'FROM mine_alone'],
+  ])('a session with %s of its own', (_, before, from) => {
+    const held = async (body: string) => {
+      const { client, notices } = await connect();
+      for (const statement of before) await client.query(statement);
+      const name = await make(body);
+      const result = told(client.query(`SELECT ${name}() ${from}`));
+      return { client, notices, name, result, request: await gateway.opened() };
+    };
+    const over = async (client: pg.Client): Promise<void> => {
+      await client.query('ROLLBACK');
+      await client.end();
+    };
+
+    test('what it means is another: the next revision, and nothing ran', async () => {
+      const { client, notices, name, result, request } = await held("INSERT INTO log VALUES (''mine'')");
+      const left = await count('customers');
+      await make('DELETE FROM customers', name);
+      await gateway.approve(request);
+      const second = await revision(gateway, request.id, 2);
+      expect(second).toMatchObject({ state: 'open', holds: 'held', decisions: [], wait_until: request.wait_until });
+      expect(second.findings.map(({ object }) => object)).toContain('public.customers');
+      expect(second.changed?.why).toContain(`function public.${name}`);
+      await gateway.deny(second, 'not all');
+      expect(await result).toContain('42501 denied by grace: "not all"');
+      expect(notices).toContain(`changed, not failed: request ${request.id} must be approved again`);
+      expect(await count('customers')).toBe(left);
+      await over(client);
+    });
+
+    test('the same is found by another text: the next revision, which runs', async () => {
+      const { client, name, result, request } = await held("INSERT INTO log VALUES (''first'')");
+      await make("INSERT INTO log VALUES (''second'')", name);
+      await gateway.approve(request);
+      await gateway.approve(await revision(gateway, request.id, 2));
+      expect(await result).toMatch(/^\d rows$/);
+      expect((await gateway.reaches(request.id, 'executed')).revision).toBe(2);
+      await over(client);
+    });
+
+    test('what others made beside it, and the same text once more, change nothing', async () => {
+      const { client, name, result, request } = await held("INSERT INTO log VALUES (''beside'')");
+      await admin.query(`CREATE VIEW beside_${name} AS SELECT id FROM customers`);
+      await make("INSERT INTO log VALUES (''beside'')", name);
+      await gateway.approve(request);
+      expect(await result).toMatch(/^\d rows$/);
+      expect((await gateway.reaches(request.id, 'executed')).revision).toBe(1);
+      await over(client);
+    });
+  });
+
+  test('a temporary table that somebody else drops stood before another of its name: the next revision', async () => {
     const { client } = await connect();
-    await client.query('CREATE TEMPORARY TABLE mine (id int)');
-    const name = await make("INSERT INTO log VALUES (''mine'')");
-    const result = told(client.query(`SELECT ${name}() FROM (SELECT count(*) FROM mine) AS m`));
+    await admin.query('CREATE TABLE hidden_by (id int); INSERT INTO hidden_by VALUES (1)');
+    await client.query('CREATE TEMPORARY TABLE hidden_by (id int)');
+    const name = await make("INSERT INTO log VALUES (''hidden'')");
+    const result = told(client.query(`SELECT ${name}() FROM (SELECT count(*) FROM hidden_by) AS m`));
     const request = await gateway.opened();
+    expect(request.findings.map(({ object }) => object)).toContain('pg_temp.hidden_by');
+    const { rows } = await admin.query<{ schema: string }>(
+      "SELECT relnamespace::regnamespace::text AS schema FROM pg_class WHERE relname = 'hidden_by' AND relpersistence = 't'",
+    );
+    await admin.query(`DROP TABLE ${rows[0]?.schema}.hidden_by`);
+    await gateway.approve(request);
+    const second = await revision(gateway, request.id, 2);
+    expect(second.findings.map(({ object }) => object)).toContain('public.hidden_by');
+    await gateway.deny(second, 'not that');
+    expect(await result).toContain('42501');
+  });
+
+  test('what can not be read in its transaction is no revision: ZH006, and nothing ran', async () => {
+    const { client } = await connect();
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await client.query('CREATE TABLE mine_alone (id int)');
+    const name = await make("INSERT INTO log VALUES (''old'')");
+    await client.query('ROLLBACK');
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await client.query('CREATE TABLE mine_alone (id int)');
+    const result = told(client.query(`SELECT ${name}() FROM mine_alone`));
+    const request = await gateway.opened();
+    const left = await count('customers');
     await make('DELETE FROM customers', name);
     await gateway.approve(request);
     expect(await result).toContain('ZH006');
-    expect((await gateway.reaches(request.id, 'failed')).outcome?.sqlstate).toBe('ZH006');
-    expect(await count('customers')).toBe(2);
+    expect((await gateway.reaches(request.id, 'lapsed')).revision).toBe(1);
+    expect(await count('customers')).toBe(left);
+    await client.query('ROLLBACK');
   });
 
   test('a view is replaced, and denied then', async () => {

@@ -2,6 +2,7 @@
 // a configuration that is read anew gives every session another search_path.
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RequestView } from '../../src/review/client.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import { available, MAJORS, startServer, type TestServer } from './servers.ts';
 
@@ -29,6 +30,15 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i: the configuration is rea
       if (rows[0]?.search_path === path) return;
     }
   };
+  /** Resolves with the request when it is changed. */
+  const revised = async (id: string): Promise<RequestView> => {
+    for await (const message of gateway.grace.stream()) {
+      const request =
+        message.type === 'snapshot' ? await gateway.grace.get(id) : 'request' in message ? message.request : undefined;
+      if (request?.id === id && request.revision > 1) return request;
+    }
+    throw new Error('the stream ended');
+  };
   const tables = async (): Promise<string> =>
     (
       await direct.query<{ names: string }>(
@@ -40,7 +50,7 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i: the configuration is rea
     ['outside of a transaction', [], 'DROP TABLE t'],
     ['in a transaction', ['BEGIN'], 'DROP TABLE IF EXISTS t'],
     ['in the extended protocol', [], { text: 'DROP TABLE t CASCADE', values: [], name: 'drop' }],
-  ])('an approved statement does not run: %s', async (_, before, sql) => {
+  ])('an approved statement is decided again: %s', async (_, before, sql) => {
     await searchPath('public');
     const client = new pg.Client(gateway.agentUrl());
     await client.connect();
@@ -52,18 +62,15 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i: the configuration is rea
     const request = await gateway.opened();
     await searchPath('other');
     await gateway.approve(request);
-    expect(await dropped).toBe(
-      `ZH006 request ${request.id} was approved for other circumstances: the session's role or search_path is another now`,
-    );
-    expect((await gateway.reaches(request.id, 'failed')).outcome).toMatchObject({ sqlstate: 'ZH006' });
+    const next = await revised(request.id);
+    expect(next).toMatchObject({ state: 'open', search_path: 'other', decisions: [] });
+    expect(next.changed?.why).toBe('the search_path is another now');
+    expect(next.findings.map(({ object }) => object)).toContain('other.t');
     expect(await tables()).toBe('other.t public.t');
-    // Sent again it is another request, which shows what it would drop now.
-    if (before.length > 0) await client.query('ROLLBACK');
-    const again = client.query(sql).catch(() => {});
-    const next = await gateway.opened();
-    expect(next.search_path).toBe('other');
     await gateway.deny(next);
-    await again;
+    expect(await dropped).toContain('42501 denied by grace');
+    if (before.length > 0) await client.query('ROLLBACK');
+    expect(await tables()).toBe('other.t public.t');
     await client.end();
   });
 });

@@ -21,7 +21,7 @@ import { serverName } from './names.ts';
 import { type Mode, notice, refuse } from './refuse.ts';
 import { type Judging, OPEN, type State, type Step } from './state.ts';
 import { CANCELLED, FAILED_TRANSACTION } from './texts.ts';
-import { reread, settle } from './wait.ts';
+import { reread, rereadHeld, settle } from './wait.ts';
 
 type MessageAtHand = 'query' | 'call' | 'parse' | 'bind';
 
@@ -58,7 +58,11 @@ export const decide = (
   // The server parses before it looks at the block: what does not parse is told so.
   if (failed && !s.executedSinceSync && judgement.plan?.transaction_control === false)
     return stopped(refuse(s, mode, FAILED_TRANSACTION));
-  if (judgement.type === 'hold' && !s.fresh) return stopped(reread(s));
+  if (judgement.type === 'hold' && !s.fresh) {
+    // Somebody is shown what it does by what the session sees now; the snapshot that this takes in a transaction it would take itself.
+    if (s.catalog_is_stale && judgement.plan.queries) s.ownCatalogRead = null;
+    return stopped(reread(s));
+  }
   s.fresh = false;
   record(s, judgement, judgement.type === 'hold' ? parametersAt(s, at, types) : []);
   return WAIT;
@@ -163,6 +167,9 @@ class Held implements HoldEvents {
     this.#s.pace.readClient();
     watchHeld(this.#s);
   }
+  look(hold: Hold): void {
+    rereadHeld(this.#s, hold);
+  }
   answered(answer: Answer): void {
     const s = this.#s;
     s.ready = { ...answer, epoch: s.epoch, catalog: s.ownCatalogRead };
@@ -179,8 +186,8 @@ class Held implements HoldEvents {
 
 /** The client asked to cancel: ends a judgement or a hold, else it is the server's to cancel. */
 export const cancel = (s: State): void => {
-  const { phase, limiting } = s;
-  if (phase.name === 'held') return phase.cancel();
+  const { phase, hold, limiting } = s;
+  if (hold !== null) return hold.cancel();
   if (phase.name === 'calling') return;
   if (limiting !== null) {
     if (limiting.name === 'paused') limiting.hold.cancel();

@@ -35,9 +35,9 @@ export const clientLeft = (s: State): void => {
 
 /** `left`: what a request that is held is told of it. */
 export const finish = (s: State, why: string, left: 'upstream-gone' | 'shutdown' = 'shutdown'): void => {
-  const { phase, replies, accounts, limiting } = s;
+  const { phase, hold, replies, accounts, limiting } = s;
   if (phase.name === 'closed') return;
-  if (phase.name === 'held') phase.leave(s.clientGone ? 'disconnected' : left);
+  hold?.leave(s.clientGone ? 'disconnected' : left);
   if (limiting?.name === 'paused') limiting.hold.leave(s.clientGone ? 'disconnected' : left);
   // The server would go on with what nobody reads.
   if (limiting !== null) void s.upstream.cancel();

@@ -86,9 +86,9 @@ export const skipToSync = (s: State, sqlstate: string): boolean =>
 
 /** The server skips to the next Sync: so does what was waited for. */
 export const discard = (s: State): void => {
-  const phase = s.phase;
+  const { hold } = s;
   s.phase = DISCARDING;
-  if (phase.name === 'held') phase.leave('upstream-gone');
+  hold?.leave('upstream-gone');
   s.dropReady();
   s.cancelled = false;
   s.accounts.dropGrant();

@@ -54,6 +54,8 @@ export interface Rereading {
   row: Buffer[];
   /** The server's ErrorResponse to one of them; null: none. */
   error: Buffer | null;
+  /** Whose statement is about to be let through: it waits for them, and not the message at hand. Null: that does. */
+  readonly hold: Hold | null;
 }
 
 /** The session's own catalog is asked for. */
@@ -418,6 +420,12 @@ export class State implements PostgresFacts {
     if (this.phase !== from) return;
     this.phase = OPEN;
     this.goOn();
+  }
+
+  /** The statement at hand is held, or about to be let through; null: it is not. */
+  get hold(): Hold | null {
+    const { phase } = this;
+    return phase.name === 'held' ? phase : phase.name === 'rereading' ? phase.hold : null;
   }
 
   /** The message at hand is not sent any more. */

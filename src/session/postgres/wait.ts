@@ -3,10 +3,12 @@
 //
 //   settle: Flush, or a Sync of ours where that loses nothing --> SETTLING --> goOnAfterReplies (server.ts) --> the message is read again
 //   reread: SHOW ...; Flush or Sync --> Rereading --> ownRow, ownCompleted, ownFailed --> rereadEnded --> the message is read again
+//   rereadHeld: the same for a statement that is about to be let through --> rereadEnded --> Hold.looked
 //   the catalog could not be read in a block --> back to the savepoint before it --> rereadEnded
 import { performance } from 'node:perf_hooks';
 import { FRAME } from '../../wire/postgres/frame.ts';
 import { FAILED_BLOCK, FLUSH, FRONTEND, IDLE, IN_BLOCK, readyForQuery, SYNC } from '../../wire/postgres/messages.ts';
+import type { Hold } from '../hold.ts';
 import { violation } from './end.ts';
 import { least, reading, readTimeout, takingBack } from './facts.ts';
 import { type Op, OWN_SYNC, QUERY, SYNC as SYNC_OP } from './replies.ts';
@@ -43,6 +45,21 @@ const answerNow = (s: State): void => {
 /** Reads the facts anew, once everything before is answered. */
 export const reread = (s: State): Step => {
   if (s.replies.length > 0) return settle(s);
+  readAnew(s, null);
+  return 'wait';
+};
+
+/** What a statement that was approved would mean now hangs on them, and on what the session has alone. */
+export const rereadHeld = (s: State, hold: Hold): void => {
+  // Nothing can be asked in a failed block, and nothing runs there.
+  if (s.replies.length > 0 || s.status === FAILED_BLOCK) return hold.looked();
+  // What is this session's alone may have been dropped by others, and leaves no trace in what all see. To read it takes a snapshot, as the
+  // statement will.
+  if (s.catalog_is_own && (s.status === IDLE || s.queried || hold.queries)) s.ownCatalogRead = null;
+  readAnew(s, hold);
+};
+
+const readAnew = (s: State, hold: Hold | null): void => {
   const asked = s.first ? 'user-schema' : s.namesDoubted ? 'sql-names' : 'none';
   const catalog = s.first === null && s.wantsCatalog ? s.gate.catalogQuery : null;
   const savepoint = s.status === IN_BLOCK;
@@ -54,8 +71,7 @@ export const reread = (s: State): Step => {
     catalog === null
       ? null
       : { query: catalog, changes: s.catalog_changes, mark: s.gate.catalogMark(), before, savepoint, failed: false };
-  s.phase = { name: 'rereading', names, catalog: question, values: [], row: NO_ROW, error: null };
-  return 'wait';
+  s.phase = { name: 'rereading', names, catalog: question, values: [], row: NO_ROW, error: null, hold };
 };
 
 const ask = (s: State, bytes: Buffer, ops: readonly Op[]): void => {
@@ -94,11 +110,11 @@ export const ownFailed = (s: State, error: Buffer): void => {
 export const rereadEnded = (s: State, phase: Rereading): void => {
   const { error, catalog, values, names } = phase;
   if (error === null) return rereadDone(s, phase);
-  if (catalog === null || catalog.failed || values.length < names.length) return rereadFailed(s, error);
+  if (catalog === null || catalog.failed || values.length < names.length) return rereadFailed(s, phase, error);
   // Nothing else is lost where the catalog alone could not be read: what users made is unknown then.
   if (catalog.savepoint && values.length > catalog.before) return takeBack(s, { ...phase, catalog });
   if (s.status === IDLE && !s.sentSinceSync) return rereadDone(s, phase);
-  rereadFailed(s, error);
+  rereadFailed(s, phase, error);
 };
 
 /** The server skips what it is sent up to a Sync, which ends no block. */
@@ -157,7 +173,11 @@ const rereadDone = (s: State, phase: Rereading): void => {
     s.names.replaced(answer);
     s.namesDoubted = false;
   }
-  s.resume(phase);
+  if (phase.hold === null) return s.resume(phase);
+  // It is read once more when it is let through, which may take its time.
+  s.fresh = false;
+  s.phase = phase.hold;
+  phase.hold.looked();
 };
 
 /** transaction_isolation: each query has a snapshot of its own. */
@@ -171,8 +191,9 @@ const leftOf = (s: State, timeout_ms: number | null): number | null =>
   timeout_ms === null ? null : Math.max(0, timeout_ms - (performance.now() - s.begun));
 
 /** Our own SHOW failed (a cancel hit it, the transaction was ended): the client's message gets that error. */
-const rereadFailed = (s: State, error: Buffer): void => {
+const rereadFailed = (s: State, { hold }: Rereading, error: Buffer): void => {
   if (s.first) return s.first();
+  hold?.leave('upstream-gone');
   s.dropReady();
   s.cancelled = false;
   s.toClient.write(error);

@@ -71,3 +71,71 @@ it('a question is told at once, an answer makes it wait longer', async () => {
 it('whom a heartbeat finds gone is told nothing more', async () => {
   expect(await told(45_000, [], true)).toMatchObject({ heartbeats: [15], ended: 0 });
 });
+
+/** A wait that is approved at once, whose gate wants the session to look first, so many times. */
+function looks(times: number, withLook: boolean) {
+  const calls: string[] = [];
+  let left = times;
+  const release = async () => {
+    calls.push('release');
+    if (left-- > 0) return { type: 'look' };
+    return { type: 'run', notice: {}, release: { unsent: () => calls.push('unsent') } };
+  };
+  const end = async (why: string) => void calls.push(`end ${why}`);
+  const approved = Promise.resolve({ type: 'approved' });
+  const start = { type: 'wait', wait_ms: 1000, stage: '', ended: approved, end, release, onSaid: () => {} };
+  const judgement = { type: 'hold', plan: {}, hold: async () => start } as unknown as Extract<
+    Judgement,
+    { type: 'hold' }
+  >;
+  const hold = new Hold(judgement, [], null, {
+    notice: () => {},
+    waiting: () => {},
+    heartbeat: () => {},
+    said: () => {},
+    ...(withLook && { look: () => void calls.push('look') }),
+    answered: ({ type }) => calls.push(type),
+    failed: (what) => calls.push(what),
+    fault: (what) => calls.push(what),
+  });
+  return { hold, calls };
+}
+
+it('what the session has to look at first is looked at before the release, as often as it is asked', async () => {
+  const { hold, calls } = looks(2, true);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls).toEqual(['release', 'look']);
+  expect(hold.waiting).toBe(false);
+  hold.looked();
+  await vi.advanceTimersByTimeAsync(0);
+  hold.looked();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls).toEqual(['release', 'look', 'release', 'look', 'release', 'run']);
+  // It is over: nothing is released again.
+  hold.looked();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls).toHaveLength(6);
+});
+
+it('a session that has nothing to look at goes on at once', async () => {
+  const { calls } = looks(1, false);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls).toEqual(['release', 'release', 'run']);
+});
+
+it('who leaves while the session looks is no longer waited for, and nothing is released', async () => {
+  const { hold, calls } = looks(1, true);
+  await vi.advanceTimersByTimeAsync(0);
+  hold.leave('disconnected');
+  hold.looked();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls).toEqual(['release', 'look', 'end disconnected']);
+});
+
+it('who leaves before the gate asks for a look is no longer waited for either', async () => {
+  const { hold, calls } = looks(1, true);
+  while (!calls.includes('release')) await Promise.resolve();
+  hold.leave('disconnected');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls).toEqual(['release', 'end disconnected']);
+});
