@@ -149,7 +149,7 @@ export function createDesk(options: DeskOptions): Desk {
   const ended = new Set<string>();
   let closed = false;
 
-  async function hold(held: Held, wait_ms: number, longest_ms = Infinity): Promise<HoldResult> {
+  async function hold(held: Held, wait_ms: number, longest_ms = Infinity, seen = true): Promise<HoldResult> {
     const down = await isDown([...peopleOf(held), ...permits.givers(held)]);
     if (closed) throw new Error('the desk is closed');
     if (!isAnsweredFor(held.who.id)) return { type: 'refused', why: down ? 'directory-down' : 'unsponsored' };
@@ -161,9 +161,9 @@ export function createDesk(options: DeskOptions): Desk {
       if (denied !== undefined) return { type: 'denied', request: denied.request };
 
       const alike = findAlike(known, held);
-      const runs =
-        alike?.request.state === 'approved' || held.break_glass !== null || permits.match(held) !== undefined;
-      if (down && runs) return { type: 'refused', why: 'directory-down' };
+      const approved = alike?.request.state === 'approved' || permits.match(held) !== undefined;
+      if (down && (approved || held.break_glass !== null)) return { type: 'refused', why: 'directory-down' };
+      if (!seen && approved) return { type: 'refused', why: 'catalog-down' };
       if (alike?.request.state === 'approved') return runNow(alike, held);
       const permitted = await underPermit(held);
       if (permitted !== null) return permitted;

@@ -406,9 +406,10 @@ export interface Desk {
   /**
    * A statement that must be held arrives: opens a request, attaches to the open one of the same digest (whose next revision it is where what
    * was shown is another now), consumes an approved ticket, or repeats an earlier denial. Durable before it resolves. Rejects when the journal does.
-   * `wait_ms` 0: a ticket at once. `longest_ms`: no answer makes it wait longer than that.
+   * `wait_ms` 0: a ticket at once. `longest_ms`: no answer makes it wait longer than that. `seen` false: whether it still means what `held` says
+   * could not be looked up just now, so that nothing runs by an earlier word.
    */
-  hold(held: Held, wait_ms: number, longest_ms?: number): Promise<HoldResult>;
+  hold(held: Held, wait_ms: number, longest_ms?: number, seen?: boolean): Promise<HoldResult>;
   /** Before a statement is sent: opens a request that waits for nobody, or finds it. */
   ahead(held: Held): Promise<AheadResult>;
   /**
@@ -527,10 +528,16 @@ export type HoldResult =
   | { readonly type: 'denied'; readonly request: Request }
   /** ZH006: approved for other circumstances; `why` ends the sentence "approved for other circumstances: ...". */
   | { readonly type: 'lapsed'; readonly request: Request; readonly why: string }
-  /** ZH005: nobody answers for the principal, or the directory can't be asked about those whose word it would run by. 54000: too many open requests. 42501: a reason is missing, or break-glass is for others. */
+  /** ZH005: nobody answers for the principal, or the directory can't be asked about those whose word it would run by, or the catalog can't be read. 54000: too many open requests. 42501: a reason is missing, or break-glass is for others. */
   | {
       readonly type: 'refused';
-      readonly why: 'unsponsored' | 'too-many' | 'reason-required' | 'no-break-glass' | 'directory-down';
+      readonly why:
+        | 'unsponsored'
+        | 'too-many'
+        | 'reason-required'
+        | 'no-break-glass'
+        | 'directory-down'
+        | 'catalog-down';
       readonly limit?: number;
     };
 

@@ -507,6 +507,17 @@ export const texts = {
     }),
     undefined,
   ),
+  noCatalog: row<void>(
+    'ERROR',
+    'ZH005',
+    'guard_unavailable: what the names of an approved statement stand for now cannot be read',
+    () => ({
+      message: 'Holdpoint cannot read the catalog now, so nothing that was approved is let through',
+      detail: 'The statement did not run. An approval that it has stays as it is.',
+      hint: 'Not your fault. Send the identical statement again after 60 s; tell an operator if that goes on.',
+    }),
+    undefined,
+  ),
   signInOver: row(
     'ERROR',
     'ZH005',

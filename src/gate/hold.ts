@@ -61,7 +61,8 @@ export const hold = async (
   let result: HoldResult;
   try {
     const held = await heldOf(s, plan, grounds, context, asked);
-    result = await s.options.desk.hold(held, wait.wait_ms, wait.longest_ms);
+    const seen = at !== null || s.catalogWasSeen || context.catalog === null;
+    result = await s.options.desk.hold(held, wait.wait_ms, wait.longest_ms, seen);
   } catch (error) {
     s.options.fault('a request could not be opened', error);
     return { type: 'refuse', text: words.refused(texts.noLog(), rule) };
@@ -205,5 +206,7 @@ export const refusedText = (
       return texts.noBreakGlass({ rule, of: policy.break_glass });
     case 'directory-down':
       return texts.noDirectory();
+    case 'catalog-down':
+      return texts.noCatalog();
   }
 };

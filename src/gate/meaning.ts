@@ -19,6 +19,7 @@ export const lookAtCatalog = async (s: State): Promise<boolean> => {
   const looked = (await s.catalog?.refresh()) ?? true;
   s.catalogChanges = changes;
   if (looked) s.catalogSeen = changes;
+  s.catalogWasSeen = looked;
   return looked;
 };
 
@@ -71,9 +72,34 @@ export const stillMeans = (s: State, plan: Plan): boolean | Promise<boolean> => 
   return anew instanceof Promise ? anew.then((found) => meansAlike(found, analysis)) : meansAlike(anew, analysis);
 };
 
-/** The same before a release, with another look at the catalog where all share it; `judged` is what it was judged under. */
+/** A person's word is worth a longer wait than any other statement is: so many looks, and between two of them, in ms. */
+const RELEASE_LOOKS_MAX = 8;
+const RELEASE_LOOK_PAUSE_MS = 500;
+
+/**
+ * What all see was looked at since the call, unless nothing could be looked up when it was judged, and still can't. Rejects with Unseen where that
+ * can't be done, which is known after some 16 s at most.
+ */
+export const lookForRelease = async (
+  { catalog }: Pick<State, 'catalog'>,
+  judged: Pick<Context, 'catalog'>,
+): Promise<void> => {
+  if (catalog === null) return;
+  for (let looks = 1; !(await catalog.refresh()); looks += 1) {
+    if (judged.catalog === null && catalog.last === null) return;
+    if (looks >= RELEASE_LOOKS_MAX) throw new Unseen();
+    await new Promise((resolve) => {
+      setTimeout(resolve, RELEASE_LOOK_PAUSE_MS);
+    });
+  }
+};
+
+/** Nobody can tell now what names stand for: what was approved stays so, and does not run. */
+export class Unseen extends Error {}
+
+/** The same before a release, with another look at the catalog where all share it; `judged` is what it was judged under. May reject with Unseen. */
 export const meansTheSameAtRelease = async (s: State, plan: Plan, judged: Context): Promise<boolean> => {
-  if (!s.facts.catalog_is_own) await s.catalog?.refresh();
+  if (!s.facts.catalog_is_own) await lookForRelease(s, judged);
   const now = contextOf(s);
   if (now.role !== judged.role || now.search_path !== judged.search_path) return false;
   return now.catalog?.id === judged.catalog?.id || stillMeans(s, plan);

@@ -42,6 +42,8 @@ export class State {
   catalogChanges = 0;
   /** The same, of the last look that is known to have been one. */
   catalogSeen = 0;
+  /** Did the last look, for a statement that is held, find out how the catalog is? */
+  catalogWasSeen = true;
   /** Analysis not yet paid off by the time that went by, in ms of CPU, at `countedAt` by performance.now(). */
   spent_ms = 0;
   countedAt = 0;

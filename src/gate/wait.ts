@@ -11,7 +11,7 @@ import type { HoldEnded, HoldStart, Plan, Release, Said as WaitSaid } from '../s
 import type { Context } from './context.ts';
 import { estimate } from './impact.ts';
 import { signInOver } from './signed-in.ts';
-import { meansTheSameAtRelease, seesNothing } from './meaning.ts';
+import { lookForRelease, meansTheSameAtRelease, seesNothing, Unseen } from './meaning.ts';
 import type { State } from './state.ts';
 import { approvals, needed, openQuestion, type Words } from './told.ts';
 import { found, grounds as groundsOf } from './words.ts';
@@ -162,6 +162,7 @@ export class Waiting implements WaitStart {
       // A directory that was asked meanwhile may have taken its time.
       if (performance.now() - asked > MEANT_MS) still = await this.#stillMeans().catch(() => false);
     } catch (error) {
+      if (error instanceof Unseen) return notNow(s, hold, words.refused(texts.noCatalog(), rule));
       if (error instanceof NotNow) return notNow(s, hold, words.refused(notNowText(s, error), rule));
       s.options.fault('a release could not be recorded', error);
       return { type: 'refuse', text: words.refused(texts.noLog(), rule) };
@@ -174,10 +175,10 @@ export class Waiting implements WaitStart {
 
   /** Must the session look first? Facts of PostgreSQL's sessions can become others by what others do. */
   async #mustLook(): Promise<boolean> {
-    const { facts, catalog, options } = this.#s;
+    const { facts, options } = this.#s;
     if (this.#context === null || !options.engine.reading) return false;
     // First what all see: it hangs on that whether the session's own is as new.
-    if (facts.catalog_is_own) await catalog?.refresh();
+    if (facts.catalog_is_own) await lookForRelease(this.#s, this.#context);
     const looks = this.#looks === 0 || (facts.catalog_is_own && facts.catalog_is_stale && this.#looks < LOOKS_MAX);
     this.#looks = looks ? this.#looks + 1 : 0;
     return looks;

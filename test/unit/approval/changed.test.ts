@@ -10,6 +10,31 @@ const HOUR = 3_600_000;
 const MEANS_OTHERWISE = 'what its names stand for is something else now';
 const other = (more: Partial<Held> = {}): Held => heldOf({ digest: 'd2', ...more });
 
+describe('the catalog could not be looked at', () => {
+  test('what was approved before does not run, and stays approved; what was not is asked for', async () => {
+    const { desk } = world();
+    const id = idOf(await desk.hold(heldOf(), 0, Infinity, false));
+    expect(desk.get(id)?.state).toBe('open');
+    await desk.decide(decision(id));
+    expect(await desk.hold(heldOf(), 0, Infinity, false)).toEqual({ type: 'refused', why: 'catalog-down' });
+    expect(await desk.hold(heldOf(), WAIT, Infinity, false)).toEqual({ type: 'refused', why: 'catalog-down' });
+    expect(desk.get(id)?.state).toBe('approved');
+    expect(await desk.hold(heldOf(), 0)).toMatchObject({ type: 'run', request: { id } });
+  });
+
+  test('no permit covers it either', async () => {
+    const { desk } = world();
+    const pattern = { hash: 'p', free: [], free_parameters: [], writes: false };
+    const permit = { for_ms: HOUR, uses: 5, rows: 10, writes: false };
+    const id = idOf(await desk.hold(heldOf({ pattern }, { permit }), 0));
+    await desk.decide(decision(id, { permit: { for_ms: HOUR, uses: 5, rows: 10 } }));
+    await desk.lapse(id, 'it was used');
+    const like = heldOf({ pattern, digest: 'd3' }, { permit });
+    expect(await desk.hold(like, 0, Infinity, false)).toEqual({ type: 'refused', why: 'catalog-down' });
+    expect(await desk.hold(like, 0)).toMatchObject({ type: 'permitted', use: 1 });
+  });
+});
+
 describe('found at the release', () => {
   const approved = async (w = world()) => {
     const { hold, id } = waiting(await w.desk.hold(heldOf(), WAIT));

@@ -1,6 +1,7 @@
 // What was judged is compared with what would be found now the way it was found: a function called by its oid has no text to analyse.
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createGate } from '../../../src/gate/gate.ts';
+import { lookForRelease, Unseen } from '../../../src/gate/meaning.ts';
 import type { GateOptions } from '../../../src/gate/options.ts';
 import { RuleCounts } from '../../../src/gate/counts.ts';
 import { LiveSessions } from '../../../src/gate/sessions.ts';
@@ -32,6 +33,37 @@ const open = (found: { functions: string[] }) => {
   } as unknown as GateOptions;
   return createGate(options).open({} as SessionOpening, { in_transaction: false } as SessionFacts);
 };
+
+describe('a look before a release', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const SOME = { id: 1 };
+  /** A server that does not answer the first so many looks; `last`: what was read before. */
+  const look = async (fails: number, judged: typeof SOME | null, last: typeof SOME | null) => {
+    let looks = 0;
+    const refresh = async () => (looks += 1) > fails;
+    const catalog = { refresh, last, current: last, open: async () => {}, close: () => {} };
+    const done = lookForRelease({ catalog }, { catalog: judged }).then(
+      () => 'looked',
+      (error: unknown) => (error instanceof Unseen ? 'unseen' : 'another fault'),
+    );
+    await vi.advanceTimersByTimeAsync(60_000);
+    return { told: await done, looks };
+  };
+
+  it('is tried again while the server does not answer, and nothing is let through without one', async () => {
+    expect(await look(0, SOME, SOME)).toEqual({ told: 'looked', looks: 1 });
+    expect(await look(5, SOME, SOME)).toEqual({ told: 'looked', looks: 6 });
+    expect((await look(Infinity, SOME, SOME)).told).toBe('unseen');
+    expect((await look(Infinity, SOME, null)).told).toBe('unseen');
+    expect((await look(Infinity, null, SOME)).told).toBe('unseen');
+  });
+
+  it('is none where the catalog could not be read when somebody was shown that, and still can not', async () => {
+    expect(await look(Infinity, null, null)).toEqual({ told: 'looked', looks: 1 });
+    expect(await lookForRelease({ catalog: null }, { catalog: null })).toBeUndefined();
+  });
+});
 
 describe('a function called by its oid', () => {
   it('still means the same while the same is found behind it, and no longer', async () => {
