@@ -189,6 +189,8 @@ const build = async (
     others: ldap === null ? [] : [ldap.checker],
     origins: () => origins(),
     log,
+    audit,
+    closers,
   });
   const review = await createReviewServer(
     {

@@ -46,7 +46,8 @@ export const RECORD_TYPES = {
   'reviewer.signed_out': 'A reviewer signed out: who, from where, of one session or of all.',
   'reviewer.link_issued': 'A reviewer got a one-time link to sign in to another program.',
   'reviewer.key_added': 'A reviewer made a security key a second factor.',
-  'reviewer.key_removed': 'A reviewer has a security key taken no more.',
+  'reviewer.key_removed': 'A security key is taken no more: by the reviewer, or by an operator because it was lost.',
+  'reviewer.codes_removed': 'An operator took a reviewer’s authenticator app and recovery codes away.',
   'reviewer.read_text': 'A reviewer or auditor read a statement’s full text.',
   'reviewer.read_log': 'Somebody read the log: what was asked for, and whether with its sealed texts.',
   'reviewer.token_issued':

@@ -1,4 +1,4 @@
-// `holdpoint user add|passwd|totp|away|list`: users.yaml by hand without an editor. Must never echo a password, take one as an argument
+// `holdpoint user add|passwd|totp|keys|away|list`: users.yaml by hand without an editor. Must never echo a password, take one as an argument
 // (other users of the machine can read those), or print one that it did not make.
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
@@ -9,7 +9,8 @@ import { Writable } from 'node:stream';
 import { Command, Option } from 'commander';
 import { loadIdentityPaths, loadUsersPath } from '../config/config.ts';
 import { addUser, describeUser, EditError, readUsers, setAway, setPassword, setTotp } from '../identity/edit.ts';
-import { FACTORS_KEY } from '../identity/factors.ts';
+import { FACTORS_FILE, FACTORS_KEY, openFactors } from '../identity/factors.ts';
+import { leaveLost, LOST_FILE } from '../identity/lost-factors.ts';
 import { openSecret } from '../identity/secret.ts';
 import {
   base32,
@@ -83,6 +84,11 @@ export function userCommand(): Command {
       const paths = await loadIdentityPaths(options.config);
       if (options.remove === true) {
         await told(setTotp(paths.users, id, null));
+        await leaveLost(join(paths.data, LOST_FILE), { user: id, what: 'totp', at: Date.now() }).catch(
+          (error: unknown) => {
+            throw new Failure(`${id} has none any more, but that can not be put on record: ${messageOf(error)}`);
+          },
+        );
         process.stdout.write(`${id} has no authenticator app and no recovery codes any more.\n`);
         return;
       }
@@ -104,6 +110,40 @@ export function userCommand(): Command {
       const sealed = sealTotp(secret, id, key);
       await told(setTotp(paths.users, id, { sealed, recovery: codes.map(hashRecoveryCode) }));
       process.stdout.write(`From now on ${id} is asked for a code after the password.\n`);
+    });
+
+  command
+    .command('keys')
+    .description("a user's security keys, and how to be rid of those that were lost")
+    .argument('<id>')
+    .option('--config <file>', 'names the data folder', 'holdpoint.yaml')
+    .option('--json', 'one JSON array')
+    .option('--remove', 'none of those that there are now is taken any more; the gateway puts it on record')
+    .action(async (id: string, options: { readonly config: string; readonly json?: true; readonly remove?: true }) => {
+      const { data, users } = await loadIdentityPaths(options.config);
+      const known = await readUsers(users);
+      const factors = await openFactors({ file: join(data, FACTORS_FILE), users: () => known, key: Buffer.alloc(32) });
+      const keys = factors.keys(id).map(({ name, added, used }) => ({
+        name,
+        added: new Date(added).toISOString(),
+        used: used === null ? null : new Date(used).toISOString(),
+      }));
+      if (options.remove !== true) {
+        const lines = keys.map(
+          ({ name, added, used }) => `${name}, since ${added}, ${used === null ? 'never used' : `last used ${used}`}\n`,
+        );
+        const text = keys.length === 0 ? `${id} has no security keys.\n` : lines.join('');
+        process.stdout.write(options.json === true ? `${JSON.stringify(keys, null, 2)}\n` : text);
+        return;
+      }
+      if (keys.length === 0) throw new Failure(`${id} has no security keys`);
+      await leaveLost(join(data, LOST_FILE), { user: id, what: 'keys', at: Date.now() }).catch((error: unknown) => {
+        throw new Failure(`that can not be left for the gateway in ${data}: ${messageOf(error)}`);
+      });
+      process.stdout.write(
+        `The ${keys.length} of ${id} are taken no more within a second, or when the gateway next starts, and that goes on record. ` +
+          `Without another second factor a password alone signs ${id} in: 'holdpoint user totp ${id}'.\n`,
+      );
     });
 
   withFile(command.command('away'))
@@ -132,6 +172,8 @@ export function userCommand(): Command {
 
   return command;
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function awayOf({ instead, until }: AwayOptions): { readonly instead: string; readonly until: number } {
   const at = Date.parse(until ?? '');

@@ -15,6 +15,7 @@ import { SSO_BACK } from '../review/door.ts';
 import type { SsoPort } from '../review/ports.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { OidcConfig } from '../config/oidc.ts';
+import { followLost, type LostParts } from './lost-factors.ts';
 import type { SignInPorts } from './review.ts';
 
 /** How long a sign-in in the browser lasts. */
@@ -29,12 +30,17 @@ export interface SignInParts {
   /** Where the page may be; known when it listens. */
   readonly origins: () => Iterable<string>;
   readonly log: Log;
+  readonly audit: LostParts['audit'];
+  /** Is given what ends with the gateway. */
+  readonly closers: (() => Promise<void> | void)[];
 }
 
 /** Rejects where what it keeps in the data folder can't be read. */
-export async function openSignIn({ config, users, identity, others, origins, log }: SignInParts): Promise<SignInPorts> {
+export async function openSignIn(parts: SignInParts): Promise<SignInPorts> {
+  const { config, users, identity, others, origins, log, audit, closers } = parts;
   const key = await openSecret(join(config.data, FACTORS_KEY));
   const factors = await openFactors({ file: join(config.data, FACTORS_FILE), users, key });
+  closers.push(await followLost({ data: config.data, factors, audit, log }));
   const host = config.review.url === null ? 'localhost' : new URL(config.review.url).hostname;
   const webauthn = takesKeys(host) ? createWebAuthn({ factors, host, origins, secret: key }) : null;
   const checkers = [localPasswords(users), ...others];

@@ -88,8 +88,11 @@ export const startSignIn = async (options: SignInOptions): Promise<SignInHouse> 
   const origins = new Set([url]);
   const ldap = openDirectory(config, log);
   const others = ldap === null ? [] : [ldap.checker];
-  const signIn = await openSignIn({ config, users: () => users, identity, others, origins: () => origins, log });
   const desk = fakeDesk();
+  const { audit } = desk.ports;
+  const closers: (() => Promise<void> | void)[] = [];
+  const parts = { config, users: () => users, identity, others, origins: () => origins, log, audit, closers };
+  const signIn = await openSignIn(parts);
   const server = await createReviewServer(
     { ...desk.ports, identity: identityPort(identity, signIn) },
     {
@@ -111,6 +114,7 @@ export const startSignIn = async (options: SignInOptions): Promise<SignInHouse> 
     dir,
     stop: async () => {
       await server.close();
+      for (const close of closers) await close();
       ldap?.close();
       await rm(dir, { recursive: true });
     },

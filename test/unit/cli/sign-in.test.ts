@@ -6,7 +6,9 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { checkSignIn } from '../../../src/cli/check-sign-in.ts';
 import { userCommand } from '../../../src/cli/user.ts';
 import type { Config } from '../../../src/config/config.ts';
-import { FACTORS_KEY } from '../../../src/identity/factors.ts';
+import { followLost } from '../../../src/compose/lost-factors.ts';
+import { FACTORS_FILE, FACTORS_KEY, openFactors } from '../../../src/identity/factors.ts';
+import { LOST_FILE } from '../../../src/identity/lost-factors.ts';
 import { makeScrypt } from '../../../src/identity/password.ts';
 import { base32, hashRecoveryCode, openTotp } from '../../../src/identity/totp.ts';
 import { readUsers } from '../../../src/identity/edit.ts';
@@ -84,4 +86,63 @@ test('agents have none, and it can be taken away', async () => {
   await expect(run('totp', 'nobody')).rejects.toThrow('there is no user nobody');
   await run('totp', 'grace', '--remove');
   expect((await readUsers(users)).get('grace')).toMatchObject({ totp: null, recovery: [] });
+});
+
+const KEY_OF = { public_key: '', counter: 0, transports: [], used: null };
+const follow = async (append: (entry: object) => Promise<never>, lines: string[] = []) => {
+  const known = await readUsers(users);
+  const factors = await openFactors({
+    file: join(dir, 'data', FACTORS_FILE),
+    users: () => known,
+    key: Buffer.alloc(32),
+  });
+  const log = { info: (line: string) => lines.push(line), error: (_: object, line: string) => lines.push(line) };
+  const stop = await followLost({ data: join(dir, 'data'), factors, audit: { append }, log: log as never });
+  stop();
+  return factors;
+};
+
+test('security keys that were lost are taken no more, by the gateway, on record first; later ones stay', async () => {
+  await expect(run('keys', 'ada', '--remove')).rejects.toThrow('ada has no security keys');
+  expect(await run('keys', 'ada')).toBe('ada has no security keys.\n');
+  const known = await readUsers(users);
+  const file = join(dir, 'data', FACTORS_FILE);
+  const factors = await openFactors({ file, users: () => known, key: Buffer.alloc(32) });
+  for (const id of ['blue', 'red']) await factors.addKey('ada', { ...KEY_OF, id, name: `the ${id} one`, added: 1_000 });
+  await factors.addKey('grace', { ...KEY_OF, id: 'hers', name: 'hers', added: 1_000 });
+  expect(await run('keys', 'ada')).toBe(
+    'the blue one, since 1970-01-01T00:00:01.000Z, never used\nthe red one, since 1970-01-01T00:00:01.000Z, never used\n',
+  );
+  expect(await run('keys', 'ada', '--remove')).toContain("'holdpoint user totp ada'");
+  // Nothing is done by the command itself: the gateway would write over it.
+  expect(JSON.parse(await run('keys', 'ada', '--json'))).toHaveLength(2);
+  await factors.addKey('ada', { ...KEY_OF, id: 'new', name: 'new', added: Date.now() + 60_000 });
+
+  // Not on record: not done, and not forgotten.
+  const lines: string[] = [];
+  const kept = await follow(() => Promise.reject(new Error('the disk is full')), lines);
+  expect(kept.keys('ada')).toHaveLength(3);
+  expect(lines).toEqual(['what an operator said of lost second factors cannot be done now']);
+
+  const records: object[] = [];
+  const gateway = await follow(async (entry) => records.push(entry) as never);
+  expect(gateway.keys('ada').map(({ id }) => id)).toEqual(['new']);
+  expect(gateway.keys('grace')).toHaveLength(1);
+  expect(records).toEqual([
+    { type: 'reviewer.codes_removed', clear: { by: 'operator', user: 'grace' } },
+    ...['blue', 'red'].map((key) => ({ type: 'reviewer.key_removed', clear: { by: 'operator', user: 'ada', key } })),
+  ]);
+  // Done once.
+  await follow(async (entry) => records.push(entry) as never);
+  expect(records).toHaveLength(3);
+});
+
+test('what can not be read of it is told, and touches nothing', async () => {
+  const lost = join(dir, 'data', LOST_FILE);
+  writeFileSync(lost, '[{"user": 1}]');
+  await expect(run('totp', 'grace', '--remove')).rejects.toThrow('can not be put on record');
+  const lines: string[] = [];
+  const gateway = await follow(() => Promise.reject(new Error('nothing is to be recorded')), lines);
+  expect(lines).toEqual(['what an operator said of lost second factors cannot be done now']);
+  expect(gateway.keys('grace')).toHaveLength(1);
 });
