@@ -24,8 +24,12 @@ export type Refused = { readonly why: DecideRefusal; readonly text: string; read
 export type Vote = { readonly decision: Decision; readonly ends: boolean; readonly void: readonly string[] };
 
 export function mayNow(request: Request, by: string, directory: Directory, present: readonly string[] = []): May {
-  return mayDecide(request, directory.reviewer(by), directory.requester(request.who.id), directory, present);
+  const may = mayDecide(request, directory.reviewer(by), directory.requester(request.who.id), directory, present);
+  if (may.may || (may.why !== 'wrong-group' && may.why !== 'not-a-reviewer') || !directory.stale(by)) return may;
+  return { may: false, why: 'step-up', text: STALE };
 }
+const STALE =
+  'What the sign-in provider said of your groups is too old for a decision, and it does not tell them again. Sign in again.';
 
 /** Every reason not to count a decision, in the order in which a reviewer should hear them; else what it comes to. */
 export function vote(
@@ -55,7 +59,7 @@ export function vote(
   const terms = input.permit === undefined ? null : permitRefused(request, input, input.permit);
   if (terms !== null) return { why: 'permit-refused', text: terms };
   // The last, so that whoever signs in again for it has nothing else to mend.
-  const weak = input.decision === 'approve' ? signInRefused(request, input.signed_in, at) : null;
+  const weak = input.decision === 'approve' ? signInRefused(request, input, directory, at) : null;
   if (weak !== null) return weak;
 
   const { accounts, groups, instead_of } = may;
@@ -86,8 +90,15 @@ export function vote(
 }
 
 /** Why this sign-in is not what the rule demands of whoever approves, or looks at what broke glass; null: it is. */
-export function signInRefused({ ask, rule }: Request, proof: Proof | undefined, at: number): Refused | null {
+export function signInRefused(
+  { ask, rule }: Request,
+  { by, signed_in: proof }: { readonly by: string; readonly signed_in?: Proof | undefined },
+  directory: Directory,
+  at: number,
+): Refused | null {
   const { step_up } = ask;
+  // Whoever is there by the provider's word alone, which it does not give again.
+  if (proof?.by[0] === 'oidc' && directory.stale(by)) return { why: 'step-up', text: STALE, lacks: [] };
   const lacks = lacking(step_up, proof ?? null, at);
   if (step_up === null || lacks.length === 0) return null;
   const had = proofWords(proof ?? null, duration, at);

@@ -532,7 +532,8 @@ export function createDesk(options: DeskOptions): Desk {
     });
   }
 
-  function mayReview(request: Request, { by, rationale, signed_in }: ReviewInput, at: number): Refused | null {
+  function mayReview(request: Request, input: ReviewInput, at: number): Refused | null {
+    const { by, rationale } = input;
     const may = mayNow(request, by, directory, present());
     if (!may.may) return { why: may.why, text: may.text };
     const { broken_glass } = request;
@@ -544,7 +545,7 @@ export function createDesk(options: DeskOptions): Desk {
     }
     if (isBlank(rationale)) return { why: 'rationale-missing', text: 'Write what you found.' };
     return rationale.length <= RATIONALE_CHARS_MAX
-      ? signInRefused(request, signed_in, at)
+      ? signInRefused(request, input, directory, at)
       : { why: 'rationale-too-long', text: `Write at most ${RATIONALE_CHARS_MAX} characters.` };
   }
 

@@ -394,6 +394,8 @@ export interface Directory {
   member(reviewer: Reviewer, group: string): boolean;
   /** People who are away now and have named this one to decide instead. */
   represents(id: string): readonly string[];
+  /** Is something that was said of this one at a sign-in too old to count, and can't be read again? */
+  stale(id: string): boolean;
   /**
    * Reads these anew where they come from, with whoever answers or stands in for them; after it the others answer by that. Null: there is
    * nothing to ask. Rejects when it could not be asked: then nothing may be assumed of anybody.
@@ -598,7 +600,7 @@ export type May =
     }
   | {
       readonly may: false;
-      readonly why: Extract<DecideRefusal, 'own' | 'linked' | 'not-a-reviewer' | 'wrong-group'>;
+      readonly why: Extract<DecideRefusal, 'own' | 'linked' | 'not-a-reviewer' | 'wrong-group' | 'step-up'>;
       readonly text: string;
     };
 

@@ -7,7 +7,7 @@ import type { Account } from '../identity/directory.ts';
 import type { Identity } from '../identity/identity.ts';
 import { openSecret } from '../identity/secret.ts';
 import { createPasswordSignIn, localPasswords } from '../identity/sign-in.ts';
-import type { PasswordChecker, SourceEntry } from '../identity/types.ts';
+import type { Again, PasswordChecker, SourceEntry } from '../identity/types.ts';
 import type { Users } from '../identity/users.ts';
 import { createWebAuthn, takesKeys, type WebAuthn } from '../identity/webauthn.ts';
 import { createOidc } from '../identity/oidc.ts';
@@ -44,8 +44,8 @@ export async function openSignIn(parts: SignInParts): Promise<SignInPorts> {
   const host = config.review.url === null ? 'localhost' : new URL(config.review.url).hostname;
   const webauthn = takesKeys(host) ? createWebAuthn({ factors, host, origins, secret: key }) : null;
   const checkers = [localPasswords(users), ...others];
-  const admit = (entry: SourceEntry): Account | null => {
-    const account = identity.account(entry);
+  const admit = (entry: SourceEntry, again?: Again): Account | null => {
+    const account = identity.account(entry, again);
     return account?.kind === 'human' || entry.source === 'local' ? (account ?? null) : null;
   };
   const onDown = (error: Error): void => log.warn({ err: error }, 'the sign-in provider does not answer');
@@ -66,7 +66,7 @@ export async function openSignIn(parts: SignInParts): Promise<SignInPorts> {
 const ssoPort = (
   oidc: OidcConfig,
   { review: { url } }: Config,
-  admit: (entry: SourceEntry) => Account | null,
+  admit: (entry: SourceEntry, again: Again) => Account | null,
   users: () => Users,
   onDown: (error: Error) => void,
 ): SsoPort => {
@@ -83,10 +83,10 @@ const ssoPort = (
     async finish(search, transaction) {
       const found = await provider.finish(search, transaction);
       if (found.type === 'refused') return found;
-      const { entry, methods, back, id_token, auth_time, acr } = found;
+      const { entry, again, methods, back, id_token, auth_time, acr } = found;
       const user = users().getByOidc(entry.id);
       const taken = user === undefined && users().get(entry.id) !== undefined;
-      const account = taken ? null : admit({ ...entry, id: user?.id ?? entry.id });
+      const account = taken ? null : admit({ ...entry, id: user?.id ?? entry.id }, again);
       if (account === null) return { type: 'refused', problem: 'unknown', why: 'unknown' };
       return { type: 'in', account, by: ['oidc', ...methods], back, id_token, auth_time, acr };
     },

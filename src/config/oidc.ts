@@ -20,6 +20,8 @@ export interface OidcConfig {
   readonly amr: readonly string[];
   /** The person proved it to the provider at most so many seconds ago; null: whenever. */
   readonly max_age_s: number | null;
+  /** What it said of somebody's groups counts for a decision so many seconds; then it is asked again. */
+  readonly groups_max_age_s: number;
   /** PEM text; null: the system's authorities. */
   readonly ca: string | null;
 }
@@ -79,6 +81,14 @@ export function oidcSchema({ sources, pem, using }: Parts) {
         .nullable()
         .default(null)
         .describe('the person proved it to the provider at most so long ago; 0: now'),
+      groups_max_age_s: z
+        .int()
+        .min(0)
+        .max(86_400)
+        .default(900)
+        .describe(
+          'what it said of groups counts for decisions so long; then it is asked again, and where it does not tell, the person signs in again; 0: asked at each',
+        ),
       ca: pem.nullable().default(null).describe("PEM file of the authorities to trust instead of the system's"),
     })
     .transform((given): OidcConfig => ({ ...given, scopes: [...new Set(['openid', ...given.scopes])] }));

@@ -6,7 +6,7 @@ import { api, why } from './api.ts';
 import { endSentence, missingOf, stateRow } from './card.tsx';
 import { clock, countdown, whatItDoes } from './format.ts';
 import { Icon } from './icons.tsx';
-import { signInFor } from './step-up.tsx';
+import { leave, signInFor } from './step-up.tsx';
 import {
   assertive,
   deciding,
@@ -137,7 +137,15 @@ export function Decision({ request }: { readonly request: RequestView }) {
             </button>
           </div>
           <p class="sheets">{whatItDoes(request)}</p>
-          {open ? may.may ? <Bar request={request} /> : <Barred text={may.text} /> : <Ended request={request} />}
+          {open ? (
+            may.may ? (
+              <Bar request={request} />
+            ) : (
+              <Barred id={request.id} text={may.text} again={may.again === true} />
+            )
+          ) : (
+            <Ended request={request} />
+          )}
         </form>
       </section>
     </>
@@ -330,7 +338,13 @@ function Next() {
   );
 }
 
-function Barred({ text }: { readonly text: string }) {
+interface BarredProps {
+  readonly id: string;
+  readonly text: string;
+  readonly again: boolean;
+}
+
+function Barred({ id, text, again }: BarredProps) {
   return (
     <>
       <div class="drow pick" role="radiogroup" aria-label="Decision" aria-describedby="why-not">
@@ -349,6 +363,11 @@ function Barred({ text }: { readonly text: string }) {
         <div>
           <FirstBold text={text} />
         </div>
+        {again && (
+          <button class="btn" type="button" onClick={() => leave(id, `/oidc/start?for=${id}`)}>
+            Sign in again
+          </button>
+        )}
       </div>
     </>
   );

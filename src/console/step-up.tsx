@@ -31,7 +31,8 @@ export function signInFor(id: string, step: StepUpView): void {
   else stepUp.value = { id, step };
 }
 
-function leave(id: string, start: string): void {
+/** Away to the provider. */
+export function leave(id: string, start: string): void {
   const person = me.value;
   if (!person) return;
   const kept = typed().map(([of, { choice, revision, text }]) => [of, { choice, revision, text }] as const);

@@ -3,7 +3,7 @@
 // (`fresh`), nor show who could decide by what is older than SHOWN_MS_MAX.
 import { LRUCache } from 'lru-cache';
 import { type Description, describe, isFrom, type Known, ofUser } from './principals.ts';
-import { type Lookup, type Source, type SourceEntry, SourceDown } from './types.ts';
+import { type Again, type Lookup, type Source, type SourceEntry, SourceDown } from './types.ts';
 import type { User, Users } from './users.ts';
 
 /** The oldest reading by which it is shown who could decide. */
@@ -48,6 +48,8 @@ export interface Directory {
   member(reviewer: Account, group: string): boolean;
   /** People who are away now and have named this one to decide instead. */
   represents(id: string): readonly string[];
+  /** Did a sign-in say something of this one that is too old to count, and can't be read again? */
+  stale(id: string): boolean;
   /**
    * Reads these, and who answers or stands in for them, at their sources; until the next turn of the event loop the others answer by that.
    * Null: no source has anything to say of them. Rejects SourceDown: then nothing may be assumed of any.
@@ -59,8 +61,8 @@ export interface People {
   readonly directory: Directory;
   /** As last read, however long ago that was: for what has been let in and goes on while a source is down. Reads again by the way. */
   lastKnown(id: string): Description | undefined;
-  /** Takes what a source said of whoever has just proved who they are. Undefined: they are nobody here, and it is forgotten. */
-  admit(entry: SourceEntry): Description | undefined;
+  /** Takes what a source said of whoever has just proved who they are, and how it is asked again where no lookup does. Undefined: they are nobody here, and it is forgotten. */
+  admit(entry: SourceEntry, again?: Again | null): Description | undefined;
   /** Is what a source said still good: neither over nor revoked? Rejects SourceDown. */
   isGood(entry: SourceEntry): Promise<boolean>;
 }
@@ -82,8 +84,10 @@ export interface DirectoryOptions {
 
 interface Reading {
   readonly entry: SourceEntry;
-  /** By now(), when it was asked for. */
+  /** By now(), when it was asked for; -Infinity: it is not to be relied on any more. */
   readonly at: number;
+  /** Null: a lookup answers for it, or nobody but the sign-in. */
+  readonly again: Again | null;
 }
 
 /** What sources have said of one id. */
@@ -115,6 +119,8 @@ export function createPeople(options: DirectoryOptions): People {
   const humans = new Set<string>();
   const rereading = new Set<string>();
   const lookupOf = new Map<Source, Lookup>(lookups.map((lookup) => [lookup.source, lookup]));
+  /** Some sign-in can be asked about again. */
+  let asksAgain = false;
   let turns = 0;
   // What is asked for every reviewer at every event is made once for a list of users.
   const locals = new WeakMap<Users, Map<string, Description | undefined>>();
@@ -144,14 +150,15 @@ export function createPeople(options: DirectoryOptions): People {
     return description;
   }
 
-  function shownUntil({ entry, at }: Reading): number {
+  function shownUntil({ entry, at, again }: Reading): number {
+    if (again !== null) return at + Math.max(again.max_age_ms, SHOWN_MS_MAX);
     return lookupOf.has(entry.source) ? at + SHOWN_MS_MAX : Infinity;
   }
 
-  /** Of whom a source has said something, and nothing that counts now. `stale`: it is only too old. */
-  function without(id: string, stale: boolean): Description | undefined {
+  /** Of whom a source has said something, and nothing that counts now. `old`: it is only too old. */
+  function without(id: string, old: boolean): Description | undefined {
     const user = known().users.get(id);
-    return user !== undefined && (stale || (isFrom(user, 'local') && hasVerifier(user))) ? local(id) : undefined;
+    return user !== undefined && (old || (isFrom(user, 'local') && hasVerifier(user))) ? local(id) : undefined;
   }
 
   /** Of users.yaml alone: without what sources say, also where only they let it in. */
@@ -199,8 +206,8 @@ export function createPeople(options: DirectoryOptions): People {
     return [...(remembered.get(id)?.readings ?? [])].filter(([, { entry }]) => !lookupOf.has(entry.source));
   }
 
-  /** One id, at all its sources. Rejects SourceDown. */
-  async function read(id: string): Promise<void> {
+  /** One id, at all its sources; `early`: by the way, before it must be. Rejects SourceDown. */
+  async function read(id: string, early = false): Promise<void> {
     const asked = sourcesOf(id);
     const held = heldOf(id);
     if (asked.length + held.length === 0) return;
@@ -208,16 +215,20 @@ export function createPeople(options: DirectoryOptions): People {
     const at = now();
     const [found, good] = await Promise.all([
       Promise.all(asked.map(async (lookup) => [lookup.source, await lookup.read(id)] as const)),
-      Promise.all(held.map(async ([key, { entry }]) => [key, await isGood(entry)] as const)),
+      Promise.all(held.map(async ([key, reading]) => [key, reading, await current(reading, early)] as const)),
     ]);
     const memory = remembered.get(id);
     if (memory !== undefined && memory.turn > turn) return;
     // What somebody signed in with meanwhile stays.
     const next = new Map(memory?.readings);
     for (const { source } of asked) for (const [key, { entry }] of next) if (entry.source === source) next.delete(key);
-    for (const [key, still] of good) if (!still) next.delete(key);
+    for (const [key, was, is] of good) {
+      if (is === null) next.delete(key);
+      else if (next.get(key) === was) next.set(key, is);
+    }
     for (const [source, entry] of found)
-      if (entry !== null && entry.source === source && entry.id === id) next.set(keyOf(entry), { entry, at });
+      if (entry !== null && entry.source === source && entry.id === id)
+        next.set(keyOf(entry), { entry, at, again: null });
     // Of whom nothing is known here, and nothing there, there is nothing to remember.
     if (next.size > 0 || memory !== undefined || (known().users.get(id)?.from ?? null) !== null) keep(id, next, turn);
   }
@@ -227,6 +238,29 @@ export function createPeople(options: DirectoryOptions): People {
     if (descriptionOf(id, false)?.kind === 'human') humans.add(id);
     else humans.delete(id);
     if (humans.size > REMEMBERED_MAX) for (const one of humans) if (!remembered.has(one)) humans.delete(one);
+  }
+
+  /** What a sign-in said, as it is good now; null: not at all. Rejects SourceDown. */
+  async function current(reading: Reading, early: boolean): Promise<Reading | null> {
+    const { entry, again } = reading;
+    if (!(await isGood(entry))) return null;
+    const at = now();
+    if (again === null || at - reading.at < (early ? earlyMs(again) : again.max_age_ms)) return reading;
+    const said = again.read === null ? null : await again.read();
+    // Of the sign-in, all but that stays: who it is, and how long.
+    if (said !== null) return { entry: { ...entry, groups: said.groups }, at, again };
+    return { entry, at: -Infinity, again: { ...again, read: null } };
+  }
+
+  function earlyMs({ max_age_ms }: Again): number {
+    return Math.max(max_age_ms, SHOWN_MS_MAX) / 2;
+  }
+
+  function stale(id: string): boolean {
+    const at = now();
+    return [...(remembered.get(id)?.readings.values() ?? [])].some(
+      (one) => one.again !== null && (one.entry.expires === null || at < one.entry.expires) && at > shownUntil(one),
+    );
   }
 
   async function isGood(entry: SourceEntry): Promise<boolean> {
@@ -261,20 +295,20 @@ export function createPeople(options: DirectoryOptions): People {
       if (seen.size + waiting.length > FRESH_MAX)
         throw new SourceDown('local', `one decision leads to more than ${FRESH_MAX} people`);
       for (const id of waiting) seen.add(id);
-      await Promise.all(waiting.map(read));
+      await Promise.all(waiting.map((one) => read(one)));
     }
   }
 
   /** By the way, for showing: whoever looks is answered from what there is. */
   function refresh(id: string): void {
-    if (lookups.length === 0) return;
+    if (lookups.length === 0 && !asksAgain) return;
     const memory = remembered.get(id);
     if (memory === undefined || rereading.has(id) || rereading.size >= REREADING_MAX) return;
-    const read_at = [...memory.readings.values()].flatMap(({ entry, at }) => (lookupOf.has(entry.source) ? [at] : []));
-    if (read_at.length === 0 || now() - Math.min(...read_at) < REREAD_MS) return;
+    const at = now();
+    if (![...memory.readings.values()].some((one) => at - one.at >= rereadAfter(one))) return;
     rereading.add(id);
     const before = JSON.stringify(descriptionOf(id, true));
-    read(id)
+    read(id, true)
       .then(
         () => {
           if (JSON.stringify(descriptionOf(id, true)) !== before) changed();
@@ -283,6 +317,11 @@ export function createPeople(options: DirectoryOptions): People {
         () => {},
       )
       .finally(() => rereading.delete(id));
+  }
+
+  function rereadAfter({ entry, again }: Reading): number {
+    if (again !== null) return again.read === null ? Infinity : earlyMs(again);
+    return lookupOf.has(entry.source) ? REREAD_MS : Infinity;
   }
 
   function member({ groups }: { readonly groups: readonly string[] }, group: string): boolean {
@@ -307,12 +346,12 @@ export function createPeople(options: DirectoryOptions): People {
   }
 
   return {
-    directory: { reviewer: account, requester: links, eligible, member, represents, fresh },
+    directory: { reviewer: account, requester: links, eligible, member, represents, stale, fresh },
     lastKnown(id) {
       refresh(id);
       return descriptionOf(id, false);
     },
-    admit(entry) {
+    admit(entry, again = null) {
       const at = now();
       if (entry.expires !== null && at >= entry.expires) return undefined;
       const found = describe(entry.id, [entry], known());
@@ -325,7 +364,8 @@ export function createPeople(options: DirectoryOptions): People {
       // The newest is the last.
       const key = keyOf(entry);
       readings.delete(key);
-      keep(entry.id, readings.set(key, { entry, at }), memory?.turn ?? 0);
+      asksAgain ||= again !== null;
+      keep(entry.id, readings.set(key, { entry, at, again }), memory?.turn ?? 0);
       return found;
     },
     isGood,

@@ -11,7 +11,7 @@ import { createMysqlLogins, type MysqlCheck } from './mysql.ts';
 import { type Description, describe } from './principals.ts';
 import { mockScramVerifier, parseScramVerifier, type ScramVerifier } from './scram.ts';
 import { createOneTimeTokens } from './tokens.ts';
-import type { Login, Lookup, PasswordChecker, SourceEntry } from './types.ts';
+import type { Again, Login, Lookup, PasswordChecker, SourceEntry } from './types.ts';
 import type { Users } from './users.ts';
 
 /** Satisfies policy's Who. */
@@ -55,7 +55,7 @@ export interface Identity {
    */
   principal(login: Login): Principal | undefined;
   /** Of whoever has just signed in to the console elsewhere; the same. */
-  account(entry: SourceEntry): Account | undefined;
+  account(entry: SourceEntry, again?: Again | null): Account | undefined;
   /** Is what it logged in with still good: neither over nor revoked? Null: it has nothing that could be. Rejects SourceDown. */
   isGood(login: Login): Promise<boolean> | null;
   /** The name of the principal's own login upstream; null: it has none, the listener's counts. */
@@ -147,7 +147,7 @@ export function createIdentity({
       return (user !== null && people.lastKnown(user)) || null;
     },
     reviewer: (id) => people.lastKnown(id),
-    account: (entry) => people.admit(entry),
+    account: (entry, again) => people.admit(entry, again),
     scramUser(name) {
       const verifier = parseScramVerifier(users().get(name)?.postgres ?? '');
       return verifier === null

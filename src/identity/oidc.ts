@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 import * as client from 'openid-client';
 import type { OidcConfig } from '../config/oidc.ts';
 import { ProviderDown, PROVIDER_TIMEOUT_MS, providerFetch } from './provider-fetch.ts';
-import type { SourceEntry } from './types.ts';
+import { type Again, type SourceEntry, SourceDown } from './types.ts';
 
 /** From leaving for the provider to coming back: time to find a phone. */
 export const TRANSACTION_MS = 10 * 60_000;
@@ -23,6 +23,8 @@ export type Finished =
   | {
       readonly type: 'in';
       readonly entry: SourceEntry;
+      /** By what the provider gave with the sign-in, which stays here. */
+      readonly again: Again;
       /** What the provider says of how: its amr. */
       readonly methods: readonly string[];
       readonly back: string;
@@ -96,6 +98,36 @@ export function createOidc(options: OidcOptions): Oidc {
     }
   };
 
+  /** A refresh token where the provider gives one, and its userinfo: whatever of these tells groups. */
+  const againOf = ({ refresh_token, access_token }: Tokens, sub: string, entry: SourceEntry): Again => {
+    const max_age_ms = config.groups_max_age_s * 1000;
+    const userinfo = provider.last()?.serverMetadata().userinfo_endpoint !== undefined;
+    if (refresh_token === undefined && !userinfo) return { max_age_ms, read: null };
+    let has: Tokens = { refresh_token, access_token };
+    let reading: Promise<SourceEntry | null> | null = null;
+    const read = async (): Promise<SourceEntry | null> => {
+      try {
+        const known = await provider.get();
+        let claims: Claims = {};
+        if (has.refresh_token !== undefined) {
+          const next = await client.refreshTokenGrant(known, has.refresh_token);
+          has = { refresh_token: next.refresh_token ?? has.refresh_token, access_token: next.access_token };
+          claims = next.claims() ?? {};
+          if (Object.hasOwn(claims, 'sub') && claims['sub'] !== sub) return null;
+        }
+        const more = userinfo ? await client.fetchUserInfo(known, has.access_token, sub) : {};
+        const groups = groupsIn(config, { ...claims, ...more });
+        return groups === null ? null : { ...entry, groups };
+      } catch (error) {
+        if (!isDown(error)) return null;
+        down(error);
+        throw new SourceDown('oidc', 'the sign-in provider does not answer', { cause: error });
+      }
+    };
+    // A refresh token is good once, so one at a time.
+    return { max_age_ms, read: () => (reading ??= read().finally(() => (reading = null))) };
+  };
+
   return {
     async begin(back, demand = null) {
       const known = await provider.get().catch(down);
@@ -151,6 +183,7 @@ export function createOidc(options: OidcOptions): Oidc {
         return {
           type: 'in',
           entry,
+          again: againOf(tokens, claims.sub, entry),
           methods: how,
           back: kept.back,
           id_token: tokens.id_token,
@@ -232,6 +265,11 @@ function withSecret(secret: string): client.ClientAuth {
   };
 }
 
+interface Tokens {
+  readonly refresh_token?: string | undefined;
+  readonly access_token: string;
+}
+
 type Claims = Readonly<Record<string, unknown>>;
 
 /** The methods that it names; or in one word what was demanded and is not there. */
@@ -294,6 +332,12 @@ function entryOf(
     expires,
     token: null,
   };
+}
+
+/** With their source before them; null: it does not tell. */
+function groupsIn({ groups_claim }: OidcConfig, claims: Claims): readonly string[] | null {
+  const names = Object.hasOwn(claims, groups_claim) ? words(claims[groups_claim]) : null;
+  return names && names.map((name) => `oidc:${name}`);
 }
 
 /** Null: not a list of names. */

@@ -55,6 +55,17 @@ export interface Lookup {
   read(id: string): Promise<SourceEntry | null>;
 }
 
+/** How a source is asked again about whoever has signed in by it. */
+export interface Again {
+  /** What it said counts for decisions so long. */
+  readonly max_age_ms: number;
+  /**
+   * As it is now, never from memory; null: it does not tell, or no more, and they have to sign in anew. Rejects SourceDown, within its own time limit.
+   * Null: it never tells.
+   */
+  readonly read: (() => Promise<SourceEntry | null>) | null;
+}
+
 /** A source could not be asked. Nothing may be assumed about anybody then. */
 export class SourceDown extends Error {
   readonly source: Source;

@@ -355,7 +355,9 @@ export interface RequestsPort {
   may(
     request: RequestLike,
     reviewer: string,
-  ): { readonly may: true; readonly group: string } | { readonly may: false; readonly text: string };
+  ):
+    | { readonly may: true; readonly group: string }
+    | { readonly may: false; readonly text: string; readonly why?: string };
   /** Is this account the requester, its sponsor, or linked to either? */
   owns(request: RequestLike, account: string): boolean;
   /** What the decisions so far come to; `missing` has a group for each approval that is missing, '' where any will do. */

@@ -254,7 +254,12 @@ export const requestView = z.object({
   can_decide: z
     .union([
       z.object({ may: z.literal(true), group: z.string().describe('The group the decision counts for; empty: any.') }),
-      z.object({ may: z.literal(false), text: z.string(), own: z.boolean() }),
+      z.object({
+        may: z.literal(false),
+        text: z.string(),
+        own: z.boolean(),
+        again: z.literal(true).optional().describe('They might, if they sign in again: open /oidc/start?for=<id>.'),
+      }),
     ])
     .describe('Of the person who asks.'),
   can_answer: z.boolean().describe('Whoever asks may answer questions on it, and withdraw it, now.'),

@@ -295,7 +295,8 @@ export function canDecide(
   const own = isOwn(request, viewer, desk);
   if (viewer.kind !== 'human') return { may: false, text: 'An agent decides nothing.', own };
   const answer = desk.may(request, viewer.id);
-  if (!answer.may) return { may: false, text: answer.text, own };
+  if (!answer.may)
+    return { may: false, text: answer.text, own, ...(answer.why === 'step-up' && { again: true as const }) };
   if (!viewer.roles.includes('reviewer')) return { may: false, text: 'Only a reviewer decides. You can read.', own };
   return { may: true, group: answer.group };
 }

@@ -20,13 +20,20 @@ import { SERVICE } from './slapd.ts';
 
 export interface RunningProvider {
   readonly issuer: string;
+  /** Who is in which groups from now on. */
+  groups(of: Readonly<Record<string, readonly string[]>>): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** `gateway`: where reviewers open the page. */
-export const startProvider = async (gateway: string): Promise<RunningProvider> => {
+/** `gateway`: where reviewers open the page. `tells`: how it says groups after the sign-in. */
+export const startProvider = async (
+  gateway: string,
+  tells: 'refresh' | 'userinfo' | 'nothing' = 'userinfo',
+): Promise<RunningProvider> => {
   const program = join(import.meta.dirname, 'oidc-provider.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', program, gateway], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', program, gateway, tells], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
   const ended = once(child, 'exit');
   const lines = createInterface({ input: child.stdout });
   const issuer = await Promise.race([
@@ -35,6 +42,11 @@ export const startProvider = async (gateway: string): Promise<RunningProvider> =
   ]);
   return {
     issuer,
+    groups: async (of) => {
+      const taken = once(lines, 'line');
+      child.stdin.write(`${JSON.stringify(of)}\n`);
+      await taken;
+    },
     stop: async () => {
       child.stdin.end();
       await ended;

@@ -103,6 +103,7 @@ export function directoryOf(
         .map((entry) => entry.id),
     member,
     represents: () => [],
+    stale: () => false,
     fresh: () => null,
   };
 }

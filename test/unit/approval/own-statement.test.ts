@@ -166,6 +166,7 @@ function directoryFrom(people: ReadonlyMap<string, Person>): Directory {
     eligible: (groups) =>
       NAMES.filter((id) => id !== 'agent' && (groups.length === 0 || groups.some((g) => member(reviewer(id)!, g)))),
     represents: (id) => NAMES.filter((other) => people.get(other)?.instead === id),
+    stale: () => false,
     fresh: () => null,
   };
 }

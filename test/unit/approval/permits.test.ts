@@ -297,6 +297,7 @@ describe('separation of duty', () => {
       eligible: (groups) => directoryOf(this.reviewers, this.requesters).eligible(groups),
       member: (reviewer, group) => reviewer.groups.includes(group),
       represents: (id) => this.away[id] ?? [],
+      stale: () => false,
       fresh: () => null,
     };
   }

@@ -48,6 +48,7 @@ export class Town {
       eligible: (groups) => now().eligible(groups),
       member: (reviewer, group) => now().member(reviewer, group),
       represents: (id) => (id === 'piet' && this.facts.away ? ['aiko'] : []),
+      stale: () => false,
       fresh: () => null,
     };
   }

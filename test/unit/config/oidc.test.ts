@@ -30,6 +30,7 @@ describe('identity.oidc', () => {
       acr: [],
       amr: [],
       max_age_s: null,
+      groups_max_age_s: 900,
       ca: null,
     });
   });
