@@ -133,7 +133,10 @@ function compare(record: number, truth: readonly Buffer[], lines: readonly Line[
   const places = new Map(truth.map((leaf, index) => [leaf.toString('latin1'), index]));
   const compared = lines.slice(0, WINDOW + 1);
   const at = lines.map(({ leaf }) => places.get(leaf.toString('latin1')) ?? -1);
-  const kept = longestRising(at.slice(0, compared.length));
+  const kept = withMiddles(longestRising(at.slice(0, compared.length)), at, (index) => {
+    const place = at[index] ?? -1;
+    return place >= 0 ? place : (lines[index]?.seq ?? 0) - record - 1;
+  });
   const found: Difference[] = [];
   const known = new Set(at);
   let gap = { record: 0, line: 0 };
@@ -240,6 +243,15 @@ function after(record: number, at: readonly number[], index: number): number {
   for (let before = index - 1; before >= 0; before--)
     if ((at[before] ?? -1) >= 0) return record + (at[before] as number) + 1;
   return record;
+}
+
+/** Of two that changed places around a third it is this one that stands where it should, though each of the three alone rises. */
+function withMiddles(kept: readonly number[], at: readonly number[], says: (index: number) => number): number[] {
+  const turned = (index: number): boolean => {
+    const middle = at[index] ?? -1;
+    return middle > 0 && says(index - 1) === middle + 1 && says(index + 1) === middle - 1;
+  };
+  return kept.map((index) => (turned(index - 1) ? index - 1 : turned(index + 1) ? index + 1 : index));
 }
 
 /** Indexes of the longest strictly rising run among the numbers from 0 on, by patience sorting. */
