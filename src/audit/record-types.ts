@@ -52,7 +52,8 @@ export const RECORD_TYPES = {
   'reviewer.read_log': 'Somebody read the log: what was asked for, and whether with its sealed texts.',
   'reviewer.token_issued':
     'A person got an agent a token for the reviewers’ API or, where it has an id, for databases: who, for whom, for how long.',
-  'reviewer.token_revoked': 'A token for databases, or all of an agent, were revoked: who, whose, which.',
+  'reviewer.token_revoked':
+    'A token for databases, or all of an agent, were revoked: who, whose, which; of another issuer: its name.',
   'reviewer.token_key': 'Another key signs tokens for databases; drop: what older ones signed is void.',
   'reviewer.refused': 'A change by the reviewers’ API was refused that is of no request: a token, a permit, a session.',
   'session.ended': 'An admin had a session ended: who, whose.',

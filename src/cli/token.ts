@@ -72,19 +72,31 @@ function listCommand(): Command {
     });
 }
 
+interface RevokeOptions {
+  readonly for?: string;
+  readonly issuer?: string;
+  readonly reason: string;
+}
+
 function revokeCommand(): Command {
   return new Command('revoke')
     .description('make a token for databases void at once; with --for all of an agent, also those of other issuers')
-    .argument('[id]', 'as `holdpoint token list` shows it')
+    .argument('[id]', 'as `holdpoint token list` shows it; with --issuer its `jti`')
     .option('--for <agent>', 'all that were got until now')
+    .option('--issuer <iss>', "whose it is, if not Holdpoint's own: as in identity.jwt; as an admin")
     .option('--reason <text>', 'goes into the log', '')
     .addHelpText('after', REVIEW_EXIT_HELP)
-    .action(async (id: string | undefined, options: { readonly for?: string; readonly reason: string }) => {
-      const { for: agent, reason } = options;
+    .action(async (id: string | undefined, options: RevokeOptions) => {
+      const { for: agent, issuer, reason } = options;
+      if (id === undefined && issuer !== undefined)
+        throw new Failure('--issuer wants the <id> of one of its tokens; --for is about all of them', EXIT.usage);
       if (id !== undefined && agent !== undefined) throw new Failure('one of <id> and --for, not both', EXIT.usage);
       if (id === undefined && agent === undefined) throw new Failure('say which: <id>, or --for <agent>', EXIT.usage);
       const { client } = await signedIn();
-      if (id !== undefined) {
+      if (id !== undefined && issuer !== undefined) {
+        await told(client.revokeOther(issuer, id, reason));
+        process.stdout.write(`${id} of ${issuer} is revoked.\n`);
+      } else if (id !== undefined) {
         await told(client.revokeToken(id, reason));
         process.stdout.write(`${id} is revoked.\n`);
       } else if (agent !== undefined) {

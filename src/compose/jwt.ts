@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Identity } from '../identity/identity.ts';
+import { OWN_ISSUER } from '../config/jwt.ts';
 import { createJwt, type Jwt, ownLifetime } from '../identity/jwt/jwt.ts';
 import { openOwnTokens } from '../identity/jwt/own.ts';
 import type { ReviewPorts } from '../review/ports.ts';
@@ -40,10 +41,10 @@ export const openJwt = async ({
   });
   void jwt.warm();
   const lifetime_ms_max = ownLifetime(issuers);
-  if (lifetime_ms_max === null) return { ...jwt, tokens: null };
   const tokens: ReviewPorts['tokens'] = {
     ...own,
     lifetime_ms_max,
+    others: issuers.map(({ issuer }) => issuer).filter((issuer) => issuer !== OWN_ISSUER),
     issue: (what, record) =>
       own.issue({ ...what, sponsor: identity().directory.requester(what.for)?.sponsor ?? null }, record),
   };

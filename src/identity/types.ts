@@ -46,6 +46,11 @@ export interface PasswordChecker {
    * PASSWORD_BYTES_MAX bytes are looked at. Rejects SourceDown, within its own time limit, when nobody can tell.
    */
   check(user: string, password: Buffer): Promise<SourceEntry | null>;
+  /**
+   * Who would be asked about this one, and could be silent: so many are asked at once. One of a few names, whatever was sent; null: nobody,
+   * it is answered from here. Without it: the checker's own name.
+   */
+  asks?(user: string, password: Buffer): string | null;
 }
 
 /** A source that can be asked again about somebody who is not there. */

@@ -4,7 +4,7 @@ import type { X509Certificate } from 'node:crypto';
 import { type CertificateNames, createCertificateNames } from '../identity/certificate.ts';
 import type { AskedPassword, PasswordLogin } from '../identity/logins.ts';
 import type { Login } from '../identity/types.ts';
-import { type InTurn, inTurn } from './in-turn.ts';
+import { type InTurn, placesOf } from './in-turn.ts';
 import { loginRules } from './login-rules.ts';
 
 export interface LoginRule {
@@ -32,6 +32,9 @@ export interface ClientsOptions {
   readonly names: readonly { readonly san: string; readonly user: string }[];
 }
 
+/** A password in clear, and whose it is said to be. */
+export type PasswordOf = Pick<AskedPassword, 'user' | 'password' | 'address'>;
+
 /** What became of the certificate that a client was asked for. */
 export type Peer =
   | { readonly type: 'none' }
@@ -51,7 +54,8 @@ export class Proofs {
   readonly #identity: ProofIdentity;
   readonly #names: CertificateNames | null;
   readonly #required: boolean;
-  readonly #checks: InTurn;
+  readonly #places: (source: string) => InTurn;
+  readonly #check_timeout_ms: number;
   /** For a name, before anything is asked; null: nobody of this name logs in here. */
   readonly ruleOf: (user: string) => LoginRule | null;
 
@@ -60,7 +64,8 @@ export class Proofs {
     this.#identity = identity;
     this.#names = clients && createCertificateNames(clients.names);
     this.#required = clients?.required ?? false;
-    this.#checks = inTurn(limits.login_checks_max, limits.login_check_timeout_ms);
+    this.#places = placesOf(limits.login_checks_max);
+    this.#check_timeout_ms = limits.login_check_timeout_ms;
     this.ruleOf = loginRules(logins);
   }
 
@@ -84,13 +89,16 @@ export class Proofs {
   }
 
   /** Does the password fit? `gone`: has the client left? */
-  async byPassword(rule: LoginRule, asked: Omit<AskedPassword, 'by' | 'fits'>, gone: () => boolean): Promise<Proof> {
+  async byPassword(rule: LoginRule, asked: PasswordOf, gone: () => boolean): Promise<Proof> {
     const by = typeof rule.by === 'string' ? [] : rule.by;
-    const work = (): Promise<PasswordLogin> =>
+    const until = performance.now() + this.#check_timeout_ms;
+    const answer = await this.#identity.passwordLogin({
+      ...asked,
+      by,
       // A directory may know somebody by a name that another rule is for: a stronger one must not be gone round.
-      this.#identity.passwordLogin({ ...asked, by, fits: (id) => this.ruleOf(id) === rule });
-    const answer = await this.#checks.run(work, gone);
-    if (answer === null) return { type: 'unknown', why: 'no answer in time' };
+      fits: (id) => this.ruleOf(id) === rule,
+      turn: (source, work) => this.#places(source).run(work, gone, until),
+    });
     if (answer.type !== 'unknown') return answer;
     return { type: 'unknown', why: `could not be asked: ${answer.down.map(({ source }) => source).join(', ')}` };
   }

@@ -6,6 +6,8 @@ import { z } from 'zod';
 const WORDS_CHARS_MAX = 10_000;
 const NAME_CHARS_MAX = 200;
 const PASSWORD_CHARS_MAX = 1_000;
+/** An address. */
+const ISSUER_CHARS_MAX = 2_000;
 const ENCODED_CHARS_MAX = 20_000;
 /** Of a statement that is asked for first; the body's own limit is 64 KiB. */
 const SQL_CHARS_MAX = 60_000;
@@ -97,10 +99,17 @@ export const tokenBody = z.union([
 
 /** Of one token; of all of an agent. */
 export const revokeTokenBody = z.strictObject({ reason: words.default('') });
-export const revokeTokensBody = z.strictObject({
-  for: name.describe('All that were got until now, also from other issuers.'),
-  reason: words.default(''),
-});
+export const revokeTokensBody = z.union([
+  z.strictObject({
+    for: name.describe('All that were got until now, also from other issuers.'),
+    reason: words.default(''),
+  }),
+  z.strictObject({
+    issuer: z.string().min(1).max(ISSUER_CHARS_MAX).describe("Another issuer's `iss`, exactly."),
+    id: z.string().min(1).max(NAME_CHARS_MAX).describe("The token's `jti`."),
+    reason: words.default(''),
+  }),
+]);
 export const rotateBody = z.strictObject({
   drop: z.boolean().default(false).describe('What older keys signed is void at once.'),
 });

@@ -94,6 +94,8 @@ export interface ReviewClient {
   revokeToken(id: string, reason: string): Promise<void>;
   /** All of an agent. */
   revokeTokens(agent: string, reason: string): Promise<RevokedView>;
+  /** One of another issuer, by its `jti`. */
+  revokeOther(issuer: string, id: string, reason: string): Promise<RevokedView>;
   /** Another key signs; `drop`: what older ones signed is void. */
   rotateTokenKey(drop: boolean): Promise<RotatedView>;
   logout(): Promise<SignOutView>;
@@ -144,6 +146,7 @@ export function reviewClient(url: string, token: string | (() => Promise<string>
     databaseTokens: () => to('GET', '/api/tokens'),
     revokeToken: (id, reason) => to('DELETE', `/api/tokens/${encodeURIComponent(id)}`, { reason }),
     revokeTokens: (agent, reason) => to('DELETE', '/api/tokens', { for: agent, reason }),
+    revokeOther: (issuer, id, reason) => to('DELETE', '/api/tokens', { issuer, id, reason }),
     rotateTokenKey: (drop) => to('POST', '/api/token-key', { drop }),
     logout: () => to('POST', '/api/logout', {}),
     logoutAll: () => to('POST', '/api/logout/everywhere', {}),

@@ -98,7 +98,8 @@ export const OPERATIONS = {
   revokeTokens: {
     method: 'delete',
     path: '/api/tokens',
-    summary: 'Revoke all tokens for databases of an agent, at once: by its sponsor or an admin.',
+    summary:
+      'Revoke all tokens for databases of an agent, at once: by its sponsor or an admin. Or one of another issuer, by an admin.',
     may: ['person'],
     body: revokeTokensBody,
     answer: revokedView,

@@ -401,8 +401,10 @@ export interface SessionsPort {
 
 /** Tokens with which an agent logs in to a database. */
 export interface TokensPort {
-  /** The longest that one may be good. */
-  readonly lifetime_ms_max: number;
+  /** The longest that one of Holdpoint's own may be good; null: none are given out. */
+  readonly lifetime_ms_max: number | null;
+  /** Issuers beside Holdpoint. */
+  readonly others: readonly string[];
   /** `record` puts it on record under its id before it is good for anything. Null: too many are in use. */
   issue(
     what: {
@@ -420,6 +422,8 @@ export interface TokensPort {
   revoke(id: string, by: string): Promise<boolean>;
   /** All of an agent until now, other issuers' too: how many of Holdpoint's own these were. Null: too many such orders are in force. */
   revokeAll(of: string, by: string): Promise<number | null>;
+  /** One of another issuer, by its `jti`. False: too many such orders are in force. */
+  revokeOther(issuer: string, id: string, by: string): Promise<boolean>;
   /** Another key signs from now on. `drop`: what older ones signed is void. The new key's id. */
   rotate(drop: boolean): Promise<string>;
 }

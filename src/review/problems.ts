@@ -46,6 +46,7 @@ const ROWS = {
   method: { status: 405, title: 'That method does nothing here.' },
   'already-decided': { status: 409, title: 'It is decided already; your decision was not counted.' },
   'needs-none': { status: 409, title: 'Nobody has to approve this statement: send it.' },
+  'unknown-issuer': { status: 422, title: "No such issuer's tokens log in to databases here." },
   'no-database-tokens': { status: 409, title: 'Agents log in to no database here with tokens of Holdpoint.' },
   ended: { status: 409, title: 'It has ended already.' },
   changed: { status: 409, title: 'It was judged again since you read it.' },

@@ -35,7 +35,7 @@ export const tokenCalls = {
     // Of another's token nobody is told that there is one.
     if (found === undefined || !mayRevoke(desk, viewer, found)) {
       await recordRefusal(desk.ports, viewer, { what: 'revokeToken', token: id }, 'not-found', { reason });
-      throw new Refusal('not-found');
+      throw new Refusal('not-found', tokens.others.length === 0 ? undefined : OTHERS);
     }
     if (found.revoked !== null) throw new Refusal('ended', 'It is revoked.');
     const clear = { by: viewer.id, for: found.for, token: id };
@@ -46,9 +46,11 @@ export const tokenCalls = {
   revokeTokens: async ({
     desk,
     caller: { viewer },
-    body: { for: agent, reason },
+    body,
   }: Call & { readonly body: Body<'revokeTokens'> }): Promise<RevokedView> => {
     within(desk, viewer);
+    if ('issuer' in body) return revokeOther(desk, viewer, body);
+    const { for: agent, reason } = body;
     const tokens = tokensOf(desk);
     // Whom other issuers know, we may not: an admin names whom they want.
     if (!viewer.roles.includes('admin') && !desk.ports.identity.answersFor(viewer.id, agent)) {
@@ -67,11 +69,39 @@ export const tokenCalls = {
     body: { drop },
   }: Call & { readonly body: Body<'rotateTokenKey'> }): Promise<RotatedView> => {
     within(desk, viewer);
-    const tokens = tokensOf(desk);
+    const tokens = issuing(desk);
     await record(desk.ports, { type: 'reviewer.token_key', clear: { by: viewer.id, drop } });
     return { key: await tokens.rotate(drop) };
   },
 };
+
+const OTHERS = "One of another issuer is revoked by that issuer's name, too.";
+
+/** Whose it is, its issuer knows: an admin names it. On record before it is void. */
+async function revokeOther(
+  desk: Desk,
+  viewer: ReviewerIdentity,
+  { issuer, id, reason }: Extract<Body<'revokeTokens'>, { issuer: string }>,
+): Promise<RevokedView> {
+  const tokens = tokensOf(desk);
+  if (!viewer.roles.includes('admin')) {
+    await recordRefusal(desk.ports, viewer, { what: 'revokeTokens', issuer, token: id }, 'not-your-agent', { reason });
+    throw new Refusal(
+      'not-your-agent',
+      "One of another issuer's is revoked by an admin: whose it is, is not known here.",
+    );
+  }
+  if (!tokens.others.includes(issuer))
+    throw new Refusal(
+      'unknown-issuer',
+      `Beside Holdpoint's own, which are revoked by their id alone, identity.jwt names ${tokens.others.join(', ') || 'none'}.`,
+    );
+  const clear = { by: viewer.id, for: null, token: id, issuer };
+  await record(desk.ports, { type: 'reviewer.token_revoked', clear, sealed: { reason } });
+  if (!(await tokens.revokeOther(issuer, id, viewer.id)))
+    throw new Refusal('too-many', 'Too many such orders are in force.');
+  return { revoked: 0 };
+}
 
 /** For this API. On record before it is good for anything. */
 export async function tokenFor(desk: Desk, { viewer }: Caller, agent: string, ttl_ms: number): Promise<TokenView> {
@@ -89,7 +119,7 @@ export async function databaseTokenFor(
   { for: agent, ttl: ttl_ms, task, on_behalf_of }: Extract<Body<'tokens'>, { database: true }>,
 ): Promise<TokenView> {
   await admitIssuer(desk, viewer, agent);
-  const tokens = tokensOf(desk);
+  const tokens = issuing(desk);
   const { lifetime_ms_max } = tokens;
   if (ttl_ms > lifetime_ms_max) throw new Refusal('too-long', `At most ${lifetime_ms_max / 60_000} minutes.`);
   const what = { for: agent, by: viewer.id, ttl_ms, on_behalf_of };
@@ -102,8 +132,17 @@ export async function databaseTokenFor(
 
 function tokensOf({ ports }: Desk): TokensPort {
   if (ports.tokens === null)
-    throw new Refusal('no-database-tokens', 'The configuration takes them where identity.jwt has issuer: holdpoint.');
+    throw new Refusal('no-database-tokens', 'The configuration names no issuer in identity.jwt.');
   return ports.tokens;
+}
+
+/** Where Holdpoint is one of the issuers. */
+function issuing(desk: Desk): TokensPort & { readonly lifetime_ms_max: number } {
+  const { tokens } = desk.ports;
+  const lifetime_ms_max = tokens?.lifetime_ms_max ?? null;
+  if (tokens === null || lifetime_ms_max === null)
+    throw new Refusal('no-database-tokens', 'The configuration takes them where identity.jwt has issuer: holdpoint.');
+  return { ...tokens, lifetime_ms_max };
 }
 
 /** Whoever got it, and who could get one now. */

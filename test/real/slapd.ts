@@ -4,7 +4,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,6 +16,8 @@ import { listening } from './clients.ts';
 const run = promisify(execFile);
 
 const PROGRAM = '/usr/sbin/slapd';
+/** Of /proc/net/tcp. */
+const ESTABLISHED = '01';
 const SLAPADD = '/usr/sbin/slapadd';
 const SAID_CHARS_KEPT = 4000;
 
@@ -56,6 +58,8 @@ export interface Slapd {
   readonly pid: number;
   /** Changes as the administrator, in LDIF. */
   modify(ldif: string): Promise<void>;
+  /** Those over TLS that are open now, as the kernel has them: also while it hangs. */
+  connections(): Promise<number>;
   /** SIGSTOP: it is there, and does not answer. Resolves when it has stopped in all its threads: the signal alone is only on its way. */
   hang(): Promise<void>;
   goOn(): void;
@@ -93,6 +97,12 @@ export const startSlapd = async ({ users = 0 } = {}): Promise<Slapd> => {
     authority,
     get pid() {
       return child?.pid ?? 0;
+    },
+    async connections() {
+      const to = `:${tls_port.toString(16).toUpperCase().padStart(4, '0')}`;
+      const files = await Promise.all(['tcp', 'tcp6'].map((file) => readFile(`/proc/net/${file}`, 'utf8')));
+      const lines = files.flatMap((text) => text.split('\n').map((line) => line.trim().split(/\s+/)));
+      return lines.filter(([, , remote, state]) => remote?.endsWith(to) && state === ESTABLISHED).length;
     },
     async modify(changes) {
       const tool = spawn('ldapmodify', ['-x', '-H', ldap, '-D', ADMIN.dn, '-w', ADMIN.password], {

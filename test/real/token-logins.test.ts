@@ -45,6 +45,16 @@ const options = (upstream: string) => ({
     },
   },
 });
+/** Nothing of Holdpoint's own. */
+const foreign = (upstream: string) => ({
+  ...options(upstream),
+  config: {
+    identity: {
+      users: 'users.yaml',
+      jwt: [{ issuer: 'https://login.example', jwks: `${issuer.url}/keys`, algorithms: ['RS256'] }],
+    },
+  },
+});
 const external = (more: object = {}): string => {
   const at = Math.floor(Date.now() / 1000);
   const claims = { iss: 'https://login.example', aud: DATABASE_AUDIENCE, sub: 'bot', iat: at, exp: at + 600 };
@@ -145,6 +155,32 @@ describe('PostgreSQL', () => {
     await direct.end();
   });
 
+  test('where only others give tokens out: one that is revoked lets nothing run, another of the same agent does', async () => {
+    const both = gateway;
+    gateway = await startGateway(foreign(server.url));
+    try {
+      const [lost, kept] = [external({ jti: 'lost-1' }), external({ jti: 'kept-1' })];
+      const client = await connect(lost);
+      const waits = client.query('CREATE TABLE never_made_either (a int)').then(
+        () => 'ran',
+        (error: { code?: string }) => error.code,
+      );
+      const request = await gateway.opened();
+      await gateway.root.revokeOther('https://login.example', 'lost-1', 'lost');
+      await gateway.approve(request);
+      expect(await waits).toBe('ZH005');
+      await client.end();
+      expect(await code(lost)).toBe('28P01');
+      expect(await code(kept)).toBe('in');
+      await gateway.ada.revokeTokens('bot', 'all of them');
+      expect(await code(kept)).toBe('28P01');
+      expect(await code(AGENT_PASSWORD)).toBe('in');
+    } finally {
+      await gateway.stop();
+      gateway = both;
+    }
+  });
+
   test('whoever the work is for, and whoever got the token, does not decide', async () => {
     const { token } = await gateway.root.databaseTokenFor('bot', { ttl: '10m', on_behalf_of: ['grace'] });
     const client = await connect(token);
@@ -184,6 +220,11 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
       expect(await log_in(AGENT_PASSWORD)).toEqual([{ n: 7 }]);
       expect(await log_in(token.slice(0, -2))).toBe(1045);
       expect(await log_in(token, false)).not.toEqual([{ n: 7 }]);
+      const one = external({ jti: 'lost-1' });
+      expect(await log_in(one)).toEqual([{ n: 7 }]);
+      await gateway.root.revokeOther('https://login.example', 'lost-1', 'lost');
+      expect(await log_in(one)).toBe(1045);
+      expect(await log_in(external())).toEqual([{ n: 7 }]);
       await gateway.ada.revokeTokens('bot', 'lost');
       expect(await log_in(token)).toBe(1045);
       expect(await log_in(external())).toBe(1045);

@@ -97,6 +97,11 @@ export function createJwt({
         const said = await read(user, password);
         return typeof said === 'string' ? null : said;
       },
+      asks(_user, password) {
+        const issuer = partsOf(password)?.claims['iss'];
+        // Of an issuer that is listed: there are no more names than these.
+        return typeof issuer === 'string' && trusted.has(issuer) ? `jwt ${issuer}` : null;
+      },
     },
     async stillGood(entry) {
       if (entry.source !== 'jwt') return { good: true };

@@ -16,6 +16,8 @@ import type { TrustedKey } from './keys.ts';
 export const TOKENS_MAX = 5_000;
 /** Of somebody, all at once. */
 export const CUTOFFS_MAX = 10_000;
+/** Of other issuers, one by one. */
+export const REVOKED_MAX = 10_000;
 const ALGORITHM = 'EdDSA';
 
 const at = z.number();
@@ -46,6 +48,8 @@ const stateSchema = z.strictObject({
   ),
   /** Tokens of any issuer for somebody, that are as old as this or older, are void. */
   cutoffs: z.array(z.strictObject({ of: z.string(), by: z.string(), at })),
+  /** Single tokens of other issuers, by `iss` and `jti`. */
+  revoked: z.array(z.strictObject({ issuer: z.string(), id: z.string(), by: z.string(), at })).default([]),
 });
 type State = z.infer<typeof stateSchema>;
 export type IssuedToken = State['issued'][number];
@@ -73,6 +77,8 @@ export interface OwnTokens {
   revoke(id: string, by: string): Promise<boolean>;
   /** All that were issued for somebody until now, by any issuer. How many of our own these are; null: too many such orders are in force. */
   revokeAll(of: string, by: string): Promise<number | null>;
+  /** One of another issuer, by its `jti`, whether or not it was ever seen here. False: too many such orders are in force. */
+  revokeOther(issuer: string, id: string, by: string): Promise<boolean>;
   /** Another key signs. `drop`: what older keys signed is void from now on. The new key's id. */
   rotate(drop: boolean): Promise<string>;
   /** Why this token is void, as far as this file tells; null: it is not. */
@@ -89,7 +95,13 @@ export interface OwnTokensOptions {
 
 /** Reads the file, or makes it. Rejects where it is there and is not what this wrote. */
 export async function openOwnTokens(path: string, { mayIssue, now = Date.now }: OwnTokensOptions): Promise<OwnTokens> {
-  const state = (await read(path)) ?? { version: 1, keys: [await makeKey(now())], issued: [], cutoffs: [] };
+  const state = (await read(path)) ?? {
+    version: 1,
+    keys: [await makeKey(now())],
+    issued: [],
+    cutoffs: [],
+    revoked: [],
+  };
   const verifying = new Map<string, TrustedKey>();
   for (const key of state.keys) verifying.set(key.id, await publicPart(key));
   let writing: Promise<void> = Promise.resolve();
@@ -148,6 +160,18 @@ export async function openOwnTokens(path: string, { mayIssue, now = Date.now }: 
       await write();
       return own.length;
     },
+    async revokeOther(issuer, id, by) {
+      forget(state, now());
+      if (isRevoked(state, { issuer, id })) {
+        // Of one whose write failed it may not be durable yet.
+        await write();
+        return true;
+      }
+      if (state.revoked.length >= REVOKED_MAX) return false;
+      state.revoked.push({ issuer, id, by, at: now() });
+      await write();
+      return true;
+    },
     async rotate(drop) {
       const made = await makeKey(now());
       verifying.set(made.id, await publicPart(made));
@@ -165,12 +189,17 @@ export async function openOwnTokens(path: string, { mayIssue, now = Date.now }: 
         if (issued.revoked !== null) return 'it was revoked';
         return mayIssue(issued.by, issued.for) ? null : 'who got it may not get one any more';
       }
+      if (isRevoked(state, token)) return 'it was revoked';
       const cutoff = state.cutoffs.find(({ of }) => of === id);
       // Another's clock may be ahead of ours: what it gave out before now may say that it is younger.
       return cutoff !== undefined && token.issued <= cutoff.at + SKEW_MS ? 'it was revoked' : null;
     },
     keys: () => state.keys.flatMap(({ id }) => verifying.get(id) ?? []),
   };
+}
+
+function isRevoked({ revoked }: State, token: { readonly issuer: string; readonly id: string }): boolean {
+  return revoked.some(({ issuer, id }) => id === token.id && issuer === token.issuer);
 }
 
 async function sign(
@@ -203,6 +232,8 @@ function forget(state: State, now: number): void {
   const gone = (end: number): boolean => end + LIFETIME_MS_MAX < now;
   state.issued = state.issued.filter(({ expires }) => expires + SKEW_MS >= now);
   state.cutoffs = state.cutoffs.filter((one) => !gone(one.at + LIFETIME_MS_MAX));
+  // It may be of a clock that is ahead of ours.
+  state.revoked = state.revoked.filter((one) => !gone(one.at + LIFETIME_MS_MAX + 2 * SKEW_MS));
   state.keys = state.keys.filter(({ until }) => until === null || !gone(until));
 }
 

@@ -167,7 +167,7 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
     const began = performance.now();
     const password = passwordOf(bytes);
     // Said at once: it depends on nobody.
-    if (password === null || user === '' || Buffer.byteLength(user) > NAME_BYTES_MAX) return null;
+    if (password === null || !isName(user)) return null;
     const { dn } = config.users;
     const entry = await ask('check', (server, until) =>
       dn === null
@@ -179,12 +179,21 @@ export function openLdap(config: LdapConfig, { onState = () => {} }: LdapOptions
   }
 
   return {
-    checker: { name: 'ldap', check },
+    checker: { name: 'ldap', check, asks: (user, password) => (isAsked(user, password) ? 'ldap' : null) },
     lookup: { source: 'ldap', read },
     probe: async () => (await Promise.all(servers.map((server) => probeServer(server, config)))).flat(),
     states: () => servers.map(({ name, down }) => ({ server: name, up: down === null, why: down })),
     close: () => servers.forEach((server) => server.close()),
   };
+}
+
+/** Is there a question for the directory in it? */
+function isAsked(user: string, password: Buffer): boolean {
+  return isName(user) && passwordOf(password) !== null;
+}
+
+function isName(user: string): boolean {
+  return user !== '' && Buffer.byteLength(user) <= NAME_BYTES_MAX;
 }
 
 function downText({ name, down }: Server): string {

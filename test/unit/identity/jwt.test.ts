@@ -1,13 +1,13 @@
 // A token as a password: what is believed of it, and every way in which one must not be. Keys come from a file; issuers on a network are in
 // test/real/jwt.test.ts.
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createJwt, type Jwt, TOKEN_BYTES_MAX } from '../../../src/identity/jwt/jwt.ts';
 import { type OwnTokens, openOwnTokens } from '../../../src/identity/jwt/own.ts';
-import { SourceDown, type SourceEntry } from '../../../src/identity/types.ts';
+import { SourceDown, type SourceEntry, type TokenFacts } from '../../../src/identity/types.ts';
 import { issuers, makeHmacToken, makeSigner, makeToken, makeUnsigned, type Signer } from './tokens.ts';
 
 const ISSUER = 'https://login.example/agents';
@@ -539,7 +539,6 @@ describe("Holdpoint's own tokens", () => {
   it('are kept where only the owner reads, without the token', async () => {
     const { bytes } = await fresh();
     expect((await stat(join(dir, 'tokens.json'))).mode & 0o777).toBe(0o600);
-    const { readFile } = await import('node:fs/promises');
     const text = await readFile(join(dir, 'tokens.json'), 'utf8');
     expect(text).not.toContain(bytes.toString().split('.')[2]);
     await writeFile(join(dir, 'tokens.json'), text.replace('"version":1', '"version":2'));
@@ -547,6 +546,38 @@ describe("Holdpoint's own tokens", () => {
     const secret = /"d":"([^"]+)"/.exec(text)?.[1];
     const message = await open().catch((error: Error) => `${error.stack} ${String(error.cause)}`);
     expect(message).not.toContain(secret);
+  });
+
+  it('of other issuers that are revoked stay so until they have ended, however their clocks go', async () => {
+    const one = makeToken(rsa, claims({ jti: 'j-1' }));
+    const entry = await entryOf(one);
+    expect(await own.revokeOther(ISSUER, 'j-1', 'root')).toBe(true);
+    expect(await own.revokeOther(ISSUER, 'j-1', 'root')).toBe(true);
+    expect(await said(one)).toBe('it was revoked');
+    expect(await jwt.stillGood(entry)).toEqual({ good: false, why: 'it was revoked' });
+    expect(await said(makeToken(rsa, claims({ jti: 'j-2' })))).toBe('good');
+    // The same id of another issuer is another token.
+    expect(
+      own.standing({ id: 'report-bot', token: { ...(entry.token as TokenFacts), issuer: 'https://x.example' } }),
+    ).toBe(null);
+    // One without a jti has a hash in its place.
+    const nameless = makeToken(rsa, claims());
+    const { token } = await entryOf(nameless);
+    await own.revokeOther(ISSUER, token?.id ?? '', 'root');
+    expect(await said(nameless)).toBe('it was revoked');
+    // A file that was written before there were such orders.
+    const file = join(dir, 'tokens.json');
+    now += 24 * 3_600_000;
+    own = await open();
+    expect(own.standing(entry)).toBe('it was revoked');
+    now += 25 * 3_600_000;
+    await own.rotate(false);
+    expect(own.standing(entry)).toBe(null);
+    const { revoked, ...before } = JSON.parse(await readFile(file, 'utf8')) as { revoked: unknown[] };
+    expect(revoked).toEqual([]);
+    await writeFile(file, JSON.stringify(before));
+    own = await open();
+    expect(own.standing(entry)).toBe(null);
   });
 
   it('are so many and no more', async () => {

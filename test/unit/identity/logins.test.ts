@@ -66,7 +66,14 @@ const identityOf = (says: Partial<Record<'ldap' | 'jwt', Says>>) => {
   return { identity, asked, clock };
 };
 const ask = (identity: Identity, user: string, password: string, by: readonly string[], address = '10.0.0.1') =>
-  identity.passwordLogin({ user, password: Buffer.from(password), address, by, fits: (id) => !id.startsWith('adm-') });
+  identity.passwordLogin({
+    user,
+    password: Buffer.from(password),
+    address,
+    by,
+    fits: (id) => !id.startsWith('adm-'),
+    turn: (_source, work) => work(),
+  });
 
 describe('the local verifier', () => {
   test.each(['bot', 'web'])('of %s, whichever protocol it is from', async (user) => {

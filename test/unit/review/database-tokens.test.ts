@@ -1,6 +1,7 @@
 // Tokens for databases over the API and from the command line: who gets them, who ends them, what is on record of both, and that neither
 // kind of token is good for what the other is for.
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Failure } from '../../../src/cli/failure.ts';
@@ -8,6 +9,9 @@ import { tokenCommand } from '../../../src/cli/token.ts';
 import { reviewClient } from '../../../src/review/client.ts';
 import type { DatabaseTokensView, TokenView } from '../../../src/review/schemas.ts';
 import { type House, startHouse } from './house.ts';
+import { issuers, makeSigner, makeToken } from '../identity/tokens.ts';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 let house: House;
 beforeEach(async () => {
@@ -120,6 +124,74 @@ test('without Holdpoint among the issuers there are none', async () => {
   expect((await house.call('root', 'revokeTokens', '', { for: 'bot' })).why).toBe('no-database-tokens');
 });
 
+test('where only others give tokens out: one is revoked by an admin, all by who answers for the agent, over a restart', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdpoint-others-'));
+  const signer = makeSigner('EdDSA', 'one');
+  await writeFile(join(folder, 'keys.json'), JSON.stringify({ keys: [signer.jwk] }));
+  await house.stop();
+  house = await startHouse({
+    jwt: issuers('- {issuer: https://login.example, file: keys.json, algorithms: [EdDSA]}', folder),
+  });
+  const token = (jti: string | undefined, sub = 'bot') => {
+    const at = Math.floor(Date.now() / 1000);
+    const claims = { iss: 'https://login.example', aud: 'holdpoint-db', sub, iat: at, exp: at + 600, jti };
+    return makeToken(signer, claims).toString();
+  };
+  const [one, two, nameless, other] = [token('j-1'), token('j-2'), token(undefined), token('j-1', 'etl')];
+  const revoke = (user: string, body: object) => house.call(user, 'revokeTokens', '', body);
+  try {
+    for (const each of [one, two, nameless]) expect(await house.password('bot', each)).not.toBe(null);
+    expect(await revoke('ada', { issuer: 'https://login.example', id: 'j-1' })).toMatchObject({
+      why: 'not-your-agent',
+    });
+    expect(await revoke('root', { issuer: 'https://login.example/', id: 'j-1' })).toMatchObject({
+      why: 'unknown-issuer',
+      status: 422,
+      detail: expect.stringContaining('https://login.example'),
+    });
+    expect(await revoke('root', { issuer: 'holdpoint', id: 'j-1' })).toMatchObject({ why: 'unknown-issuer' });
+    for (const odd of [
+      {},
+      { id: 'j-1' },
+      { issuer: '', id: 'j-1' },
+      { issuer: 'https://login.example', id: 7 },
+      { for: 'bot', issuer: 'x', id: 'y' },
+    ])
+      expect(await revoke('root', odd)).toMatchObject({ why: 'bad-request' });
+    expect(await house.password('bot', one)).not.toBe(null);
+    const lost = { issuer: 'https://login.example', id: 'j-1', reason: 'lost' };
+    // Twice is once.
+    for (let n = 0; n < 2; n++) expect((await revoke('root', lost)).body).toEqual({ revoked: 0 });
+    const gone = async (): Promise<unknown> => [await house.password('bot', one), await house.password('etl', other)];
+    expect(await gone()).toEqual([null, null]);
+    expect(await house.password('bot', two)).not.toBe(null);
+    await house.restart();
+    expect(await gone()).toEqual([null, null]);
+    expect(await house.password('bot', two)).not.toBe(null);
+    expect(await house.records('reviewer.token_revoked')).toEqual(
+      Array(2).fill({
+        type: 'reviewer.token_revoked',
+        clear: { by: 'root', for: null, token: 'j-1', issuer: 'https://login.example' },
+      }),
+    );
+    expect((await revoke('grace', { for: 'bot' })).why).toBe('not-your-agent');
+    expect((await revoke('ada', { for: 'bot' })).body).toEqual({ revoked: 0 });
+    for (const each of [two, nameless]) expect(await house.password('bot', each)).toBe(null);
+    await house.restart();
+    expect(await house.password('bot', two)).toBe(null);
+    // Holdpoint still gives none out.
+    expect((await get('ada')).why).toBe('no-database-tokens');
+    expect((await house.call('root', 'rotateTokenKey', '', {})).why).toBe('no-database-tokens');
+    expect((await house.call('root', 'databaseTokens')).body).toEqual({ tokens: [] });
+    expect(await house.call('root', 'revokeToken', 'j-2', {})).toMatchObject({
+      why: 'not-found',
+      detail: expect.stringContaining('another issuer'),
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
 test('from the command line: got, listed, revoked, rotated', async () => {
   let printed = '';
   for (const stream of [process.stdout, process.stderr])
@@ -159,6 +231,9 @@ test('from the command line: got, listed, revoked, rotated', async () => {
     expect(await holdpoint('ada', '--for', 'bot', '--task', 'x')).toMatch(/^2: .*--database/);
     expect(await holdpoint('ada', 'revoke')).toMatch(/^2: /);
     expect(await holdpoint('ada', 'revoke', id, '--for', 'bot')).toMatch(/^2: /);
+    expect(await holdpoint('ada', 'revoke', '--issuer', 'https://login.example')).toMatch(/^2: --issuer/);
+    expect(await holdpoint('ada', 'revoke', '--issuer', 'https://login.example', '--for', 'bot')).toMatch(/^2: /);
+    expect(await holdpoint('root', 'revoke', 'j-1', '--issuer', 'https://login.example')).toContain('identity.jwt names none');
   } finally {
     vi.restoreAllMocks();
     vi.unstubAllEnvs();

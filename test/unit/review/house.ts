@@ -24,6 +24,7 @@ import { createPasswordSignIn, localPasswords } from '../../../src/identity/sign
 import { parseUsers, type Users } from '../../../src/identity/users.ts';
 import { createWebAuthn } from '../../../src/identity/webauthn.ts';
 import { texts } from '../../../src/errors/catalogue.ts';
+import type { JwtIssuer } from '../../../src/config/jwt.ts';
 import type { Gate } from '../../../src/session/gate.ts';
 import type { LoadedPolicy } from '../../../src/policy/load.ts';
 import { signIn } from '../../../src/review/client.ts';
@@ -129,6 +130,8 @@ export async function startHouse(
     readonly decisions_per_minute_max?: number;
     readonly events_kept_max?: number;
     readonly database_tokens?: boolean;
+    /** identity.jwt; default: Holdpoint alone. */
+    readonly jwt?: readonly JwtIssuer[];
   } = {},
 ): Promise<House> {
   const dir = await mkdtemp(join(tmpdir(), 'holdpoint-review-'));
@@ -152,7 +155,7 @@ export async function startHouse(
     counts.add('former', 'denied');
     counts.add('writes', 'held');
     const jwt = await openJwt({
-      config: { data: dir, identity: { jwt: options.database_tokens === false ? [] : OWN } },
+      config: { data: dir, identity: { jwt: options.jwt ?? (options.database_tokens === false ? [] : OWN) } },
       identity: () => identity,
       log: SILENT,
     });
