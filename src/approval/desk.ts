@@ -1044,9 +1044,9 @@ function whatDiffers(request: Request, held: Held): string {
  * circumstances: ..."; null: none. Where in the text a finding lies, and when an earlier statement ran, does not matter.
  */
 function difference(request: Request, held: Held): string | null {
-  // Whom one token bars from it, another may not let decide it.
+  // Whom one token bars from it, another may not let decide it: whatever sessions a request is held for claim the same.
   const claims = ({ who }: Held) =>
-    JSON.stringify([who.linked, who.on_behalf_of].map((names) => [...new Set(names)].toSorted()));
+    JSON.stringify([who.sponsor, ...[who.linked, who.on_behalf_of].map((names) => [...new Set(names)].toSorted())]);
   const earlier = ({ earlier: list }: Held) => JSON.stringify(list.map(({ sql, outcome }) => [sql, outcome]));
   const judged = ({ rule, ask, findings }: Held) =>
     JSON.stringify([

@@ -216,7 +216,7 @@ export interface Requester {
   readonly sponsor: string | null;
   readonly aliases: readonly string[];
   readonly people: readonly string[];
-  /** Whom its claims name: barred, and nothing else. Absent: nobody. */
+  /** Barred, and nothing else; beside those whom the request itself names (Who.linked). Absent: nobody. */
   readonly claimed?: readonly string[];
 }
 

@@ -35,7 +35,7 @@ export const LIMITS = {
     default: 64,
     min: 1,
     max: 10_000,
-    text: 'Passwords in clear of one listener that are being checked at once (`logins: by: [ldap]` and the like); the next one waits for its turn.',
+    text: 'Passwords in clear of one listener that are being checked at once (`logins: by: [ldap]` and the like), of each source by itself: `local`, the directory, each issuer of tokens. The next one waits for its turn.',
   },
   login_check_timeout_ms: {
     default: 10_000,

@@ -36,7 +36,7 @@ export interface Links {
   readonly sponsor: string | null;
   readonly aliases: readonly string[];
   readonly people: readonly string[];
-  /** Whom claims name: barred from deciding, and nothing else. */
+  /** A sponsor whom nobody knows: barred from deciding, and nothing else. What a token claims is with what was asked by it (Principal.linked). */
   readonly claimed: readonly string[];
 }
 
@@ -180,11 +180,11 @@ export function createPeople(options: DirectoryOptions): People {
   function links(id: string): Links | undefined {
     const found = account(id);
     if (found === undefined) return undefined;
-    const { sponsor, aliases, claimed, people, because } = found;
+    const { sponsor, aliases, people, because } = found;
     // A name that nobody is known by answers for nothing; barred it is all the same.
     const answers = sponsor === null || because.type === 'user' || account(sponsor)?.kind === 'human';
-    if (answers) return { id, sponsor, aliases, people, claimed };
-    return { id, sponsor: null, aliases, people, claimed: [...claimed, sponsor] };
+    if (answers) return { id, sponsor, aliases, people, claimed: [] };
+    return { id, sponsor: null, aliases, people, claimed: [sponsor] };
   }
 
   /** What sources could say of it: those that let it in, and where nothing here does, all that can be asked. */

@@ -183,9 +183,18 @@ describe('PostgreSQL', () => {
 
   test('whoever the work is for, and whoever got the token, does not decide', async () => {
     const { token } = await gateway.root.databaseTokenFor('bot', { ttl: '10m', on_behalf_of: ['grace'] });
+    const plain = await gateway.root.databaseTokenFor('bot', { ttl: '10m' });
     const client = await connect(token);
     const waits = client.query('CREATE TABLE for_grace (a int)');
     const request = await gateway.opened();
+    await expect(gateway.approve(request)).rejects.toMatchObject({ problem: { status: 403 } });
+    // The same statement by another token of the same agent is another request, from which grace is not barred.
+    const other = await connect(plain.token);
+    const runs = other.query('CREATE TABLE for_grace (a int)');
+    const theirs = await gateway.opened([request.id]);
+    await gateway.approve(theirs);
+    await runs;
+    await other.end();
     await expect(gateway.approve(request)).rejects.toMatchObject({ problem: { status: 403 } });
     await gateway.ada.withdraw(request.id, 'nobody may');
     await expect(waits).rejects.toMatchObject({ code: 'ZH003' });

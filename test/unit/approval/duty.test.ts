@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isLinked, mayDecide } from '../../../src/approval/duty.ts';
 import type { Request, Requester } from '../../../src/approval/types.ts';
-import { DIRECTORY, directoryOf, heldOf, person } from './help.ts';
+import { createIdentity } from '../../../src/identity/identity.ts';
+import { entryOf, NOW, tokenOf, usersOf } from '../identity/people.ts';
+import { DIRECTORY, directoryOf, heldOf, idOf, person, world as deskWorld } from './help.ts';
 
 function requestOf(ask: Partial<Request['ask']> = {}, who: Partial<Request['who']> = {}): Request {
   const held = heldOf({}, ask);
@@ -150,6 +152,82 @@ describe('property: any path of links from requester to reviewer refuses', () =>
     );
     // A property that saw one side only would prove nothing.
     expect(Math.min(seen.refused, seen.allowed)).toBeGreaterThan(20);
+  });
+});
+
+const SCRAM =
+  'SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=';
+
+describe('property: two tokens of one agent', () => {
+  const PEOPLE = ['ada', 'ben', 'cleo', 'dora', 'emil'];
+  const users = usersOf(`users:
+  - {id: bot, kind: agent, sponsor: ada, postgres: "${SCRAM}"}
+${PEOPLE.map((id) => `  - {id: ${id}, kind: human, roles: [reviewer], aliases: [${id}@example.org]}`).join('\n')}
+`);
+  const some = fc.array(fc.constantFrom(...PEOPLE), { maxLength: 3 });
+  const claims = fc.record({
+    sponsor: fc.option(fc.constantFrom(...PEOPLE)),
+    on_behalf_of: some,
+    aliases: fc.constantFrom([], ['bot@example.org']),
+  });
+  type Claims = { sponsor: string | null; on_behalf_of: string[]; aliases: readonly string[] };
+  const named = ({ sponsor, on_behalf_of }: Claims): readonly string[] => [
+    'ada',
+    ...on_behalf_of,
+    ...(sponsor === null ? [] : [sponsor]),
+  ];
+  const EXPIRES = NOW + 60_000;
+
+  const town = () => {
+    const clock = { now: NOW };
+    const identity = createIdentity({
+      users: () => users,
+      reviewers: () => ({}),
+      secret: Buffer.alloc(32),
+      now: () => clock.now,
+    });
+    const { desk } = deskWorld({ directory: identity.directory });
+    const hold = async (token: string, said: Claims) => {
+      const entry = entryOf('jwt', 'bot', { ...said, expires: EXPIRES, token: tokenOf(token) });
+      const who = identity.principal({ user: 'bot', authentication: 'jwt', address: '10.0.0.1', entry });
+      if (who === undefined) throw new Error('nobody');
+      const result = await desk.hold({ ...heldOf({}, { of: [] }), who, session: token }, 0);
+      return idOf(result);
+    };
+    const may = (id: string): readonly string[] => PEOPLE.filter((one) => desk.may(id, one)?.may === true);
+    return { clock, hold, may };
+  };
+
+  test('what each claims bars from what was asked by it, for good, and from nothing else', async () => {
+    const seen = { one: 0, two: 0, barred: 0 };
+    await fc.assert(
+      fc.asyncProperty(claims, fc.option(claims), async (first, other) => {
+        const second = other ?? first;
+        const alone = town();
+        const both = town();
+        const expected = alone.may(await alone.hold('t-1', first));
+        const one = await both.hold('t-1', first);
+        const two = await both.hold('t-2', second);
+        // The other token is remembered: it changes nothing of this request.
+        expect(both.may(one)).toEqual(expected);
+        seen[one === two ? 'one' : 'two'] += 1;
+        // Whichever sessions a request is held for: the claims of all of them.
+        const of = one === two ? [...named(first), ...named(second)] : named(first);
+        for (const id of of) expect(both.may(one)).not.toContain(id);
+        for (const id of named(second)) expect(both.may(two)).not.toContain(id);
+        expect(both.may(one)).toEqual(PEOPLE.filter((id) => !named(first).includes(id)));
+        if (expected.length < PEOPLE.length - 1) seen.barred += 1;
+        // Tokens that have ended and sessions that have gone take nothing back.
+        both.clock.now = EXPIRES + 1;
+        expect(both.may(one)).toEqual(expected);
+        // The first token's claims again, by another token: the same request.
+        both.clock.now = NOW;
+        expect(await both.hold('t-3', first)).toBe(one);
+        expect(both.may(one)).toEqual(expected);
+      }),
+      { numRuns: 300 },
+    );
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(5);
   });
 });
 

@@ -236,6 +236,10 @@ describe('claims', () => {
     const first = idOf(await w.desk.hold(plain, 0));
     const second = idOf(await w.desk.hold(named, 0));
     expect(second).not.toBe(first);
+    const answered = idOf(await w.desk.hold({ ...plain, who: { ...plain.who, sponsor: 'ines' } }, 0));
+    expect(new Set([first, second, answered]).size).toBe(3);
+    expect(w.desk.may(answered, 'ines')?.may).toBe(false);
+    expect(w.desk.may(first, 'ines')?.may).toBe(true);
     expect(w.desk.may(first, 'aiko')?.may).toBe(true);
     expect(w.desk.may(second, 'aiko')).toMatchObject({ may: false, why: 'linked' });
     expect(await w.desk.decide(decision(second, { by: 'aiko' }))).toMatchObject({

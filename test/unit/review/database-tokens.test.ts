@@ -169,10 +169,10 @@ test('where only others give tokens out: one is revoked by an admin, all by who 
     expect(await gone()).toEqual([null, null]);
     expect(await house.password('bot', two)).not.toBe(null);
     expect(await house.records('reviewer.token_revoked')).toEqual(
-      Array(2).fill({
+      Array.from({ length: 2 }, () => ({
         type: 'reviewer.token_revoked',
         clear: { by: 'root', for: null, token: 'j-1', issuer: 'https://login.example' },
-      }),
+      })),
     );
     expect((await revoke('grace', { for: 'bot' })).why).toBe('not-your-agent');
     expect((await revoke('ada', { for: 'bot' })).body).toEqual({ revoked: 0 });
@@ -233,7 +233,9 @@ test('from the command line: got, listed, revoked, rotated', async () => {
     expect(await holdpoint('ada', 'revoke', id, '--for', 'bot')).toMatch(/^2: /);
     expect(await holdpoint('ada', 'revoke', '--issuer', 'https://login.example')).toMatch(/^2: --issuer/);
     expect(await holdpoint('ada', 'revoke', '--issuer', 'https://login.example', '--for', 'bot')).toMatch(/^2: /);
-    expect(await holdpoint('root', 'revoke', 'j-1', '--issuer', 'https://login.example')).toContain('identity.jwt names none');
+    expect(await holdpoint('root', 'revoke', 'j-1', '--issuer', 'https://login.example')).toContain(
+      'identity.jwt names none',
+    );
   } finally {
     vi.restoreAllMocks();
     vi.unstubAllEnvs();
