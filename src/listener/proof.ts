@@ -69,8 +69,22 @@ export class Proofs {
     this.ruleOf = loginRules(logins);
   }
 
-  /** Why nobody logs in over a connection with this certificate, or with none; null: somebody may. For the record. */
-  turnedAway(peer: Peer): string | null {
+  /** Why this name does not log in over a connection with this certificate, or with none; null: it may. For the record. */
+  turnedAway(user: string, address: string, peer: Peer): string | null {
+    const why = this.#unfit(peer);
+    if (why === null) return null;
+    this.#judge(user, address, false);
+    return why;
+  }
+
+  /** Is the certificate this user's? Wrong ones of a name from an address count, as wrong passwords do: after some of them a right one waits, too. */
+  byCertificate(user: string, address: string, peer: Peer): Proof {
+    const proof = this.#ofCertificate(user, address, peer);
+    if (this.#judge(user, address, proof.type === 'right') || proof.type !== 'right') return proof;
+    return { type: 'wrong', why: 'certificate: too many wrong ones' };
+  }
+
+  #unfit(peer: Peer): string | null {
     if (peer.type === 'bad') return `certificate: ${peer.why}`;
     if (!this.#required) return null;
     if (peer.type === 'none') return 'no certificate';
@@ -78,14 +92,18 @@ export class Proofs {
     return 'why' in entry ? `certificate: ${entry.why}` : null;
   }
 
-  /** Is the certificate this user's? Wrong ones are not counted: nothing can be guessed, and who has none could keep out who has. */
-  byCertificate(user: string, address: string, peer: Peer): Proof {
+  #ofCertificate(user: string, address: string, peer: Peer): Proof {
     const entry = this.#entryOf(peer);
     const wrong = (why: string): Proof => ({ type: 'wrong', why: `certificate: ${why}` });
     if ('why' in entry) return wrong(entry.why);
     if (entry.id !== user) return wrong(`it is ${entry.id}'s`);
     const login: Login = { user, authentication: 'certificate', address, entry };
     return this.#identity.principal(login) ? { type: 'right', login } : wrong('nobody that this gateway knows');
+  }
+
+  /** By themselves: they say nothing about a password of that name. */
+  #judge(user: string, address: string, right: boolean): boolean {
+    return this.#identity.judgeLogin(JSON.stringify(['certificate', user]), address, right);
   }
 
   /** Does the password fit? `gone`: has the client left? */

@@ -186,7 +186,14 @@ describe('client certificates', () => {
     // In the gateway's own place, where it is replaced.
     crl = join(dir, 'in-force.crl');
     await copyFile(list, crl);
-    gateway = await startGateway({
+    gateway = await start();
+  });
+  afterAll(async () => {
+    await gateway?.stop();
+  });
+
+  const start = (): Promise<TestGateway> =>
+    startGateway({
       upstream: server.url,
       listener: {
         tls: {
@@ -200,10 +207,6 @@ describe('client certificates', () => {
         logins: [{ user: 'petra', by: 'verifier' }, { by: 'certificate' }],
       },
     });
-  });
-  afterAll(async () => {
-    await gateway?.stop();
-  });
 
   const connection = ({ cert, key }: Certificate, user = 'bot'): string =>
     `host=localhost hostaddr=127.0.0.1 port=${gateway.port} dbname=postgres user=${user} sslmode=require sslcert=${cert} sslkey=${key}`;
@@ -236,81 +239,94 @@ describe('client certificates', () => {
     await client.end();
   });
 
-  test.each<[string, string, () => Promise<Certificate>, string]>([
-    ['another user’s', 'orphan', async () => bot, "certificate: it is bot's"],
-    [
-      'no alternative name, the right CN',
-      'bot',
-      () => agents.issue('bot-cn', []),
-      'certificate: it has no SPIFFE ID and no DNS name',
-    ],
-    [
-      'several URIs',
-      'bot',
-      () => agents.issue('several', [`URI:${SPIFFE}bot`, `URI:${SPIFFE}orphan`]),
-      'certificate: it has several URIs',
-    ],
-    [
-      'two names that fit',
-      'bot',
-      () => agents.issue('two', ['DNS:bot.agents.example.org', 'DNS:orphan.agents.example.org']),
-      'certificate: it has several names',
-    ],
-    [
-      'another trust domain',
-      'bot',
-      () => agents.issue('domain', ['URI:spiffe://example.com/agent/bot']),
-      'certificate: none of its names fits tls.clients.names',
-    ],
-    [
-      'a longer path',
-      'bot',
-      () => agents.issue('path', [`URI:${SPIFFE}bot/x`]),
-      'certificate: none of its names fits tls.clients.names',
-    ],
-    [
-      'a wildcard',
-      'bot',
-      () => agents.issue('wildcard', ['DNS:*.agents.example.org']),
-      'certificate: it has no SPIFFE ID and no DNS name',
-    ],
-    [
-      'an authority itself',
-      'bot',
-      () => agents.issue('sub', [`URI:${SPIFFE}bot`], { extensions: ['basicConstraints=CA:TRUE'] }),
-      'certificate: it is an authority itself',
-    ],
-    [
-      'another authority',
-      'bot',
-      () => strangers.issue('bot', [`URI:${SPIFFE}bot`]),
-      'certificate: UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-    ],
-    ['revoked', 'orphan', async () => revoked, 'certificate: CERT_REVOKED'],
-    [
-      'for servers alone',
-      'bot',
-      () => agents.issue('server', [`URI:${SPIFFE}bot`], { extensions: ['extendedKeyUsage=serverAuth'] }),
-      'certificate: INVALID_PURPOSE',
-    ],
-    [
-      'over',
-      'bot',
-      () => agents.issue('over', [`URI:${SPIFFE}bot`], { sign: '-days -1' }),
-      'certificate: CERT_HAS_EXPIRED',
-    ],
-    [
-      'of nobody here',
-      'nobody',
-      () => agents.issue('nobody', [`URI:${SPIFFE}nobody`]),
-      'certificate: nobody that this gateway knows',
-    ],
-  ])('%s: refused, with the same words', async (_, user, issue, reason) => {
-    const { err, exit } = await select(await issue(), user);
-    expect(err).toMatch(REFUSED(user));
-    expect(err).not.toMatch(/DETAIL|HINT/);
-    expect(exit).toBe(2);
-    expect(await why()).toBe(reason);
+  describe('that are not good', () => {
+    // At a gateway of their own: a right one waits after so many wrong ones.
+    let others: TestGateway;
+    beforeAll(async () => {
+      others = gateway;
+      gateway = await start();
+    });
+    afterAll(async () => {
+      await gateway.stop();
+      gateway = others;
+    });
+
+    test.each<[string, string, () => Promise<Certificate>, string]>([
+      ['another user’s', 'orphan', async () => bot, "certificate: it is bot's"],
+      [
+        'no alternative name, the right CN',
+        'bot',
+        () => agents.issue('bot-cn', []),
+        'certificate: it has no SPIFFE ID and no DNS name',
+      ],
+      [
+        'several URIs',
+        'bot',
+        () => agents.issue('several', [`URI:${SPIFFE}bot`, `URI:${SPIFFE}orphan`]),
+        'certificate: it has several URIs',
+      ],
+      [
+        'two names that fit',
+        'bot',
+        () => agents.issue('two', ['DNS:bot.agents.example.org', 'DNS:orphan.agents.example.org']),
+        'certificate: it has several names',
+      ],
+      [
+        'another trust domain',
+        'bot',
+        () => agents.issue('domain', ['URI:spiffe://example.com/agent/bot']),
+        'certificate: none of its names fits tls.clients.names',
+      ],
+      [
+        'a longer path',
+        'bot',
+        () => agents.issue('path', [`URI:${SPIFFE}bot/x`]),
+        'certificate: none of its names fits tls.clients.names',
+      ],
+      [
+        'a wildcard',
+        'bot',
+        () => agents.issue('wildcard', ['DNS:*.agents.example.org']),
+        'certificate: it has no SPIFFE ID and no DNS name',
+      ],
+      [
+        'an authority itself',
+        'bot',
+        () => agents.issue('sub', [`URI:${SPIFFE}bot`], { extensions: ['basicConstraints=CA:TRUE'] }),
+        'certificate: it is an authority itself',
+      ],
+      [
+        'another authority',
+        'bot',
+        () => strangers.issue('bot', [`URI:${SPIFFE}bot`]),
+        'certificate: UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      ],
+      ['revoked', 'orphan', async () => revoked, 'certificate: CERT_REVOKED'],
+      [
+        'for servers alone',
+        'bot',
+        () => agents.issue('server', [`URI:${SPIFFE}bot`], { extensions: ['extendedKeyUsage=serverAuth'] }),
+        'certificate: INVALID_PURPOSE',
+      ],
+      [
+        'over',
+        'bot',
+        () => agents.issue('over', [`URI:${SPIFFE}bot`], { sign: '-days -1' }),
+        'certificate: CERT_HAS_EXPIRED',
+      ],
+      [
+        'of nobody here',
+        'nobody',
+        () => agents.issue('nobody', [`URI:${SPIFFE}nobody`]),
+        'certificate: nobody that this gateway knows',
+      ],
+    ])('%s: refused, with the same words', async (_, user, issue, reason) => {
+      const { err, exit } = await select(await issue(), user);
+      expect(err).toMatch(REFUSED(user));
+      expect(err).not.toMatch(/DETAIL|HINT/);
+      expect(exit).toBe(2);
+      expect(await why()).toBe(reason);
+    });
   });
 
   test('none: refused, with the same words', async () => {
@@ -336,6 +352,28 @@ describe('client certificates', () => {
     expect((await second.until('Z')).at(-1)?.type).toBe('Z');
     expect((second.stream as TLSSocket).isSessionReused()).toBe(false);
     second.destroy();
+  });
+
+  test('after five wrong ones of a name from an address the right one waits, and no other name does', async () => {
+    const lena = await agents.issue('lena', ['DNS:batch.example.org']);
+    const files = async ({ cert, key }: Certificate) => ({ cert: await readFile(cert), key: await readFile(key) });
+    const [right, wrong] = [await files(lena), await files(bot)];
+    const isIn = async (tls: ConnectionOptions, user = 'lena'): Promise<boolean> => {
+      const raw = await begin(gateway, user, tls);
+      const last = (await raw.until('Z')).at(-1)?.type;
+      raw.destroy();
+      return last === 'Z';
+    };
+    expect(await isIn(right)).toBe(true);
+    const waits = async (): Promise<boolean> => {
+      for (let n = 0; n < 5; n++) expect(await isIn(wrong)).toBe(false);
+      return !(await isIn(right));
+    };
+    // On a machine that stands still for the second that it waits first, it is let in, and all begins anew.
+    await expect.poll(waits, { timeout: 20_000 }).toBe(true);
+    expect((await refusedOf(gateway)).map(({ why: each }) => each)).toContain('certificate: too many wrong ones');
+    expect(await isIn(wrong, 'bot')).toBe(true);
+    await expect.poll(() => isIn(right), { timeout: 20_000 }).toBe(true);
   });
 
   test('a new list of revoked ones counts for the next connection, without a restart', async () => {
