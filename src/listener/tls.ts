@@ -18,19 +18,28 @@ export interface Trust {
   readonly crl: { readonly pem: string } | null;
 }
 
+/** A client that negotiates anew may show another certificate than the one that was judged, and makes the work of a login each time. */
+const NEVER = constants.SSL_OP_NO_RENEGOTIATION;
+
 /** Throws on PEM texts that OpenSSL does not take. */
 export const contextOf = ({ cert, key }: ListenerTls, trust: Trust | null): SecureContext =>
   createSecureContext({
     cert,
     key,
     minVersion: 'TLSv1.2',
-    ...(trust && {
-      ca: trust.ca.pem,
-      ...(trust.crl && { crl: trust.crl.pem }),
-      // A session taken up again shows no certificate: nobody would look whether it was revoked since.
-      secureOptions: constants.SSL_OP_NO_TICKET,
-    }),
+    // A session taken up again shows no certificate: nobody would look whether it was revoked since.
+    secureOptions: trust === null ? NEVER : NEVER | constants.SSL_OP_NO_TICKET,
+    ...(trust && { ca: trust.ca.pem, ...(trust.crl && { crl: listsIn(trust.crl.pem) }) }),
   });
+
+/** One by one: of a text with several Node reads the first alone. Throws where there is none, or one that is not whole. */
+const listsIn = (pem: string): string[] => {
+  const begun = pem.match(/-----BEGIN X509 CRL-----/g) ?? [];
+  const lists = pem.match(/-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g) ?? [];
+  if (lists.length === 0 || lists.length !== begun.length)
+    throw new Error('there is no list of revoked certificates in it, or one that is not whole');
+  return lists;
+};
 
 /** What SCRAM binds a login to (tls-server-end-point): the hash of the certificate shown. Null: none is defined for it. */
 export const endPointOf = ({ cert }: ListenerTls): Buffer | null => {

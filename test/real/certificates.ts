@@ -17,6 +17,8 @@ export interface Authority extends Certificate {
   issue(name: string, alternatives: readonly string[], more?: IssueOptions): Promise<Certificate>;
   /** A list of these and of all that were revoked before: its file, another one each time. */
   revoke(...certificates: readonly Certificate[]): Promise<string>;
+  /** A list of all that were revoked before, which is over: its file. */
+  expired(): Promise<string>;
   /** The PEM text of the authority's certificate. */
   readonly pem: string;
 }
@@ -53,17 +55,17 @@ export const makeAuthority = async (dir: string, name: string, key = P_256): Pro
       );
       return { cert: path('crt'), key: path('key') };
     },
-    async revoke(...certificates) {
-      const [config, index, list] = [file('cnf'), file('index'), file(`${lists++}.crl`)];
-      await writeFile(
-        config,
-        `[ca]\ndefault_ca=own\n[own]\ndatabase=${index}\ndefault_md=sha256\ndefault_crl_days=1\n`,
-      );
-      await writeFile(index, '', { flag: 'a' });
-      const by = `-config ${config} -cert ${file('crt')} -keyfile ${file('key')}`;
-      for (const { cert } of certificates) await openssl(`ca ${by} -revoke ${cert}`);
-      await openssl(`ca ${by} -gencrl -out ${list}`);
-      return list;
-    },
+    revoke: (...certificates) => revoke('', ...certificates),
+    expired: () => revoke(' -crl_lastupdate 20200101000000Z -crl_nextupdate 20200102000000Z'),
   };
+
+  async function revoke(times: string, ...certificates: readonly Certificate[]): Promise<string> {
+    const [config, index, list] = [file('cnf'), file('index'), file(`${lists++}.crl`)];
+    await writeFile(config, `[ca]\ndefault_ca=own\n[own]\ndatabase=${index}\ndefault_md=sha256\ndefault_crl_days=1\n`);
+    await writeFile(index, '', { flag: 'a' });
+    const by = `-config ${config} -cert ${file('crt')} -keyfile ${file('key')}`;
+    for (const { cert } of certificates) await openssl(`ca ${by} -revoke ${cert}`);
+    await openssl(`ca ${by} -gencrl${times} -out ${list}`);
+    return list;
+  }
 };

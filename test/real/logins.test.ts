@@ -1,6 +1,6 @@
 // How agents log in at a PostgreSQL listener: by a password in clear inside TLS, by client certificate, by SCRAM bound to the channel. With psql,
 // node-postgres and bytes of our own; every refusal says the same, whichever part was wrong.
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
@@ -192,7 +192,8 @@ describe('client certificates', () => {
     await gateway?.stop();
   });
 
-  const start = (): Promise<TestGateway> =>
+  /** `clients`: other files than those of the agents' authority. */
+  const start = (clients: { readonly ca?: string; readonly crl?: string } = {}): Promise<TestGateway> =>
     startGateway({
       upstream: server.url,
       listener: {
@@ -202,6 +203,7 @@ describe('client certificates', () => {
             ca: agents.cert,
             crl,
             names: [`${SPIFFE}{name}`, '{name}.agents.example.org', { san: 'batch.example.org', user: 'lena' }],
+            ...clients,
           },
         },
         logins: [{ user: 'petra', by: 'verifier' }, { by: 'certificate' }],
@@ -342,17 +344,25 @@ describe('client certificates', () => {
     expect((await select(revoked, 'petra')).err).toMatch(REFUSED('petra'));
   });
 
-  test('a TLS session is not taken up again: the certificate is looked at each time', async () => {
-    const tls = { cert: await readFile(bot.cert), key: await readFile(bot.key) };
-    const first = await begin(gateway, 'bot', tls);
-    await first.until('Z');
-    const session = (first.stream as TLSSocket).getSession();
-    first.destroy();
-    const second = await begin(gateway, 'bot', { ...tls, ...(session && { session }) });
-    expect((await second.until('Z')).at(-1)?.type).toBe('Z');
-    expect((second.stream as TLSSocket).isSessionReused()).toBe(false);
-    second.destroy();
-  });
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a session of %s is not taken up again: the certificate is looked at each time',
+    async (version) => {
+      const tls = {
+        cert: await readFile(bot.cert),
+        key: await readFile(bot.key),
+        minVersion: version,
+        maxVersion: version,
+      };
+      const first = await begin(gateway, 'bot', tls);
+      await first.until('Z');
+      const session = (first.stream as TLSSocket).getSession();
+      first.destroy();
+      const second = await begin(gateway, 'bot', { ...tls, ...(session && { session }) });
+      expect((await second.until('Z')).at(-1)?.type).toBe('Z');
+      expect((second.stream as TLSSocket).isSessionReused()).toBe(false);
+      second.destroy();
+    },
+  );
 
   test('after five wrong ones of a name from an address the right one waits, and no other name does', async () => {
     const lena = await agents.issue('lena', ['DNS:batch.example.org']);
@@ -374,6 +384,65 @@ describe('client certificates', () => {
     expect((await refusedOf(gateway)).map(({ why: each }) => each)).toContain('certificate: too many wrong ones');
     expect(await isIn(wrong, 'bot')).toBe(true);
     await expect.poll(() => isIn(right), { timeout: 20_000 }).toBe(true);
+  });
+
+  test('nothing is negotiated anew inside of TLS 1.2: another certificate could be shown then', async () => {
+    const tls = { cert: await readFile(bot.cert), key: await readFile(bot.key), maxVersion: 'TLSv1.2' } as const;
+    const raw = await begin(gateway, 'bot', tls);
+    expect((await raw.until('Z')).at(-1)?.type).toBe('Z');
+    const line = raw.stream as TLSSocket;
+    const told = await new Promise<string>((resolve) => {
+      line.once('error', () => resolve('refused'));
+      line.once('close', () => resolve('refused'));
+      line.renegotiate({}, (error) => resolve(error ? 'refused' : 'negotiated anew'));
+      raw.send(message('Q', 'SELECT 1\0'));
+    });
+    expect(told).toBe('refused');
+    raw.destroy();
+  });
+
+  test('lists of several authorities in one file all count; one that is missing or over lets in nobody', async () => {
+    const branch = await makeAuthority(dir, 'branch');
+    const [kept, lost] = [
+      await branch.issue('kept', ['DNS:orphan.agents.example.org']),
+      await branch.issue('lost', ['DNS:orphan.agents.example.org']),
+    ];
+    const [ca, lists] = [join(dir, 'both.crt'), join(dir, 'both.crl')];
+    await writeFile(ca, `${agents.pem}${branch.pem}`);
+    const [own_list, branch_list] = [
+      await readFile(await agents.revoke(), 'utf8'),
+      await readFile(await branch.revoke(lost), 'utf8'),
+    ];
+    const outcome = async (list: string): Promise<readonly (readonly [exit: number | null, why: unknown])[]> => {
+      await writeFile(lists, list);
+      const shared = gateway;
+      gateway = await start({ ca, crl: lists });
+      try {
+        const told: (readonly [exit: number | null, why: unknown])[] = [];
+        for (const certificate of [kept, lost]) {
+          const { exit } = await select(certificate, 'orphan');
+          told.push([exit, exit === 0 ? null : await why()]);
+        }
+        return told;
+      } finally {
+        await gateway.stop();
+        gateway = shared;
+      }
+    };
+    const both = [
+      [0, null],
+      [2, 'certificate: CERT_REVOKED'],
+    ];
+    expect(await outcome(`${own_list}${branch_list}`)).toEqual(both);
+    expect(await outcome(`${branch_list}${own_list}`)).toEqual(both);
+    expect(await outcome(own_list)).toEqual(Array.from({ length: 2 }, () => [2, 'certificate: UNABLE_TO_GET_CRL']));
+    const over = await readFile(await branch.expired(), 'utf8');
+    expect(await outcome(`${own_list}${over}`)).toEqual([
+      [2, 'certificate: CRL_HAS_EXPIRED'],
+      [2, expect.stringMatching(/^certificate: (CRL_HAS_EXPIRED|CERT_REVOKED)$/)],
+    ]);
+    // A second one that was cut in writing is none.
+    await expect(outcome(`${own_list}${branch_list.slice(0, 200)}`)).rejects.toThrow('not whole');
   });
 
   test('a new list of revoked ones counts for the next connection, without a restart', async () => {

@@ -8,10 +8,9 @@ const DEPTH_MAX = 32;
 
 /** The object that this text is; null: it is none, is nested deeper than 32, or has a name twice in one object. */
 export function readObject(text: string): JsonObject | null {
-  if (!isPlain(text)) return null;
   try {
     const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
+    return isObject(value) && isPlain(text) ? value : null;
   } catch {
     return null;
   }
@@ -23,7 +22,7 @@ export function isObject(value: unknown): value is JsonObject {
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/gs;
 
-/** Looks at names and nesting alone; whether it is JSON at all, JSON.parse says. */
+/** Of what is JSON: names and nesting alone. Of anything else it could take a time that grows with the square of its length. */
 function isPlain(text: string): boolean {
   // An object's names so far; null: an array.
   const open: (Set<string> | null)[] = [];

@@ -6,8 +6,8 @@ import { isObject, readObject } from './json.ts';
 export const KEYS_MAX = 100;
 /** NIST SP 800-131A; and no key whose work is a burden. */
 const RSA_BITS = { min: 2048, max: 8192 } as const;
-/** 65537 in base64url has four; a long one makes each check slow. */
-const EXPONENT_CHARS_MAX = 6;
+/** 65537 has three; a long one makes each check slow. */
+const EXPONENT_BYTES_MAX = 4;
 
 export interface TrustedKey {
   readonly kid: string | null;
@@ -70,8 +70,13 @@ function isForSignatures({ use, key_ops }: JWK): boolean {
   );
 }
 
+/** Both as short as they can be written (RFC 7518, 6.3.1): zeros before a number would make a short key long. With e = 1 anything is signed. */
 function isSound({ n = '', e = '' }: JWK): boolean {
   const modulus = Buffer.from(n, 'base64url');
-  const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24;
-  return bits >= RSA_BITS.min && bits <= RSA_BITS.max && e.length <= EXPONENT_CHARS_MAX;
+  const exponent = Buffer.from(e, 'base64url');
+  const [first = 0, odd = 0] = [modulus[0], exponent.at(-1)];
+  const bits = modulus.length * 8 - Math.clz32(first) + 24;
+  if (first === 0 || bits < RSA_BITS.min || bits > RSA_BITS.max) return false;
+  if (exponent.length === 0 || exponent.length > EXPONENT_BYTES_MAX || exponent[0] === 0) return false;
+  return odd % 2 === 1 && !(exponent.length === 1 && odd === 1);
 }

@@ -25,8 +25,15 @@ const TAG = {
   extended: 0x78,
 } as const;
 
-/** What may answer a request of ours. */
-const ANSWERS: ReadonlySet<number> = new Set([TAG.bind, TAG.entry, TAG.done, TAG.reference, TAG.extended]);
+/** What may answer each request of ours: the library takes any result for one of what it asked, and a reference for success. */
+const ANSWERS: ReadonlyMap<number, readonly number[]> = new Map([
+  [0x60, [TAG.bind]],
+  [0x63, [TAG.entry, TAG.reference, TAG.done]],
+]);
+/** Nothing answers an UnbindRequest. */
+const UNBIND = 0x42;
+/** Names under which the library has no attributes: an entry's own name stands there. */
+const NOT_ATTRIBUTES: ReadonlySet<string> = new Set(['dn', '__proto__']);
 
 /** A tag with one byte, and where its content lies. */
 interface Element {
@@ -51,8 +58,8 @@ export class LdapWire extends Duplex {
   readonly #socket: Socket;
   /** What was received of a message that is not whole yet. */
   #rest: Buffer = Buffer.alloc(0);
-  /** The id of the request that is under way; null: nothing is, and nothing may come. */
-  #due: number | null = null;
+  /** The request that is under way, and what may answer it; null: nothing is, and nothing may come. */
+  #due: { readonly id: number; readonly answers: readonly number[] } | null = null;
   #entries_max = 0;
   #entries = 0;
   #references = 0;
@@ -87,8 +94,8 @@ export class LdapWire extends Duplex {
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
     const message = readMessage(chunk);
-    // Nothing answers an UnbindRequest.
-    if (message !== null && message.operation.tag !== 0x42) this.#due = message.id;
+    if (message !== null && message.operation.tag !== UNBIND)
+      this.#due = { id: message.id, answers: ANSWERS.get(message.operation.tag) ?? [] };
     this.#socket.write(chunk, () => done());
   }
 
@@ -124,7 +131,8 @@ export class LdapWire extends Duplex {
     this.#rest = this.#rest.subarray(whole);
     // Id 0: a notice that the directory ends the connection (RFC 4511, 4.4.1).
     if (message?.id === 0) throw new DirectoryFault('closed', 'the directory ends the connection');
-    if (message?.id !== this.#due || !ANSWERS.has(message.operation.tag)) throw malformed();
+    if (message === null || message.id !== this.#due?.id) throw malformed();
+    if (!this.#due.answers.includes(message.operation.tag)) throw malformed();
     this.#count(message.operation.tag);
     this.push(message.bytes);
     return true;
@@ -211,6 +219,7 @@ function fits(bytes: Buffer, operation: Element): boolean {
 function isAttribute(bytes: Buffer, element: Element): boolean {
   if (element.tag !== TAG.sequence) return false;
   const [type, values, ...more] = childrenOf(bytes, element) ?? [];
+  if (type !== undefined && NOT_ATTRIBUTES.has(bytes.toString('latin1', type.start, type.end))) return false;
   return type?.tag === TAG.octets && values?.tag === TAG.set && more.length === 0
     ? (childrenOf(bytes, values)?.every(({ tag }) => tag === TAG.octets) ?? false)
     : false;

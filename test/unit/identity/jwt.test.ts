@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readObject } from '../../../src/identity/jwt/json.ts';
 import { createJwt, type Jwt, TOKEN_BYTES_MAX } from '../../../src/identity/jwt/jwt.ts';
 import { type OwnTokens, openOwnTokens } from '../../../src/identity/jwt/own.ts';
 import { SourceDown, type SourceEntry, type TokenFacts } from '../../../src/identity/types.ts';
@@ -232,6 +233,23 @@ describe('a signature', () => {
       expect(await said(makeToken(ed, claims()))).toBe('signature');
       expect(await said(makeToken(rsa, claims()))).toBe('good');
     }
+    // The same key with a number that is written longer than it is, or with which anything is signed.
+    const { n } = rsa.jwk as { n: string };
+    const padded = Buffer.concat([Buffer.alloc(1), Buffer.from(n, 'base64url')]).toString('base64url');
+    for (const odd of [
+      { n: padded },
+      { e: 'AAEAAQ' },
+      { e: 'AQ' },
+      { e: 'AAAB' },
+      { e: 'AQAA' },
+      { e: '' },
+      { e: 'AQAAAAAB' },
+    ]) {
+      await writeFile(join(dir, 'keys.json'), JSON.stringify({ keys: [{ ...rsa.jwk, ...odd }, ed.jwk] }));
+      now += 10_000;
+      expect([odd, await said(makeToken(rsa, claims()))]).toEqual([odd, 'signature']);
+      expect(await said(makeToken(ed, claims()))).toBe('good');
+    }
     const { generateKeyPairSync } = await import('node:crypto');
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const short: Signer = {
@@ -296,6 +314,19 @@ describe('claims', () => {
     for (const [more, why] of cases) expect([more, await said(makeToken(rsa, claims(more)))]).toEqual([more, why]);
     jwt = make(', lifetime: 5m');
     expect(await said(makeToken(rsa, claims()))).toBe('exp');
+  });
+
+  it('of no JSON cost no more than their length, whatever they are', async () => {
+    // A string that never ends, full of quotes, each of which could begin another one: with the square of its length this would take minutes.
+    const quotes = (count: number): string => `{"a":"${'\\"'.repeat(count)}`;
+    expect(await said(makeToken(rsa, quotes(5_000)))).toBe('form');
+    expect(await said(makeToken(rsa, claims()))).toBe('good');
+    expect(readObject(quotes(200_000))).toBe(null);
+    expect(readObject(`${quotes(200_000)}"}`)).not.toBe(null);
+    await writeFile(join(dir, 'keys.json'), quotes(200_000));
+    now += 10_000;
+    await said(makeToken(rsa, claims()));
+    expect(told.at(-1)).toContain('is no JWK Set');
   });
 
   it('that stand twice are refused, however they are spelled', async () => {
