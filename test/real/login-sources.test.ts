@@ -336,7 +336,7 @@ describe.each(ENGINES.filter(({ here }) => here && slapdHere()))('$name, a direc
         },
       });
       try {
-        slapd.hang();
+        await slapd.hang();
         let answered = 0;
         // By names that differ, so that nobody waits for wrong tries.
         const waiting = Array.from({ length: 500 }, async (_, n) => {
