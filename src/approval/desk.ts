@@ -61,7 +61,7 @@ const RETRY_MS = 1000;
 /** Longest single timer; setTimeout's own limit is 24.8 days. */
 const TIMER_MS_MAX = 24 * 3_600_000;
 
-const CLAIMS_DIFFER = 'the token names other people now';
+const CLAIMS_DIFFER = 'other people stand behind it now';
 const EARLIER_DIFFER = 'the earlier statements of the transaction are others now';
 /** Bodies that are named where they are others. */
 const NAMED_MAX = 3;
