@@ -3,7 +3,7 @@ import { AuditError } from '../audit/error.ts';
 import { ConfigError } from '../config/config.ts';
 import { BadState } from '../review/webhooks/files.ts';
 
-/** 3 to 6 are those of `approve` and `deny`: see their --help. */
+/** 3 to 7 are those of `approve` and `deny`: see their --help. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
 /** A fault that its message explains: what is, and what to do. */
