@@ -24,5 +24,8 @@ export default defineConfig({
 
 function project(name: string, include: string[], timeout_ms: number) {
   const limit = prove ? 60 * 60_000 : timeout_ms;
-  return { extends: true as const, test: { name, include, testTimeout: limit, hookTimeout: limit, expect: { poll: POLL } } };
+  return {
+    extends: true as const,
+    test: { name, include, testTimeout: limit, hookTimeout: limit, expect: { poll: POLL } },
+  };
 }
