@@ -77,16 +77,17 @@ const RELEASE_LOOKS_MAX = 8;
 const RELEASE_LOOK_PAUSE_MS = 500;
 
 /**
- * What all see was looked at since the call, unless nothing could be looked up when it was judged, and still can't. Rejects with Unseen where that
- * can't be done, which is known after some 16 s at most.
+ * What all see was looked at since the call, unless nothing could be looked up when it was judged, and (`blind`) still can't. Rejects with Unseen
+ * where that can't be done, which is known after some 16 s at most.
  */
 export const lookForRelease = async (
   { catalog }: Pick<State, 'catalog'>,
   judged: Pick<Context, 'catalog'>,
+  blind: () => boolean = () => catalog?.last === null,
 ): Promise<void> => {
   if (catalog === null) return;
   for (let looks = 1; !(await catalog.refresh()); looks += 1) {
-    if (judged.catalog === null && catalog.last === null) return;
+    if (judged.catalog === null && blind()) return;
     if (looks >= RELEASE_LOOKS_MAX) throw new Unseen();
     await new Promise((resolve) => {
       setTimeout(resolve, RELEASE_LOOK_PAUSE_MS);

@@ -178,7 +178,7 @@ export class Waiting implements WaitStart {
     const { facts, options } = this.#s;
     if (this.#context === null || !options.engine.reading) return false;
     // First what all see: it hangs on that whether the session's own is as new.
-    if (facts.catalog_is_own) await lookForRelease(this.#s, this.#context);
+    if (facts.catalog_is_own) await lookForRelease(this.#s, this.#context, () => seesNothing(this.#s));
     const looks = this.#looks === 0 || (facts.catalog_is_own && facts.catalog_is_stale && this.#looks < LOOKS_MAX);
     this.#looks = looks ? this.#looks + 1 : 0;
     return looks;
