@@ -1,25 +1,29 @@
 // `holdpoint audit verify|key|checkpoint|receipt|rotate-key`: what an auditor, or whoever keeps the log, runs. `verify` needs no gateway, no
 // network and no secret. Must never print a good word about a record that no checkpoint covers.
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { newestNote, noteFields } from '../audit/checkpoint.ts';
 import { realFs } from '../audit/files.ts';
 import { rotateKey } from '../audit/rotate.ts';
 import { type Receipt, receipt_bytes_max, receiptOf } from '../audit/receipt.ts';
 import { verifierKeys } from '../audit/signer.ts';
-import { type Given, type LogReport, verifyLog } from '../audit/verify/log.ts';
-import { BadInput, parseCheckpoints, parseKeys, type VerifierKey } from '../audit/verify/note.ts';
+import { type LogReport, verifyLog } from '../audit/verify/log.ts';
+import { BadInput, type VerifierKey } from '../audit/verify/note.ts';
 import { type ReceiptReport, verifyReceipt } from '../audit/verify/receipt.ts';
+import {
+  checkpointsFor,
+  DEFAULT_FOLDER,
+  keysOf,
+  logFolder,
+  megabytes,
+  OWN,
+  progressLine,
+  readText,
+} from './audit/given.ts';
 import { EXIT, Failure } from './failure.ts';
 import { drawn } from './review/cells.ts';
 import { REVIEW_EXIT_HELP, signedIn, told } from './reviewer.ts';
-
-const DEFAULT_FOLDER = 'data/audit';
-/** Of all files with checkpoints together. */
-const CHECKPOINT_BYTES_MAX = 256 * 1024 * 1024;
-const PROGRESS_MS = 200;
 
 const VERIFY_HELP = `
   <key>         a verifier key as 'holdpoint audit key' prints it, or a file with some, one a line
@@ -158,27 +162,11 @@ export function receiptText({ verified, request, policy, checkpoint, records, pr
 }
 
 async function verifyFolder(folder: string, keys: readonly VerifierKey[], options: VerifyArguments): Promise<void> {
-  const checkpoints = await givenCheckpoints(options.checkpoint ?? [], keys);
-  const own = checkpoints.length === 0 ? await newestNote(realFs, folder) : null;
-  if (own !== null) checkpoints.push(...parseCheckpoints(own, keys, OWN).map((one) => ({ ...one, from: OWN })));
-  if (checkpoints.length === 0)
-    throw new BadInput(`there is no checkpoint in ${folder} and none was given: without one nothing can be verified`);
+  const checkpoints = await checkpointsFor(folder, options.checkpoint ?? [], keys);
   const report = await verifyLog({ folder, checkpoints, ...(process.stderr.isTTY && { progress: progressLine() }) });
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
   process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   process.exitCode = report.verified ? EXIT.ok : EXIT.failed;
-}
-
-const OWN = "the log's own folder";
-
-function progressLine(): (read: number, of: number) => void {
-  let last = 0;
-  return (read, of) => {
-    const now = Date.now();
-    if (now - last < PROGRESS_MS) return;
-    last = now;
-    process.stderr.write(`\r${Math.floor((100 * read) / Math.max(1, of))} % of ${megabytes(of)} read\u001b[K`);
-  };
 }
 
 /** Of a log; ends with a newline. */
@@ -212,56 +200,4 @@ export function reportText(report: LogReport): string {
     );
   lines.push(report.verified ? 'The log verifies.' : 'THE LOG DOES NOT VERIFY.');
   return `${lines.join('\n')}\n`;
-}
-
-function megabytes(bytes: number): string {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-/** data/ is taken for data/audit/. */
-async function logFolder(dir: string): Promise<string> {
-  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    throw new Failure(`${dir} cannot be read (${error.code ?? 'unknown'})`, EXIT.usage);
-  });
-  return names.includes('audit') && !names.some((name) => name.endsWith('.jsonl')) ? join(dir, 'audit') : dir;
-}
-
-async function keysOf(given: readonly string[]): Promise<VerifierKey[]> {
-  if (given.length === 0)
-    throw new BadInput("--key is missing: the log's verifier key, or a file with it; 'holdpoint audit key' prints it");
-  const texts = given.map(async (one) => (/^[^\s+]+\+[0-9a-f]{8}\+/.test(one) ? one : readText(one)));
-  return (await Promise.all(texts)).flatMap(parseKeys);
-}
-
-async function givenCheckpoints(paths: readonly string[], keys: readonly VerifierKey[]): Promise<Given[]> {
-  const given: Given[] = [];
-  let left = CHECKPOINT_BYTES_MAX;
-  for (const path of paths) {
-    for (const file of await filesIn(path)) {
-      const text = await readText(file);
-      left -= text.length;
-      if (left < 0) throw new BadInput(`more than ${CHECKPOINT_BYTES_MAX} bytes of checkpoints; give fewer`);
-      for (const one of parseCheckpoints(text, keys, file)) given.push({ ...one, from: file });
-    }
-  }
-  if (paths.length > 0 && given.length === 0) throw new BadInput(`there is no checkpoint in ${paths.join(', ')}`);
-  return given;
-}
-
-async function filesIn(path: string): Promise<string[]> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new BadInput(`${path} cannot be read (${error.code ?? 'unknown'})`);
-  });
-  if (!found.isDirectory()) return [path];
-  const names = await readdir(path, { recursive: true, withFileTypes: true });
-  return names
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .toSorted();
-}
-
-async function readText(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new BadInput(`${path} cannot be read (${error.code ?? 'unknown'})`);
-  });
 }
