@@ -26,8 +26,14 @@ export const RECORD_TYPES = {
   'request.held': 'A client waits on the wire for a request (again).',
   'request.ticket': 'The client no longer waits; the request lives on as a ticket.',
   'request.impact': 'What the server estimated that it would touch: names and numbers.',
+  'request.asked': 'A reviewer asked the requester something; the question is sealed.',
+  'request.answered': 'The requester, or whoever answers for it, answered; the answer is sealed.',
+  'request.escalated': 'The first to be asked did not decide in their time: others are asked, too.',
   'request.changed':
     'What would run is something else than was shown: the next revision, with decisions to be made anew.',
+  'request.broke_glass':
+    'Somebody of the policy’s break-glass group let it run without an approval; the reason is sealed.',
+  'request.reviewed': 'Somebody else looked at what ran by break-glass, and closed its review; the words are sealed.',
   'request.decided': 'A reviewer or a clock approved or denied: decision, rationale (sealed), channel.',
   'request.refused': 'A decision, question, answer or the like was not counted, and why.',
   'request.withdrawn': 'The request ended without a decision at its own side’s wish.',
@@ -38,6 +44,10 @@ export const RECORD_TYPES = {
   'request.returned': 'Released, and nothing of it was sent to the database: it is approved as before.',
   'request.outcome_unknown': 'Released, and whether it ran cannot be known.',
   'request.lapsed': 'Approved, but not used in time or no longer what was approved.',
+  'permit.granted': 'An approval came with a permit for all statements that are like it: whose, which, for how much.',
+  'permit.used': 'A statement is about to be sent under a permit; its text and parameters are sealed.',
+  'permit.use_ended': 'What became of a use of a permit: tag or SQLSTATE, rows, bytes, duration.',
+  'permit.revoked': 'A permit was ended early: by whom; the reason is sealed.',
   'webhook.dead': 'An event could not be delivered for 24 h and was given up: which webhook, which record, why.',
   'webhook.gone': 'A webhook’s receiver answered 410 Gone: nothing more is sent to it.',
   'reviewer.signed_in': 'A reviewer signed in: who, how and by what (password, second factor, provider), from where.',
@@ -58,3 +68,5 @@ export const RECORD_TYPES = {
   'reviewer.refused': 'A change by the reviewers’ API was refused that is of no request: a token, a permit, a session.',
   'session.ended': 'An admin had a session ended: who, whose.',
 } as const satisfies Readonly<Record<string, string>>;
+
+export type RecordType = keyof typeof RECORD_TYPES;

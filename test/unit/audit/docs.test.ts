@@ -14,6 +14,25 @@ it('the page lists every type of record with its meaning, and no other', () => {
   expect(rows).toEqual(Object.entries(RECORD_TYPES));
 });
 
+it('every type that the gateway writes is in the table', () => {
+  const src = join(import.meta.dirname, '../../../src');
+  const sources = ['audit', 'compose', 'gate', 'review'].flatMap((folder) =>
+    readdirSync(join(src, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => readFileSync(join(src, folder, file), 'utf8')),
+  );
+  const areas = [...new Set(Object.keys(RECORD_TYPES).map((type) => type.split('.')[0]))].join('|');
+  const written = sources.flatMap((text) =>
+    [...text.matchAll(new RegExp(`type: '((?:${areas})\\.[a-z_]+)'`, 'g'))].map(([, type = '']) => type),
+  );
+  const journal = readFileSync(join(src, 'gate/journal.ts'), 'utf8').split('const toRecord')[1]?.split('\n};')[0] ?? '';
+  const events = [...journal.matchAll(/case '([a-z_]+)':/g)].map(([, event = '']) => event);
+  const named = events.filter((event) => event !== 'finished' && !event.startsWith('permit_'));
+  expect([written.length > 25, named.length > 12]).toEqual([true, true]);
+  const types = [...written, ...named.map((event) => `request.${event}`)];
+  expect(types.filter((type) => !(type in RECORD_TYPES))).toEqual([]);
+});
+
 describe('the page’s script', () => {
   const folder = mkdtempSync(join(tmpdir(), 'audit-docs-'));
   const script = join(folder, 'check.py');
