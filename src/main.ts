@@ -34,7 +34,7 @@ import { RuleCounts } from './gate/counts.ts';
 import { auditJournal } from './gate/journal.ts';
 import { LiveSessions } from './gate/sessions.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
-import type { Trust } from './listener/tls.ts';
+import type { Trust } from './identity/peer.ts';
 import { openSecret } from './identity/secret.ts';
 import { openUsers } from './identity/users.ts';
 import type { Guard } from './review/ports.ts';

@@ -3,7 +3,7 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { ClientCertificates, PemFile } from '../config/config.ts';
-import type { Trust } from '../listener/tls.ts';
+import type { Trust } from '../identity/peer.ts';
 import type { Log } from '../telemetry/log.ts';
 
 const POLL_MS = 1000;

@@ -3,12 +3,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type SecureContext, TLSSocket } from 'node:tls';
+import { contextOf, NO_PEER, type Peer, peerOf, type Trust } from '../identity/peer.ts';
 import { readingShared } from './accepted.ts';
 import { cancelled, CLOSE_GRACE_MS, type Ending } from './leave.ts';
 import { ClientGone } from './packets.ts';
-import { NO_PEER, type Peer } from './proof.ts';
 import type { Ends } from './same-user.ts';
-import { contextOf, type ListenerTls, peerOf, type Trust } from './tls.ts';
+import type { ListenerTls } from './tls.ts';
 
 export interface DoorLimits {
   readonly connections_max: number;

@@ -9,6 +9,8 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
+import type { LoginRule } from '../identity/login-rules.ts';
+import { NO_PEER, type Trust } from '../identity/peer.ts';
 import type { Login } from '../identity/types.ts';
 import type { MysqlServer, MysqlUpstream, MysqlUpstreamLine } from '../session/upstream.ts';
 import { CACHING_SHA2, CACHING_SHA2_STEP, decryptPassword, NATIVE, withoutNul } from '../wire/mysql/auth.ts';
@@ -33,8 +35,7 @@ import { leave } from './leave.ts';
 import { BadPacket, MysqlPackets } from './mysql-packets.ts';
 import { refusals } from './mysql-refusals.ts';
 import { CLEAR_PASSWORD_BYTES_MAX, ClientGone } from './packets.ts';
-import { type LoginRule, NO_PEER, type Proof, type ProofIdentity, type ProofOptions, Proofs } from './proof.ts';
-import type { Trust } from './tls.ts';
+import { type Proof, type ProofIdentity, type ProofOptions, Proofs } from './proof.ts';
 
 const RSA_BITS = 2048;
 /** How long a server that could not be asked what it is counts as unknown, before it is dialled again. */

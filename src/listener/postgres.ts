@@ -9,6 +9,8 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { texts, type WireText } from '../errors/catalogue.ts';
+import type { LoginRule } from '../identity/login-rules.ts';
+import { NO_PEER, type Trust } from '../identity/peer.ts';
 import type { Login } from '../identity/types.ts';
 import type { Gate } from '../session/gate.ts';
 import { PostgresSession, type SessionLimits } from '../session/postgres/session.ts';
@@ -34,8 +36,8 @@ import { CancelKeys, type Place } from './cancel-keys.ts';
 import { Door, type DoorOptions, type Line } from './door.ts';
 import { leave } from './leave.ts';
 import { CLEAR_PASSWORD_BYTES_MAX, ClientGone, Packets } from './packets.ts';
-import { type LoginRule, NO_PEER, type Proof, type ProofIdentity, type ProofOptions, Proofs } from './proof.ts';
-import { endPointOf, type ListenerTls, type Trust } from './tls.ts';
+import { type Proof, type ProofIdentity, type ProofOptions, Proofs } from './proof.ts';
+import { endPointOf, type ListenerTls } from './tls.ts';
 
 /** Startup parameters that are not settings. */
 const NOT_SETTINGS: ReadonlySet<string> = new Set(['user', 'database', 'options', 'replication']);

@@ -1,18 +1,10 @@
 // How a client proves who it is, where both protocols do the same: with a certificate, or with a password in clear inside TLS. Must never ask for
 // another proof than the rule for the name it gave, and never let a principal in by another rule than its own.
-import type { X509Certificate } from 'node:crypto';
-import { type CertificateNames, createCertificateNames } from '../identity/certificate.ts';
+import { type LoginRule, loginRules } from '../identity/login-rules.ts';
 import type { AskedPassword, PasswordLogin } from '../identity/logins.ts';
+import { type ClientsOptions, createPeers, type Peer, type Peers } from '../identity/peer.ts';
 import type { Login } from '../identity/types.ts';
 import { type InTurn, placesOf } from './in-turn.ts';
-import { loginRules } from './login-rules.ts';
-
-export interface LoginRule {
-  /** A name; `*` stands for any characters. */
-  readonly user: string;
-  /** verifier: the protocol's own exchange; else who is asked about a password in clear, in this order. */
-  readonly by: 'verifier' | 'certificate' | readonly string[];
-}
 
 export interface ProofIdentity {
   judgeLogin(user: string, address: string, right: boolean): boolean;
@@ -27,22 +19,8 @@ export interface ProofOptions {
   readonly limits: { readonly login_checks_max: number; readonly login_check_timeout_ms: number };
 }
 
-export interface ClientsOptions {
-  readonly required: boolean;
-  readonly names: readonly { readonly san: string; readonly user: string }[];
-}
-
 /** A password in clear, and whose it is said to be. */
 export type PasswordOf = Pick<AskedPassword, 'user' | 'password' | 'address'>;
-
-/** What became of the certificate that a client was asked for. */
-export type Peer =
-  | { readonly type: 'none' }
-  | { readonly type: 'good'; readonly certificate: X509Certificate }
-  /** Not of our authorities, revoked, too old, not for clients ... */
-  | { readonly type: 'bad'; readonly why: string };
-
-export const NO_PEER: Peer = { type: 'none' };
 
 export type Proof =
   | { readonly type: 'right'; readonly login: Login }
@@ -52,18 +30,15 @@ export type Proof =
 
 export class Proofs {
   readonly #identity: ProofIdentity;
-  readonly #names: CertificateNames | null;
-  readonly #required: boolean;
+  readonly #peers: Peers;
   readonly #places: (source: string) => InTurn;
   readonly #check_timeout_ms: number;
   /** For a name, before anything is asked; null: nobody of this name logs in here. */
   readonly ruleOf: (user: string) => LoginRule | null;
 
   constructor({ identity, logins, tls, limits }: ProofOptions) {
-    const clients = tls?.clients ?? null;
     this.#identity = identity;
-    this.#names = clients && createCertificateNames(clients.names);
-    this.#required = clients?.required ?? false;
+    this.#peers = createPeers(tls?.clients ?? null);
     this.#places = placesOf(limits.login_checks_max);
     this.#check_timeout_ms = limits.login_check_timeout_ms;
     this.ruleOf = loginRules(logins);
@@ -71,7 +46,7 @@ export class Proofs {
 
   /** Why this name does not log in over a connection with this certificate, or with none; null: it may. For the record. */
   turnedAway(user: string, address: string, peer: Peer): string | null {
-    const why = this.#unfit(peer);
+    const why = this.#peers.unfit(peer);
     if (why === null) return null;
     this.#judge(user, address, false);
     return why;
@@ -84,16 +59,8 @@ export class Proofs {
     return { type: 'wrong', why: 'certificate: too many wrong ones' };
   }
 
-  #unfit(peer: Peer): string | null {
-    if (peer.type === 'bad') return `certificate: ${peer.why}`;
-    if (!this.#required) return null;
-    if (peer.type === 'none') return 'no certificate';
-    const entry = this.#entryOf(peer);
-    return 'why' in entry ? `certificate: ${entry.why}` : null;
-  }
-
   #ofCertificate(user: string, address: string, peer: Peer): Proof {
-    const entry = this.#entryOf(peer);
+    const entry = this.#peers.of(peer);
     const wrong = (why: string): Proof => ({ type: 'wrong', why: `certificate: ${why}` });
     if ('why' in entry) return wrong(entry.why);
     if (entry.id !== user) return wrong(`it is ${entry.id}'s`);
@@ -119,11 +86,5 @@ export class Proofs {
     });
     if (answer.type !== 'unknown') return answer;
     return { type: 'unknown', why: `could not be asked: ${answer.down.map(({ source }) => source).join(', ')}` };
-  }
-
-  #entryOf(peer: Peer): ReturnType<CertificateNames['of']> {
-    if (peer.type === 'none') return { why: 'there is none' };
-    if (peer.type === 'bad') return peer;
-    return this.#names?.of(peer.certificate) ?? { why: 'this address takes none' };
   }
 }

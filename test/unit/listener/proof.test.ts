@@ -4,8 +4,8 @@ import { createPasswordLogins, PATIENCE_MS } from '../../../src/identity/logins.
 import { createFailureLimiter } from '../../../src/identity/limiter.ts';
 import type { PasswordChecker } from '../../../src/identity/types.ts';
 import { inTurn } from '../../../src/listener/in-turn.ts';
-import { loginRules } from '../../../src/listener/login-rules.ts';
-import { type LoginRule, Proofs } from '../../../src/listener/proof.ts';
+import { type LoginRule, loginRules } from '../../../src/identity/login-rules.ts';
+import { Proofs } from '../../../src/listener/proof.ts';
 
 describe('the rule for a name', () => {
   const of = (...users: readonly string[]) => {

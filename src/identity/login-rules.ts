@@ -1,15 +1,21 @@
 // Which rule of a listener says how a name logs in: decided before anything is asked, from the name alone. Must never find another rule for a
 // name than the first that fits.
-import type { LoginRule } from './proof.ts';
+
+export interface LoginRule {
+  /** A name; `*` stands for any characters. */
+  readonly user: string;
+  /** verifier: the protocol's own exchange; else who is asked about a password in clear, in this order. */
+  readonly by: 'verifier' | 'certificate' | readonly string[];
+}
 
 /** `user` of a rule: a name, in which `*` stands for any characters. Null: nobody of this name logs in here. */
-export const loginRules = (rules: readonly LoginRule[]): ((user: string) => LoginRule | null) => {
+export function loginRules<R extends LoginRule>(rules: readonly R[]): (user: string) => R | null {
   const patterns = rules.map((rule) => ({ rule, parts: rule.user.split('*') }));
   return (user) => patterns.find(({ parts }) => fits(user, parts))?.rule ?? null;
-};
+}
 
 /** Without a regular expression: names come from strangers. */
-const fits = (user: string, parts: readonly string[]): boolean => {
+function fits(user: string, parts: readonly string[]): boolean {
   const [first = '', ...rest] = parts;
   const last = rest.pop();
   if (last === undefined) return user === first;
@@ -21,4 +27,4 @@ const fits = (user: string, parts: readonly string[]): boolean => {
     at = found + part.length;
   }
   return user.length >= at + last.length && user.endsWith(last);
-};
+}
