@@ -22,10 +22,14 @@ export interface Asked {
   readonly password: Buffer | null;
 }
 
-export interface Explained {
+export interface Explained extends Follows {
   readonly user: string;
   /** What each source that was asked has said. */
   readonly asked: readonly { readonly source: Source; readonly said: string; readonly entry: SourceEntry | null }[];
+}
+
+/** Who that is here. */
+export interface Follows {
   /** Null: nobody here. */
   readonly principal:
     | (Omit<Description, 'because' | 'upstream'> & {
@@ -49,20 +53,28 @@ export async function explainPrincipal(config: Config, asked: Asked): Promise<Ex
   const answers =
     asked.password === null ? await lookUp(config, asked) : await prove(config, users, asked, asked.password);
   const entries = answers.flatMap(({ entry }) => entry ?? []);
-  const map = config.identity.map;
   const id = entries[0]?.id ?? asked.user;
   const proved = asked.password === null || entries.length > 0;
   const from = entries.filter(({ source }) => source !== 'local');
-  const found = describe(id, asked.password === null ? from : entries, { users, map });
   const said = { user: asked.user, asked: answers };
   if (!proved) return { ...said, principal: null, why: 'no source takes that password for that name' };
-  if (typeof found !== 'object') return { ...said, principal: null, why: WHY[found] };
+  return { ...said, ...(await followsFrom(config, users, id, asked.password === null ? from : entries)) };
+}
+
+/** `entries`: what sources say of this id. */
+export async function followsFrom(
+  config: Config,
+  users: Users,
+  id: string,
+  entries: readonly SourceEntry[],
+): Promise<Follows> {
+  const found = describe(id, entries, { users, map: config.identity.map });
+  if (typeof found !== 'object') return { principal: null, why: WHY[found] };
   const loaded = await loadPolicy(config.policy);
   const reviewers = 'errors' in loaded ? {} : loaded.policy.reviewers;
   const { because, upstream, ...rest } = found;
   const decides = found.kind === 'human' && found.roles.includes('reviewer');
   return {
-    ...said,
     principal: {
       ...rest,
       because: because.type === 'user' ? 'its entry in users.yaml' : ruleText(config, because.rule),
@@ -152,9 +164,11 @@ async function ask(
   }
 }
 
-/** For people; a line for each fact. */
-export function explainedText({ user, asked, principal, why }: Explained): string {
-  const list = (names: readonly string[]): string => names.join(', ') || 'none';
+/** For people; a line for each fact, `more` the last of them. */
+export function explainedText(
+  { user, asked, principal, why }: Explained,
+  more: readonly (readonly [string, string])[] = [],
+): string {
   const rows: (readonly [string, string])[] = [
     ...asked.map(({ source, said }) => [`by ${source}`, said] as const),
     ...asked.flatMap(({ entry }) =>
@@ -170,23 +184,32 @@ export function explainedText({ user, asked, principal, why }: Explained): strin
     ),
   ];
   if (principal === null) rows.push(['here', `nobody: ${why}`]);
-  else {
-    const { id, kind, because, roles, groups, sponsor, people, aliases, claimed, upstream, decides_for, expires } =
-      principal;
-    rows.push(
-      ['here', `${id}, ${kind}, by ${because}`],
-      ['roles', list(roles)],
-      ['groups', list(groups)],
-      ...(kind === 'agent' ? [['answers for it', sponsor ?? 'nobody'] as const] : []),
-      ...(people.length > 0 ? [['people', list(people)] as const] : []),
-      [
-        'may not decide',
-        list([...new Set([id, ...(sponsor === null ? [] : [sponsor]), ...people, ...aliases, ...claimed])]),
-      ],
-      ...(kind === 'human' ? [['decides for', list(decides_for)] as const] : []),
-      ['upstream', upstream ?? "the listener's login"],
-      ...(expires !== null ? [['until', new Date(expires).toISOString()] as const] : []),
-    );
-  }
+  else rows.push(...principalRows(principal));
+  rows.push(...more);
   return `${user}\n${rows.map(([name, value]) => `  ${name.padEnd(15)} ${value}\n`).join('')}`;
 }
+
+/** `login`: that of one listener, where one is meant; null: it has none. */
+export function principalRows(
+  principal: NonNullable<Follows['principal']>,
+  login?: string | null,
+): (readonly [string, string])[] {
+  const { id, kind, because, roles, groups, sponsor, people, aliases, claimed, upstream, decides_for, expires } =
+    principal;
+  return [
+    ['here', `${id}, ${kind}, by ${because}`],
+    ['roles', list(roles)],
+    ['groups', list(groups)],
+    ...(kind === 'agent' ? [['answers for it', sponsor ?? 'nobody'] as const] : []),
+    ...(people.length > 0 ? [['people', list(people)] as const] : []),
+    [
+      'may not decide',
+      list([...new Set([id, ...(sponsor === null ? [] : [sponsor]), ...people, ...aliases, ...claimed])]),
+    ],
+    ...(kind === 'human' ? [['decides for', list(decides_for)] as const] : []),
+    ['upstream', upstream ?? (login ? `${login}, the listener's login` : "the listener's login")],
+    ...(expires !== null ? [['until', new Date(expires).toISOString()] as const] : []),
+  ];
+}
+
+const list = (names: readonly string[]): string => names.join(', ') || 'none';

@@ -1,6 +1,7 @@
 // `holdpoint whoami`: who is signed in, where, and until when; or, for an operator, what a name is here and why.
 import { Command, Option } from 'commander';
 import { loadConfig } from '../config/config.ts';
+import { certificateText, explainCertificate, methodRows, methodsOf } from './explain-logins.ts';
 import { BY, type By, explainedText, explainPrincipal } from './explain-principal.ts';
 import { EXIT, Failure } from './failure.ts';
 import { REVIEW_EXIT_HELP, signedIn, told } from './reviewer.ts';
@@ -17,9 +18,11 @@ export function whoamiCommand(): Command {
     .option('--user <name>', 'for an operator: explain this name, asking the sources that the configuration names')
     .addOption(new Option('--by <source>', 'with --user: ask this one alone').choices(BY))
     .option('--password-stdin', 'with --user: its password or token is on standard input, and must be right')
-    .option('--config <file>', 'with --user: configuration', 'holdpoint.yaml')
+    .option('--certificate <file>', 'for an operator: explain what this client certificate (PEM) is at each listener')
+    .option('--config <file>', 'with --user or --certificate: configuration', 'holdpoint.yaml')
     .addHelpText('after', REVIEW_EXIT_HELP)
     .action(async (options: WhoamiOptions) => {
+      if (options.certificate !== undefined) return explainFile(options.certificate, options);
       if (options.user !== undefined) return explain(options.user, options);
       const { client, url } = await signedIn();
       const { id, kind, roles, groups, environment, expires } = await told(client.me());
@@ -42,15 +45,33 @@ interface WhoamiOptions {
   readonly user?: string;
   readonly by?: By;
   readonly passwordStdin?: true;
+  readonly certificate?: string;
   readonly config: string;
 }
 
 /** Exit status 1: nobody here. */
 async function explain(user: string, { by, passwordStdin, config, json }: WhoamiOptions): Promise<void> {
   const password = passwordStdin === true ? await readPassword() : null;
-  const explained = await explainPrincipal(await loadConfig(config), { user, by: by ?? null, password });
-  process.stdout.write(json ? `${JSON.stringify(explained, null, 2)}\n` : explainedText(explained));
+  const loaded = await loadConfig(config);
+  const explained = await explainPrincipal(loaded, { user, by: by ?? null, password });
+  const logins = methodsOf(loaded, user);
+  process.stdout.write(
+    json ? `${JSON.stringify({ ...explained, logins }, null, 2)}\n` : explainedText(explained, methodRows(logins)),
+  );
   if (explained.principal === null) process.exitCode = EXIT.failed;
+}
+
+/** Exit status 1: it logs nobody in anywhere. */
+async function explainFile(file: string, { config, user, by, passwordStdin, json }: WhoamiOptions): Promise<void> {
+  if (user !== undefined || by !== undefined || passwordStdin === true)
+    throw new Failure(
+      '--certificate says who it is for by itself: without --user, --by and --password-stdin',
+      EXIT.usage,
+    );
+  const loaded = await loadConfig(config);
+  const explained = await explainCertificate(loaded, file);
+  process.stdout.write(json ? `${JSON.stringify(explained, null, 2)}\n` : certificateText(loaded, explained));
+  if (!explained.listeners.some(({ logs_in }) => logs_in)) process.exitCode = EXIT.failed;
 }
 
 /** Without the newline at its end. */

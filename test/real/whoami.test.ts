@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explainedText, explainPrincipal } from '../../src/cli/explain-principal.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { makeSigner, makeToken } from '../unit/identity/tokens.ts';
+import { makeAuthority } from './certificates.ts';
 import { type IssuerProcess, startIssuer } from './jwt-issuer.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
@@ -21,6 +22,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdpoint-whoami-'));
   issuer = await startIssuer();
   await issuer.behave({ keys: [signer.jwk] }, { issuer: issuer.url, jwks_uri: `${issuer.url}/jwks` });
+  const own = await (await makeAuthority(dir, 'own-ca')).issue('gateway', ['DNS:localhost']);
   await writeFile(
     join(dir, 'policy.yaml'),
     'version: 1\ndefault: allow\nrules: [{id: one, when: "true", then: hold}]\n',
@@ -45,7 +47,24 @@ beforeAll(async () => {
   const config = {
     data: 'data',
     policy: 'policy.yaml',
-    postgres: [{ name: 'app', listen: '127.0.0.1:0', upstream: 'postgres://u@127.0.0.1/db' }],
+    postgres: [
+      {
+        name: 'app',
+        listen: '127.0.0.1:0',
+        upstream: 'postgres://u@127.0.0.1/db',
+        tls: own,
+        logins: [{ user: 'svc-*', by: 'verifier' }, { user: 'report-*', by: ['local', 'jwt'] }, { by: 'verifier' }],
+      },
+      { name: 'old', listen: '127.0.0.1:0', upstream: 'postgres://127.0.0.1/db', auth: 'relay' },
+    ],
+    mysql: [
+      {
+        name: 'shop',
+        listen: '127.0.0.1:0',
+        upstream: 'mysql://u@127.0.0.1/db',
+        logins: [{ user: 'svc-*', by: 'verifier' }],
+      },
+    ],
     review: { listen: '127.0.0.1:0' },
     identity: { users: 'users.yaml', jwt: [{ issuer: issuer.url, algorithms: ['ES256'] }], map },
   };
@@ -101,6 +120,9 @@ describe('a token', () => {
     expect(said).toMatch(/ may not decide +.*\bgrace\b/);
     expect(said).toMatch(/ upstream +reports_rw\n/);
     expect(said).toMatch(/ until +\d{4}-\d\d-\d\dT/);
+    expect(said).toMatch(/ at app +logins\[1\] \(user report-\*\): a password inside TLS, asked of local, then jwt\n/);
+    expect(said).toMatch(/ at old +auth: relay: the server asks for the proof\n/);
+    expect(said).toMatch(/ at shop +no entry of logins is for this name: it does not log in here\n/);
     expect(said).not.toContain(given.slice(0, 30));
   });
 
