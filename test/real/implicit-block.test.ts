@@ -56,4 +56,44 @@ describe.each(MAJORS.filter(available))('PostgreSQL %i', (major) => {
     const through = await rows({ port: gateway.port, user: 'bot', password: AGENT_PASSWORD, database: 'postgres' });
     expect(through).toEqual(alone);
   });
+
+  test('a block that a pipeline began, and a Query behind it failed, is failed: nobody is asked', async () => {
+    const replies = async (target: Target): Promise<string[]> => {
+      const client = await WireClient.open(target);
+      const seen: string[] = [];
+      const upTo = async (count: number): Promise<void> => {
+        for (let ready = 0; ready < count; ) {
+          const reply = await client.next();
+          if (!reply) throw new Error('the connection ended');
+          if (reply.type === 'Z') ready++;
+          if (reply.type === 'E' || reply.type === 'Z')
+            seen.push(
+              /C([0-9A-Z]{5})\0/.exec(reply.body.toString('latin1'))?.[1] ?? `Z${reply.body.toString('latin1')}`,
+            );
+          // Holdpoint tells a client that it is held.
+          if (reply.type === 'N') throw new Error('held');
+        }
+      };
+      try {
+        client.send(
+          Buffer.concat([SAY.Parse('', 'BEGIN'), SAY.Bind('', ''), SAY.Execute(''), SAY.Query('SELECT 1/0')]),
+        );
+        await upTo(1);
+        client.send(SAY.Query('COPY (SELECT 1) TO STDOUT'));
+        await upTo(1);
+        client.send(Buffer.concat([SAY.Parse('', 'COPY (SELECT 1) TO STDOUT'), SAY.Sync()]));
+        await upTo(1);
+        client.send(SAY.Query('ROLLBACK'));
+        await upTo(1);
+        return seen;
+      } finally {
+        client.destroy();
+      }
+    };
+    const { port, user, password } = server;
+    const alone = await replies({ port, user, password, database: 'postgres' });
+    expect(alone.filter((reply) => reply === '25P02')).toHaveLength(2);
+    const through = await replies({ port: gateway.port, user: 'bot', password: AGENT_PASSWORD, database: 'postgres' });
+    expect(through).toEqual(alone);
+  });
 });

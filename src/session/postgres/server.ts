@@ -420,6 +420,8 @@ const becameReady = (s: State, status: number): Passing => {
   s.replies.pop();
   s.status = status;
   if (s.replies.length === 0) s.barrier = false;
+  // What was executed before is told of by this status: it went with the block, and no Sync can commit it.
+  if (status === FAILED_BLOCK && s.replies.length === 0) s.executedSinceSync = false;
   if (status === IDLE) {
     s.transactionEnded();
     // What is under way already may have touched them again.
