@@ -2,11 +2,11 @@
 // A key is durable before anything sealed with it is written. Deleting keys/<month>.key deletes that month's texts for good
 // and leaves every record, leaf and commitment as it was. No key, salt or text is ever put into a message.
 
-import { createCipheriv, createDecipheriv, createHash, createHmac, hash, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hash, randomBytes } from 'node:crypto';
 import { AuditError } from './error.ts';
-import { errorCode, readRange, writeNewFile, type AuditFs } from './files.ts';
+import type { AuditFs } from './files.ts';
+import { key_bytes, keyId, loadKey, type MasterKey, writeKey } from './wrap.ts';
 
-export const key_bytes = 32;
 /** Long enough that the commitment of a one-bit text tells nothing. */
 export const salt_bytes = 32;
 /** NIST SP 800-38D: 96-bit nonces. */
@@ -33,13 +33,16 @@ interface Key {
 export class Keys {
   readonly #fs: AuditFs;
   readonly #folder: string;
+  readonly #master: MasterKey | null;
   readonly #periods = new Map<string, Key | null>();
   readonly #nonces = new Nonces();
   #salts = Buffer.alloc(0);
 
-  constructor(fs: AuditFs, log_folder: string) {
+  /** Null: keys are not wrapped, and one that is can't be used. */
+  constructor(fs: AuditFs, log_folder: string, master: MasterKey | null) {
     this.#fs = fs;
     this.#folder = `${log_folder}/keys`;
+    this.#master = master;
   }
 
   /** Makes the key of a period unless it is there. Must have resolved before `seal` for that period. */
@@ -94,26 +97,15 @@ export class Keys {
     const found = await this.#load(name);
     if (found !== null) return found;
     await this.#fs.makeFolder(this.#folder);
-    await writeNewFile(this.#fs, this.#folder, `${name}.key`, randomBytes(key_bytes));
+    await writeKey(this.#fs, this.#folder, name, randomBytes(key_bytes), this.#master);
     const made = await this.#load(name);
     if (made === null) throw new AuditError('key', `keys/${name}.key vanished after it was made`);
     return made;
   }
 
   async #load(name: string): Promise<Key | null> {
-    const file = await this.#fs.open(`${this.#folder}/${name}.key`, 'read').catch((error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return null;
-      throw error;
-    });
-    if (file === null) return null;
-    try {
-      const bytes = await readRange(file, 0, key_bytes + 1);
-      if (bytes.length !== key_bytes)
-        throw new AuditError('key', `keys/${name}.key holds ${bytes.length} bytes instead of ${key_bytes}`);
-      return { bytes, id: createHash('sha256').update('holdpoint key id').update(bytes).digest('hex').slice(0, 8) };
-    } finally {
-      await file.close();
-    }
+    const bytes = await loadKey(this.#fs, this.#folder, name, this.#master === null ? [] : [this.#master]);
+    return bytes && { bytes, id: keyId(bytes) };
   }
 
   /** Random bytes are drawn for many salts at once: one call each costs more than the sealing. */

@@ -15,6 +15,7 @@ import { copyTorn, openFiles, type Tail } from './recover.ts';
 import { nameOf, survey, type Survey } from './scan.ts';
 import type { Signer } from './signer.ts';
 import type { AuditLog, ReadRecord, RecordInput, SessionLog } from './types.ts';
+import { type MasterKey, openKeys } from './wrap.ts';
 
 export const segment_bytes_max_default = 64 * 1024 * 1024;
 /** How long an allowed statement may stay in memory: what a crash may lose, beside one sync. */
@@ -33,6 +34,8 @@ export interface AuditOptions {
   /** Which node this is, in every record. */
   readonly node: string;
   readonly clock?: AuditClock;
+  /** What the keys of sealed texts are wrapped with; those that are not yet are wrapped at once. Default: they are not. */
+  readonly master_key?: MasterKey | null;
   readonly segment_bytes_max?: number;
   /** Between two attempts to write again after a failure. */
   readonly retry_ms?: number;
@@ -74,16 +77,20 @@ export async function openAuditLog(options: AuditOptions): Promise<AuditLog> {
 }
 
 async function openLocked(options: AuditOptions, fs: AuditFs, lock: Lock): Promise<AuditLog> {
-  const keys = new Keys(fs, options.dir);
+  const master_key = options.master_key ?? null;
+  const ring = await openKeys(fs, `${options.dir}/keys`, master_key);
+  const keys = new Keys(fs, options.dir, master_key);
   const tag_key = await keys.tagKey();
   const checkpoints = await options.checkpoints?.();
   const { tail, first } = await prepare(fs, options.dir, options, checkpoints);
+  await ring.rewrap();
   const log = new Log(options, fs, keys, tag_key.bytes, lock, tail, checkpoints);
   const clear = {
     format: format_version,
     pid: process.pid,
     records: tail.seq,
     tag_key: tag_key.id,
+    master_key: master_key?.id ?? null,
     ...(checkpoints && { checkpoint_key: checkpoints.signer.verifier_key }),
   };
   await log.begin([...first, { type: 'log.opened', clear }]);
@@ -233,7 +240,8 @@ class Log implements AuditLog {
 
   read(from_seq = 1): AsyncIterable<ReadRecord> {
     const { segment, offset } = this.#tail;
-    return readLog(this.#options.dir, { from_seq, until: { segment, offset }, fs: this.#fs });
+    const { dir, master_key } = this.#options;
+    return readLog(dir, { from_seq, until: { segment, offset }, fs: this.#fs, master_key });
   }
 
   tag(value: string): string {

@@ -8,6 +8,7 @@ import { Keys } from './keys.ts';
 import { format_version, parseStart, unsealed, type Line } from './record.ts';
 import { nameOf, rawLines, segmentsOf } from './scan.ts';
 import type { ReadRecord } from './types.ts';
+import type { MasterKey } from './wrap.ts';
 
 export interface ReadOptions {
   /** First record wanted; default 1. */
@@ -15,6 +16,8 @@ export interface ReadOptions {
   /** Where to stop: a segment and a byte offset in it; default: at the end. */
   readonly until?: { readonly segment: number; readonly offset: number };
   readonly fs?: AuditFs;
+  /** What the keys are wrapped with; needed where they are. */
+  readonly master_key?: MasterKey | null | undefined;
 }
 
 /**
@@ -25,7 +28,7 @@ export interface ReadOptions {
 export async function* readLog(folder: string, options: ReadOptions = {}): AsyncGenerator<ReadRecord> {
   const fs = options.fs ?? realFs;
   const from_seq = options.from_seq ?? 1;
-  const keys = new Keys(fs, folder);
+  const keys = new Keys(fs, folder, options.master_key ?? null);
   const all = (await segmentsOf(fs, folder)).filter((segment) => segment <= (options.until?.segment ?? segment));
   for (const segment of await segmentsFrom(fs, folder, all, from_seq)) {
     const file = await fs.open(`${folder}/${nameOf(segment)}.jsonl`, 'read');

@@ -2,7 +2,8 @@
 // audit/ itself writes those of `log.` and 'statements'; the others belong to the folders that do what they record.
 
 export const RECORD_TYPES = {
-  'log.opened': 'A writer opened the log: format version, process id, how many records were there, id of the tag key.',
+  'log.opened':
+    'A writer opened the log: format version, process id, how many records were there, ids of the tag key and of the master key.',
   'log.recovered': 'A torn tail was cut and kept aside, or the disk took records again after it had refused them.',
   'log.overridden':
     'An operator accepted a log that did not verify, exactly as it stood; first record of a new segment.',

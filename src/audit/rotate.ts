@@ -5,16 +5,19 @@ import { openCheckpoints } from './checkpoint.ts';
 import { realFs } from './files.ts';
 import { openAuditLog } from './log.ts';
 import { rotateSigner, type Signer } from './signer.ts';
+import type { MasterKey } from './wrap.ts';
 
 /** Verifier keys, before and after. Rejects as `openAuditLog` does; a log that was never opened has no key to replace. */
 export async function rotateKey(
   dir: string,
   node: string,
+  master_key: MasterKey | null = null,
 ): Promise<{ readonly old_key: string; readonly new_key: string }> {
   let keys: { readonly old: Signer; readonly both: Signer } | null = null;
   const log = await openAuditLog({
     dir,
     node,
+    master_key,
     checkpoints: async () => {
       const rotated = await rotateSigner(realFs, dir);
       keys = rotated;

@@ -11,6 +11,7 @@ import { verifierKeys } from '../audit/signer.ts';
 import { type LogReport, verifyLog } from '../audit/verify/log.ts';
 import { BadInput, type VerifierKey } from '../audit/verify/note.ts';
 import { type ReceiptReport, verifyReceipt } from '../audit/verify/receipt.ts';
+import { loadAuditPaths } from '../config/config.ts';
 import {
   checkpointsFor,
   DEFAULT_FOLDER,
@@ -21,6 +22,8 @@ import {
   progressLine,
   readText,
 } from './audit/given.ts';
+import { masterKeyOf } from './audit/master-key.ts';
+import { rotateMasterKeyCommand } from './audit/rotate-master-key.ts';
 import { EXIT, Failure } from './failure.ts';
 import { drawn } from './review/cells.ts';
 import { REVIEW_EXIT_HELP, signedIn, told } from './reviewer.ts';
@@ -64,8 +67,10 @@ export function auditCommand(): Command {
     new Command('rotate-key')
       .description('make another key sign checkpoints; the gateway must be stopped')
       .argument('[dir]', "the log's folder", DEFAULT_FOLDER)
-      .action(async (dir: string) => {
-        const { old_key, new_key } = await rotateKey(await logFolder(dir), hostname());
+      .option('--config <file>', 'where audit.master_key stands, if there is one')
+      .action(async (dir: string, { config }: { readonly config?: string }) => {
+        const master = config === undefined ? null : await masterKeyOf((await loadAuditPaths(config)).master_key);
+        const { old_key, new_key } = await rotateKey(await logFolder(dir), hostname(), master);
         process.stdout.write(
           `was  ${old_key}\nnow  ${new_key}\nBoth signed the checkpoint in which the log says so. Give the new one to whoever verifies.\n`,
         );
@@ -87,6 +92,7 @@ export function auditCommand(): Command {
         else await writeFile(options.out, text);
       }),
   );
+  command.addCommand(rotateMasterKeyCommand());
   return command;
 }
 

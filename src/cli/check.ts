@@ -20,6 +20,7 @@ import { openUsers } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { READING } from '../sql/postgres/catalog/reading.ts';
 import { red } from '../telemetry/colour.ts';
+import { checkMasterKey } from './check-audit.ts';
 import { aroundMysql, aroundPostgres, hbaRules, listed, type MysqlWays } from './check-around.ts';
 import { checkCertificates, checkPeers } from './check-certificates.ts';
 import { checkSources } from './check-identity.ts';
@@ -113,6 +114,7 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
     ...checkCertificates(config),
     ...(await checkPeers(config)),
     ...(await data(config)),
+    await checkMasterKey(config),
     ...(await neighbours(config)),
     ...exposure(config),
     ...webhooks(config),

@@ -42,6 +42,8 @@ identity:
 
 audit:
   allowed: async                  # sync: also an allowed statement waits until its record is durable
+  # What the keys of sealed texts are wrapped with, 32 bytes in hex or base64, kept apart from data/: docs/audit-log.md
+  # master_key: {command: [vault, kv, get, -field=key, secret/holdpoint]}   # or "\${HOLDPOINT_MASTER_KEY}", or file:<path>
 
 # What happens, posted to other systems, signed: docs/webhooks.md
 # chat: {webhooks: [{name: pager, url: https://hooks.example/holdpoint, secret: "\${PAGER_SECRET}"}]}

@@ -8,6 +8,7 @@ import { realFs } from '../audit/files.ts';
 import { openAuditLog } from '../audit/log.ts';
 import { receiptOf } from '../audit/receipt.ts';
 import type { AuditLog } from '../audit/types.ts';
+import { masterKeyOf } from '../cli/audit/master-key.ts';
 import type { AnchorConfig, Config } from '../config/config.ts';
 import type { EvidencePort } from '../review/ports.ts';
 import { resolveBySystem } from '../review/webhooks/guard.ts';
@@ -33,7 +34,7 @@ interface Options {
   readonly log: Log;
 }
 
-/** Rejects as `openAuditLog` does. */
+/** Rejects as `openAuditLog` does, and AuditError 'key' where the master key can't be had. */
 export async function openLog({ config, node, version, log }: Options): Promise<KeptLog> {
   const dir = join(config.data, 'audit');
   const { checkpoint: every_ms, checkpoint_records: every_records } = config.audit;
@@ -43,6 +44,7 @@ export async function openLog({ config, node, version, log }: Options): Promise<
   const opened = await openAuditLog({
     dir,
     node,
+    master_key: await masterKeyOf(config.audit.master_key),
     checkpoints: async () => {
       checkpoints = await openCheckpoints({
         dir,

@@ -10,6 +10,7 @@ import type { Limits } from './limits.ts';
 import type { OidcConfig } from './oidc.ts';
 import { type CheckerName, type ClientCertificates, loginProblems, type LoginRule } from './logins.ts';
 import type { MapRule } from './map.ts';
+import type { PasswordSource } from './own-login.ts';
 import type { UpstreamAddress } from './references.ts';
 import { configSchema, NOT_IN_THIS_RELEASE, type RawConfig } from './schema.ts';
 
@@ -120,6 +121,8 @@ export interface Config {
   };
   readonly audit: {
     readonly allowed: 'async' | 'sync';
+    /** What the keys of sealed texts are wrapped with; null: they are not. */
+    readonly master_key: PasswordSource | null;
     /** Milliseconds that a record waits for the next checkpoint, at most; and how many records do. */
     readonly checkpoint: number;
     readonly checkpoint_records: number;
@@ -172,6 +175,21 @@ export async function loadIdentityPaths(
     z.object({ data: shape.data, identity: z.object({ users: shape.identity.shape.users }) }),
   );
   return { users: value.identity.users, data: value.data };
+}
+
+/** The data folder, and where the master key of the audit log is found. Rejects with ConfigError. */
+export async function loadAuditPaths(
+  path: string,
+  options: LoadOptions = {},
+): Promise<{ readonly data: string; readonly master_key: PasswordSource | null }> {
+  const source = { file: resolve(path), shown: path, ...options };
+  const { value } = checked(await textOf(path), source, ({ shape }) =>
+    z.object({
+      data: shape.data,
+      audit: z.object({ master_key: shape.audit.unwrap().shape.master_key }).prefault({}),
+    }),
+  );
+  return { data: value.data, master_key: value.audit.master_key };
 }
 
 async function textOf(path: string): Promise<string> {

@@ -28,11 +28,12 @@ const WORD_CHARS_MAX = 4096;
 const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** References are resolved, and files looked for, when it is read: what is missing is told at once. */
-export function ownLoginSchema(sources: Sources) {
+export function secretSchema(sources: Sources, what = 'password') {
+  const itself = `needs file:path, \${VARIABLE}, or {command: [...]}, not the ${what} itself`;
   // A union tells of none of its members what was wrong with it.
   const reference = z.string().transform((text): PasswordSource | BadReference => {
     try {
-      return passwordSource(text, sources);
+      return passwordSource(text, sources, itself);
     } catch (error) {
       if (error instanceof BadReference) return error;
       throw error;
@@ -43,7 +44,9 @@ export function ownLoginSchema(sources: Sources) {
       command: z
         .tuple([z.string().min(1).max(WORD_CHARS_MAX)], z.string().max(WORD_CHARS_MAX))
         .refine((words) => words.length <= WORDS_MAX, `at most ${WORDS_MAX} words`)
-        .describe('a program and its arguments; no shell reads them. The one line that it prints is the password'),
+        .describe(
+          'a program and its arguments; no shell reads them. The one line that it prints is the password, or the key',
+        ),
       refresh: z
         .string()
         .regex(/^\d{1,6}[smhd]$/, 'a duration is a whole number and a unit: 45s, 15m, 1h')
@@ -55,24 +58,26 @@ export function ownLoginSchema(sources: Sources) {
     .transform(
       ({ command: words, refresh }): PasswordSource => ({ type: 'command', command: words, refresh_ms: refresh }),
     );
+  return z.union([reference, command], itself).transform((found, context): PasswordSource => {
+    if (!(found instanceof BadReference)) return found;
+    context.addIssue({ code: 'custom', message: found.message });
+    return z.NEVER;
+  });
+}
+
+export function ownLoginSchema(sources: Sources) {
   return z.strictObject({
     user: z.string().min(1),
-    password: z
-      .union([reference, command], 'needs file:path, ${VARIABLE}, or {command: [...]}, not the password itself')
-      .transform((found, context): PasswordSource => {
-        if (!(found instanceof BadReference)) return found;
-        context.addIssue({ code: 'custom', message: found.message });
-        return z.NEVER;
-      })
-      .describe('${VARIABLE}, file:<path>, or {command: [program, argument, ...], refresh: 10m}'),
+    password: secretSchema(sources).describe(
+      '${VARIABLE}, file:<path>, or {command: [program, argument, ...], refresh: 10m}',
+    ),
   });
 }
 
 /** `file:path` or `${VARIABLE}`: never the password itself. Throws BadReference. */
-function passwordSource(text: string, sources: Sources): PasswordSource {
+function passwordSource(text: string, sources: Sources, itself: string): PasswordSource {
   if (/^\$\{[^}]*\}$/.test(text)) return { type: 'value', value: expand(text, sources) };
-  if (!text.startsWith('file:'))
-    throw new BadReference('needs file:path, ${VARIABLE}, or {command: [...]}, not the password itself');
+  if (!text.startsWith('file:')) throw new BadReference(itself);
   const path = resolve(sources.dir, expand(text.slice('file:'.length), sources));
   try {
     accessSync(path, constants.R_OK);

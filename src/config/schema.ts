@@ -11,6 +11,7 @@ import { ldapSchema } from './ldap.ts';
 import { mapSchema } from './map.ts';
 import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstreamAddress } from './references.ts';
 import { clientsSchema, loginsSchema, type PemFile } from './logins.ts';
+import { secretSchema } from './own-login.ts';
 import { webhookParts, webhooksSchema } from './webhooks.ts';
 
 /** Parts of the design that this release does not have. A file that names one is refused with 'not in this release'. */
@@ -155,6 +156,12 @@ export function configSchema(sources: Sources) {
           .enum(['async', 'sync'])
           .default('async')
           .describe('sync: an allowed statement also waits until its record is durable'),
+        master_key: secretSchema(sources, 'key')
+          .nullable()
+          .default(null)
+          .describe(
+            'what the keys of sealed texts are wrapped with, 32 bytes in hex or base64: ${VARIABLE}, file:<path>, or {command: [program, argument, ...]}. Read once, at the start',
+          ),
         ...checkpointShape({ path, posted: webhookParts({ sources, pem, using }) }),
       })
       .prefault({}),

@@ -90,6 +90,12 @@ export function createCredentials(
   };
 }
 
+/** What it gives now, once. Rejects NoCredential. */
+export async function readSource(source: PasswordSource, env: NodeJS.ProcessEnv = process.env): Promise<string> {
+  if (source.type === 'value') return source.value;
+  return source.type === 'file' ? readSecret(source.path) : run(source.command, env);
+}
+
 async function readSecret(path: string): Promise<string> {
   try {
     const file = await open(path);

@@ -101,6 +101,7 @@ it('init writes a configuration that check understands, private users, and never
     'ok policy',
     'warn users',
     'ok data',
+    'warn audit',
   ]);
   const again = holdpoint(['init', 'here']);
   expect(again.status).toBe(1);

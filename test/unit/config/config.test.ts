@@ -64,7 +64,7 @@ describe('what is read', () => {
         jwt: [],
         map: [],
       },
-      audit: { allowed: 'async', checkpoint: 1000, checkpoint_records: 10_000, anchors: [] },
+      audit: { allowed: 'async', master_key: null, checkpoint: 1000, checkpoint_records: 10_000, anchors: [] },
       chat: { webhooks: [] },
       store: 'memory',
       mode: 'enforce',
@@ -222,6 +222,7 @@ describe('what is refused, and where', () => {
       ).audit,
     ).toEqual({
       allowed: 'async',
+      master_key: null,
       checkpoint: 500,
       checkpoint_records: 9,
       anchors: [
