@@ -8,8 +8,8 @@ import { contextOf, createPeers } from '../identity/peer.ts';
 import { certificatesIn, isListOf, revokedLists } from '../identity/revoked.ts';
 import { shownTo } from '../identity/shown.ts';
 import type { SourceEntry } from '../identity/types.ts';
-import { openUsers, type Users } from '../identity/users.ts';
-import { type Follows, followsFrom, principalRows } from './explain-principal.ts';
+import { openUsers } from '../identity/users.ts';
+import { type Follows, followsFrom, principalRows, rowLines, type Sources, withPeople } from './explain-principal.ts';
 import { EXIT, Failure } from './failure.ts';
 
 /** A chain has a few KiB. */
@@ -107,7 +107,9 @@ export async function explainCertificate(config: Config, file: string): Promise<
       from: new Date(validFrom).toISOString(),
       until: new Date(validTo).toISOString(),
     },
-    listeners: await Promise.all(listenersOf(config).map((one) => shownAt(config, users.current(), one, chain))),
+    listeners: await withPeople(config, users.current(), (sources) =>
+      Promise.all(listenersOf(config).map((one) => shownAt(config, sources, one, chain))),
+    ),
   };
 }
 
@@ -134,7 +136,7 @@ const NOTHING = {
 
 async function shownAt(
   config: Config,
-  users: Users,
+  sources: Sources,
   listener: Listener,
   chain: readonly X509Certificate[],
 ): Promise<Shown> {
@@ -153,7 +155,7 @@ async function shownAt(
   const entry = createPeers(clients).of(peer);
   if ('why' in entry) return { ...at, ...NOTHING, ...judged, why: code === null ? entry.why : verdict(code) };
   const method = methodOf(listener, entry.id);
-  const { principal, why: nobody } = await followsFrom(config, users, entry.id, [entry]);
+  const { principal, why: nobody } = await followsFrom(config, sources, entry.id, [entry]);
   const why = nobody ?? (method.by === 'certificate' ? null : NOT_BY);
   return { ...at, ...judged, logs_in: why === null, san: sanOf(entry), id: entry.id, method, principal, why };
 }
@@ -197,8 +199,6 @@ const verdict = (code: string): string => `${VERDICTS[code] ?? 'it does not veri
 /** For people; a line for each fact. */
 export function certificateText(config: Config, { certificate, listeners }: ExplainedCertificate): string {
   const { serial, issuer, names, from, until } = certificate;
-  const lines = (rows: readonly (readonly [string, string])[]): string =>
-    rows.map(([name, value]) => `  ${name.padEnd(15)} ${value}\n`).join('');
   const upstreams = new Map(listenersOf(config).map(({ name, upstream }) => [name, upstream.user]));
   const head = [
     ['serial', serial],
@@ -215,7 +215,7 @@ export function certificateText(config: Config, { certificate, listeners }: Expl
       ...(principal === null ? [] : principalRows(principal, upstreams.get(listener) ?? null)),
       ['logs in', logs_in ? `as ${id}` : `no: ${why}`],
     ];
-    return `at ${listener}\n${lines(rows)}`;
+    return `at ${listener}\n${rowLines(rows)}`;
   });
-  return `certificate\n${lines(head)}${parts.join('')}`;
+  return `certificate\n${rowLines(head)}${parts.join('')}`;
 }

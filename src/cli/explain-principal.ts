@@ -1,14 +1,14 @@
 // `holdpoint whoami --user`: what somebody is here and why, from the configuration file alone: which source knows them, which entry or rule counts,
 // what follows from it. For the operator. Sends a password nowhere but to the sources that logins ask, and must never print one.
 import type { Config } from '../config/config.ts';
-import { openLdap } from '../identity/ldap/ldap.ts';
-import { createJwt } from '../identity/jwt/jwt.ts';
-import type { OwnTokens } from '../identity/jwt/own.ts';
+import { createPeople, type People } from '../identity/directory.ts';
+import { type Ldap, openLdap } from '../identity/ldap/ldap.ts';
 import { createLocalChecker } from '../identity/local.ts';
 import { type Description, describe, type Nobody } from '../identity/principals.ts';
 import { type Source, SourceDown, type SourceEntry } from '../identity/types.ts';
 import { openUsers, type Users } from '../identity/users.ts';
 import { loadPolicy } from '../policy/load.ts';
+import { readToken } from './explain-token.ts';
 
 /** Checkers that a password may be given to. */
 export const BY = ['local', 'ldap', 'jwt'] as const;
@@ -39,6 +39,8 @@ export interface Follows {
         /** The policy's reviewer groups that it may decide for. */
         readonly decides_for: readonly string[];
         readonly expires: number | null;
+        /** False: it has a sponsor whom nobody knows, so that nobody answers for it. */
+        readonly sponsor_known: boolean;
       })
     | null;
   /** Where it is nobody: why. */
@@ -50,21 +52,51 @@ export async function explainPrincipal(config: Config, asked: Asked): Promise<Ex
   const file = await openUsers(config.identity.users);
   file.close();
   const users = file.current();
+  return withPeople(config, users, (sources) => explain(config, sources, asked));
+}
+
+async function explain(config: Config, sources: Sources, asked: Asked): Promise<Explained> {
   const answers =
-    asked.password === null ? await lookUp(config, asked) : await prove(config, users, asked, asked.password);
+    asked.password === null ? await lookUp(sources, asked) : await prove(config, sources, asked, asked.password);
   const entries = answers.flatMap(({ entry }) => entry ?? []);
   const id = entries[0]?.id ?? asked.user;
   const proved = asked.password === null || entries.length > 0;
   const from = entries.filter(({ source }) => source !== 'local');
   const said = { user: asked.user, asked: answers };
   if (!proved) return { ...said, principal: null, why: 'no source takes that password for that name' };
-  return { ...said, ...(await followsFrom(config, users, id, asked.password === null ? from : entries)) };
+  return { ...said, ...(await followsFrom(config, sources, id, asked.password === null ? from : entries)) };
+}
+
+/** What is asked about people, as the gateway asks it. */
+export interface Sources {
+  readonly users: Users;
+  readonly people: People;
+  readonly ldap: Ldap | null;
+}
+
+/** Asks the sources of the configuration while `work` runs. */
+export async function withPeople<T>(
+  { identity }: Config,
+  users: Users,
+  work: (sources: Sources) => Promise<T>,
+): Promise<T> {
+  const ldap = identity.ldap === undefined ? null : openLdap(identity.ldap);
+  const people = createPeople({
+    known: () => ({ users, map: identity.map }),
+    reviewers: () => ({}),
+    lookups: ldap === null ? [] : [ldap.lookup],
+  });
+  try {
+    return await work({ users, people, ldap });
+  } finally {
+    ldap?.close();
+  }
 }
 
 /** `entries`: what sources say of this id. */
 export async function followsFrom(
   config: Config,
-  users: Users,
+  { users, people }: Sources,
   id: string,
   entries: readonly SourceEntry[],
 ): Promise<Follows> {
@@ -83,9 +115,23 @@ export async function followsFrom(
         ? Object.keys(reviewers).filter((name) => reviewers[name]?.some((one) => found.groups.includes(one)))
         : [],
       expires: first(entries.flatMap(({ expires }) => expires ?? [])),
+      sponsor_known: found.sponsor === null || (await isSponsored(people, id, entries)),
     },
     why: null,
   };
+}
+
+/** Has it a sponsor who is somebody? False also where that could not be asked. */
+async function isSponsored(people: People, id: string, entries: readonly SourceEntry[]): Promise<boolean> {
+  const { directory } = people;
+  for (const entry of entries) people.admit(entry);
+  try {
+    await directory.fresh([id]);
+  } catch (error) {
+    if (!(error instanceof SourceDown)) throw error;
+    return false;
+  }
+  return directory.requester(id)?.sponsor != null;
 }
 
 /** Null: none of them ends. */
@@ -109,45 +155,32 @@ function ruleText({ identity: { map } }: Config, at: number): string {
 }
 
 /** As the directory is asked before a decision: without a password. */
-async function lookUp({ identity }: Config, { user, by }: Asked): Promise<Explained['asked']> {
-  if (identity.ldap === undefined || (by !== null && by !== 'ldap')) return [];
-  const ldap = openLdap(identity.ldap);
-  try {
-    return [await ask('ldap', () => ldap.lookup.read(user))];
-  } finally {
-    ldap.close();
-  }
+async function lookUp({ ldap }: Sources, { user, by }: Asked): Promise<Explained['asked']> {
+  if (ldap === null || (by !== null && by !== 'ldap')) return [];
+  return [await ask('ldap', () => ldap.lookup.read(user))];
 }
 
-async function prove(config: Config, users: Users, { user, by }: Asked, password: Buffer): Promise<Explained['asked']> {
-  const { ldap: directory, jwt: issuers } = config.identity;
-  const ldap = directory === undefined ? null : openLdap(directory);
-  const jwt = createJwt({ issuers, own: ELSEWHERE, told: () => {} });
+async function prove(
+  config: Config,
+  { users, people, ldap }: Sources,
+  { user, by }: Asked,
+  password: Buffer,
+): Promise<Explained['asked']> {
   const checks: Readonly<Record<By, (() => Promise<SourceEntry | string | null>) | null>> = {
     local: () => createLocalChecker(() => users, Buffer.alloc(16)).check(user, password),
     ldap: ldap && (() => ldap.checker.check(user, password)),
-    jwt: issuers.length === 0 ? null : () => jwt.read(user, password),
+    jwt: config.identity.jwt.length === 0 ? null : () => readToken(config, people.directory, user, password),
   };
   const answers: Explained['asked'][number][] = [];
-  try {
-    for (const name of by === null ? BY : [by]) {
-      const check = checks[name];
-      if (check === null) continue;
-      const answer = await ask(name, check);
-      answers.push(answer);
-      if (answer.entry !== null) break;
-    }
-  } finally {
-    ldap?.close();
+  for (const name of by === null ? BY : [by]) {
+    const check = checks[name];
+    if (check === null) continue;
+    const answer = await ask(name, check);
+    answers.push(answer);
+    if (answer.entry !== null) break;
   }
   return answers;
 }
-
-/** Holdpoint's own keys are the running gateway's: its file is not touched from here. */
-const ELSEWHERE = {
-  keys: () => [],
-  standing: () => null,
-} as unknown as OwnTokens;
 
 async function ask(
   source: Source,
@@ -186,7 +219,16 @@ export function explainedText(
   if (principal === null) rows.push(['here', `nobody: ${why}`]);
   else rows.push(...principalRows(principal));
   rows.push(...more);
-  return `${user}\n${rows.map(([name, value]) => `  ${name.padEnd(15)} ${value}\n`).join('')}`;
+  return `${shown(user)}\n${rowLines(rows)}`;
+}
+
+/** Lines of a terminal: what a token or a certificate says is in them. */
+export function rowLines(rows: readonly (readonly [string, string])[]): string {
+  return rows.map(([name, value]) => `  ${name.padEnd(15)} ${shown(value)}\n`).join('');
+}
+
+function shown(value: string): string {
+  return value.replaceAll(/\p{C}/gu, '?');
 }
 
 /** `login`: that of one listener, where one is meant; null: it has none. */
@@ -196,11 +238,14 @@ export function principalRows(
 ): (readonly [string, string])[] {
   const { id, kind, because, roles, groups, sponsor, people, aliases, claimed, upstream, decides_for, expires } =
     principal;
+  const nobody = sponsor === null ? 'nobody' : `nobody: ${sponsor} is no human whom users.yaml or a source knows now`;
   return [
     ['here', `${id}, ${kind}, by ${because}`],
     ['roles', list(roles)],
     ['groups', list(groups)],
-    ...(kind === 'agent' ? [['answers for it', sponsor ?? 'nobody'] as const] : []),
+    ...(kind === 'agent'
+      ? [['answers for it', sponsor !== null && principal.sponsor_known ? sponsor : nobody] as const]
+      : []),
     ...(people.length > 0 ? [['people', list(people)] as const] : []),
     [
       'may not decide',

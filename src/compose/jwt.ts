@@ -2,13 +2,13 @@
 // still good for decisions, and for the reviewers' API those that Holdpoint gives out itself.
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
+import { mayGetToken } from '../identity/answers.ts';
 import type { Identity } from '../identity/identity.ts';
 import { OWN_ISSUER } from '../config/jwt.ts';
 import { createJwt, type Jwt, ownLifetime } from '../identity/jwt/jwt.ts';
 import { openOwnTokens } from '../identity/jwt/own.ts';
 import type { ReviewPorts } from '../review/ports.ts';
 import type { Log } from '../telemetry/log.ts';
-import { answersFor } from './review.ts';
 
 interface Parts {
   readonly config: Pick<Config, 'data'> & { readonly identity: Pick<Config['identity'], 'jwt'> };
@@ -26,10 +26,7 @@ export const openJwt = async ({
   const issuers = config.identity.jwt;
   if (issuers.length === 0) return null;
   const own = await openOwnTokens(join(config.data, 'tokens.json'), {
-    mayIssue: (by, agent) => {
-      const person = identity().reviewer(by);
-      return person?.kind === 'human' && (person.roles.includes('admin') || answersFor(identity(), by, agent));
-    },
+    mayIssue: (by, agent) => mayGetToken(identity().directory, identity().reviewer(by), agent),
   });
   const jwt = createJwt({
     issuers,

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { isLinked } from '../approval/duty.ts';
 import { tally } from '../approval/quorum.ts';
 import type { Desk, Directory, Permits, Request } from '../approval/types.ts';
+import { answersFor } from '../identity/answers.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { RuleCounts } from '../gate/counts.ts';
 import type { LoadedPolicy } from '../policy/load.ts';
@@ -102,14 +103,8 @@ export const identityPort = (identity: Identity, signIn: SignInPorts): ReviewPor
   ...signIn,
   oneTime: (token) => identity.oneTime(token),
   reviewer: (id) => identity.reviewer(id),
-  answersFor: (person, agent) => answersFor(identity, person, agent),
+  answersFor: (person, agent) => answersFor(identity.directory, person, agent),
 });
-
-/** Is this person, or another account of theirs, the sponsor of that agent? */
-export const answersFor = ({ directory }: Identity, person: string, agent: string): boolean => {
-  const sponsor = directory.requester(agent)?.sponsor ?? null;
-  return sponsor !== null && [person, ...(directory.reviewer(person)?.aliases ?? [])].includes(sponsor);
-};
 
 export const permitsPort = (permits: Permits): ReviewPorts['permits'] => ({
   list: () => permits.list(),

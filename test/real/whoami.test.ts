@@ -1,13 +1,14 @@
 // `holdpoint whoami --user ... --by jwt` as an operator runs it: the token comes on standard input alone, and what it maps to is explained; for one
 // that is refused, no more is said of it than that, and nothing of it is printed.
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explainedText, explainPrincipal } from '../../src/cli/explain-principal.ts';
 import { loadConfig } from '../../src/config/config.ts';
+import { openOwnTokens } from '../../src/identity/jwt/own.ts';
 import { makeSigner, makeToken } from '../unit/identity/tokens.ts';
 import { makeAuthority } from './certificates.ts';
 import { type IssuerProcess, startIssuer } from './jwt-issuer.ts';
@@ -20,6 +21,7 @@ let dir: string;
 let issuer: IssuerProcess;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdpoint-whoami-'));
+  await mkdir(join(dir, 'data'));
   issuer = await startIssuer();
   await issuer.behave({ keys: [signer.jwk] }, { issuer: issuer.url, jwks_uri: `${issuer.url}/jwks` });
   const own = await (await makeAuthority(dir, 'own-ca')).issue('gateway', ['DNS:localhost']);
@@ -29,7 +31,7 @@ beforeAll(async () => {
   );
   await writeFile(
     join(dir, 'users.yaml'),
-    'users:\n  - {id: ada, kind: human}\n  - {id: local-bot, kind: agent, from: [local]}\n',
+    'users:\n  - {id: ada, kind: human}\n  - {id: root-ada, kind: human, roles: [admin]}\n  - {id: local-bot, kind: agent, from: [local]}\n',
   );
   const map = [
     {
@@ -66,7 +68,11 @@ beforeAll(async () => {
       },
     ],
     review: { listen: '127.0.0.1:0' },
-    identity: { users: 'users.yaml', jwt: [{ issuer: issuer.url, algorithms: ['ES256'] }], map },
+    identity: {
+      users: 'users.yaml',
+      jwt: [{ issuer: issuer.url, algorithms: ['ES256'] }, { issuer: 'holdpoint' }],
+      map,
+    },
   };
   await writeFile(join(dir, 'holdpoint.yaml'), JSON.stringify(config));
 });
@@ -165,6 +171,95 @@ describe('a token', () => {
     expect(await explained('local-bot', token(signer, { sub: 'local-bot' }))).toContain(
       "nobody: users.yaml has this id, and its 'from' does not name that source\n",
     );
+  });
+
+  test.each<[string, () => string, RegExp]>([
+    ['of another key', () => token(stranger), /no key of http.* has signed it \(kid "one", alg "ES256"\)/],
+    [
+      'that is over',
+      () => token(signer, { iat: 1_700_000_000, exp: 1_700_000_600 }),
+      /its times: from \(iat\) 2023-11-14T22:13:20\.000Z to \(exp\) 2023-11-14T22:23:20\.000Z; it is \d{4}-/,
+    ],
+    [
+      'that lasts too long',
+      () => token(signer, { exp: Math.floor(Date.now() / 1000) + 9000 }),
+      /at most 3600 s apart \(lifetime\)/,
+    ],
+    [
+      'of another audience',
+      () => token(signer, { aud: 'somebody-else' }),
+      /its audience \(aud\) is "somebody-else", and must be holdpoint-db/,
+    ],
+    [
+      'of another issuer',
+      () => token(signer, { iss: 'https://elsewhere.example' }),
+      /its issuer \(iss\) is "https:\/\/elsewhere\.example", and identity\.jwt has http/,
+    ],
+    [
+      'of somebody else',
+      () => token(signer, { sub: 'other-bot' }),
+      /its sub is "other-bot", and the name that logs in is "report-bot"/,
+    ],
+    ['that is bound to a key', () => token(signer, { cnf: { jkt: 'x' } }), /it is bound to a key \(cnf\)/],
+    ['with a group that is none', () => token(signer, { groups: [7] }), /its groups is of another type/],
+    [
+      'by another algorithm',
+      () => makeToken(makeSigner('RS256', 'one'), { iss: issuer.url, sub: 'report-bot' }).toString(),
+      /it is signed with "RS256", and algorithms of this issuer are ES256/,
+    ],
+    ['that is none', () => 'not-a-token-at-all', /it is no token: three parts/],
+  ])('%s: the part that is wrong is told', async (_, make, told) => {
+    const said = await explained('report-bot', make());
+    expect(said).toMatch(told);
+    expect(said).toContain(NOBODY);
+  });
+
+  test('that was revoked, by its id or all of its agent, is told to be', async () => {
+    const own = await openOwnTokens(join(dir, 'data', 'tokens.json'), { mayIssue: () => true });
+    const before = await readFile(join(dir, 'data', 'tokens.json'), 'utf8');
+    expect(await explained('report-bot', token(signer, { jti: 'the-revoked-one' }))).toContain(' here ');
+    await own.revokeOther(issuer.url, 'the-revoked-one', 'ada');
+    expect(await explained('report-bot', token(signer, { jti: 'the-revoked-one' }))).toContain(
+      'refuses it: it was revoked\n',
+    );
+    expect(await explained('report-bot', token(signer, { jti: 'another-one' }))).toMatch(/ here +report-bot, agent/);
+    await own.revokeAll('report-bot', 'ada');
+    expect(await explained('report-bot', token())).toContain('refuses it: it was revoked\n');
+    await writeFile(join(dir, 'data', 'tokens.json'), before);
+  });
+
+  test("that is Holdpoint's own is looked up among those that were given out, and who got it looked at; nothing is written", async () => {
+    const file = join(dir, 'data', 'tokens.json');
+    const own = await openOwnTokens(file, { mayIssue: () => true });
+    const wanted = { for: 'local-bot', sponsor: null, task: null, on_behalf_of: [], ttl_ms: 60_000 };
+    const by = async (person: string): Promise<string> =>
+      (await own.issue({ ...wanted, by: person }, () => Promise.resolve()))?.token ?? '';
+    const [root, ada] = [await by('root-ada'), await by('ada')];
+    const before = await readFile(file, 'utf8');
+    expect(await explained('local-bot', root)).toContain("'from' does not name that source\n");
+    expect(await explained('local-bot', ada)).toContain('refuses it: who got it may not get one any more\n');
+    expect(await readFile(file, 'utf8')).toBe(before);
+    await own.rotate(true);
+    expect(await explained('local-bot', root)).toContain('no key of holdpoint has signed it');
+  });
+
+  test('whose sponsor nobody knows has nobody to answer for it', async () => {
+    expect(await explained('report-bot', token(signer, { sponsor: 'nobody-at-all' }))).toMatch(
+      / answers for it +nobody: nobody-at-all is no human whom users\.yaml or a source knows now\n/,
+    );
+  });
+
+  test('of words that would move a cursor shows them as question marks', async () => {
+    expect(await explained('report-bot', token(signer, { task: 'a\u001b[2Jb' }))).toMatch(/ task +a\?\[2Jb\n/);
+  });
+
+  test('alone names its agent by itself', async () => {
+    const good = await whoami(['--token-stdin'], `${token()}\n`);
+    expect([good.status, good.said]).toEqual([0, expect.stringMatching(/^report-bot\n +by jwt +knows it\n/)]);
+    const given = token(signer, { aud: 'somebody-else' });
+    const bad = await whoami(['--token-stdin'], given);
+    expect([bad.status, bad.said]).toEqual([1, expect.stringContaining('its audience (aud) is "somebody-else"')]);
+    expect(bad.said).not.toContain(given.slice(0, 30));
   });
 
   test('is never an argument, where others on the machine could read it', async () => {

@@ -34,7 +34,7 @@ export interface Jwt {
 
 export interface JwtOptions {
   readonly issuers: readonly JwtIssuer[];
-  readonly own: OwnTokens;
+  readonly own: Pick<OwnTokens, 'standing' | 'keys'>;
   /** Told when an issuer's keys can't be had (for the operator), and when they can again (null). */
   readonly told: (issuer: string, fault: string | null) => void;
   /** Milliseconds since the epoch. */
@@ -148,6 +148,11 @@ async function firstThatSigned(keys: readonly TrustedKey[], text: string, alg: s
   return null;
 }
 
+/** What a token says, whoever made it: for showing what is wrong with it, and for nothing else. Null: it is none. */
+export function unverified(password: Buffer): Pick<Parts, 'header' | 'claims'> | null {
+  return partsOf(password);
+}
+
 interface Parts {
   readonly text: string;
   /** What the signature is over. */
@@ -189,7 +194,7 @@ function bare(type: string): string {
 }
 
 /** Of our own nothing has to be asked of anybody. */
-function ownRing(own: OwnTokens): Keyring {
+function ownRing(own: JwtOptions['own']): Keyring {
   return {
     find: async (alg, kid) => own.keys().filter((key) => key.alg === alg && key.kid === kid),
     renew: async () => false,

@@ -93,6 +93,17 @@ export interface OwnTokensOptions {
   readonly now?: () => number;
 }
 
+/** What the file says now of tokens, for who only looks: it is neither made nor changed. Rejects where it is there and is not what was written. */
+export async function readOwnTokens(
+  path: string,
+  { mayIssue }: Pick<OwnTokensOptions, 'mayIssue'>,
+): Promise<Pick<OwnTokens, 'standing' | 'keys'>> {
+  const state = await read(path);
+  if (state === null) return { standing: () => null, keys: () => [] };
+  const keys = await Promise.all(state.keys.map(publicPart));
+  return { standing: (entry) => standingOf(state, entry, mayIssue), keys: () => keys };
+}
+
 /** Reads the file, or makes it. Rejects where it is there and is not what this wrote. */
 export async function openOwnTokens(path: string, { mayIssue, now = Date.now }: OwnTokensOptions): Promise<OwnTokens> {
   const state = (await read(path)) ?? {
@@ -181,21 +192,27 @@ export async function openOwnTokens(path: string, { mayIssue, now = Date.now }: 
       await write();
       return made.id;
     },
-    standing({ id, token }) {
-      if (token === null) return 'it is no token';
-      if (token.issuer === OWN_ISSUER) {
-        const issued = state.issued.find((one) => one.id === token.id);
-        if (issued === undefined) return 'it is not among those that were given out';
-        if (issued.revoked !== null) return 'it was revoked';
-        return mayIssue(issued.by, issued.for) ? null : 'who got it may not get one any more';
-      }
-      if (isRevoked(state, token)) return 'it was revoked';
-      const cutoff = state.cutoffs.find(({ of }) => of === id);
-      // Another's clock may be ahead of ours: what it gave out before now may say that it is younger.
-      return cutoff !== undefined && token.issued <= cutoff.at + SKEW_MS ? 'it was revoked' : null;
-    },
+    standing: (entry) => standingOf(state, entry, mayIssue),
     keys: () => state.keys.flatMap(({ id }) => verifying.get(id) ?? []),
   };
+}
+
+function standingOf(
+  state: State,
+  { id, token }: Pick<SourceEntry, 'id' | 'token'>,
+  mayIssue: OwnTokensOptions['mayIssue'],
+): string | null {
+  if (token === null) return 'it is no token';
+  if (token.issuer === OWN_ISSUER) {
+    const issued = state.issued.find((one) => one.id === token.id);
+    if (issued === undefined) return 'it is not among those that were given out';
+    if (issued.revoked !== null) return 'it was revoked';
+    return mayIssue(issued.by, issued.for) ? null : 'who got it may not get one any more';
+  }
+  if (isRevoked(state, token)) return 'it was revoked';
+  const cutoff = state.cutoffs.find(({ of }) => of === id);
+  // Another's clock may be ahead of ours: what it gave out before now may say that it is younger.
+  return cutoff !== undefined && token.issued <= cutoff.at + SKEW_MS ? 'it was revoked' : null;
 }
 
 function isRevoked({ revoked }: State, token: { readonly issuer: string; readonly id: string }): boolean {
