@@ -16,6 +16,7 @@ import { Catalogs, readMysqlCatalog } from './compose/catalogs.ts';
 import { Events } from './compose/events.ts';
 import type { House } from './compose/house.ts';
 import { openLog } from './compose/log.ts';
+import { neededTexts } from './compose/needed.ts';
 import { introduceMysql, lookAtMysql, mysqlGate, openMysql } from './compose/mysql.ts';
 import { tellOfPermit, tellOperator } from './compose/operator.ts';
 import { analyseExamples, openPolicy } from './compose/policy.ts';
@@ -273,7 +274,7 @@ const guardsOf = (config: Config, hints: readonly Guard[]): readonly Guard[] =>
     .filter((engine) => config[engine].length > 0)
     .map((engine) => hints.find((hint) => hint.engine === engine) ?? { engine, address: null, command: null });
 
-export const deps: Deps = { serve, lookAtMysql, readMysqlCatalog };
+export const deps: Deps = { serve, lookAtMysql, readMysqlCatalog, neededTexts };
 
 // Tests import `serve` from here; only as the program itself does it run a command.
 if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === (await realpath(process.argv[1])))

@@ -16,6 +16,8 @@ import type {
   SayInput,
 } from './types.ts';
 
+/** Why what was live ends at the start after its key was deleted. */
+export const TEXT_GONE = 'the key of its text was deleted';
 export const RATIONALE_CHARS_MAX = 2000;
 /** Questions and answers on one request. */
 export const SAID_MAX = 100;

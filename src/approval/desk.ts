@@ -14,6 +14,7 @@ import {
   type Refused,
   signInRefused,
   termsOf,
+  TEXT_GONE,
   vote,
 } from './deciding.ts';
 import { newId } from './digest.ts';
@@ -642,7 +643,7 @@ export function createDesk(options: DeskOptions): Desk {
   async function restore(events: Iterable<{ readonly seq: number; readonly event: ApprovalEvent }>): Promise<void> {
     for (const { event } of events) {
       const entry = event.type === 'opened' ? undefined : entries.get(event.id);
-      // Its opening lies in a part of the log that is gone, or its key is, so it ended long ago.
+      // Its opening lies in a part of the log that is gone, so it ended long ago.
       if (entry === undefined && event.type !== 'opened') {
         decided.missed(event.at);
         continue;
@@ -678,6 +679,7 @@ export function createDesk(options: DeskOptions): Desk {
     const at = clock.now();
     const gone = request.holds === 'held' && entry.waiting.length === 0;
     if (isUndecided(request.state)) {
+      if (request.text_gone) return { type: 'withdrawn', at, id, by: CLOCK_NAME, reason: TEXT_GONE };
       if (at >= request.deadline) return { type: 'expired', at, id };
       if (at >= escalatesAt(request)) return { type: 'escalated', at, id };
       if (at >= deniesAt(entry))
@@ -686,6 +688,7 @@ export function createDesk(options: DeskOptions): Desk {
       if (gone) return { type: 'withdrawn', at, id, by: 'holdpoint', reason: GONE };
     }
     if (request.state === 'approved') {
+      if (request.text_gone) return { type: 'lapsed', at, id, why: TEXT_GONE };
       if (at >= (request.use_until ?? 0)) return { type: 'lapsed', at, id, why: NOT_USED };
       if (gone && request.ask.ticket) return { type: 'ticket', at, id, ...entry.left };
       if (gone) return { type: 'lapsed', at, id, why: GONE };

@@ -2,6 +2,7 @@
 // time, so many times, and for so many rows each. Must never let a use count twice or not at all, nor outlive what was agreed: what is not on
 // record has not been given, and what nobody knows the end of stays counted.
 import type { Ask } from '../policy/types.ts';
+import { TEXT_GONE } from './deciding.ts';
 import { newId } from './digest.ts';
 import { isBarred, isLinked, mayDecide } from './duty.ts';
 import { inOrder, turns } from './turns.ts';
@@ -191,9 +192,12 @@ export function createPermits(options: PermitsOptions): Permits {
       .filter(({ who }) => requester === undefined || who.id === requester);
   }
 
-  function restore(events: Parameters<Permits['restore']>[0]): void {
+  async function restore(events: Parameters<Permits['restore']>[0]): Promise<void> {
     // What belongs to a permit that retention has removed belongs to none that still lives.
     for (const { event } of events) if (event.type === 'permit_granted' || permits.has(event.id)) take(event);
+    for (const permit of permits.values())
+      if (permit.text_gone && state(permit) === 'in-force')
+        await commit({ type: 'permit_revoked', at: clock.now(), id: permit.id, by: 'holdpoint', reason: TEXT_GONE });
   }
 
   /** Makes one event durable, then true, then known; in the order of the log, whichever append resolves first. */

@@ -173,6 +173,8 @@ export interface Before {
 
 export interface Request extends Held {
   readonly id: string;
+  /** The key of what was sealed is deleted: its text is empty, and it never runs. Absent: no. */
+  readonly text_gone?: boolean;
   readonly state: State;
   /** Counts changes of what was judged, from 1. A decision names the one it was shown. */
   readonly revision: number;
@@ -312,6 +314,8 @@ export type HoldEndWhy = 'waited-out' | 'cancelled' | 'disconnected' | 'overflow
 export interface Permit extends PermitTerms {
   /** As a request's, with PM- before it. */
   readonly id: string;
+  /** The key of what was sealed is deleted: it covers nothing. Absent: no. */
+  readonly text_gone?: boolean;
   /** The request whose approval made it. */
   readonly request: string;
   readonly pattern: Pattern;
@@ -513,7 +517,7 @@ export interface Permits {
   list(filter?: { readonly state?: PermitState | 'all'; readonly requester?: string }): readonly Permit[];
   subscribe(listener: (seq: number, event: PermitEvent, permit: Permit) => void): () => void;
   /** In the order of the log; call it before the desk's. */
-  restore(events: Iterable<{ readonly seq: number; readonly event: PermitEvent }>): void;
+  restore(events: Iterable<{ readonly seq: number; readonly event: PermitEvent }>): Promise<void>;
 }
 
 export type PermitState = 'in-force' | 'used-up' | 'ended' | 'revoked';

@@ -7,6 +7,7 @@ import { Block, word_chars_max } from './block.ts';
 import type { LeafSink } from './checkpoint.ts';
 import { AuditError, reason } from './error.ts';
 import { realFs, writeAll, type AuditFile, type AuditFs } from './files.ts';
+import { forgotten } from './forget.ts';
 import { Keys, tagOf } from './keys.ts';
 import { lockFolder, type Lock } from './lock.ts';
 import { readLog } from './read.ts';
@@ -84,6 +85,7 @@ async function openLocked(options: AuditOptions, fs: AuditFs, lock: Lock): Promi
   const checkpoints = await options.checkpoints?.();
   const { tail, first } = await prepare(fs, options.dir, options, checkpoints);
   await ring.rewrap();
+  const gone = await forgotten(fs, options.dir);
   const log = new Log(options, fs, keys, tag_key.bytes, lock, tail, checkpoints);
   const clear = {
     format: format_version,
@@ -93,7 +95,8 @@ async function openLocked(options: AuditOptions, fs: AuditFs, lock: Lock): Promi
     master_key: master_key?.id ?? null,
     ...(checkpoints && { checkpoint_key: checkpoints.signer.verifier_key }),
   };
-  await log.begin([...first, { type: 'log.opened', clear }]);
+  await log.begin([...first, { type: 'log.opened', clear }, ...gone.records]);
+  await gone.finish();
   await checkpoints?.started();
   return log;
 }

@@ -8,6 +8,7 @@ export const RECORD_TYPES = {
   'log.overridden':
     'An operator accepted a log that did not verify, exactly as it stood; first record of a new segment.',
   'log.key_rotated': 'Another key signs checkpoints from here on: which did, and which does.',
+  'log.key_deleted': 'The key of a period was deleted: what was sealed in it can be read by nobody any more.',
   'config.loaded': 'The configuration in force.',
   'policy.loaded': 'The policy in force from here on, by its hash, and whether it is enforced or observed.',
   'policy.refused': 'A policy was offered and is not in force, and why.',

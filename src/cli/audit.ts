@@ -22,9 +22,11 @@ import {
   progressLine,
   readText,
 } from './audit/given.ts';
+import { forgetCommand } from './audit/forget.ts';
 import { masterKeyOf } from './audit/master-key.ts';
 import { rotateMasterKeyCommand } from './audit/rotate-master-key.ts';
 import { EXIT, Failure } from './failure.ts';
+import type { Deps } from './ports.ts';
 import { drawn } from './review/cells.ts';
 import { REVIEW_EXIT_HELP, signedIn, told } from './reviewer.ts';
 
@@ -37,7 +39,7 @@ Exit status: 0 everything that a checkpoint covers is as it was signed, 1 it is 
 (no key, a forged checkpoint). What lies after the newest checkpoint is told as not yet covered, and is no failure
 unless it contradicts itself.`;
 
-export function auditCommand(): Command {
+export function auditCommand(deps: Pick<Deps, 'neededTexts'>): Command {
   const command = new Command('audit').description(
     'the audit log as evidence: verify it, its key, checkpoints, receipts',
   );
@@ -93,6 +95,7 @@ export function auditCommand(): Command {
       }),
   );
   command.addCommand(rotateMasterKeyCommand());
+  command.addCommand(forgetCommand(deps));
   return command;
 }
 

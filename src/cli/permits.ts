@@ -49,7 +49,7 @@ function permitLines(permit: PermitView): string[] {
   const more = used.length - USES_SHOWN_MAX;
   return [
     `${id}  ${state}, used ${used.length} of ${uses}, ${end}`,
-    `  ${clip(drawn(statement.text), TEXT_COLUMNS)}`,
+    `  ${statement.deleted ? '(the text was deleted with its key)' : clip(drawn(statement.text), TEXT_COLUMNS)}`,
     `  ${drawn(who.id)} on ${where.database || where.upstream}, rule ${rule}; by ${by.join(', ')} for ${request}; ${termsWords(permit)}`,
     `  ${drawn(freeWords({ permit, statement }))}`,
     ...(more > 0 ? [`  ... ${counted(more, 'earlier use')}`] : []),

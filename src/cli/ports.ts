@@ -1,4 +1,5 @@
 // What commands need from the rest of the product. main.ts gives it to them, so that no command imports the gateway.
+import type { MasterKey } from '../audit/wrap.ts';
 import type { Address, Config, MysqlConfig } from '../config/config.ts';
 import type { Guard } from '../review/ports.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -57,7 +58,18 @@ export interface MysqlAccount {
   readonly tls: boolean;
 }
 
+/** What a month's sealed texts are still needed for. */
+export interface Needed {
+  /** Records whose sealed part can be read now. */
+  readonly sealed: number;
+  readonly requests: readonly { readonly id: string; readonly state: string }[];
+  /** Ids of those in force. */
+  readonly permits: readonly string[];
+}
+
 export interface Deps {
+  /** `dir`: the log's own folder; `period`: YYYY-MM. Rejects AuditError. */
+  neededTexts(dir: string, period: string, master_key: MasterKey | null): Promise<Needed>;
   serve(config: Config, options: ServeOptions): Promise<Running>;
   /** Logs in as the gateway does, with this login. Rejects never. */
   lookAtMysql(

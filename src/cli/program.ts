@@ -62,7 +62,7 @@ export function createProgram(deps: Deps): Command {
     tokenCommand(),
     completionCommand(() => program),
     policyCommand(),
-    auditCommand(),
+    auditCommand(deps),
     webhooksCommand(),
   ];
   for (const command of commands) program.addCommand(command);

@@ -77,7 +77,7 @@ export class Events implements EventsPort {
       if (kept) this.#keep(kept);
     }
     this.#cursor = this.#audit.seq;
-    this.#permits.restore(permits);
+    await this.#permits.restore(permits);
     await this.#desk.restore(requests);
   }
 

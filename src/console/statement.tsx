@@ -51,6 +51,7 @@ export function Statement({ request }: { readonly request: RequestView }) {
         aria-label="Exact statement"
         dir="ltr"
       >
+        {request.statement.deleted && <p class="qq">The text was deleted with its key. It can never run.</p>}
         {shown.map((span, i) => (
           <div class="ln" key={i}>
             <span class="no">{i + 1}</span>

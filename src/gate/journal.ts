@@ -90,8 +90,9 @@ const toRecord = (event: ApprovalEvent | PermitEvent): RecordInput => {
   }
 };
 
-/** The parts that are sealed, where their key is gone. */
+/** The parts that are sealed, where their key is gone: no statement that anybody could send has this digest. */
 const UNREADABLE = {
+  text_gone: true,
   sql: '',
   parameters: [],
   earlier: [],
@@ -100,6 +101,13 @@ const UNREADABLE = {
   bodies: [],
   pattern: null,
   break_glass: null,
+};
+/** A permit's: no statement has this hash. How many gave it, and which uses, stands in clear. */
+const UNREADABLE_PERMIT = {
+  text_gone: true,
+  sql: '',
+  rationale: [],
+  pattern: { hash: '', free: [], free_parameters: [], writes: true },
 };
 /** What records of earlier releases lack. */
 const REQUEST_BEFORE = {
@@ -133,20 +141,21 @@ const WORDS: Readonly<Record<string, string>> = { withdrawn: 'reason', broke_gla
 /** What of a record an event is made of. */
 export type EventRecord = Pick<ReadRecord, 'type' | 'clear' | 'sealed'> & Partial<ReadRecord>;
 
-/** The event that a record holds; null for records of something else, and where the key of the sealed part is gone. */
+/** The event that a record holds; null for records of something else. */
 export const fromRecord = (record: EventRecord): ApprovalEvent | null => {
   const name = record.type.startsWith('request.') ? record.type.slice('request.'.length) : '';
   const type = name === 'executed' || name === 'failed' ? 'finished' : name;
   const { clear, sealed } = record;
   switch (type) {
     case 'opened': {
-      if (!sealed) return null;
-      const request = { ...REQUEST_BEFORE, ...(clear.request as Request), ...(sealed.request as object) };
+      const text = sealed?.request ?? UNREADABLE;
+      const request = { ...REQUEST_BEFORE, ...(clear.request as Request), ...text };
       return { ...clear, type, request: { ...request, ask: { ...ASK_BEFORE, ...request.ask } } } as ApprovalEvent;
     }
     case 'changed': {
-      // Where nobody can read it any more it is no statement that anybody could send again; what was decided before is void all the same.
-      const held = { ...UNREADABLE, ...(clear.held as object), ...(sealed?.held as object | undefined) };
+      // What was decided before is void, whether it can be read or not.
+      const text = sealed ? { text_gone: false, ...(sealed.held as object) } : UNREADABLE;
+      const held = { ...(clear.held as object), ...text };
       return { ...clear, type, held } as unknown as ApprovalEvent;
     }
     case 'decided': {
@@ -179,12 +188,11 @@ export const fromRecord = (record: EventRecord): ApprovalEvent | null => {
   }
 };
 
-/** The same of a permit's records. Without its sealed part a permit covers nothing, so there is none. */
+/** The same of a permit's records. Without its sealed part a permit covers nothing. */
 export const permitFromRecord = ({ type, clear, sealed }: EventRecord): PermitEvent | null => {
   switch (type) {
     case 'permit.granted': {
-      if (!sealed) return null;
-      const permit = { ...(clear.permit as object), ...(sealed.permit as object) };
+      const permit = { ...(clear.permit as object), ...(sealed?.permit ?? UNREADABLE_PERMIT) };
       return { ...clear, type: 'permit_granted', permit } as PermitEvent;
     }
     case 'permit.used':

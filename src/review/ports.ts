@@ -135,6 +135,8 @@ export interface RequestLike {
   readonly session: string;
   /** latin1: one char per byte of the statement as received. */
   readonly sql: string;
+  /** The key of its text was deleted; absent: it was not. */
+  readonly text_gone?: boolean;
   readonly shape: string;
   readonly parameters: readonly { readonly type: string; readonly value: string | null }[];
   readonly findings: readonly {
@@ -250,6 +252,8 @@ export interface PatternLike {
 /** A standing approval as approval holds it (approval/types.ts Permit, structurally). */
 export interface PermitLike extends PermitTermsLike {
   readonly id: string;
+  /** The key of its text was deleted; absent: it was not. */
+  readonly text_gone?: boolean;
   readonly request: string;
   readonly pattern: PatternLike;
   readonly who: RequestLike['who'];

@@ -145,6 +145,7 @@ export const requestView = z.object({
     bytes: z.number(),
     lines: z.number(),
     hex: z.string().nullable().describe('The exact bytes, when they are not valid UTF-8.'),
+    deleted: z.boolean().describe('The key of its text was deleted: text, parameters and reason are empty.'),
   }),
   parameters: z.array(
     z.object({ type: z.string(), value: wordsView.nullable().describe('null is SQL NULL.'), bytes: z.number() }),
@@ -275,7 +276,9 @@ export const permitView = z.object({
   where: requestView.shape.where,
   role: z.string(),
   rule: z.string(),
-  statement: wordsView.describe("The request's; what stands in `free` may be otherwise."),
+  statement: wordsView
+    .extend({ deleted: z.boolean().describe('Its key was deleted: the text is empty.') })
+    .describe("The request's; what stands in `free` may be otherwise."),
   free: z.array(z.object({ from: z.number(), to: z.number() })).describe('UTF-16 indexes into statement.text.'),
   free_parameters: z.array(z.number()).describe('From 1.'),
   writes: z.boolean(),

@@ -15,7 +15,7 @@ export function permitViewOf(permit: PermitLike, permits: Pick<ReviewPorts['perm
     where: { ...permit.where, tags: { ...permit.where.tags } },
     role: spell(permit.role),
     rule: permit.rule,
-    statement: { text: decoded.text, marks: decoded.marks },
+    statement: { text: decoded.text, marks: decoded.marks, deleted: permit.text_gone === true },
     ...freeOf(permit.pattern, decoded),
     writes: permit.pattern.writes,
     ...termsOf(permit),

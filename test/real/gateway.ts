@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { readLog } from '../../src/audit/read.ts';
 import type { ReadRecord } from '../../src/audit/types.ts';
-import { loadConfig } from '../../src/config/config.ts';
+import { masterKeyOf } from '../../src/cli/audit/master-key.ts';
+import { loadAuditPaths, loadConfig } from '../../src/config/config.ts';
 import { makeScrypt } from '../../src/identity/password.ts';
 import { makeScramVerifier } from '../../src/identity/scram.ts';
 import { serve } from '../../src/main.ts';
@@ -202,7 +203,8 @@ export const startGateway = async (options: GatewayOptions): Promise<TestGateway
     },
     async records() {
       const records: ReadRecord[] = [];
-      for await (const record of readLog(join(dir, 'data', 'audit'))) records.push(record);
+      const master_key = await masterKeyOf((await loadAuditPaths(file)).master_key);
+      for await (const record of readLog(join(dir, 'data', 'audit'), { master_key })) records.push(record);
       return records;
     },
     async stop(keep = false) {

@@ -109,6 +109,7 @@ export const MAPPINGS: Readonly<Record<RecordType, Datastore | Api | Authenticat
   'log.recovered': other(4),
   'log.overridden': other(5),
   'log.key_rotated': other(3),
+  'log.key_deleted': other(3),
   'config.loaded': other(),
   'policy.loaded': other(),
   'policy.refused': other(3),

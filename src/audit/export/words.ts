@@ -49,6 +49,7 @@ const WORDS: Readonly<Record<RecordType, Say>> = {
   'log.recovered': (clear) => text(clear['cause']),
   'log.overridden': (clear) => text(clear['problem']),
   'log.key_rotated': (clear) => join(of(clear, 'to', 'now')),
+  'log.key_deleted': (clear) => text(clear['period']),
   'config.loaded': () => '',
   'policy.loaded': (clear) =>
     join(

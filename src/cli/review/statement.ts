@@ -49,7 +49,8 @@ export function statementLines(
 
 function layOut(request: RequestView, face: Face, pointed: number | null, inserted: Ranges): StatementLines {
   const { findings, statement } = request;
-  if (statement.text === '') return { lines: [[span(' (empty)', 'dim')]], found: findings.map(() => 0) };
+  const nothing = statement.deleted ? ' (the text was deleted with its key)' : ' (empty)';
+  if (statement.text === '') return { lines: [[span(nothing, 'dim')]], found: findings.map(() => 0) };
   const digits = String(statement.lines).length;
   const byLine = grouped(findings.map(({ line }) => line));
   const zone = Math.max(0, ...[...byLine.values()].map((marks) => 1 + lineWidth(markSpans(request, marks, face))));

@@ -125,7 +125,7 @@ test('permits are what the log says, and go no farther', async () => {
       const log = journal.permitEvents.map(({ event }) => event);
       expect(heard.map(({ type }) => type)).toEqual(log.map(({ type }) => type));
       const restored = createPermits({ journal, clock, directory: DIRECTORY });
-      restored.restore(journal.permitEvents);
+      await restored.restore(journal.permitEvents);
       expect(restored.list()).toEqual(permits.list());
       // Counted anew, from the log alone.
       for (const permit of permits.list()) {

@@ -113,7 +113,7 @@ describe('a permit', () => {
     await desk.decide(decision(id, { digest: `tag-${second.digest}`, permit: TERMS }));
     expect(permits.list().map(({ pattern }) => pattern.hash)).toEqual(['p2', 'p1']);
     const twin = { ...(permits.list()[0] as Permit), pattern: PATTERN, id: 'PM-TWNTWNTW' };
-    permits.restore([{ seq: 99, event: { type: 'permit_granted', at: clock.now(), permit: twin } }]);
+    await permits.restore([{ seq: 99, event: { type: 'permit_granted', at: clock.now(), permit: twin } }]);
     const used = async () => {
       const result = await desk.hold(like(), 0);
       return result.type === 'permitted' ? result.permit.id : result.type;
@@ -157,7 +157,7 @@ describe('uses', () => {
     await permits.useEnded(permit.id, 1, DONE);
     await desk.hold(like(), 0);
     const after = world({ journal });
-    after.permits.restore(journal.permitEvents.slice());
+    await after.permits.restore(journal.permitEvents.slice());
     expect(after.permits.list()).toEqual(permits.list());
     expect(after.permits.get(permit.id)?.used.map(({ outcome }) => outcome)).toEqual([DONE, null]);
     expect(await after.desk.hold(like(), 0)).toMatchObject({ type: 'permitted', use: 3 });
@@ -165,7 +165,7 @@ describe('uses', () => {
     const other = await granted();
     await other.permits.revoke(other.permit.id, 'ines', 'enough');
     const restored = createPermits({ journal: other.journal, clock: other.clock, directory: DIRECTORY_NOW });
-    restored.restore(other.journal.permitEvents.slice());
+    await restored.restore(other.journal.permitEvents.slice());
     expect(restored.list()).toEqual(other.permits.list());
     expect(restored.match(like())).toBeUndefined();
   });
@@ -182,7 +182,7 @@ describe('uses', () => {
     expect(permits.get(permit.id)?.used.at(-1)).toMatchObject({ use: uses, outcome: DONE });
     expect(journal.permitEvents.slice(-2).map(({ event }) => 'use' in event && event.use)).toEqual([1, uses]);
     const after = createPermits({ journal, clock, directory: DIRECTORY_NOW });
-    after.restore(journal.permitEvents.slice());
+    await after.restore(journal.permitEvents.slice());
     expect(after.list()).toEqual(permits.list());
     expect(after.state(after.list()[0] as Permit)).toBe('used-up');
   });
@@ -365,7 +365,7 @@ describe('separation of duty', () => {
   });
 });
 
-test('what is kept of permits that are over is limited, and none in force is forgotten', () => {
+test('what is kept of permits that are over is limited, and none in force is forgotten', async () => {
   const clock = new FakeClock();
   const permits = createPermits({ journal: new FakeJournal(), clock, directory: DIRECTORY_NOW });
   const permitOf = (n: number, until: number): Permit => ({
@@ -383,10 +383,10 @@ test('what is kept of permits that are over is limited, and none in force is for
     used: [],
     revoked: null,
   });
-  const grant = (n: number, until: number) =>
+  const grant = async (n: number, until: number) =>
     permits.restore([{ seq: n, event: { type: 'permit_granted', at: clock.now(), permit: permitOf(n, until) } }]);
-  grant(0, clock.now() + 1000);
-  for (let n = 1; n <= PERMITS_OVER_KEPT_MAX + 50; n++) grant(n, clock.now());
+  await grant(0, clock.now() + 1000);
+  for (let n = 1; n <= PERMITS_OVER_KEPT_MAX + 50; n++) await grant(n, clock.now());
   expect(permits.list()).toHaveLength(PERMITS_OVER_KEPT_MAX + 1);
   expect(permits.get('PM-00000000')).toBeDefined();
   expect(permits.get('PM-00000001')).toBeUndefined();

@@ -7,6 +7,7 @@ import { createProgram } from '../../../src/cli/program.ts';
 
 const program = createProgram({
   serve: () => Promise.reject(new Error('not served here')),
+  neededTexts: () => Promise.reject(new Error('not asked here')),
   lookAtMysql: () => Promise.reject(new Error('not looked at here')),
   readMysqlCatalog: () => Promise.reject(new Error('not read here')),
 });

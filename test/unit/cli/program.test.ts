@@ -29,6 +29,7 @@ it('--help lists every command, and every command has --help', () => {
   expect(status).toBe(0);
   const { commands } = createProgram({
     serve: () => Promise.reject(new Error('not served here')),
+    neededTexts: () => Promise.reject(new Error('not asked here')),
     lookAtMysql: () => Promise.reject(new Error('not looked at here')),
     readMysqlCatalog: () => Promise.reject(new Error('not read here')),
   });

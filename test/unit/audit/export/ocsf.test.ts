@@ -46,6 +46,7 @@ const SAMPLES: Readonly<Record<RecordType, Clear>> = {
   'log.recovered': { cause: 'the disk refused', entries_lost: 1 },
   'log.overridden': { problem: 'a problem', problems: 1, accepted: 'ab' },
   'log.key_rotated': { from: 'a', to: 'b' },
+  'log.key_deleted': { period: '2025-10' },
   'config.loaded': {},
   'policy.loaded': { path: 'policy.yaml', hash: 'bf58718e6a80', rules: 3, mode: 'enforce' },
   'policy.refused': { path: 'policy.yaml', problems: [{ line: 1, message: 'no' }] },
