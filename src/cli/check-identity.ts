@@ -241,7 +241,7 @@ async function callback(
 /** What is to be in a sign-in, and by its own document (Discovery 1.0, 3) is not; one that lists nothing says nothing. */
 async function claims(
   config: Config,
-  { issuer, id_claim, groups_claim, scopes }: OidcConfig,
+  { issuer, id_claim, groups_claim, scopes, acr }: OidcConfig,
   metadata: Metadata,
 ): Promise<Finding[]> {
   const lacks = (list: string, name: string): boolean => {
@@ -253,8 +253,14 @@ async function claims(
     .map((scope) => `${issuer} has no scope ${scope}, which identity.oidc.scopes asks for`);
   if (lacks('claims_supported', id_claim))
     found.push(`${issuer} gives no claim ${id_claim} (id_claim): nobody can sign in`);
+  const loaded = await loadPolicy(config.policy);
+  const wantedOf = 'errors' in loaded ? [] : loaded.policy.asks.flatMap(({ ask }) => ask.step_up?.acr ?? []);
+  for (const one of new Set([...acr, ...wantedOf]))
+    if (lacks('acr_values_supported', one))
+      found.push(
+        `${issuer} has no acr ${one}, which ${acr.includes(one) ? 'identity.oidc.acr' : 'a rule of the policy'} asks for`,
+      );
   if (lacks('claims_supported', groups_claim)) {
-    const loaded = await loadPolicy(config.policy);
     const named = 'errors' in loaded ? [] : Object.values(loaded.policy.reviewers).flat();
     const wanted = [...named, ...config.identity.map.flatMap(({ group }) => group ?? [])].filter((group) =>
       group.startsWith('oidc:'),

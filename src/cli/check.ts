@@ -25,6 +25,7 @@ import { aroundMysql, aroundPostgres, hbaRules, listed, type MysqlWays } from '.
 import { checkCertificates, checkPeers } from './check-certificates.ts';
 import { checkSources } from './check-identity.ts';
 import { checkSignIn } from './check-sign-in.ts';
+import { checkStepUp } from './check-step-up.ts';
 import { tooFew } from './enough.ts';
 import { EXIT } from './failure.ts';
 import type { Deps, MysqlLook } from './ports.ts';
@@ -108,6 +109,7 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
     ...(await policy(config)),
     ...(await users(config)),
     ...(await quorums(config)),
+    ...(await stepUps(config)),
     ...(await checkSignIn(config)),
     ...own.missing.map((text) => ({ level: 'fail' as const, about: 'upstream', text })),
     ...(await checkSources(config)),
@@ -191,6 +193,11 @@ async function quorums(config: Config): Promise<Finding[]> {
   file?.close();
   if ('errors' in loaded || !file?.current().all.some(({ roles }) => roles.includes('reviewer'))) return [];
   return tooFew(loaded.policy, file.current()).map((text) => ({ level: 'warn', about: 'policy', text }));
+}
+
+async function stepUps({ policy: file, identity: { oidc } }: Config): Promise<Finding[]> {
+  const loaded = await loadPolicy(file);
+  return 'errors' in loaded ? [] : checkStepUp(loaded.policy, oidc);
 }
 
 async function data(config: Config): Promise<Finding[]> {

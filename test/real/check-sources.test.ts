@@ -184,6 +184,13 @@ describe('a sign-in provider that is wrong', () => {
     ]);
   });
 
+  test('has not the classes that are asked of it', async () => {
+    await server.behave({ keys: [] }, metadata({ acr_values_supported: ['1', '2'] }));
+    const found = await findings({ oidc: { ...of().oidc, acr: ['2', 'phr'] } });
+    expect(found).toContain(`warn oidc ${server.url} has no acr phr, which identity.oidc.acr asks for`);
+    expect(found.filter((one) => one.includes(' has no acr '))).toHaveLength(1);
+  });
+
   test('has a wrong clock', async () => {
     await server.behave({ keys: [] }, metadata(), AN_HOUR_AGO);
     expect(await findings(of())).toContainEqual(

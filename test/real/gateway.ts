@@ -27,6 +27,8 @@ export interface GatewayOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Merged into the listener's part. */
   readonly listener?: Readonly<Record<string, unknown>>;
+  /** Merged into the entries of users.yaml, by id. */
+  readonly people?: Readonly<Record<string, object>>;
   /** Reuse this folder (a restart). */
   readonly dir?: string;
   /** Further reviewers, `reviewer-0` and so on. */
@@ -107,7 +109,7 @@ export const writeGateway = async (
           roles: ['reviewer'],
           ...own,
         })),
-      ],
+      ].map((user) => ({ ...user, ...options.people?.[user.id] })),
     }),
   );
   const file = join(dir, 'holdpoint.yaml');
