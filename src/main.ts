@@ -166,6 +166,7 @@ const build = async (
       audit,
       allowed: config.audit.allowed,
       who: (login) => identity.principal(loginOf(login)),
+      token: (login) => loginOf(login).entry?.token?.id ?? null,
       isGood: (login) => identity.isGood(loginOf(login)),
       console: () => reviewUrl,
       held_bytes_max: config.limits.held_bytes_max,

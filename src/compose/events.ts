@@ -3,6 +3,7 @@
 import type { ApprovalEvent, Desk, PermitEvent, Permits, Request } from '../approval/types.ts';
 import type { AuditLog, ReadRecord } from '../audit/types.ts';
 import { fromRecord, permitFromRecord } from '../gate/journal.ts';
+import { together } from '../gate/who.ts';
 import type { EventsPort, PolicyLike, SessionLike, StreamEvent } from '../review/ports.ts';
 
 /** Events kept for reviewers who come back with a cursor, or read slowly: at least half as many; of connections as many more. */
@@ -186,7 +187,7 @@ const requestType = (event: ApprovalEvent): string =>
 const permitType = (event: PermitEvent): string => event.type.replace('permit_', 'permit.');
 
 /** Policies and connections, of which nothing else is rebuilt. `opened`: the connections whose end is not read yet. */
-const otherOf = ({ seq, type, time, clear }: ReadRecord, opened: Map<unknown, SessionLike>): Kept | null => {
+const otherOf = ({ seq, type, time, clear, sealed }: ReadRecord, opened: Map<unknown, SessionLike>): Kept | null => {
   if (type === 'policy.loaded') {
     const { path, hash, rules } = clear as unknown as PolicyLike;
     return { seq, type, policy: { path, hash, rules } };
@@ -194,7 +195,8 @@ const otherOf = ({ seq, type, time, clear }: ReadRecord, opened: Map<unknown, Se
   if (type === 'session.opened') {
     const { who, where, application_name, upstream_user } = clear as unknown as SessionLike;
     const id = String(clear.session);
-    const session = { id, who, where, application_name, upstream_user, since: Date.parse(time), held: null };
+    const since = Date.parse(time);
+    const session = { id, who: together(who, sealed), where, application_name, upstream_user, since, held: null };
     opened.set(id, session);
     return { seq, type, session };
   }

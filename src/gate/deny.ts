@@ -7,6 +7,7 @@ import { type Context, contextOf } from './context.ts';
 import { remembered } from './plan.ts';
 import { about, write } from './record.ts';
 import type { State } from './state.ts';
+import { apart } from './who.ts';
 import { allowsNo, found, grounds } from './words.ts';
 
 export const deny = async (s: State, plan: Plan, verdict: Verdict, context: Context): Promise<WireText> => {
@@ -15,7 +16,7 @@ export const deny = async (s: State, plan: Plan, verdict: Verdict, context: Cont
   const done = await write(s, 'a refusal', {
     type: 'statement.denied',
     clear: about(s, analysis, verdict.rule, context.policy),
-    sealed: { sql: plan.text },
+    sealed: { sql: plan.text, ...apart(s.who).words },
   });
   if (!done) return texts.noLog();
   const findings = grounds(analysis.findings, verdict.findings);
@@ -37,7 +38,7 @@ export const uncarried = async (s: State, plan: Plan): Promise<WireText> => {
   const done = await write(s, 'a refusal', {
     type: 'statement.refused',
     clear: { ...about(s, analysis, rule, contextOf(s).policy), sqlstate: text.sqlstate },
-    sealed: { sql: plan.text },
+    sealed: { sql: plan.text, ...apart(s.who).words },
   });
   return done ? text : texts.noLog();
 };
@@ -58,8 +59,8 @@ export const unparsed = (
         : { severity: 'ERROR', sqlstate, message, detail: 'The statement did not run.' };
     const done = await write(s, 'a refusal', {
       type: 'statement.refused',
-      clear: { session: s.id, who: s.who, where: s.where, sqlstate, rule: verdict.rule },
-      sealed: { sql: text, message },
+      clear: { session: s.id, who: apart(s.who).clear, where: s.where, sqlstate, rule: verdict.rule },
+      sealed: { sql: text, message, ...apart(s.who).words },
     });
     return done ? told : texts.noLog();
   };

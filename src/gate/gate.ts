@@ -28,6 +28,7 @@ import { show } from './show.ts';
 import { judgeStartup } from './startup.ts';
 import { type Shared, State } from './state.ts';
 import { Totals } from './totals.ts';
+import { apart } from './who.ts';
 
 export const createGate = (options: GateOptions): Gate => {
   const shared: Shared = { options, memory: new Memory(), totals: new Totals(() => performance.now()) };
@@ -50,9 +51,21 @@ export const createGate = (options: GateOptions): Gate => {
       const id = options.sessions.newId();
       const where = options.where(opening);
       const { application_name, upstream_user, server_version, server_pid } = opening;
+      const { clear, words } = apart(who);
+      const token = options.token(opening.login);
       const seq = await options.audit.append({
         type: 'session.opened',
-        clear: { session: id, who, where, application_name, upstream_user, server_version, server_pid },
+        clear: {
+          session: id,
+          who: clear,
+          where,
+          application_name,
+          upstream_user,
+          server_version,
+          server_pid,
+          ...(token !== null && { token }),
+        },
+        ...('task' in words && { sealed: words }),
       });
       const state = new State(shared, opening, facts, who, where, id);
       options.sessions.opened(seq, state);

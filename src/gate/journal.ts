@@ -1,7 +1,8 @@
 // Approval events as audit records and back: what may stand in clear, and what is sealed. Must never put a statement's
 // text, a parameter or somebody's words in clear.
-import type { ApprovalEvent, Journal, Permit, PermitEvent, Request } from '../approval/types.ts';
+import type { ApprovalEvent, Held, Journal, Permit, PermitEvent, Request } from '../approval/types.ts';
 import type { AuditLog, ReadRecord, RecordInput } from '../audit/types.ts';
+import { apart, together } from './who.ts';
 
 const SEALED: readonly (keyof Request)[] = [
   'sql',
@@ -25,7 +26,12 @@ const toRecord = (event: ApprovalEvent | PermitEvent): RecordInput => {
     case 'permit_granted': {
       const { permit, ...rest } = withoutType(event);
       const [clear, sealed] = split(permit, SEALED_OF_PERMIT);
-      return { type: 'permit.granted', clear: { ...rest, permit: clear }, sealed: { permit: sealed } };
+      const who = apart(permit.who);
+      return {
+        type: 'permit.granted',
+        clear: { ...rest, permit: { ...clear, who: who.clear } },
+        sealed: { permit: { ...sealed, ...who.words } },
+      };
     }
     case 'permit_used': {
       const { sql, parameters, ...clear } = withoutType(event);
@@ -55,13 +61,23 @@ const toRecord = (event: ApprovalEvent | PermitEvent): RecordInput => {
       const { request, ...rest } = withoutType(event);
       const [clear, sealed] = split(request, SEALED);
       clear.earlier_count = request.earlier.length;
-      return { type: 'request.opened', clear: { ...rest, request: clear }, sealed: { request: sealed } };
+      const who = apart(request.who);
+      return {
+        type: 'request.opened',
+        clear: { ...rest, request: { ...clear, who: who.clear } },
+        sealed: { request: { ...sealed, ...who.words } },
+      };
     }
     case 'changed': {
       const { held, ...rest } = withoutType(event);
       const [clear, sealed] = split(held, SEALED);
       clear.earlier_count = held.earlier.length;
-      return { type: 'request.changed', clear: { ...rest, held: clear }, sealed: { held: sealed } };
+      const who = apart(held.who);
+      return {
+        type: 'request.changed',
+        clear: { ...rest, held: { ...clear, who: who.clear } },
+        sealed: { held: { ...sealed, ...who.words } },
+      };
     }
     case 'decided': {
       const { rationale, ...decision } = event.decision;
@@ -148,14 +164,18 @@ export const fromRecord = (record: EventRecord): ApprovalEvent | null => {
   const { clear, sealed } = record;
   switch (type) {
     case 'opened': {
-      const text = sealed?.request ?? UNREADABLE;
-      const request = { ...REQUEST_BEFORE, ...(clear.request as Request), ...text };
+      const { task, ...text } = (sealed?.request ?? UNREADABLE) as Record<string, unknown>;
+      const told = clear.request as Request;
+      const request = { ...REQUEST_BEFORE, ...told, ...text, who: together(told.who, { task }) };
       return { ...clear, type, request: { ...request, ask: { ...ASK_BEFORE, ...request.ask } } } as ApprovalEvent;
     }
     case 'changed': {
       // What was decided before is void, whether it can be read or not.
-      const text = sealed ? { text_gone: false, ...(sealed.held as object) } : UNREADABLE;
-      const held = { ...(clear.held as object), ...text };
+      const { task, ...text }: Record<string, unknown> = sealed
+        ? { text_gone: false, ...(sealed.held as object) }
+        : UNREADABLE;
+      const told = clear.held as Held;
+      const held = { ...told, ...text, who: together(told.who, { task }) };
       return { ...clear, type, held } as unknown as ApprovalEvent;
     }
     case 'decided': {
@@ -192,7 +212,9 @@ export const fromRecord = (record: EventRecord): ApprovalEvent | null => {
 export const permitFromRecord = ({ type, clear, sealed }: EventRecord): PermitEvent | null => {
   switch (type) {
     case 'permit.granted': {
-      const permit = { ...(clear.permit as object), ...(sealed?.permit ?? UNREADABLE_PERMIT) };
+      const { task, ...text } = (sealed?.permit ?? UNREADABLE_PERMIT) as Record<string, unknown>;
+      const told = clear.permit as Permit;
+      const permit = { ...told, ...text, who: together(told.who, { task }) };
       return { ...clear, type: 'permit_granted', permit } as PermitEvent;
     }
     case 'permit.used':

@@ -9,6 +9,7 @@ import { remembered } from './plan.ts';
 import { about, write } from './record.ts';
 import type { State } from './state.ts';
 import { stoppedText } from './told.ts';
+import { apart } from './who.ts';
 
 /** GateSession.meter */
 export const meter = (s: State, plan: Plan, parameters: () => readonly BoundParameter[]): Meter =>
@@ -79,5 +80,5 @@ export const recordOf = (s: State, { limit, rows, bytes }: Reached, plan: Plan, 
   const matched = limit.findings.flatMap((index) => analysis.findings[index] ?? []);
   const observed = limit.observe ? { rule, observed: [{ rule: limit.rule, verdict: limit.verdict }] } : {};
   const clear = { ...about(s, analysis, limit.rule, context.policy), findings: matched, ...observed, rows, bytes };
-  return { clear, sealed: { sql: plan.text } };
+  return { clear, sealed: { sql: plan.text, ...apart(s.who).words } };
 };

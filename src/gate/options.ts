@@ -25,6 +25,8 @@ export interface GateOptions {
   readonly role: (login: SessionLogin) => Promise<string>;
   readonly who: (login: SessionLogin) => Who | undefined;
   /** Is what it logged in with still good? Null: it has nothing that could end. Rejects when that can't be asked. */
+  /** The id of the token that it logged in with; null: with none. */
+  readonly token: (login: SessionLogin) => string | null;
   readonly isGood: (login: SessionLogin) => Promise<boolean> | null;
   readonly where: (opening: Omit<SessionOpening, 'end'>) => Where;
   /** The catalog of a database. Null: there is none to look into. */

@@ -8,6 +8,7 @@ import type { Analysis } from '../sql/findings.ts';
 import type { Pass } from './memory.ts';
 import { remembered } from './plan.ts';
 import type { State } from './state.ts';
+import { apart } from './who.ts';
 
 /** The log can't be written: nothing runs. */
 export const UNRECORDED: Judgement = { type: 'refuse', plan: null, refuse: () => Promise.resolve(texts.noLog()) };
@@ -23,16 +24,16 @@ export const forwarded = async (s: State, pass: Pass): Promise<Judgement> => {
 export const observed = (s: Of, sql: string, analysis: Analysis, verdict: Verdict, policy: Policy): void => {
   for (const one of verdict.observed) s.options.counts.add(one.rule, 'observed');
   const clear = { ...about(s, analysis, verdict.rule, policy), observed: verdict.observed };
-  void write(s, 'an observed statement', { type: 'statement.observed', clear, sealed: { sql } });
+  void write(s, 'an observed statement', { type: 'statement.observed', clear, sealed: { sql, ...apart(s.who).words } });
 };
 
 /** A session, or a connection that starts. */
 type Of = Pick<State, 'options' | 'who' | 'where'> & { readonly id: string | null };
 
-/** What may stand in clear of a statement. */
+/** What may stand in clear of a statement; `apart(s.who).words` are sealed with its text. */
 export const about = (s: Of, analysis: Analysis, rule: string, policy: Policy): Record<string, unknown> => ({
   session: s.id,
-  who: s.who,
+  who: apart(s.who).clear,
   where: s.where,
   shape: analysis.shape,
   rule,

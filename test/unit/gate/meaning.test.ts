@@ -26,6 +26,7 @@ const open = (found: { functions: string[] }) => {
     policy: () => ({ hash: '', judge: () => ({ verdict: 'allow', rule: 'r', limits: [], observed: [] }) }),
     audit: { append: async () => 1, session: () => ({}), failure: null },
     who: () => ({ id: 'ci' }),
+    token: () => null,
     where: () => ({}),
     catalog: () => null,
     counts: new RuleCounts(),
