@@ -12,7 +12,8 @@ export const RECORD_TYPES = {
   'config.loaded': 'The configuration in force.',
   'policy.loaded': 'The policy in force from here on, by its hash, and whether it is enforced or observed.',
   'policy.refused': 'A policy was offered and is not in force, and why.',
-  'session.opened': 'An agent was identified and joined to an upstream: who, by what authentication (of a token its id), where.',
+  'session.opened':
+    'An agent was identified and joined to an upstream: who, by what authentication (of a token its id), where.',
   'session.closed': 'A session ended, and what it did in numbers.',
   'session.refused': 'A connection was not let in: identity, limit, or upstream failure.',
   statements: 'A block of allowed statements of one session.',
