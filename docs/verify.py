@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Verifies Holdpoint's audit log, or a receipt, without Holdpoint: Python's standard library alone, nothing but docs/audit-log.md to go by.
+"""Verifies Holdpoint's audit log, a receipt, or evidence, without Holdpoint: Python's standard library alone, nothing but docs/audit-log.md to go by.
 
   python3 verify.py log data/audit KEY checkpoint-file ...      a folder of segments, and checkpoints that were kept elsewhere
   python3 verify.py receipt receipt.json KEY
+  python3 verify.py evidence folder KEY                         what `holdpoint audit evidence` made
 
 KEY is a verifier key, name+id+base64, as `holdpoint audit key` prints it. Exit status: 0 it verifies, 1 it does not, 2 wrong usage or input.
 """
-import base64, glob, hashlib, json, re, sys
+import base64, glob, hashlib, json, os, re, sys
 
 # --- Ed25519, RFC 8032, 5.1: verification only
 P = 2**255 - 19
@@ -108,14 +109,12 @@ class Tree:
     def __init__(self):
         self.size, self.whole = 0, []
 
-    def push(self, leaf):
-        self.size += 1
-        self.whole.append(leaf)
-        number = self.size
-        while number % 2 == 0:
-            right, left = self.whole.pop(), self.whole.pop()
-            self.whole.append(node_hash(left, right))
-            number //= 2
+    def push(self, node, leaves=1):
+        """A leaf, or the root of a whole subtree of so many leaves, a power of two that divides the size."""
+        number, self.size = self.size // leaves, self.size + leaves
+        while number % 2 == 1:
+            node, number = node_hash(self.whole.pop(), node), number // 2
+        self.whole.append(node)
 
     def root(self):
         if not self.whole:
@@ -197,16 +196,79 @@ def verify_receipt(path, key):
     return 1 if wrong or not receipt["records"] else 0
 
 
+def verify_evidence(folder, key):
+    manifest = json.load(open(os.path.join(folder, "manifest.json"), encoding="utf-8"))
+    if manifest.get("holdpoint") != "evidence" or manifest.get("v") != 1:
+        raise Bad("this is no evidence of version 1")
+    wrong, listed = [], {"manifest.json"}
+    for file in manifest["files"]:
+        path = file["path"]
+        if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", path, re.ASCII):
+            raise Bad("the manifest names a file outside of the folder")
+        listed.add(path)
+        whole = os.path.join(folder, path)
+        if not os.path.isfile(whole) or os.path.islink(whole):
+            wrong.append(f"{path} is missing")
+            continue
+        digest = hashlib.sha256()
+        with open(whole, "rb") as data:
+            for chunk in iter(lambda: data.read(1 << 20), b""):
+                digest.update(chunk)
+        if digest.hexdigest() != file["sha256"]:
+            wrong.append(f"{path} was changed")
+    for base, _, names in os.walk(folder):
+        paths = [os.path.relpath(os.path.join(base, name), folder) for name in names]
+        wrong += [f"{ascii(path)} is not in the manifest" for path in paths if path not in listed]
+    proved = None
+    if "proof.jsonl" in listed and "proof.jsonl is missing" not in wrong:
+        proved = prove(folder, key)
+    if proved is None:
+        wrong.append("the records do not lead to a signed checkpoint")
+    for one in wrong:
+        print(f"WRONG  {one}")
+    print("NOT VERIFIED" if wrong else f"{len(manifest['files'])} files, {proved} records proved: verified")
+    return 1 if wrong else 0
+
+
+def prove(folder, key):
+    """How many records lead to the root of the checkpoint; None: they do not."""
+    tree, proved = Tree(), 0
+    with open(os.path.join(folder, "proof.jsonl"), encoding="utf-8") as entries, open(os.path.join(folder, "records.jsonl"), "rb") as records:
+        head = json.loads(next(entries))
+        if head.get("holdpoint") != "evidence proof" or head.get("v") != 1:
+            raise Bad("this is no proof of version 1")
+        ((size, root),) = checkpoints(head["checkpoint"], key)
+        for entry in map(json.loads, entries):
+            if isinstance(entry, int):
+                for _ in range(entry):
+                    line = records.readline()
+                    if not line.endswith(b"\n"):
+                        return None
+                    tree.push(leaf_hash(line[:-1]))
+                proved += entry
+            else:
+                height, node = entry
+                node = base64.b64decode(node, validate=True)
+                if len(node) != 32 or not 0 <= height <= 48 or tree.size % (1 << height):
+                    return None
+                tree.push(node, 1 << height)
+            if tree.size > size:
+                return None
+    return proved if tree.size == size and tree.root() == root else None
+
+
 if __name__ == "__main__":
     try:
         what, path, key, *files = sys.argv[1:]
-        if what not in ("log", "receipt"):
+        if what not in ("log", "receipt", "evidence"):
             raise ValueError
     except ValueError:
         sys.exit(print(__doc__) or 2)
     try:
         found = verifier_key(key)
-        sys.exit(verify_log(path, found, files) if what == "log" else verify_receipt(path, found))
+        if what == "log":
+            sys.exit(verify_log(path, found, files))
+        sys.exit(verify_receipt(path, found) if what == "receipt" else verify_evidence(path, found))
     except (Bad, OSError, KeyError, ValueError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -51,6 +51,11 @@ export class Hashes {
     return path.toReversed();
   }
 
+  /** Root of the whole subtree of 2^height leaves that begins at leaf index * 2^height. Rejects when leaf hashes are missing. */
+  subtree(height: number, index: number): Promise<Buffer> {
+    return this.#whole(height, index);
+  }
+
   /** Of leaves `low` to `high - 1`; `low` is a multiple of the largest power of two that fits. */
   async #root(low: number, high: number): Promise<Buffer> {
     const count = high - low;

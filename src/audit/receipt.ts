@@ -48,24 +48,27 @@ export async function receiptOf(request: string, source: ReceiptSource): Promise
   if (last === undefined) return 'unknown';
   const checkpoint = await source.cover(last.index + 1);
   if (checkpoint === null) return 'uncovered';
-  const { size, root, note } = checkpoint;
-  const records =
-    (await proved(new Hashes(fs, dir, true), found.records, size, root)) ??
-    (await proved(new Hashes(fs, dir, false), found.records, size, root));
-  if (records === null)
+  const receipt = await receiptFrom(fs, dir, request, found, checkpoint);
+  if (receipt === null)
     throw new AuditError(
       'damaged',
       `the leaf hashes in ${dir} do not lead to the checkpoint's root: run 'holdpoint audit verify'`,
     );
-  return {
-    holdpoint: 'receipt',
-    v: 1,
-    request,
-    policy: found.policy,
-    keys: signersOf(note),
-    checkpoint: note,
-    records,
-  };
+  return receipt;
+}
+
+/** Null: the log's own hashes do not lead to the checkpoint's root. */
+export async function receiptFrom(
+  fs: AuditFs,
+  dir: string,
+  request: string,
+  { records: found, policy }: Found,
+  { size, root, note }: { readonly size: number; readonly root: string; readonly note: string },
+): Promise<Receipt | null> {
+  const records =
+    (await proved(new Hashes(fs, dir, true), found, size, root)) ??
+    (await proved(new Hashes(fs, dir, false), found, size, root));
+  return records && { holdpoint: 'receipt', v: 1, request, policy, keys: signersOf(note), checkpoint: note, records };
 }
 
 interface Found {

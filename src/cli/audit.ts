@@ -10,8 +10,10 @@ import { type Receipt, receipt_bytes_max, receiptOf } from '../audit/receipt.ts'
 import { verifierKeys } from '../audit/signer.ts';
 import { type LogReport, verifyLog } from '../audit/verify/log.ts';
 import { BadInput, type VerifierKey } from '../audit/verify/note.ts';
+import { type EvidenceReport, isEvidence, verifyEvidence } from '../audit/verify/evidence.ts';
 import { type ReceiptReport, verifyReceipt } from '../audit/verify/receipt.ts';
 import { loadAuditPaths } from '../config/config.ts';
+import { evidenceCommand } from './audit/evidence.ts';
 import {
   checkpointsFor,
   DEFAULT_FOLDER,
@@ -44,6 +46,7 @@ export function auditCommand(deps: Pick<Deps, 'neededTexts'>): Command {
     'the audit log as evidence: verify it, its key, checkpoints, receipts',
   );
   command.addCommand(verifyCommand());
+  command.addCommand(evidenceCommand());
   command.addCommand(
     new Command('key')
       .description('print the public key that checkpoints are verified with')
@@ -124,8 +127,8 @@ interface VerifyArguments {
 
 function verifyCommand(): Command {
   return new Command('verify')
-    .description('does a log, or a receipt, say what was signed? Offline, with public keys alone')
-    .argument('[what]', "the log's folder, or a receipt's file", DEFAULT_FOLDER)
+    .description('does a log, a receipt, or evidence, say what was signed? Offline, with public keys alone')
+    .argument('[what]', "the log's folder, a receipt's file, or a folder of evidence", DEFAULT_FOLDER)
     .option('--key <key...>', 'a verifier key, or a file with some')
     .option('--checkpoint <file...>', 'checkpoints that were kept elsewhere')
     .option('--json', 'one JSON object')
@@ -135,6 +138,7 @@ function verifyCommand(): Command {
         const keys = await keysOf(options.key ?? []);
         const found = await stat(what).catch(() => null);
         if (found?.isFile()) await verifyFile(what, keys, options);
+        else if (await isEvidence(what)) await verifyEvidenceFolder(what, keys, options);
         else await verifyFolder(await logFolder(what), keys, options);
       } catch (error) {
         if (error instanceof BadInput) throw new Failure(error.message, EXIT.usage);
@@ -166,6 +170,44 @@ export function receiptText({ verified, request, policy, checkpoint, records, pr
     verified
       ? 'The receipt verifies: the log has these records, as they stand here. That it has no later ones of this request it does not say.'
       : 'THE RECEIPT DOES NOT VERIFY.',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+async function verifyEvidenceFolder(
+  folder: string,
+  keys: readonly VerifierKey[],
+  options: VerifyArguments,
+): Promise<void> {
+  if (options.checkpoint) throw new BadInput('evidence has its own checkpoint; --checkpoint is for logs');
+  const report = await verifyEvidence(folder, keys);
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : evidenceText(report));
+  process.exitCode = report.verified ? EXIT.ok : EXIT.failed;
+}
+
+/** Ends with a newline. */
+function evidenceText({
+  verified,
+  files,
+  manifest_sha256,
+  checkpoint,
+  records,
+  proved,
+  problems,
+}: EvidenceReport): string {
+  const lines = [
+    `evidence      ${files} files; manifest.json has the SHA-256 ${manifest_sha256}`,
+    checkpoint === null
+      ? 'checkpoint    none'
+      : `checkpoint    of ${checkpoint.size} records, signed by ${checkpoint.signed_by.join(', ')}`,
+    `proved        ${proved} of ${records} records are in the log as they stand here`,
+    ...(proved < records && verified
+      ? [`not covered   the last ${records - proved}: after the checkpoint, so nobody can say that they are whole`]
+      : []),
+    ...problems.map((problem) => `WRONG         ${drawn(problem)}`),
+    verified
+      ? 'The evidence verifies: its files are those of its manifest, and the log has its records. That the log has no others, and that the tables say what the records say, it does not say.'
+      : 'THE EVIDENCE DOES NOT VERIFY.',
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -18,14 +18,15 @@ export class Roots {
   #stack: { readonly leaves: number; readonly hash: Buffer }[] = [];
   size = 0;
 
-  add(leaf: Buffer): void {
-    let top = { leaves: 1, hash: leaf };
+  /** A leaf, or the root of a whole subtree of `leaves`, a power of two that divides `size`. */
+  add(node: Buffer, leaves = 1): void {
+    let top = { leaves, hash: node };
     for (let before = this.#stack.at(-1); before?.leaves === top.leaves; before = this.#stack.at(-1)) {
       this.#stack.pop();
       top = { leaves: before.leaves * 2, hash: hashChildren(before.hash, top.hash) };
     }
     this.#stack.push(top);
-    this.size++;
+    this.size += leaves;
   }
 
   root(): Buffer {
