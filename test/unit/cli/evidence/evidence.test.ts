@@ -29,7 +29,7 @@ const page = (folder: string): string => readFileSync(join(folder, 'index.html')
 
 /** What hides or reorders text, as it is. */
 const raw = (text: string): string[] =>
-  [...text].filter((char) => char === '\u001b' || /[\p{Bidi_Control}\p{Zl}]/u.test(char));
+  Array.from(text).filter((char) => char === '\u001b' || /[\p{Bidi_Control}\p{Zl}]/u.test(char));
 
 const verify = async ({ dir, key }: Sample): Promise<Verified> => {
   const keys = [parseKey(key)];
