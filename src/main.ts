@@ -164,6 +164,7 @@ const build = async (
       desk,
       permits,
       audit,
+      notShipped: () => kept.shipping.behind,
       allowed: config.audit.allowed,
       who: (login) => identity.principal(loginOf(login)),
       token: (login) => loginOf(login).entry?.token?.id ?? null,

@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { Block, word_chars_max } from './block.ts';
 import type { LeafSink } from './checkpoint.ts';
+import { type ClockJump, ClockWatch, jumpAtStart, jumpRecord, lastTime } from './clock.ts';
 import { AuditError, reason } from './error.ts';
 import { realFs, writeAll, type AuditFile, type AuditFs } from './files.ts';
 import { forgotten } from './forget.ts';
@@ -43,6 +44,10 @@ export interface AuditOptions {
   readonly fs?: AuditFs;
   /** Who makes checkpoints of it, asked for when the log is locked; absent: nobody. */
   readonly checkpoints?: () => Promise<CheckpointSink>;
+  /** Told after each sync: up to where the log is durable. Must take no time, and throw nothing. */
+  readonly durable?: (end: { readonly seq: number; readonly segment: number; readonly offset: number }) => void;
+  /** Told when the clock was set: while it is open, or since its last record. It is on record already, or will be. */
+  readonly jumped?: (jump: ClockJump) => void;
   /** Accept a log that does not verify, exactly as it stands; recorded in it. Does nothing to a log that verifies. */
   readonly override?: boolean;
 }
@@ -95,7 +100,9 @@ async function openLocked(options: AuditOptions, fs: AuditFs, lock: Lock): Promi
     master_key: master_key?.id ?? null,
     ...(checkpoints && { checkpoint_key: checkpoints.signer.verifier_key }),
   };
-  await log.begin([...first, { type: 'log.opened', clear }, ...gone.records]);
+  const jump = jumpAtStart(await lastTime(fs, options.dir, tail), (options.clock ?? systemClock).now());
+  if (jump !== null) options.jumped?.(jump);
+  await log.begin([...(jump ? [jumpRecord(jump)] : []), ...first, { type: 'log.opened', clear }, ...gone.records]);
   await gone.finish();
   await checkpoints?.started();
   return log;
@@ -146,8 +153,10 @@ function refusal(folder: string, problem: NonNullable<Survey['problem']>): strin
 interface Pending {
   draft: Draft;
   readonly chars: number;
-  /** Of a block: how many statements it holds. Such a record is a fact, and survives a failure; 0: a record that its caller gets back. */
+  /** Of a block: how many statements it holds; else 0. */
   readonly entries: number;
+  /** It is a fact, and survives a failure; else its caller gets it back. */
+  readonly stays: boolean;
   done: boolean;
   readonly waiters: { readonly resolve: (seq: number) => void; readonly reject: (error: AuditError) => void }[];
 }
@@ -166,6 +175,7 @@ class Log implements AuditLog {
   readonly #lock: Lock;
   readonly #checkpoints: LeafSink | undefined;
   readonly #mono_start: number;
+  readonly #watch: ClockWatch;
 
   /** What is durable, and the files that end there. */
   #tail: Tail;
@@ -211,6 +221,7 @@ class Log implements AuditLog {
     this.#lock = lock;
     this.#tail = tail;
     this.#mono_start = this.#clock.mono();
+    this.#watch = new ClockWatch(this.#clock.now(), 0);
   }
 
   get failure(): string | null {
@@ -225,6 +236,7 @@ class Log implements AuditLog {
   append(record: RecordInput): Promise<number> {
     const refused = this.#refusal();
     if (refused !== null) return Promise.reject(refused);
+    this.#lookAtClock();
     let pending: Pending;
     try {
       pending = this.#pending(record);
@@ -277,7 +289,20 @@ class Log implements AuditLog {
     const mono = this.#clock.mono() - this.#mono_start;
     const drafted = draft(this.#clock.now(), mono, this.#node_json, type, clear_json, extra);
     const chars = drafted.middle.length + (drafted.sealed?.length ?? 0);
-    return { draft: drafted, chars, entries, done: false, waiters: [] };
+    return { draft: drafted, chars, entries, stays: entries > 0, done: false, waiters: [] };
+  }
+
+  /** Before a record: where the clock was set since the last one, that is said first. */
+  #lookAtClock(): void {
+    const jump = this.#jump();
+    if (jump !== null) this.#push(jump);
+  }
+
+  #jump(): Pending | null {
+    const jump = this.#watch.look(this.#clock.now(), this.#clock.mono() - this.#mono_start);
+    if (jump === null) return null;
+    this.#options.jumped?.(jump);
+    return { ...this.#pending(jumpRecord(jump)), stays: true };
   }
 
   #refusal(): AuditError | null {
@@ -319,6 +344,7 @@ class Log implements AuditLog {
       this.#entries_lost += block.entries;
       return null;
     }
+    this.#lookAtClock();
     const pending = this.#pendingOf('statements', clear_json, { block: block.json() }, block.entries);
     this.#push(pending);
     return pending;
@@ -393,6 +419,7 @@ class Log implements AuditLog {
     await log.datasync();
     this.#leaves = this.#leaves.length === 0 ? leaves : Buffer.concat([this.#leaves, leaves]);
     this.#tail = { ...this.#tail, seq, leaf, offset: this.#tail.offset + bytes.length };
+    this.#options.durable?.({ seq, segment: this.#tail.segment, offset: this.#tail.offset });
   }
 
   /** Into one buffer, used again: the writer waits for each write, and a burst of large ones would be room that the system never gets back. */
@@ -461,10 +488,10 @@ class Log implements AuditLog {
     // What was written and not synced must not be found by a later start as if it had been acknowledged.
     await this.#cut();
     const waiting = [...batch.filter((pending) => !pending.done), ...this.#queue];
-    this.#queue = waiting.filter((pending) => pending.entries > 0);
+    this.#queue = waiting.filter(({ stays }) => stays);
     const rejection = new AuditError('unwritable', this.#failed, { cause: error });
     for (const pending of waiting) {
-      if (pending.entries === 0) {
+      if (!pending.stays) {
         this.#queue_chars -= pending.chars;
         this.#rejected++;
       }
@@ -488,6 +515,7 @@ class Log implements AuditLog {
   async #retry(): Promise<void> {
     const entries_lost = this.#entries_lost;
     const rejected = this.#rejected;
+    const jump = this.#jump();
     try {
       await this.#reopen();
       const pending = this.#pending({
@@ -500,8 +528,12 @@ class Log implements AuditLog {
           entries_lost,
         },
       });
-      await this.#write([pending]);
+      await this.#write(jump === null ? [pending] : [jump, pending]);
     } catch (error) {
+      if (jump !== null) {
+        this.#queue.unshift(jump);
+        this.#queue_chars += jump.chars;
+      }
       await this.#cut();
       this.#failed = `the audit log cannot be written since ${new Date(this.#failed_since).toISOString()}: ${reason(error)}`;
       this.#retryLater();

@@ -7,6 +7,8 @@ export const RECORD_TYPES = {
   'log.recovered': 'A torn tail was cut and kept aside, or the disk took records again after it had refused them.',
   'log.overridden':
     'An operator accepted a log that did not verify, exactly as it stood; first record of a new segment.',
+  'log.clock_jumped':
+    'The clock was set, by how many milliseconds, and what it showed before and after: records from here on have the new time. at_start: it is earlier than the last record.',
   'log.key_rotated': 'Another key signs checkpoints from here on: which did, and which does.',
   'log.key_deleted': 'The key of a period was deleted: what was sealed in it can be read by nobody any more.',
   'config.loaded': 'The configuration in force.',
@@ -53,6 +55,9 @@ export const RECORD_TYPES = {
   'permit.revoked': 'A permit was ended early: by whom; the reason is sealed.',
   'webhook.dead': 'An event could not be delivered for 24 h and was given up: which webhook, which record, why.',
   'webhook.gone': 'A webhook’s receiver answered 410 Gone: nothing more is sent to it.',
+  'ship.blocked':
+    'The log could not be shipped to a destination for longer than its block_after, so nothing is forwarded.',
+  'ship.resumed': 'The log is shipped again, and forwarding goes on.',
   'reviewer.signed_in': 'A reviewer signed in: who, how and by what (password, second factor, provider), from where.',
   'reviewer.sign_in_refused':
     'A sign-in was refused, and why: wrong, too many tries, no second factor, unknown here, a directory or provider down.',

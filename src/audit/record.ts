@@ -135,7 +135,7 @@ export async function unsealed(line: Line, keys: Keys): Promise<ReadRecord> {
   return { seq, time, mono, node, type, clear, sealed, entries: line.block === undefined ? [] : entriesOf(line.block) };
 }
 
-function entriesOf(block: BlockJson): AllowedEntry[] {
+export function entriesOf(block: BlockJson): AllowedEntry[] {
   const word = (column: readonly number[], i: number) => block.words[column[i] ?? -1] ?? '';
   return block.ms.map((ms, i) => ({
     time: block.from + ms,

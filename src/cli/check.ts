@@ -24,6 +24,7 @@ import { checkMasterKey } from './check-audit.ts';
 import { aroundMysql, aroundPostgres, hbaRules, listed, type MysqlWays } from './check-around.ts';
 import { checkCertificates, checkPeers } from './check-certificates.ts';
 import { checkSources } from './check-identity.ts';
+import { checkShip } from './check-ship.ts';
 import { checkSignIn } from './check-sign-in.ts';
 import { checkStepUp } from './check-step-up.ts';
 import { tooFew } from './enough.ts';
@@ -120,6 +121,7 @@ export async function check(path: string, deps: LookDeps): Promise<Finding[]> {
     ...(await neighbours(config)),
     ...exposure(config),
     ...webhooks(config),
+    ...(await checkShip(config)),
     ...(
       await Promise.all([
         ...config.postgres.map((listener) => server(listener, own)),

@@ -4,9 +4,12 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { type Anchor, AnchorRefused, Anchors, folderAnchor } from '../audit/anchor.ts';
 import { type Checkpoints, openCheckpoints } from '../audit/checkpoint.ts';
+import type { ClockJump } from '../audit/clock.ts';
 import { realFs } from '../audit/files.ts';
 import { openAuditLog } from '../audit/log.ts';
 import { receiptOf } from '../audit/receipt.ts';
+import type { Ship, Behind } from '../audit/ship/ship.ts';
+import type { End } from '../audit/ship/types.ts';
 import type { AuditLog } from '../audit/types.ts';
 import { masterKeyOf } from '../cli/audit/master-key.ts';
 import type { AnchorConfig, Config } from '../config/config.ts';
@@ -14,6 +17,7 @@ import type { EvidencePort } from '../review/ports.ts';
 import { resolveBySystem } from '../review/webhooks/guard.ts';
 import { Sender } from '../review/webhooks/send.ts';
 import type { Log } from '../telemetry/log.ts';
+import { openShip } from './ship.ts';
 
 /** How long a receipt waits for a checkpoint that covers its records. */
 const COVER_MS = 5_000;
@@ -23,6 +27,12 @@ const RECEIPTS_MAX = 2;
 interface KeptLog {
   readonly log: AuditLog;
   readonly evidence: EvidencePort;
+  readonly shipping: {
+    /** Records up to this one are at every destination, and a restart knows it. Infinity: there is no destination. */
+    shippedUpTo(): number;
+    /** Because of whom nothing may be forwarded; null: of nobody. */
+    readonly behind: Behind | null;
+  };
   /** The log first, then what is brought elsewhere. */
   close(): Promise<void>;
 }
@@ -41,10 +51,17 @@ export async function openLog({ config, node, version, log }: Options): Promise<
   const warn = (text: string): void => log.warn(text);
   let anchors: Anchors | null = null;
   let checkpoints!: Checkpoints;
+  let ship: Ship | null = null;
+  let end: End = { seq: 0, segment: 1, offset: 0 };
   const opened = await openAuditLog({
     dir,
     node,
     master_key: await masterKeyOf(config.audit.master_key),
+    jumped: (jump) => warn(jumpText(jump)),
+    durable: (to) => {
+      end = to;
+      ship?.durable(to);
+    },
     checkpoints: async () => {
       checkpoints = await openCheckpoints({
         dir,
@@ -62,17 +79,41 @@ export async function openLog({ config, node, version, log }: Options): Promise<
     },
   });
   const one = inTurn(RECEIPTS_MAX);
+  try {
+    ship = await openShip({ config, end, audit: opened, version, log });
+  } catch (error) {
+    await opened.close();
+    await (anchors as Anchors | null)?.close();
+    throw error;
+  }
+  // What became durable while cursors were read.
+  ship?.durable(end);
   return {
     log: opened,
     evidence: {
       receipt: (id) => one(() => receiptOf(id, { dir, cover: (size) => checkpoints.cover(size, COVER_MS) })),
       anchors: () => anchors?.health() ?? [],
+      shipping: () => ship?.health() ?? [],
+    },
+    shipping: {
+      shippedUpTo: () => ship?.shippedUpTo() ?? Infinity,
+      get behind() {
+        return ship?.blocking ?? null;
+      },
     },
     close: async () => {
       await opened.close();
-      await anchors?.close();
+      await Promise.all([anchors?.close(), ship?.close()]);
     },
   };
+}
+
+function jumpText({ by_ms, before, after, at_start }: ClockJump): string {
+  const [was, is] = [before, after].map((ms) => new Date(ms).toISOString());
+  const by = `${(Math.abs(by_ms) / 1000).toFixed(1)} s`;
+  if (at_start)
+    return `the clock shows ${is}, ${by} before the log's last record (${was}): it was set back, or is wrong. Look at it before anything else`;
+  return `the clock was set ${by_ms < 0 ? 'back' : 'forward'} by ${by}, from ${was} to ${is}, or the machine slept`;
 }
 
 function anchorOf(config: AnchorConfig, version: string): Anchor {

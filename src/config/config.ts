@@ -87,6 +87,27 @@ export type AnchorConfig = { readonly name: string; readonly every: number } & (
   | Pick<WebhookConfig, 'url' | 'secret' | 'allow_private' | 'ca'>
 );
 
+/** Where the log's records are sent to; milliseconds and bytes. */
+export type ShipConfig = {
+  readonly name: string;
+  readonly format: 'jsonl' | 'ocsf';
+  readonly from: 'beginning' | 'now';
+  readonly block_after: number | null;
+  readonly batch: { readonly records: number; readonly bytes: number; readonly age: number };
+  readonly allow_private: boolean;
+  /** PEM text; null: the system's authorities. */
+  readonly ca: string | null;
+} & (
+  | {
+      readonly url: string;
+      /** Never printed. */
+      readonly headers: Readonly<Record<string, string>>;
+      readonly content_type: string;
+      readonly gzip: boolean;
+    }
+  | { readonly syslog: Address /** Contents of PEM files. */; readonly client: TlsPair | null }
+);
+
 export interface Config {
   /** Absolute path of the file it came from. */
   readonly path: string;
@@ -127,6 +148,7 @@ export interface Config {
     readonly checkpoint: number;
     readonly checkpoint_records: number;
     readonly anchors: readonly AnchorConfig[];
+    readonly ship: readonly ShipConfig[];
   };
   readonly chat: { readonly webhooks: readonly WebhookConfig[] };
   readonly store: 'memory';
@@ -369,6 +391,12 @@ function occurrences(
 function explain(issue: z.core.$ZodIssue, problem: (key: readonly PropertyKey[], what: string) => string): string[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => problem([...issue.path, key], 'unknown key'));
+  }
+  if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
+    // Of what it could be, what is nearest is what was meant.
+    const [nearest] = issue.errors.toSorted((a, b) => a.length - b.length);
+    if (nearest?.some(({ path }) => path.length > 0) || nearest?.some(({ code }) => code === 'unrecognized_keys'))
+      return nearest.flatMap((one) => explain({ ...one, path: [...issue.path, ...one.path] }, problem));
   }
   if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) {
     return [problem(issue.path, 'is required')];

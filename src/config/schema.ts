@@ -12,6 +12,7 @@ import { mapSchema } from './map.ts';
 import { BadReference, expand, hostPort, type Sources, MYSQL, POSTGRES, upstreamAddress } from './references.ts';
 import { clientsSchema, loginsSchema, type PemFile } from './logins.ts';
 import { secretSchema } from './own-login.ts';
+import { shipSchema } from './ship.ts';
 import { webhookParts, webhooksSchema } from './webhooks.ts';
 
 /** Parts of the design that this release does not have. A file that names one is refused with 'not in this release'. */
@@ -107,6 +108,7 @@ export function configSchema(sources: Sources) {
     ),
   });
 
+  const posted = webhookParts({ sources, pem, using });
   return z.strictObject({
     data: path.describe('folder of the audit log, keys and state'),
     policy: path.describe('the policy file'),
@@ -162,7 +164,8 @@ export function configSchema(sources: Sources) {
           .describe(
             'what the keys of sealed texts are wrapped with, 32 bytes in hex or base64: ${VARIABLE}, file:<path>, or {command: [program, argument, ...]}. Read once, at the start',
           ),
-        ...checkpointShape({ path, posted: webhookParts({ sources, pem, using }) }),
+        ...checkpointShape({ path, posted }),
+        ship: shipSchema({ sources, pem, using, posted }),
       })
       .prefault({}),
     chat: z

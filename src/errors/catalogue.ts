@@ -496,6 +496,17 @@ export const texts = {
     }),
     undefined,
   ),
+  notShipped: row(
+    'ERROR',
+    'ZH005',
+    'guard_unavailable: the audit log is not shipped in time, and the operator has made that a condition',
+    (v: { readonly name: string; readonly since: number }) => ({
+      message: `Holdpoint cannot ship its log to ${v.name} since ${new Date(v.since).toISOString()}, so nothing is let through`,
+      detail: 'The statement did not run. An approval that it has stays as it is.',
+      hint: 'Not your fault. Send the identical statement again after 60 s; tell an operator if that goes on.',
+    }),
+    { name: 'siem', since: 1_763_830_598_115 },
+  ),
   noDirectory: row<void>(
     'ERROR',
     'ZH005',

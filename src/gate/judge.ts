@@ -12,7 +12,7 @@ import { catalogIsFresh, lookAtCatalog } from './meaning.ts';
 import type { Pass } from './memory.ts';
 import { type Again, planOf, remembered } from './plan.ts';
 import { youngerThan } from './prepared.ts';
-import { forwarded, observed, UNRECORDED } from './record.ts';
+import { forwarded, observed, stopped } from './record.ts';
 import type { State } from './state.ts';
 import type { JudgedAnew } from './wait.ts';
 
@@ -20,13 +20,15 @@ type Judged = Judgement | Promise<Judgement>;
 
 /** GateSession.judge */
 export const judge = (s: State, text: string, types: readonly number[], planned: number | null): Judged => {
-  if (s.options.audit.failure !== null) return UNRECORDED;
+  const now = stopped(s);
+  if (now !== null) return now;
   return catalogIsFresh(s) ? judgeNow(s, text, types, planned, false) : judgeAfterLook(s, text, types, planned, false);
 };
 
 /** GateSession.judgeCall */
 export const judgeCall = (s: State, oid: number): Judged => {
-  if (s.options.audit.failure !== null) return UNRECORDED;
+  const now = stopped(s);
+  if (now !== null) return now;
   return catalogIsFresh(s) ? judgeCallNow(s, oid, false) : lookAtCatalog(s).then(() => judgeCallNow(s, oid, true));
 };
 

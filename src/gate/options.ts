@@ -33,6 +33,8 @@ export interface GateOptions {
   readonly catalog: (database: string) => LiveCatalog | null;
   /** The console's address for agents, without a slash at its end; null: not told. */
   readonly console: () => string | null;
+  /** The destination that the log has not been shipped to for too long, so that nothing may run; null: there is none. Asked for every statement. */
+  readonly notShipped?: () => NotShipped | null;
   readonly held_bytes_max: number;
   /** What each rule stopped: of all gates. */
   readonly counts: RuleCounts;
@@ -43,6 +45,12 @@ export interface GateOptions {
   /** Asks the server what a held statement would touch; rejects nothing. An answer of null: there will be none. */
   readonly impact: ((about: Held, text: ImpactText) => Promise<Impact | null>) | null;
   readonly fault: (what: string, error: unknown) => void;
+}
+
+export interface NotShipped {
+  readonly name: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
 }
 
 /** What an estimate needs beside the request. */

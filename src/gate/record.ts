@@ -13,6 +13,14 @@ import { apart } from './who.ts';
 /** The log can't be written: nothing runs. */
 export const UNRECORDED: Judgement = { type: 'refuse', plan: null, refuse: () => Promise.resolve(texts.noLog()) };
 
+/** Why nothing may run now, whatever it is; null: something may. */
+export const stopped = ({ options }: State): Judgement | null => {
+  if (options.audit.failure !== null) return UNRECORDED;
+  const behind = options.notShipped?.() ?? null;
+  if (behind === null) return null;
+  return { type: 'refuse', plan: null, refuse: () => Promise.resolve(texts.notShipped(behind)) };
+};
+
 /** `sync` mode: nothing is forwarded before it is on record. */
 export const forwarded = async (s: State, pass: Pass): Promise<Judgement> => {
   const { shape } = remembered(pass.plan).analysis;

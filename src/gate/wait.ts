@@ -152,6 +152,8 @@ export class Waiting implements WaitStart {
     const { id, rule } = hold.request();
     const over = await signInOver(s);
     if (over !== null) return notNow(s, hold, words.refused(over, rule));
+    const behind = s.options.notShipped?.() ?? null;
+    if (behind !== null) return notNow(s, hold, words.refused(texts.notShipped(behind), rule));
     let still = true;
     try {
       const stopped = await this.#recheck();

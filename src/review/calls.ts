@@ -108,7 +108,7 @@ export const calls = (door: Door): Calls => ({
     const anchors = desk.ports.evidence
       .anchors()
       .map((one) => ({ ...one, age_ms: one.at === null ? null : Math.max(0, now - one.at) }));
-    return { ok: recording, recording, anchors };
+    return { ok: recording, recording, anchors, shipping: [...desk.ports.evidence.shipping()] };
   },
   openapi: ({ desk }) => openapi(desk.url, desk.version),
 

@@ -467,6 +467,15 @@ export interface EvidencePort {
     readonly at: number | null;
     readonly failing: boolean;
   }[];
+  /** Where the log's records are shipped to, and how that goes; audit/ship/ship.ts ShipHealth, structurally. */
+  shipping(): readonly {
+    readonly name: string;
+    readonly record: number;
+    readonly behind: number;
+    readonly behind_ms: number;
+    readonly failing: boolean;
+    readonly blocking: boolean;
+  }[];
 }
 
 export interface ReceiptLike {

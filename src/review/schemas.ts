@@ -430,6 +430,18 @@ export const healthView = z.object({
       }),
     )
     .describe('Places outside of this machine where checkpoints of the log are kept.'),
+  shipping: z
+    .array(
+      z.object({
+        name: z.string(),
+        record: z.number().describe('The last record that is there for sure; 0: none.'),
+        behind: z.number().describe('How many records wait after it.'),
+        behind_ms: z.number().describe('For how long some have.'),
+        failing: z.boolean(),
+        blocking: z.boolean().describe('Nothing is forwarded because of it.'),
+      }),
+    )
+    .describe('Systems that the log is shipped to.'),
 });
 export const receiptView = z
   .object({

@@ -328,7 +328,7 @@ export function fakeDesk(mode: ReviewPorts['mode'] = 'enforce'): FakeDesk {
       },
       permits: { list: () => [], get: () => undefined, state: () => 'ended', revoke: async () => 'unknown' },
       sessions: { list: () => [], end: () => false },
-      evidence: { receipt: async () => 'unknown' as const, anchors: () => [] },
+      evidence: { receipt: async () => 'unknown' as const, anchors: () => [], shipping: () => [] },
       policy: async () => ({ path: 'policy.yaml', hash: '9f3c1a7b', rules: 11, text: null, since: 0, counts: [] }),
       audit: {
         append: async ({ type, clear }) => {

@@ -48,6 +48,8 @@ const WORDS: Readonly<Record<RecordType, Say>> = {
   'log.opened': (clear) => `${num(clear['records'])} records were there`,
   'log.recovered': (clear) => text(clear['cause']),
   'log.overridden': (clear) => text(clear['problem']),
+  'log.clock_jumped': (clear) =>
+    `by ${num(clear['by_ms'])} ms, from ${text(clear['before'])} to ${text(clear['after'])}`,
   'log.key_rotated': (clear) => join(of(clear, 'to', 'now')),
   'log.key_deleted': (clear) => text(clear['period']),
   'config.loaded': () => '',
@@ -111,6 +113,8 @@ const WORDS: Readonly<Record<RecordType, Say>> = {
   'permit.revoked': () => '',
   'webhook.dead': (clear) => join(text(clear['webhook']), of(clear, 'event', 'event'), because(clear)),
   'webhook.gone': (clear) => text(clear['webhook']),
+  'ship.blocked': (clear) => text(clear['destination']),
+  'ship.resumed': () => '',
   'reviewer.signed_in': (clear) => join(of(clear, 'how', 'by'), list(clear['by']), from(clear)),
   'reviewer.sign_in_refused': (clear) => join(of(clear, 'how', 'by'), from(clear), because(clear)),
   'reviewer.signed_out': (clear) => join(clear['everywhere'] === true ? 'everywhere' : '', from(clear)),

@@ -49,6 +49,11 @@ export function pinned(target: Target, resolve: Resolve): LookupFunction {
   };
 }
 
+/** Both, for who makes its own connections. */
+export function guarded(target: Target): { readonly literal: () => void; readonly lookup: LookupFunction } {
+  return { literal: () => checkLiteral(target), lookup: pinned(target, resolveBySystem) };
+}
+
 function check(address: string, { url, allow_private }: Target): void {
   const reach = reachOf(address);
   const host = url.hostname === address ? address : `${url.hostname} is ${address}, which`;

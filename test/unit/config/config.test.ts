@@ -64,7 +64,14 @@ describe('what is read', () => {
         jwt: [],
         map: [],
       },
-      audit: { allowed: 'async', master_key: null, checkpoint: 1000, checkpoint_records: 10_000, anchors: [] },
+      audit: {
+        allowed: 'async',
+        master_key: null,
+        checkpoint: 1000,
+        checkpoint_records: 10_000,
+        anchors: [],
+        ship: [],
+      },
       chat: { webhooks: [] },
       store: 'memory',
       mode: 'enforce',
@@ -236,6 +243,7 @@ describe('what is refused, and where', () => {
           ca: null,
         },
       ],
+      ship: [],
     });
     const wrong: readonly (readonly [string, string])[] = [
       ['checkpoint: 10ms', 'audit.checkpoint: is not between 100 ms and 24 h'],

@@ -192,6 +192,7 @@ export async function startHouse(
           receipt: (id) =>
             receiptOf(id, { dir: join(dir, 'audit'), cover: async (size) => checkpoints.cover(size, 5000) }),
           anchors: () => [{ name: 'vault', record: 7, at: 1_700_000_000_000, failing: false }],
+          shipping: () => [],
         },
         policy: policyPort(() => policyAt(policy), counts),
         guards: [],
