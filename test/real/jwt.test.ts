@@ -3,10 +3,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createFailureLimiter } from '../../src/identity/limiter.ts';
+import { createPasswordLogins } from '../../src/identity/logins.ts';
 import { createJwt, type Jwt } from '../../src/identity/jwt/jwt.ts';
 import { type OwnTokens, openOwnTokens } from '../../src/identity/jwt/own.ts';
 import { SourceDown, type SourceEntry } from '../../src/identity/types.ts';
+import { placesOf } from '../../src/listener/in-turn.ts';
 import { issuers, makeSigner, makeToken, type Signer } from '../unit/identity/tokens.ts';
 import { type Authority, makeAuthority } from './certificates.ts';
 import { type IssuerProcess, type ProviderProcess, startIssuer, startProvider } from './jwt-issuer.ts';
@@ -39,6 +42,7 @@ const two = makeSigner('ES256', 'two');
 const keysOf = (...signers: readonly Signer[]) => ({ keys: signers.map(({ jwk }) => jwk) });
 
 const MINUTE_MS = 60_000;
+const WAIT = { timeout: 30_000 };
 let now: number;
 let told: (string | null)[];
 let jwt: Jwt;
@@ -159,6 +163,55 @@ describe('keys', () => {
     expect((await server.asked()) - before).toBe(3);
   });
 
+  it('that are at hand are used while others are asked for, in vain and by however many', async () => {
+    byUrl(server.url, '', 120_000);
+    await server.behave(keysOf(one));
+    await good(token(one));
+    await server.behave('hang');
+    now += MINUTE_MS;
+    const places = placesOf(1);
+    const login = createPasswordLogins(new Map([['jwt', jwt.checker]]), createFailureLimiter(), () => true);
+    const over: string[] = [];
+    const by = async (what: string, password: Buffer): Promise<unknown> => {
+      const answer = await login({
+        user: 'bot',
+        password,
+        address: what,
+        by: ['jwt'],
+        fits: () => true,
+        turn: (source, work) => places(source).run(work, () => false, performance.now() + 300_000),
+      });
+      over.push(what);
+      return answer.type;
+    };
+    // One of these waits for the issuer and the others behind it: until the issuer's process ends.
+    const junk = Array.from({ length: 20 }, (_, n) =>
+      by('192.0.2.1', token({ ...two, kid: `unknown-${n}` })).catch(() => {}),
+    );
+    expect(await by('192.0.2.2', token(one))).toBe('right');
+    // Also when the keys should have been had again by now.
+    now += 10 * MINUTE_MS;
+    expect(await by('192.0.2.2', token(one))).toBe('right');
+    expect(over).toEqual(['192.0.2.2', '192.0.2.2']);
+    await server.stop();
+    server = await startIssuer();
+    await Promise.all(junk);
+  });
+
+  it('are asked for beside a login before they are too old', async () => {
+    byUrl(server.url);
+    await server.behave(keysOf(one));
+    await good(token(one));
+    const before = await server.asked();
+    now += 4 * MINUTE_MS + 1;
+    await good(token(one));
+    await vi.waitFor(async () => expect((await server.asked()) - before).toBe(1), WAIT);
+    // Those of before would be too old now.
+    now += MINUTE_MS;
+    await good(token(one));
+    expect((await server.asked()) - before).toBe(1);
+  });
+
   it('that are withdrawn sign no more, also of whoever is in already', async () => {
     byUrl(server.url);
     await server.behave(keysOf(one, two));
@@ -208,7 +261,8 @@ describe('a server of keys that fails', () => {
     const elsewhere = await secure.asked();
     now += 6 * MINUTE_MS;
     await good(token(one));
-    expect(told).toEqual([expect.stringContaining(why)]);
+    // A login does not wait for that.
+    await vi.waitFor(() => expect(told).toEqual([expect.stringContaining(why)]), WAIT);
     // A key that nobody knows here may be there.
     now += 10_000;
     await expect(check(token(two))).rejects.toThrow(SourceDown);

@@ -98,9 +98,16 @@ export function createJwt({
         return typeof said === 'string' ? null : said;
       },
       asks(_user, password) {
-        const issuer = partsOf(password)?.claims['iss'];
+        const { header, claims } = partsOf(password) ?? {};
+        const issuer = claims?.['iss'];
+        const of = typeof issuer === 'string' ? trusted.get(issuer) : undefined;
+        if (header === undefined || of === undefined) return null;
+        const { alg, kid = null } = header;
+        // By keys that are at hand nobody is asked; whoever names others must not keep these waiting.
+        if (typeof alg === 'string' && (kid === null || typeof kid === 'string') && of.ring.knows(alg, kid))
+          return null;
         // Of an issuer that is listed: there are no more names than these.
-        return typeof issuer === 'string' && trusted.has(issuer) ? `jwt ${issuer}` : null;
+        return `jwt ${of.issuer.issuer}`;
       },
     },
     async stillGood(entry) {
@@ -197,6 +204,7 @@ function bare(type: string): string {
 function ownRing(own: JwtOptions['own']): Keyring {
   return {
     find: async (alg, kid) => own.keys().filter((key) => key.alg === alg && key.kid === kid),
+    knows: () => true,
     renew: async () => false,
     failing: false,
     trusts: async (thumbprint) => own.keys().some((key) => key.thumbprint === thumbprint),

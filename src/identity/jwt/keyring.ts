@@ -5,6 +5,10 @@ import type { TrustedKey } from './keys.ts';
 
 /** Keys of this age are good without asking. */
 const FRESH_MS = 5 * 60_000;
+/** From this age on they are asked for beside a login, so that none has to wait for that. */
+const EARLY_MS = 4 * 60_000;
+/** A login waits so long for newer keys, where there are some that may be used. */
+export const PATIENCE_MS = 500;
 /** The same where somebody's decision hangs on it. */
 const AFRESH_MS = 30_000;
 /** While the issuer can't be asked, its keys are good for so long after it last answered; then its tokens are SourceDown. */
@@ -15,15 +19,18 @@ export const RETRY_MS = 10_000;
 /** How old keys may be, in ms; a file is asked more often than a network. */
 export interface Pace {
   readonly fresh_ms: number;
+  readonly early_ms: number;
   readonly afresh_ms: number;
   readonly retry_ms: number;
 }
-export const NETWORK_PACE: Pace = { fresh_ms: FRESH_MS, afresh_ms: AFRESH_MS, retry_ms: RETRY_MS };
-export const FILE_PACE: Pace = { fresh_ms: 1_000, afresh_ms: 1_000, retry_ms: 1_000 };
+export const NETWORK_PACE: Pace = { fresh_ms: FRESH_MS, early_ms: EARLY_MS, afresh_ms: AFRESH_MS, retry_ms: RETRY_MS };
+export const FILE_PACE: Pace = { fresh_ms: 1_000, early_ms: 1_000, afresh_ms: 1_000, retry_ms: 1_000 };
 
 export interface Keyring {
   /** Those that a token with this header may be signed by. Rejects SourceDown. */
   find(alg: string, kid: string | null): Promise<readonly TrustedKey[]>;
+  /** Is such a key at hand, so that `find` has it soon, whatever the issuer does? */
+  knows(alg: string, kid: string | null): boolean;
   /** Asks again, unless that was done a moment ago: true where there are newer keys now. Rejects nothing. */
   renew(): Promise<boolean>;
   /** Did the last try fail? Then a key that is not here may be there. */
@@ -75,23 +82,29 @@ export function createKeyring({ name, load, pace, now, told }: KeyringOptions): 
       .finally(() => (asking = null));
     return asking;
   };
-  /** Keys of at most this age where that can be had, else of KEPT_MS. */
-  const current = async (age_ms_max: number): Promise<readonly TrustedKey[]> => {
+  /** Keys of at most this age where that can be had in this time (null: whatever it takes), else of KEPT_MS. */
+  const current = async (age_ms_max: number, patience_ms: number | null): Promise<readonly TrustedKey[]> => {
     if (age() > age_ms_max) {
       const asked = ask();
+      if (age() > KEPT_MS) await asked;
       // Nobody waits for an issuer that has just failed to answer, while its keys are good.
-      if (fault === null || age() > KEPT_MS) await asked;
-    }
+      else if (fault === null) await (patience_ms === null ? asked : atMost(patience_ms, asked));
+    } else if (age() > pace.early_ms) void ask();
     if (age() > KEPT_MS)
       throw new SourceDown('jwt', `The keys of ${name} cannot be had${fault === null ? '' : `: ${fault}`}.`);
     return keys;
   };
 
+  const fitting = (all: readonly TrustedKey[], alg: string, kid: string | null): readonly TrustedKey[] =>
+    all.filter((key) => key.alg === alg && (kid === null || key.kid === kid));
+
   return {
     async find(alg, kid) {
-      const all = await current(pace.fresh_ms);
-      return all.filter((key) => key.alg === alg && (kid === null || key.kid === kid));
+      // Whoever names a key that is not here waits for those that have it; the others don't wait with them.
+      const patience_ms = fitting(keys, alg, kid).length > 0 ? PATIENCE_MS : null;
+      return fitting(await current(pace.fresh_ms, patience_ms), alg, kid);
     },
+    knows: (alg, kid) => age() <= KEPT_MS && fitting(keys, alg, kid).length > 0,
     async renew() {
       const before = had;
       await ask();
@@ -101,7 +114,17 @@ export function createKeyring({ name, load, pace, now, told }: KeyringOptions): 
       return fault !== null;
     },
     async trusts(thumbprint) {
-      return (await current(pace.afresh_ms)).some((key) => key.thumbprint === thumbprint);
+      return (await current(pace.afresh_ms, null)).some((key) => key.thumbprint === thumbprint);
     },
   };
+}
+
+/** Resolves when that is over, or so much time. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, over]);
+  clearTimeout(timer);
 }
