@@ -3,6 +3,7 @@
 import { cutBytes, visible } from '../errors/text.ts';
 import { otherBodies } from '../sql/bodies.ts';
 import type { Impact } from '../sql/impact.ts';
+import { type Alarm, Alarms, NOWHERE } from './alarms.ts';
 import { createDecided } from './before.ts';
 import {
   duration,
@@ -36,6 +37,7 @@ import type {
   Hold,
   HoldEnd,
   HoldEndWhy,
+  HoldListener,
   HoldResult,
   Journal,
   Outcome,
@@ -112,15 +114,14 @@ export class NotNow extends Error {
 export const NEVER_SENT: Outcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
 
 /** A request in memory with what is not durable: who waits for it. */
-interface Entry {
+interface Entry extends Alarm {
   request: Request;
   /** In order of arrival. The first is offered the release when it is approved. */
-  waiting: Waiter[];
-  /** The connection that left last. */
-  left: { readonly session: string; readonly why: HoldEndWhy };
+  waiting: readonly Waiter[];
+  /** The connection that left last; null: that for which it was opened, when the gateway stopped. */
+  left: { readonly session: string; readonly why: HoldEndWhy } | null;
   /** Since when nobody who may decide it is connected; null: somebody is, or its rule does not care. */
   alone_since: number | null;
-  cancelTimer: () => void;
 }
 
 interface Waiter {
@@ -130,19 +131,29 @@ interface Waiter {
   readonly longest: number;
   /** It was told of the approval: the clock ends its wait no more. */
   offered: boolean;
-  onSaid: Hold['onSaid'];
-  /** Hold.ended; resolved where it was offered the release, too. */
-  end: Deferred<HoldEnd>;
+  listener: HoldListener | null;
+  /** Whoever listens has not been told the end. */
+  untold: boolean;
+  /** How its wait ended; where it was offered the release, too. */
+  end: HoldEnd | null;
+  /** Hold.ended, where somebody has asked for it. */
+  ended: Deferred<HoldEnd> | null;
 }
+
+const NOBODY: readonly Waiter[] = [];
+/** Of a new request: shared by all of them. */
+const NO_DECISIONS: Request['decisions'] = [];
+const NO_WORDS: Request['said'] = [];
 
 export function createDesk(options: DeskOptions): Desk {
   const { clock, directory, permits } = options;
   /** Of a digest: requests of one digest are looked at together. */
   const locked = turns();
   const append = inOrder(options.journal);
+  const alarms = new Alarms(clock, TIMER_MS_MAX, ring);
   /** In order of opening. */
   const entries = new Map<string, Entry>();
-  const byDigest = new Map<string, Entry[]>();
+  const byDigest = new Map<string, readonly Entry[]>();
   const openOf = new Map<string, number>();
   const listeners = new Set<(seq: number, event: ApprovalEvent, request: Request) => void>();
   const decided = createDecided(options.tag);
@@ -331,8 +342,8 @@ export function createDesk(options: DeskOptions): Desk {
       digest_tag: options.tag(held.digest),
       holds: wait_ms > 0 ? 'held' : 'ticket',
       wait_until: wait_ms > 0 ? at + Math.min(wait_ms, held.ask.deadline_ms) : null,
-      decisions: [],
-      said: [],
+      decisions: NO_DECISIONS,
+      said: NO_WORDS,
       escalated: null,
       broken_glass: null,
       withdrawn: null,
@@ -368,11 +379,12 @@ export function createDesk(options: DeskOptions): Desk {
       until: now + wait_ms,
       longest: now + longest_ms,
       offered: false,
-      onSaid: null,
-      end: deferred(),
+      listener: null,
+      untold: false,
+      end: null,
+      ended: null,
     };
-    // Not push, which makes room for sixteen more.
-    entry.waiting = [...entry.waiting, waiter];
+    entry.waiting = withOne(entry.waiting, waiter);
     schedule(entry);
     return { type: 'waiting', request: entry.request, attached, hold: new Handle(entry, waiter, leave) };
   }
@@ -380,7 +392,7 @@ export function createDesk(options: DeskOptions): Desk {
   /** A connection stops waiting. It must not be offered a release from here on, whether or not the journal can say so. */
   async function leave(entry: Entry, waiter: Waiter, why: HoldEndWhy): Promise<void> {
     if (!entry.waiting.includes(waiter)) return;
-    entry.waiting = entry.waiting.filter((other) => other !== waiter);
+    entry.waiting = without(entry.waiting, waiter);
     entry.left = { session: waiter.session, why };
     try {
       await lockedOf(entry, null, async () => {
@@ -388,7 +400,7 @@ export function createDesk(options: DeskOptions): Desk {
         await settle(entry);
       });
     } finally {
-      waiter.end.resolve({ type: 'ended', why, request: entry.request });
+      ends(waiter, { type: 'ended', why, request: entry.request });
     }
   }
 
@@ -657,7 +669,7 @@ export function createDesk(options: DeskOptions): Desk {
           const why = 'the gateway stopped before the answer arrived';
           await commit(entry, { type: 'outcome_unknown', at: clock.now(), id: entry.request.id, why });
         }
-        entry.left = { session: entry.request.session, why: 'shutdown' };
+        entry.left = null;
         await settle(entry);
       });
     }
@@ -669,7 +681,7 @@ export function createDesk(options: DeskOptions): Desk {
       entry.waiting.map((waiter) => leave(entry, waiter, 'shutdown')),
     );
     await Promise.allSettled(leaving);
-    for (const entry of entries.values()) entry.cancelTimer();
+    alarms.stop();
   }
 
   /** What the clock or the wire has made true but the log does not say yet; null: nothing. */
@@ -678,19 +690,20 @@ export function createDesk(options: DeskOptions): Desk {
     const { id } = request;
     const at = clock.now();
     const gone = request.holds === 'held' && entry.waiting.length === 0;
+    const left = entry.left ?? { session: request.session, why: 'shutdown' };
     if (isUndecided(request.state)) {
       if (request.text_gone) return { type: 'withdrawn', at, id, by: CLOCK_NAME, reason: TEXT_GONE };
       if (at >= request.deadline) return { type: 'expired', at, id };
       if (at >= escalatesAt(request)) return { type: 'escalated', at, id };
       if (at >= deniesAt(entry))
         return { type: 'decided', at, id, ends: true, void: [], decision: byClock(request, at) };
-      if (gone && request.ask.ticket) return { type: 'ticket', at, id, ...entry.left };
+      if (gone && request.ask.ticket) return { type: 'ticket', at, id, ...left };
       if (gone) return { type: 'withdrawn', at, id, by: 'holdpoint', reason: GONE };
     }
     if (request.state === 'approved') {
       if (request.text_gone) return { type: 'lapsed', at, id, why: TEXT_GONE };
       if (at >= (request.use_until ?? 0)) return { type: 'lapsed', at, id, why: NOT_USED };
-      if (gone && request.ask.ticket) return { type: 'ticket', at, id, ...entry.left };
+      if (gone && request.ask.ticket) return { type: 'ticket', at, id, ...left };
       if (gone) return { type: 'lapsed', at, id, why: GONE };
     }
     return null;
@@ -711,15 +724,14 @@ export function createDesk(options: DeskOptions): Desk {
     const { state, deadline, use_until } = entry.request;
     if (isUndecided(state)) wake(entry, Math.min(deadline, escalatesAt(entry.request), deniesAt(entry)) - clock.now());
     else if (state === 'approved') wake(entry, (use_until ?? 0) - clock.now());
-    else entry.cancelTimer();
+    else alarms.clear(entry);
   }
 
   /** After so long, or when the first of those who wait has waited enough. */
   function wake(entry: Entry, ms: number): void {
-    entry.cancelTimer();
-    const until = Math.min(...entry.waiting.map((waiter) => (waiter.offered ? Infinity : waiter.until)));
-    const next = Math.min(ms, until - clock.now(), TIMER_MS_MAX);
-    entry.cancelTimer = clock.after(Math.max(next, 0), () => ring(entry));
+    let until = clock.now() + ms;
+    for (const waiter of entry.waiting) if (!waiter.offered && waiter.until < until) until = waiter.until;
+    if (!closed) alarms.set(entry, until);
   }
 
   /** A refused record is tried again by settle(): its promise has nobody else to tell. */
@@ -768,11 +780,10 @@ export function createDesk(options: DeskOptions): Desk {
   }
 
   function remember(request: Request): Entry {
-    const left = { session: request.session, why: 'shutdown' } as const;
-    const entry: Entry = { request, waiting: [], left, alone_since: null, cancelTimer: () => {} };
+    const entry: Entry = { request, waiting: NOBODY, left: null, alone_since: null, due: 0, place: NOWHERE };
     entries.set(request.id, entry);
     lookAround(entry);
-    byDigest.set(request.digest, [...(byDigest.get(request.digest) ?? []), entry]);
+    byDigest.set(request.digest, withOne(byDigest.get(request.digest), entry));
     return entry;
   }
 
@@ -780,11 +791,11 @@ export function createDesk(options: DeskOptions): Desk {
     const { digest } = entry.request;
     if (digest === before) return;
     dropKey(entry, before);
-    byDigest.set(digest, [...(byDigest.get(digest) ?? []), entry]);
+    byDigest.set(digest, withOne(byDigest.get(digest), entry));
   }
 
   function dropKey(entry: Entry, digest: string): void {
-    const rest = (byDigest.get(digest) ?? []).filter((other) => other !== entry);
+    const rest = without(byDigest.get(digest) ?? [], entry);
     if (rest.length === 0) byDigest.delete(digest);
     else byDigest.set(digest, rest);
   }
@@ -814,22 +825,22 @@ export function createDesk(options: DeskOptions): Desk {
         waiter.until = putOff(entry, waiter);
       }
     if (event.type === 'asked' || event.type === 'answered')
-      for (const waiter of entry.waiting) waiter.onSaid?.(event.said, entry.request);
+      for (const waiter of entry.waiting) waiter.listener?.said(event.said, entry.request);
     if (event.type === 'changed') for (const waiter of entry.waiting) waitsAnew(entry, waiter);
     const end = endOfWait(entry.request, event);
     if (end === null) return offer(entry);
     const all = entry.waiting;
-    entry.waiting = [];
-    for (const waiter of all) waiter.end.resolve(end);
+    entry.waiting = NOBODY;
+    for (const waiter of all) ends(waiter, end);
   }
 
   /** What it was offered is no more; its time goes on. */
   function waitsAnew(entry: Entry, waiter: Waiter): void {
     if (waiter.offered) {
       waiter.offered = false;
-      waiter.end = deferred();
+      waiter.end = waiter.ended = null;
     }
-    waiter.onSaid?.(null, entry.request);
+    waiter.listener?.said(null, entry.request);
   }
 
   /** The oldest waiting connection is told of the approval; the others wait for what it does with it. */
@@ -837,7 +848,7 @@ export function createDesk(options: DeskOptions): Desk {
     const first = entry.waiting[0];
     if (entry.request.state !== 'approved' || first === undefined) return;
     first.offered = true;
-    first.end.resolve({ type: 'approved', request: entry.request });
+    ends(first, { type: 'approved', request: entry.request });
   }
 
   function denialStands(request: Request): boolean {
@@ -925,7 +936,12 @@ class Handle implements Hold {
   }
 
   get ended(): Promise<HoldEnd> {
-    return this.#waiter.end.promise;
+    const waiter = this.#waiter;
+    if (waiter.ended === null) {
+      waiter.ended = deferred();
+      if (waiter.end !== null) waiter.ended.resolve(waiter.end);
+    }
+    return waiter.ended.promise;
   }
 
   end(why: HoldEndWhy): Promise<void> {
@@ -940,13 +956,36 @@ class Handle implements Hold {
     return this.#waiter.until;
   }
 
-  get onSaid(): Hold['onSaid'] {
-    return this.#waiter.onSaid;
+  listen(listener: HoldListener): void {
+    const waiter = this.#waiter;
+    waiter.listener = listener;
+    waiter.untold = true;
+    tellEnd(waiter);
   }
+}
 
-  set onSaid(callback: Hold['onSaid']) {
-    this.#waiter.onSaid = callback;
-  }
+/** Whatever ends it first. */
+function ends(waiter: Waiter, end: HoldEnd): void {
+  if (waiter.end !== null) return;
+  waiter.end = end;
+  waiter.ended?.resolve(end);
+  tellEnd(waiter);
+}
+
+function tellEnd(waiter: Waiter): void {
+  const { listener, end, untold } = waiter;
+  if (!untold || end === null || listener === null) return;
+  waiter.untold = false;
+  queueMicrotask(() => listener.ended(end));
+}
+
+/** Not push, nor a spread: either makes room for sixteen more, and most of these lists have one. */
+function withOne<T>(list: readonly T[] | undefined, one: T): readonly T[] {
+  return list === undefined || list.length === 0 ? [one] : list.concat([one]);
+}
+
+function without<T>(list: readonly T[], one: T): readonly T[] {
+  return list.filter((other) => other !== one);
 }
 
 /** What all who wait hear; null: they go on waiting. */

@@ -568,17 +568,25 @@ export interface Hold {
   /**
    * Resolves once: with what ended the wait (the desk's clock ends it at wait_until). After 'approved' the caller
    * re-checks and calls desk.release, desk.change, desk.lapse, or end() if the client has gone meanwhile. A request that was changed is waited
-   * for anew: then this is another promise, which resolves once as well.
+   * for anew: then this is another promise, which resolves once as well. Made when it is asked for.
    */
   readonly ended: Promise<HoldEnd>;
   /** The client is gone or gives up; a no-op when it has ended already. Durable when it resolves; rejects when the journal does (the hold has ended all the same). */
   end(why: HoldEndWhy): Promise<void>;
   /** The request as it is now. */
   request(): Request;
-  /** A word for the client that waits: a question, that its wait is longer now, or (null) that the request was changed. Set by whoever tells the client; at most one. */
-  onSaid: ((said: Said | null, request: Request) => void) | null;
+  /** What happens to it is told to this one from now on; at most one. Again where it is waited for anew. */
+  listen(listener: HoldListener): void;
   /** When this connection gives up, ms since the epoch: an answer puts it off, once. */
   until(): number;
+}
+
+/** Whoever tells the client that waits. */
+export interface HoldListener {
+  /** A word for it: a question, that its wait is longer now, or (null) that the request was changed. */
+  said(said: Said | null, request: Request): void;
+  /** As `Hold.ended` does, once for each `listen`, and in no call of anybody. */
+  ended(end: HoldEnd): void;
 }
 
 export type HoldEnd =

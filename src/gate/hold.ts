@@ -1,21 +1,17 @@
 // A statement must wait for a person's word: its request is opened, or found, at the desk. Once it is durable the client is told: wait
 // (wait.ts), run, or why not. Never forwards, and lets nothing run that the desk has not released.
-import { digest } from '../approval/digest.ts';
-import type { Held, HoldResult, Passed } from '../approval/types.ts';
+import type { HoldResult, Passed } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import type { Ask } from '../policy/types.ts';
-import type { BoundParameter, EarlierText, HoldStart, OwnCommand, Plan } from '../session/gate.ts';
-import type { Analysis } from '../sql/findings.ts';
+import type { BoundParameter, HoldStart, Plan } from '../session/gate.ts';
 import type { Context } from './context.ts';
+import { type Asked, heldOf } from './held.ts';
 import { estimate } from './impact.ts';
-import { meant } from './meaning.ts';
-import { patternOf } from './pattern.ts';
 import { permitted } from './permitted.ts';
-import { remembered } from './plan.ts';
 import { signInOver } from './signed-in.ts';
 import type { State } from './state.ts';
 import { atLimit, BEFORE } from './told.ts';
-import { type Anew, type Grounds, type JudgedAnew, releaseOf, Waiting, type WaitOf } from './wait.ts';
+import { type Again, type Grounds, releaseOf, Waiting, type WaitOf } from './wait.ts';
 
 /** A hold ends this long before the server would end the connection, in ms. */
 export const SERVER_TIMEOUT_MARGIN_MS = 1000;
@@ -28,19 +24,6 @@ interface AtLimit {
   readonly opened: (id: string) => void;
 }
 
-/** What is known of a statement, beside the facts of its session. */
-interface Asked {
-  readonly parameters: readonly BoundParameter[];
-  /** Null: it has not run. */
-  readonly passed: Passed | null;
-  readonly break_glass: string;
-  /** Told with it alone; null: what the session was told counts. */
-  readonly reason: string | null;
-}
-
-/** No token of any text: to let a result go on is another thing than to let the statement run. */
-const GOES_ON = ' goes on past its limit';
-
 /** Judgement.hold; `at`: null before a statement. `again` judges it as things are later; null: it runs already, and its names stand. */
 export const hold = async (
   s: State,
@@ -49,7 +32,7 @@ export const hold = async (
   context: Context,
   parameters: readonly BoundParameter[],
   at: AtLimit | null,
-  again: ((plan: Plan) => Promise<JudgedAnew | null>) | null,
+  again: Again | null,
 ): Promise<HoldStart> => {
   const { rule } = grounds;
   const words = at ? atLimit(at.passed) : BEFORE;
@@ -74,15 +57,9 @@ export const hold = async (
     s.options.counts.add(rule, 'held');
     estimate(s, result.request, plan);
   }
-  const anew = async (now: Plan): Promise<Anew | null> => {
-    const judged = again === null ? null : await again(now);
-    if (judged === null) return null;
-    const held = await heldOf(s, judged.plan, judged.grounds, judged.context, { ...asked, break_glass: '' });
-    return { ...judged, held };
-  };
   switch (result.type) {
     case 'waiting':
-      return new Waiting(s, result, plan, at ? null : context, anew, wait, words);
+      return new Waiting(s, result, plan, at ? null : context, parameters, again, wait, words);
     case 'run':
       return {
         type: 'run',
@@ -106,87 +83,6 @@ const waitOf = (s: State, ask: Ask): WaitOf => {
   const server = server_timeout_ms === null ? Infinity : Math.max(0, server_timeout_ms - SERVER_TIMEOUT_MARGIN_MS);
   const longest_ms = Math.min(hold_ms ?? Infinity, server);
   return { wait_ms: Math.min(ask.wait_ms ?? s.options.engine.wait_ms, longest_ms, ask.deadline_ms), longest_ms };
-};
-
-/** What a reviewer decides on. May reject. */
-export const heldOf = async (
-  s: State,
-  plan: Plan,
-  { rule, message, ask, findings }: Grounds,
-  context: Context,
-  { parameters, passed, break_glass, reason }: Asked,
-): Promise<Held> => {
-  const { facts } = s;
-  const { analysis } = remembered(plan);
-  const before = context.analysis.cpu_ms;
-  // EXECUTE of a name means what was prepared under it: that belongs to the statement's identity.
-  const prepared = analysis.session_bound ? facts.preparedTexts() : [];
-  // So does what the catalog says of names, and whether it has begun.
-  const more = [...(analysis.catalog === undefined ? [] : meant(analysis)), ...(passed ? [GOES_ON] : [])];
-  const tokens = await context.analysis.tokens([plan.text, ...prepared], more);
-  s.spent_ms += context.analysis.cpu_ms - before;
-  const pattern = passed ? null : await patternOf(s, plan, ask as Ask, context, parameters);
-  // Of a statement that runs: as things were when it began.
-  const { role } = passed ? context : facts;
-  const search_path = (passed ? context.search_path : facts.search_path) ?? '';
-  const in_transaction = passed ? context.in_transaction : facts.in_transaction || facts.in_implicit_transaction;
-  const told = reason ?? ownReason(plan.own) ?? analysis.reason ?? facts.reason;
-  return {
-    who: s.who,
-    // USE changes it.
-    where: facts.engine === 'postgres' ? s.where : { ...s.where, database: facts.database ?? '' },
-    role,
-    upstream_user: s.opening.upstream_user,
-    search_path,
-    application_name: s.opening.application_name,
-    session: s.id,
-    sql: plan.text,
-    shape: analysis.shape,
-    parameters,
-    findings: analysis.findings,
-    bodies: analysis.bodies ?? [],
-    grounds: findings,
-    rule,
-    message,
-    ask: ask as Ask,
-    policy: context.policy.hash,
-    reason: told,
-    reason_at: told === '' ? null : told === facts.reason ? facts.reason_at : Date.now(),
-    in_transaction,
-    commits: passed ? 0 : committedBy(analysis, facts.earlier),
-    pattern,
-    passed,
-    break_glass: break_glass === '' ? null : { reason: break_glass, of: context.policy.break_glass },
-    earlier: facts.earlier.map(({ sql, at, outcome }) => ({ sql, at, outcome })),
-    digest: digest({
-      engine: s.where.engine,
-      upstream: s.where.upstream,
-      database: s.where.database,
-      principal: s.who.id,
-      role,
-      search_path,
-      in_transaction,
-      tokens,
-      parameters,
-    }),
-  };
-};
-
-/** Of the open transaction: those that succeeded, and have something to commit as far as their first word tells. */
-const committedBy = ({ statements }: Analysis, earlier: readonly EarlierText[]): number =>
-  statements.some(({ commits }) => commits === true)
-    ? earlier.filter(({ sql, outcome }) => outcome === 'OK' && !COMMITS_NOTHING.test(sql)).length
-    : 0;
-const COMMITS_NOTHING = /^\s*(begin|start|set|savepoint|release|rollback|select|show|use|explain|desc|describe)\b/i;
-
-const ownReason = (own: readonly OwnCommand[]): string | null => {
-  let reason: string | null = null;
-  for (const command of own) {
-    if (command.op === 'set' && command.name === 'reason') reason = command.value;
-    if (command.op === 'set_config' && command.name === 'reason' && typeof command.value === 'string')
-      reason = command.value;
-  }
-  return reason;
 };
 
 export const refusedText = (

@@ -273,7 +273,7 @@ const ALLOWED: Verdict = {
 const heldUntil = (s: State, plan: Plan, verdict: Verdict, context: Context): Judgement => ({
   type: 'hold',
   plan,
-  hold: (parameters) => hold(s, plan, verdict, context, parameters, null, (now) => heldAnew(s, now)),
+  hold: (parameters) => hold(s, plan, verdict, context, parameters, null, heldAnew),
 });
 
 const isTotalOfWrites = ({ withholds, per_ms, observe }: Limit): boolean => withholds && per_ms !== null && !observe;

@@ -2,13 +2,14 @@
 // the desk's word, durable, and then only what still means what was judged.
 import { ANSWER_ADDS_MS, NEVER_SENT, NotNow } from '../approval/desk.ts';
 import { isUndecided } from '../approval/lifecycle.ts';
-import type { Held, Hold, HoldEnd, HoldEndWhy, HoldResult, Request, Said } from '../approval/types.ts';
+import type { Hold, HoldEnd, HoldEndWhy, HoldListener, HoldResult, Request, Said } from '../approval/types.ts';
 import { texts, type WireText } from '../errors/catalogue.ts';
 import { cutBytes, quoted, visible } from '../errors/text.ts';
 import type { Verdict } from '../policy/types.ts';
 import { needs } from '../policy/words.ts';
-import type { HoldEnded, HoldStart, Plan, Release, Said as WaitSaid } from '../session/gate.ts';
+import type { BoundParameter, HoldEnded, HoldStart, Plan, Release, WaitListener } from '../session/gate.ts';
 import type { Context } from './context.ts';
+import { heldOf } from './held.ts';
 import { estimate } from './impact.ts';
 import { signInOver } from './signed-in.ts';
 import { lookForRelease, meansTheSameAtRelease, seesNothing, Unseen } from './meaning.ts';
@@ -48,29 +49,31 @@ export interface JudgedAnew {
   readonly context: Context;
 }
 
-/** And what a reviewer would be shown of it. */
-export interface Anew extends JudgedAnew {
-  readonly held: Held;
-}
+/** Judges what waits as things are then; null: it would not be held. */
+export type Again = (s: State, plan: Plan) => Promise<JudgedAnew | null>;
+
 type Waits = Extract<HoldResult, { type: 'waiting' }>;
 
 /**
  * A class, and what it tells made when it is asked for: thousands may wait at once. `context`: what the statement was judged under; null for
- * one that runs, whose names were looked up when it began. `anew`: judges what waits as things are then; null: it would not be held.
+ * one that runs, whose names were looked up when it began. `again`: null for one that runs, too.
  */
-export class Waiting implements WaitStart {
-  readonly type = 'wait';
-  readonly ended: Promise<HoldEnded>;
+export class Waiting implements WaitStart, HoldListener {
   readonly #s: State;
   readonly #hold: Hold;
   /** What this connection would run, what that was judged under, and the revision of the request that says so. */
   #plan: Plan;
   #context: Context | null;
   #revision: number;
-  readonly #anew: (plan: Plan) => Promise<Anew | null>;
-  readonly #of: WaitOf;
+  readonly #parameters: readonly BoundParameter[];
+  readonly #again: Again | null;
+  readonly wait_ms: number;
+  readonly #longest_ms: number;
   readonly #words: Words;
   readonly #began: number;
+  #listener: WaitListener | null = null;
+  /** What answers have added to the wait, as far as the client has been told, in ms. */
+  #added_ms = 0;
   /** Of this session, for the release under way. */
   #looks = 0;
   #toldOff = false;
@@ -80,8 +83,9 @@ export class Waiting implements WaitStart {
     { request, hold }: Waits,
     plan: Plan,
     context: Context | null,
-    anew: (plan: Plan) => Promise<Anew | null>,
-    of: WaitOf,
+    parameters: readonly BoundParameter[],
+    again: Again | null,
+    { wait_ms, longest_ms }: WaitOf,
     words: Words,
   ) {
     this.#s = s;
@@ -89,15 +93,16 @@ export class Waiting implements WaitStart {
     this.#plan = plan;
     this.#context = context;
     this.#revision = request.revision;
-    this.#anew = anew;
-    this.#of = of;
+    this.#parameters = parameters;
+    this.#again = again;
+    this.wait_ms = wait_ms;
+    this.#longest_ms = longest_ms;
     this.#words = words;
-    this.#began = hold.until() - of.wait_ms;
-    this.ended = this.#listen();
+    this.#began = hold.until() - wait_ms;
   }
 
-  get wait_ms(): number {
-    return this.#of.wait_ms;
+  get type(): 'wait' {
+    return 'wait';
   }
 
   get notice(): WireText {
@@ -131,9 +136,35 @@ export class Waiting implements WaitStart {
     });
   }
 
-  onSaid(tell: (said: WaitSaid) => void): void {
-    const { wait_ms, longest_ms } = this.#of;
-    onSaid(this.#hold, this.#began + wait_ms, this.#began + longest_ms, tell);
+  listen(listener: WaitListener): void {
+    const first = this.#listener === null;
+    this.#listener = listener;
+    this.#s.held = this.#hold.request().id;
+    this.#hold.listen(this);
+    if (!first) return;
+    // What was said before, to this client or to one that held the statement earlier.
+    const request = this.#hold.request();
+    const asked = openQuestion(request);
+    if (asked !== null || this.#hold.until() > this.#told) this.#say(asked, request, null);
+  }
+
+  /** HoldListener */
+  said(said: Said | null, request: Request): void {
+    this.#say(said?.kind === 'question' ? said : null, request, said === null ? changed(this.#hold) : null);
+  }
+
+  /** HoldListener */
+  ended(end: HoldEnd): void {
+    const s = this.#s;
+    s.held = null;
+    let told: HoldEnded;
+    try {
+      told = ended(s, end, this.#waited(), this.#words);
+    } catch (error) {
+      this.#listener?.failed(error);
+      return;
+    }
+    this.#listener?.ended(told);
   }
 
   async end(why: HoldEndWhy): Promise<WireText | null> {
@@ -201,9 +232,11 @@ export class Waiting implements WaitStart {
       return this.#lapsed('it was changed for another connection of yours');
     }
     if (blind) return (await desk.lapse(id, NOT_SEEN)) ? this.#lapsed(NOT_SEEN) : this.#over();
-    const judged = await this.#anew(this.#plan);
+    const judged = this.#again && (await this.#again(s, this.#plan));
     if (judged === null) return (await desk.lapse(id, MEANS_OTHERWISE)) ? this.#lapsed(MEANS_OTHERWISE) : this.#over();
-    const result = await desk.change(id, judged.held);
+    const asked = { parameters: this.#parameters, passed: null, break_glass: '', reason: null };
+    const held = await heldOf(s, judged.plan, judged.grounds, judged.context, asked);
+    const result = await desk.change(id, held);
     if (result.type === 'lapsed') return this.#lapsed(result.why);
     if (result.type === 'gone') return this.#over();
     this.#plan = judged.plan;
@@ -230,16 +263,23 @@ export class Waiting implements WaitStart {
   }
 
   #waitsOn(): Released {
-    return { type: 'changed', notice: changed(this.#hold), stage: this.stage, ended: this.#listen() };
+    return { type: 'changed', notice: changed(this.#hold), stage: this.stage };
   }
 
-  #listen(): Promise<HoldEnded> {
-    const s = this.#s;
-    s.held = this.#hold.request().id;
-    return this.#hold.ended.then((end) => {
-      s.held = null;
-      return ended(s, end, this.#waited(), this.#words);
-    });
+  /** When the client was told that its wait ends, ms since the epoch. */
+  get #told(): number {
+    return this.#began + this.wait_ms + this.#added_ms;
+  }
+
+  #say(asked: Said | null, request: Request, notice: WireText | null): void {
+    const adds_ms = this.#hold.until() - this.#told;
+    this.#added_ms += adds_ms;
+    const first = !request.said.some(({ kind }) => kind === 'answer');
+    // No answer makes it wait beyond the last of these.
+    const most = Math.min(this.#told + ANSWER_ADDS_MS, this.#began + this.#longest_ms, request.deadline);
+    const adds = first ? Math.max(0, Math.round((most - this.#told) / 1000)) : 0;
+    const question = asked && texts.question({ id: request.id, by: asked.by, question: asked.text, adds });
+    this.#listener?.said({ notice: question ?? notice, stage: stageOf(request), adds_ms });
   }
 
   /** In seconds. */
@@ -283,26 +323,6 @@ const stageOf = (request: Request): string => {
       ? `${request.changed ? 'changed, held again' : 'held'}: ${id} waits for ${needs(ask)}`
       : `question on ${id} from ${question.by}: ${quoted(question.text, STAGE_QUESTION_BYTES_MAX)}`;
   return cutBytes(visible(stage), STAGE_BYTES_MAX);
-};
-
-/** `until`: as the client was told; `longest`: no answer makes it wait beyond that. */
-const onSaid = (hold: Hold, until: number, longest: number, tell: (said: WaitSaid) => void): void => {
-  let told = until;
-  const say = (asked: Said | null, request: Request, notice: WireText | null = null): void => {
-    const adds_ms = hold.until() - told;
-    told += adds_ms;
-    const first = !request.said.some(({ kind }) => kind === 'answer');
-    const most = Math.min(told + ANSWER_ADDS_MS, longest, request.deadline);
-    const adds = first ? Math.max(0, Math.round((most - told) / 1000)) : 0;
-    const question = asked && texts.question({ id: request.id, by: asked.by, question: asked.text, adds });
-    tell({ notice: question ?? notice, stage: stageOf(request), adds_ms });
-  };
-  hold.onSaid = (said, request) =>
-    say(said?.kind === 'question' ? said : null, request, said === null ? changed(hold) : null);
-  // What was said before, to this client or to one that held the statement earlier.
-  const request = hold.request();
-  const asked = openQuestion(request);
-  if (asked !== null || hold.until() > told) say(asked, request);
 };
 
 /** A statement that somebody let through: its end is recorded, once. `runs`: it has been sent long ago, and is let go on. */

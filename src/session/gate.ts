@@ -268,10 +268,8 @@ export type HoldStart =
       readonly stage: string;
       /** How long the connection waits, in ms. */
       readonly wait_ms: number;
-      /** What is said on the request meanwhile; at once what was said before and still matters. At most one listener. */
-      onSaid(tell: (said: Said) => void): void;
-      /** Resolves once. After 'approved' the session calls release(). */
-      readonly ended: Promise<HoldEnded>;
+      /** Who is told what happens meanwhile; at once what was said before and still matters. Again after 'changed'. */
+      listen(listener: WaitListener): void;
       /** The client stopped waiting. What to tell it, if it is still there; null: the hold had ended already. */
       end(
         why: 'waited-out' | 'cancelled' | 'disconnected' | 'overflow' | 'upstream-gone' | 'shutdown',
@@ -293,10 +291,19 @@ export type HoldStart =
             readonly type: 'changed';
             readonly notice: WireText;
             readonly stage: string;
-            readonly ended: Promise<HoldEnded>;
           }
       >;
     };
+
+/** Whoever waits. */
+export interface WaitListener {
+  /** Somebody said something on the request. */
+  said(said: Said): void;
+  /** Once for each `listen`, and in no call of anybody. After 'approved' it calls release(). */
+  ended(end: HoldEnded): void;
+  /** The gate failed: nothing more is told. */
+  failed(error: unknown): void;
+}
 
 /** A word for a client that waits. */
 export interface Said {

@@ -8,12 +8,22 @@
 //        |          |          v  |
 //        \----------\------ looking: the session reads its facts, and says when it has
 import type { WireText } from '../errors/catalogue.ts';
-import type { BoundParameter, HoldEnded, HoldStart, Judgement, Plan, Release, Said, StatementOutcome } from './gate.ts';
+import type {
+  BoundParameter,
+  HoldEnded,
+  HoldStart,
+  Judgement,
+  Plan,
+  Release,
+  Said,
+  StatementOutcome,
+  WaitListener,
+} from './gate.ts';
 
 /** The outcome of a statement that was let through, and did not run although something of it may have reached the server. */
 export const NOT_RUN: StatementOutcome = { tag: null, sqlstate: '08006', rows: 0, bytes: 0, duration_ms: 0 };
 
-type Wait = Pick<Extract<HoldStart, { type: 'wait' }>, 'heartbeat' | 'end' | 'release'>;
+type Wait = Pick<Extract<HoldStart, { type: 'wait' }>, 'heartbeat' | 'listen' | 'end' | 'release'>;
 type Why = Parameters<Wait['end']>[0];
 type Changed = Extract<Awaited<ReturnType<Wait['release']>>, { type: 'changed' }>;
 /** What a client that waits can be told meanwhile. */
@@ -46,7 +56,7 @@ export interface HoldEvents {
   fault(what: string, error: unknown): void;
 }
 
-export class Hold implements Words {
+export class Hold implements Words, WaitListener {
   readonly name = 'held';
   stage = '';
   #state: 'recording' | 'waiting' | 'releasing' | 'looking' | 'over' = 'recording';
@@ -135,18 +145,20 @@ export class Hold implements Words {
     const next = (this.#beats + 1) * every_ms;
     const beats = next < this.#wait_ms;
     const left = (beats ? next : this.#wait_ms) - (performance.now() - this.#since);
-    this.#timer = setTimeout(() => (beats ? this.#beat() : this.end('waited-out')), Math.max(0, left));
+    // Whole ms, and no closure: thousands may wait at once.
+    this.#timer = setTimeout(ring, Math.max(0, Math.ceil(left)), this, beats);
   }
 
-  #beat(): void {
+  /** The next heartbeat, or the end of the wait. */
+  rings(beats: boolean): void {
+    if (!beats) return this.end('waited-out');
     this.#beats += 1;
     this.#events.heartbeat(this);
     // The word may have found that the client is gone.
     if (this.#state === 'waiting') this.#waits();
   }
 
-  /** Somebody said something on the request. */
-  #said({ notice, stage, adds_ms }: Said): void {
+  said({ notice, stage, adds_ms }: Said): void {
     if (this.#state !== 'waiting') return;
     const changed = notice !== null || stage !== this.stage || adds_ms > 0;
     this.stage = stage;
@@ -158,25 +170,24 @@ export class Hold implements Words {
   }
 
   /** What would run is something else than was approved: it waits as before, in the time that is left. */
-  #again({ notice, stage, ended }: Changed): void {
+  #again({ notice, stage }: Changed): void {
     this.stage = stage;
     this.#state = 'waiting';
     this.#waits();
-    this.#listen(ended);
+    this.#wait?.listen(this);
     this.#events.notice(notice);
     if (this.#cancelled) return this.end('cancelled');
     this.#events.waiting(this);
   }
 
-  #listen(ended: Promise<HoldEnded>): void {
-    ended.then(
-      (end) => {
-        if (this.#state !== 'waiting') return;
-        if (end.type === 'approved') this.#release();
-        else this.#answer(end);
-      },
-      (error) => this.#failed('a hold failed', error),
-    );
+  failed(error: unknown): void {
+    this.#failed('a hold failed', error);
+  }
+
+  ended(end: HoldEnded): void {
+    if (this.#state !== 'waiting') return;
+    if (end.type === 'approved') this.#release();
+    else this.#answer(end);
   }
 
   #started(start: HoldStart): void {
@@ -191,13 +202,12 @@ export class Hold implements Words {
     this.#wait = start;
     this.stage = start.stage;
     this.#state = 'waiting';
-    this.#since = performance.now();
+    this.#since = Math.floor(performance.now());
     this.#wait_ms = start.wait_ms;
     this.#waits();
-    this.#listen(start.ended);
-    if (this.#cancelled) return this.end('cancelled');
-    this.#events.waiting(this);
-    start.onSaid((said) => this.#said(said));
+    if (!this.#cancelled) this.#events.waiting(this);
+    start.listen(this);
+    if (this.#cancelled) this.end('cancelled');
   }
 
   #release(): void {
@@ -254,3 +264,5 @@ export class Hold implements Words {
     this.#state = 'over';
   }
 }
+
+const ring = (hold: Hold, beats: boolean): void => hold.rings(beats);

@@ -207,14 +207,12 @@ export class ModelGate implements GateSession {
         heartbeat: () => NOTICE,
         stage: 'held',
         wait_ms: 1_000_000,
-        onSaid: () => {},
-        ended: new Promise<HoldEnded>((resolve) =>
+        listen: (listener) =>
           later(() => {
             if (over) return;
             over = true;
-            resolve(approves ? { type: 'approved' } : { type: 'refuse', text: REFUSAL });
+            listener.ended(approves ? { type: 'approved' } : { type: 'refuse', text: REFUSAL });
           }),
-        ),
         end: () =>
           new Promise((resolve) =>
             later(() => {

@@ -156,8 +156,10 @@ export class StandInGate implements MysqlGate {
       heartbeat: () => texts.stillHeld(texts.stillHeld.example),
       stage: STAGE,
       wait_ms: this.rules.wait_ms ?? 20_000,
-      onSaid: (tell) => (say = tell),
-      ended,
+      listen(listener) {
+        say = (said) => listener.said(said);
+        void ended.then((end) => listener.ended(end));
+      },
       async end(why) {
         leave(why);
         if (why === 'cancelled') return texts.cancelled(texts.cancelled.example);

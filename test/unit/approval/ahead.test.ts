@@ -58,7 +58,7 @@ test('a connection hears of an answer when its wait is longer already', async ()
   const { desk, clock } = world();
   const { hold, id } = waiting(await desk.hold(heldOf(), 45_000, 90_000));
   const heard: [string, number][] = [];
-  hold.onSaid = (said) => heard.push([said?.text ?? '', hold.until() - clock.now()]);
+  hold.listen({ said: (said) => heard.push([said?.text ?? '', hold.until() - clock.now()]), ended: () => {} });
   await desk.ask({ id, by: 'aiko', text: 'Who?', channel: 'api' });
   await clock.advance(40_000);
   for (const text of ['Finance', 'and nobody else'])

@@ -47,7 +47,7 @@ describe('found at the release', () => {
     const { desk, clock, journal, hold, id } = await approved();
     const before = desk.get(id);
     const told: unknown[] = [];
-    hold.onSaid = (said) => told.push(said);
+    hold.listen({ said: (said) => told.push(said), ended: () => {} });
     await clock.advance(1000);
     const findings = [{ action: 'write', object: 'public.cards', why: '', statement: 0, start: 0, end: 4 }] as const;
     expect(await desk.change(id, other({ findings }))).toEqual({ type: 'changed', revision: 2 });
@@ -242,7 +242,7 @@ describe('sent again under other circumstances', () => {
     const { desk } = world();
     const first = waiting(await desk.hold(heldOf(), WAIT));
     const told: unknown[] = [];
-    first.hold.onSaid = (said) => told.push(said);
+    first.hold.listen({ said: (said) => told.push(said), ended: () => {} });
     const stricter = heldOf({ session: 's2', rule: 'personal-data', policy: 'cafe' });
     expect(idOf(await desk.hold(stricter, WAIT))).toBe(first.id);
     expect(told).toEqual([null]);

@@ -259,7 +259,7 @@ describe('questions and answers', () => {
     const w = world();
     const { id, hold, ends } = await held(w);
     const told: string[] = [];
-    hold.onSaid = (said) => told.push(`${said?.kind} ${said?.by} ${said?.text}`);
+    hold.listen({ said: (said) => told.push(`${said?.kind} ${said?.by} ${said?.text}`), ended: () => {} });
     const until = hold.until();
     expect(await w.desk.ask(say(id, 'aiko'))).toMatchObject({ type: 'counted', request: { state: 'asked' } });
     expect(hold.until()).toBe(until);

@@ -1,7 +1,7 @@
 // One statement's wait: what its client is told meanwhile.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { texts } from '../../../src/errors/catalogue.ts';
-import type { HoldStart, Judgement, Said } from '../../../src/session/gate.ts';
+import type { HoldStart, Judgement, Said, WaitListener } from '../../../src/session/gate.ts';
 import { Hold } from '../../../src/session/hold.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -14,10 +14,9 @@ async function told(
   leaves = false,
 ): Promise<{ readonly heartbeats: number[]; readonly words: string[]; readonly ended: number }> {
   let tell: (said: Said) => void = () => {};
-  const onSaid = (listener: typeof tell): void => void (tell = listener);
-  const ended = new Promise(() => {});
+  const listen = (listener: WaitListener): void => void (tell = (said) => listener.said(said));
   const end = async () => texts.pending(texts.pending.example);
-  const start = { type: 'wait', wait_ms, stage: 'held', ended, end, onSaid } as unknown as HoldStart;
+  const start = { type: 'wait', wait_ms, stage: 'held', end, listen } as unknown as HoldStart;
   const judgement = { type: 'hold', plan: null, hold: async () => start } as unknown as Extract<
     Judgement,
     { type: 'hold' }
@@ -82,8 +81,8 @@ function looks(times: number, withLook: boolean) {
     return { type: 'run', notice: {}, release: { unsent: () => calls.push('unsent') } };
   };
   const end = async (why: string) => void calls.push(`end ${why}`);
-  const approved = Promise.resolve({ type: 'approved' });
-  const start = { type: 'wait', wait_ms: 1000, stage: '', ended: approved, end, release, onSaid: () => {} };
+  const listen = (listener: WaitListener): void => queueMicrotask(() => listener.ended({ type: 'approved' }));
+  const start = { type: 'wait', wait_ms: 1000, stage: '', end, release, listen };
   const judgement = { type: 'hold', plan: {}, hold: async () => start } as unknown as Extract<
     Judgement,
     { type: 'hold' }
