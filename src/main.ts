@@ -21,7 +21,7 @@ import { introduceMysql, lookAtMysql, mysqlGate, openMysql } from './compose/mys
 import { tellOfPermit, tellOperator } from './compose/operator.ts';
 import { analyseExamples, openPolicy } from './compose/policy.ts';
 import { openPostgres, postgresGate } from './compose/postgres.ts';
-import { identityPort, permitsPort, policyPort, requestsPort } from './compose/review.ts';
+import { deskOfGates, identityPort, permitsPort, policyPort, requestsPort } from './compose/review.ts';
 import { openSameUser } from './compose/same-user.ts';
 import { loginOf } from './compose/servers.ts';
 import { openSignIn, SIGN_IN_MS } from './compose/sign-in.ts';
@@ -161,7 +161,7 @@ const build = async (
     closers,
     gate: {
       policy: () => policy.current(),
-      desk,
+      desk: deskOfGates(desk),
       permits,
       audit,
       notShipped: () => kept.shipping.behind,

@@ -15,6 +15,7 @@ const DAY_MS = 24 * 3_600_000;
 const ENTRY = { day: 0, approved: 1, permits: 2, denied: 3 } as const;
 const ENTRY_LENGTH = 4;
 type Kind = Exclude<keyof typeof ENTRY, 'day'>;
+const KINDS = ['approved', 'permits', 'denied'] as const;
 
 interface Requester {
   /** Entries in order of their days, by the tag of what they are of; the one that was decided longest ago comes first. */
@@ -40,6 +41,7 @@ export function createDecided(tag: (value: string) => string, kept_max = BEFORE_
   /** As of each requester. */
   let from = -Infinity;
   let swept = -Infinity;
+  let last: Before | null = null;
 
   function of(held: Held, at: number): Before | null {
     if (!isWhole(held)) return null;
@@ -54,7 +56,15 @@ export function createDecided(tag: (value: string) => string, kept_max = BEFORE_
         if ((entries[i] as number) >= first) n += entries[i + ENTRY[kind]] as number;
       return n;
     };
-    return { approved: sum('approved'), permits: sum('permits'), denied: sum('denied'), days: today - first + 1 };
+    const found = {
+      approved: sum('approved'),
+      permits: sum('permits'),
+      denied: sum('denied'),
+      days: today - first + 1,
+    };
+    // Thousands may be open at once of which the same is to be said.
+    if (last === null || KINDS.some((kind) => last?.[kind] !== found[kind]) || last.days !== found.days) last = found;
+    return last;
   }
 
   function add(request: Request, now: number): void {

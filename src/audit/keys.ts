@@ -119,7 +119,8 @@ export class Keys {
 
 /** Hex HMAC-SHA-256, first 32 characters. */
 export function tagOf(key: Buffer, value: string): string {
-  return createHmac('sha256', key).update(value).digest('hex').slice(0, 32);
+  // Not a slice of the whole: that would keep it.
+  return createHmac('sha256', key).update(value).digest().toString('hex', 0, 16);
 }
 
 function commit(salt: Buffer, text: string): string {

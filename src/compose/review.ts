@@ -55,6 +55,18 @@ export const requestsPort = (
   };
 };
 
+/** The desk as gates see it: what a client is told of reviewers who are there is for showing only, too. */
+export const deskOfGates = (desk: Desk): Desk => {
+  const reach = onceATurn(({ id }) => desk.reach(id));
+  return {
+    ...desk,
+    reach: (id) => {
+      const request = desk.get(id);
+      return request === undefined ? desk.reach(id) : reach(request);
+    },
+  };
+};
+
 const GONE = { may: false, text: 'This request is gone.' } as const;
 
 const notOpened = (asked: AskedFirst | undefined, upstream: string): PortResult => {
@@ -92,9 +104,16 @@ const alike = (request: Alike): string => {
   if (known !== undefined) return known;
   const { who, ask, escalated } = request;
   const made = JSON.stringify([who, ask.of, ask.each, ask.escalate, escalated === null]);
-  alikes.set(request, made);
-  return made;
+  if (kinds.size >= KINDS_MAX) kinds.clear();
+  const kind = kinds.get(made) ?? made;
+  kinds.set(kind, kind);
+  alikes.set(request, kind);
+  return kind;
 };
+
+/** One string for all that are alike. */
+const kinds = new Map<string, string>();
+const KINDS_MAX = 256;
 
 /** How people sign in with more than a one-time link; compose/sign-in.ts. */
 export type SignInPorts = Pick<ReviewPorts['identity'], 'password' | 'sso' | 'keys'>;

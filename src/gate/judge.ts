@@ -10,7 +10,7 @@ import { deny, unparsed } from './deny.ts';
 import { hold } from './hold.ts';
 import { catalogIsFresh, lookAtCatalog } from './meaning.ts';
 import type { Pass } from './memory.ts';
-import { type Again, planOf, remembered } from './plan.ts';
+import { type Again, heldPlan, planOf, remembered } from './plan.ts';
 import { youngerThan } from './prepared.ts';
 import { forwarded, observed, stopped } from './record.ts';
 import type { State } from './state.ts';
@@ -196,8 +196,7 @@ const rule = (s: State, context: Context, text: string, analysis: Analysis, agai
       return passed(s, pass);
     }
     case 'hold':
-      // Its limits are those of what a permit lets through; what a person does runs to its end.
-      return heldUntil(s, { ...plan, limited: false }, verdict, context);
+      return heldUntil(s, heldPlan(plan), verdict, context);
     case 'deny':
       return { type: 'refuse', plan, refuse: () => deny(s, plan, verdict, context) };
   }
@@ -239,7 +238,7 @@ const heldAnew = async (s: State, plan: Plan): Promise<JudgedAnew | null> => {
   const analysis = again === null ? await analysed(s, context, text) : await again(context.analysis);
   const found = ruled(s, context, text, analysis.missing && !seen ? unseen(analysis) : analysis, again);
   if (found.type === 'refuse' || found.verdict.verdict !== 'hold') return null;
-  return { plan: { ...found.plan, limited: false }, grounds: found.verdict, context };
+  return { plan: heldPlan(found.plan), grounds: found.verdict, context };
 };
 
 const analysed = async (s: State, { analysis }: Context, text: string): Promise<Analysis> => {

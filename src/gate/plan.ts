@@ -60,6 +60,40 @@ export const planOf = (
 
 const NO_CHANGES: Plan['temporary'] = [];
 
+/** Of what is held. Kept while people think, with thousands of others: of its lists, most are empty, and the others have room for more. */
+export const heldPlan = (plan: Plan): Plan => {
+  const { analysis, limits, ...known } = remembered(plan);
+  const own = lean(plan.own);
+  const position_shift = lean(plan.position_shift);
+  return {
+    ...plan,
+    // Its limits are those of what a permit lets through; what a person does runs to its end.
+    limited: false,
+    names: lean(plan.names),
+    cursors: lean(plan.cursors),
+    own,
+    position_shift,
+    gate: {
+      ...known,
+      limits: lean(limits),
+      analysis: {
+        ...analysis,
+        statements: lean(analysis.statements),
+        findings: lean(analysis.findings),
+        reads: lean(analysis.reads),
+        writes: lean(analysis.writes),
+        functions: lean(analysis.functions),
+        effects: lean(analysis.effects),
+        own: analysis.own === plan.own ? own : lean(analysis.own),
+        position_shift,
+      },
+    } satisfies Remembered,
+  };
+};
+
+const lean = <T>(list: readonly T[]): readonly T[] => (list.length === 0 ? NOTHING : list.slice());
+const NOTHING: readonly never[] = [];
+
 const BLOCK = {
   begin: 'open',
   commit: 'closed',

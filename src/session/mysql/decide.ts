@@ -19,7 +19,8 @@ import { reread } from './wait.ts';
 
 /** The parameters of the command at hand; null: malformed. */
 export type ParametersOf = (s: State) => readonly BoundParameter[] | null;
-const NO_PARAMETERS: ParametersOf = () => [];
+const NO_PARAMETERS: ParametersOf = () => NONE;
+const NONE: readonly BoundParameter[] = [];
 
 /** May it run? The plan that may be sent, or what to do instead. `prepared`: the text was parsed under other facts, perhaps. */
 export const decide = (
@@ -158,6 +159,7 @@ class Held implements HoldEvents {
     this.#s.pace.readClient();
     this.heartbeat(hold);
     watchHeld(this.#s);
+    this.#s.in.pack();
   }
   said(_: WireText | null, hold: Hold): void {
     this.heartbeat(hold);

@@ -166,6 +166,7 @@ class Held implements HoldEvents {
   waiting(): void {
     this.#s.pace.readClient();
     watchHeld(this.#s);
+    this.#s.in.pack();
   }
   look(hold: Hold): void {
     rereadHeld(this.#s, hold);
@@ -213,12 +214,14 @@ const askedWhole = (s: State): boolean => {
 /** The parameters of the Bind at hand, or of the one that follows the Parse at hand in its pipeline. */
 const parametersAt = (s: State, at: MessageAtHand, types: readonly number[]): readonly BoundParameter[] => {
   const { buffer, start, end } = s.in;
-  if (at === 'query') return [];
+  if (at === 'query') return NO_PARAMETERS;
   const call = at === 'call' ? readFunctionCall(buffer, start, end) : null;
   if (call) return decodeParameters(call, []);
   const bound = at === 'bind' ? readBind(buffer, start, end) : (bindAhead(s)?.message ?? null);
   return bound ? decodeParameters(bound, types) : [];
 };
+
+const NO_PARAMETERS: readonly BoundParameter[] = [];
 
 /** The Bind of the statement that the Parse at hand makes, if it is next of its kind in the pipeline. */
 export const bindAhead = (s: State): { message: BindMessage; bytes: Buffer } | null => {

@@ -53,7 +53,7 @@ interface Asker {
   /** As WorkerPool.run. */
   readonly whose: string;
   /** Told the CPU used, in ms. */
-  readonly spent: (cpu_ms: number) => void;
+  spent(cpu_ms: number): void;
 }
 
 const DEFAULTS: Required<AnalyserOptions> = {
@@ -229,11 +229,11 @@ function allow({ catalog }: AnalysisContext, chars: number): void {
 }
 
 /** A session's handle: knows its context's remembered texts, so that a hit costs one look into a Map. */
-export class AnalysisSession {
+export class AnalysisSession implements Asker {
   readonly #analyser: PostgresAnalyser;
   #context: AnalysisContext;
   #texts: Texts;
-  readonly #asker: Asker;
+  readonly whose: string;
   /** CPU that this session's misses have cost, in ms; for the caller's budget. */
   cpu_ms = 0;
 
@@ -241,12 +241,11 @@ export class AnalysisSession {
     this.#analyser = analyser;
     this.#context = context;
     this.#texts = analyser.texts(context);
-    this.#asker = {
-      whose,
-      spent: (cpu_ms) => {
-        this.cpu_ms += cpu_ms;
-      },
-    };
+    this.whose = whose;
+  }
+
+  spent(cpu_ms: number): void {
+    this.cpu_ms += cpu_ms;
   }
 
   get context(): AnalysisContext {
@@ -264,7 +263,7 @@ export class AnalysisSession {
     const known = this.#texts.analyses.get(text);
     if (known !== undefined) return known;
     const texts = this.#texts;
-    const analysis = this.#analyser.miss(text, this.#context, this.#asker);
+    const analysis = this.#analyser.miss(text, this.#context, this);
     if (analysis instanceof Promise) return analysis.then((found) => remember(texts, text, found));
     return remember(texts, text, analysis);
   }
@@ -281,7 +280,7 @@ export class AnalysisSession {
 
   /** The same for what was planned before these temporary relations came up. */
   before(planned_before: readonly string[]): AnalysisSession {
-    return this.#analyser.session({ ...this.#context, planned_before }, this.#asker.whose);
+    return this.#analyser.session({ ...this.#context, planned_before }, this.whose);
   }
 
   /**
@@ -289,7 +288,7 @@ export class AnalysisSession {
    * docs/digest.md lays them out. Rejects where a worker could not do it: too many wait, or it took too long.
    */
   tokens(texts: readonly string[], words: readonly string[] = []): Uint8Array | Promise<Uint8Array> {
-    return this.#analyser.tokens(texts, words, this.#asker);
+    return this.#analyser.tokens(texts, words, this);
   }
 
   /**
@@ -301,7 +300,7 @@ export class AnalysisSession {
     parameters: readonly GivenParameter[],
     words: readonly string[],
   ): StatementPattern | null | Promise<StatementPattern | null> {
-    return this.#analyser.pattern(text, parameters, words, this.#asker);
+    return this.#analyser.pattern(text, parameters, words, this);
   }
 }
 

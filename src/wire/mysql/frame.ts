@@ -29,6 +29,8 @@ export const ANY = 2;
 export const ANY_SEQUENCE = -1;
 
 const NOTHING = Buffer.alloc(0);
+/** Copied twice: more is left as it is. */
+const PACKED_BYTES_MAX = 4096;
 
 export class PacketReader {
   buffer: Buffer = NOTHING;
@@ -61,6 +63,8 @@ export class PacketReader {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #need = 0;
+  /** latin1 of what is unread, where `buffer` has none of it. */
+  #packed = '';
 
   /** @param bytes_max longest payload of what has to be whole, in bytes */
   constructor(bytes_max: number) {
@@ -69,7 +73,7 @@ export class PacketReader {
 
   /** Bytes received and not yet consumed. */
   get unread(): number {
-    return this.buffer.length - this.#position + this.#waitingBytes;
+    return this.buffer.length - this.#position + this.#waitingBytes + this.#packed.length;
   }
 
   /** The sequence id that the next packet must have. */
@@ -84,6 +88,7 @@ export class PacketReader {
 
   /** Takes a chunk over. What has not been consumed is kept; the chunk itself is referenced until then. */
   append(chunk: Buffer): void {
+    if (this.#packed !== '') this.#unpack();
     if (this.#need > 0) {
       // A long packet: collect until it is whole, so that its bytes are copied once and not once a chunk.
       this.#waiting.push(chunk);
@@ -115,7 +120,7 @@ export class PacketReader {
       this.first = false;
       return PART;
     }
-    if (available < HEADER_BYTES || this.#need > 0) return NEED_MORE;
+    if (available < HEADER_BYTES || this.#need > 0) return this.#unpack() ? this.next() : NEED_MORE;
     const length = lengthAt(buffer, position);
     const sequence = buffer[position + 3] as number;
     if (sequence !== this.#expected && this.#expected !== ANY_SEQUENCE) return BAD_SEQUENCE;
@@ -154,7 +159,7 @@ export class PacketReader {
     let sequence = this.#expected;
     let payload = 0;
     for (;;) {
-      if (buffer.length - at < HEADER_BYTES) return NEED_MORE;
+      if (buffer.length - at < HEADER_BYTES) return this.#unpack() ? this.message() : NEED_MORE;
       const length = lengthAt(buffer, at);
       if (buffer[at + 3] !== sequence) return BAD_SEQUENCE;
       payload += length;
@@ -226,8 +231,29 @@ export class PacketReader {
     this.#position = 0;
   }
 
+  /**
+   * Makes what is unread small, where nobody reads it for a while: a Buffer of a few bytes takes ten times as many. What was found last is no
+   * more to be had.
+   */
+  pack(): void {
+    if (this.#need > 0 || this.#partLeft > 0 || this.unread > PACKED_BYTES_MAX) return;
+    this.#packed += this.buffer.toString('latin1', this.#position);
+    this.buffer = this.body = NOTHING;
+    this.#position = 0;
+  }
+
+  /** False: nothing was packed. */
+  #unpack(): boolean {
+    if (this.#packed === '') return false;
+    this.buffer = Buffer.from(this.#packed, 'latin1');
+    this.#position = 0;
+    this.#packed = '';
+    return true;
+  }
+
   /** Hands over what was not read. */
   takeRest(): Buffer {
+    this.#unpack();
     const rest = Buffer.concat([this.buffer.subarray(this.#position), ...this.#waiting]);
     this.buffer = this.body = NOTHING;
     this.#position = this.#need = this.#waitingBytes = this.#partLeft = 0;
@@ -237,6 +263,7 @@ export class PacketReader {
 
   /** Visits the unread packets that are whole without consuming them, until the visitor returns false. */
   peek(visit: (start: number, end: number) => boolean): void {
+    this.#unpack();
     if (this.#partLeft > 0) return;
     let position = this.#position;
     while (this.buffer.length - position >= HEADER_BYTES) {

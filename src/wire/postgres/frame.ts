@@ -14,6 +14,8 @@ export const PART = 2;
 export const BAD_LENGTH = 3;
 
 const NOTHING = Buffer.alloc(0);
+/** Copied twice: more is left as it is. */
+const PACKED_BYTES_MAX = 4096;
 
 /** Types that may pass in parts, by byte code: one table for all readers of the same kind. */
 const tables = new Map<string, Uint8Array>();
@@ -43,6 +45,8 @@ export class FrameReader {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #need = 0;
+  /** latin1 of what is unread, where `buffer` has none of it. */
+  #packed = '';
 
   /**
    * @param streamed message types that may pass in parts, however long
@@ -55,11 +59,12 @@ export class FrameReader {
 
   /** Bytes received and not yet consumed by `next`. */
   get unread(): number {
-    return this.buffer.length - this.#position + this.#waitingBytes;
+    return this.buffer.length - this.#position + this.#waitingBytes + this.#packed.length;
   }
 
   /** Takes a chunk over. What `next` has not consumed is kept; the chunk itself is referenced until then. */
   append(chunk: Buffer): void {
+    if (this.#packed !== '') this.#unpack();
     if (this.#need > 0) {
       // A long message: collect until it is whole, so that its bytes are copied once and not once a chunk.
       this.#waiting.push(chunk);
@@ -92,7 +97,7 @@ export class FrameReader {
       this.first = false;
       return PART;
     }
-    if (available < HEADER_BYTES || this.#need > 0) return NEED_MORE;
+    if (available < HEADER_BYTES || this.#need > 0) return this.#unpack() ? this.next() : NEED_MORE;
     const type = buffer[position] as number;
     const length = buffer.readInt32BE(position + 1);
     const streamed = this.#streamed[type] === 1;
@@ -151,8 +156,29 @@ export class FrameReader {
     this.#position = 0;
   }
 
+  /**
+   * Makes what is unread small, where nobody reads it for a while: a Buffer of a few bytes takes ten times as many. What was found last is no
+   * more to be had.
+   */
+  pack(): void {
+    if (this.#need > 0 || this.#streamLeft > 0 || this.unread > PACKED_BYTES_MAX) return;
+    this.#packed += this.buffer.toString('latin1', this.#position);
+    this.buffer = NOTHING;
+    this.#position = 0;
+  }
+
+  /** False: nothing was packed. */
+  #unpack(): boolean {
+    if (this.#packed === '') return false;
+    this.buffer = Buffer.from(this.#packed, 'latin1');
+    this.#position = 0;
+    this.#packed = '';
+    return true;
+  }
+
   /** Hands over what was not read. */
   takeRest(): Buffer {
+    this.#unpack();
     const rest = Buffer.concat([this.buffer.subarray(this.#position), ...this.#waiting]);
     this.buffer = NOTHING;
     this.#position = this.#need = this.#waitingBytes = 0;
@@ -162,6 +188,7 @@ export class FrameReader {
 
   /** Visits the whole unread messages without consuming them, until the visitor returns false. */
   peek(visit: (type: number, start: number, end: number) => boolean): void {
+    this.#unpack();
     // What follows a part is more of the same message, not a header.
     if (this.#streamLeft > 0) return;
     let position = this.#position;

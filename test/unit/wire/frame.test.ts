@@ -54,6 +54,7 @@ describe('any split of a stream', () => {
   test.each([
     ['', () => {}],
     [', also when what was read to its end is let go in between', (reader: FrameReader) => reader.release()],
+    [', also when what is unread is packed in between', (reader: FrameReader) => reader.pack()],
   ] as const)('gives the same messages%s', (_, between) => {
     fc.assert(
       fc.property(messages, cuts, (sent, lengths) => {
@@ -79,6 +80,11 @@ describe('any split of a stream', () => {
         for (const chunk of chunksOf(Buffer.concat(sent), lengths)) {
           reader.append(chunk);
           if (reads[index++ % reads.length]) drain(reader, got);
+          else {
+            const { unread } = reader;
+            reader.pack();
+            expect(reader.unread).toBe(unread);
+          }
         }
         drain(reader, got);
         expect(got.found).toEqual(sent);
@@ -101,6 +107,34 @@ describe('any split of a stream', () => {
       }),
     );
   });
+});
+
+test('a message that is put back, packed and visited is found again with what came behind it, and can be taken away', () => {
+  const held = message('Q', Buffer.from('SELECT \xe9\0', 'latin1'));
+  const behind = message('X', Buffer.alloc(0));
+  const reader = new FrameReader('', BYTES_MAX);
+  const putBack = (): void => {
+    expect(reader.next()).toBe(FRAME);
+    reader.unread_last();
+    reader.pack();
+    expect(reader.buffer).toHaveLength(0);
+  };
+  reader.append(Buffer.concat([message('H', Buffer.alloc(0)), held]));
+  expect(reader.next()).toBe(FRAME);
+  putBack();
+  putBack();
+  reader.append(behind);
+  reader.pack();
+  reader.release();
+  const visited: number[] = [];
+  reader.peek((type) => visited.push(type) > 0);
+  expect(visited).toEqual([code('Q'), code('X')]);
+  reader.pack();
+  expect(reader.takeRest()).toEqual(Buffer.concat([held, behind]));
+  expect([reader.next(), reader.unread]).toEqual([NEED_MORE, 0]);
+  reader.append(held);
+  expect(reader.next()).toBe(FRAME);
+  expect(reader.buffer.subarray(reader.start, reader.end)).toEqual(held);
 });
 
 test('a message that lies whole in a chunk is not copied', () => {

@@ -55,6 +55,7 @@ describe('any split of a stream', () => {
               expect(reader.sequence).toBe((sequence + got.length - 1) & 0xff);
             } else got.push(Buffer.concat([got.pop() as Buffer, piece]));
           }
+          reader.pack();
           reader.release();
         }
         expect(got.map((packet) => packet.subarray(HEADER_BYTES))).toEqual(sent);
@@ -73,14 +74,42 @@ describe('any split of a stream', () => {
           for (let found = reader.message(); found !== NEED_MORE; found = reader.message()) {
             expect(found).toBe(PACKET);
             reader.unread_last();
+            const { unread } = reader;
+            reader.pack();
+            expect(reader.unread).toBe(unread);
             expect(reader.message()).toBe(PACKET);
             got.push(Buffer.from(reader.body.subarray(reader.from, reader.to)));
           }
+          reader.pack();
         }
         expect(got).toEqual(sent);
       }),
     );
   });
+});
+
+test('a message that is put back, packed and visited is found again with what came behind it, and can be taken away', () => {
+  const held = packets(0, Buffer.from('\x03SELECT \xe9', 'latin1'));
+  const behind = packets(0, Buffer.from([1]));
+  const reader = new PacketReader(BYTES_MAX);
+  const putBack = (): void => {
+    reader.expect(0);
+    expect(reader.message()).toBe(PACKET);
+    reader.unread_last();
+    reader.pack();
+    expect([reader.buffer, reader.body].map(({ length }) => length)).toEqual([0, 0]);
+  };
+  reader.append(held);
+  putBack();
+  putBack();
+  reader.append(behind);
+  reader.pack();
+  const visited: number[] = [];
+  reader.peek((start, end) => visited.push(end - start) > 0);
+  expect(visited).toEqual([held.length, behind.length]);
+  reader.pack();
+  expect(reader.takeRest()).toEqual(Buffer.concat([held, behind]));
+  expect(reader.unread).toBe(0);
 });
 
 test('a message that lies whole in a chunk is not copied', () => {
