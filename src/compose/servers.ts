@@ -15,13 +15,17 @@ export const target = async (upstream: PostgresConfig, identity: Identity, login
     upstream.auth === 'relay'
       ? { user: login.user, password: null }
       : ((await identity.upstream(login)) ?? upstream.upstream);
-  return { ...server(upstream, config), user: as.user, password: as.password };
+  const { host, port, tls, timeout_ms, keepalive_ms } = server(upstream, config);
+  // One by one, as each session keeps it: a copy with more than was there would have a shape of its own, which is bigger than it.
+  return { host, port, tls, timeout_ms, keepalive_ms, user: as.user, password: as.password };
 };
 
 /** The same. `login` null: for what the server says of itself before anybody logs in. */
 export const mysqlTarget = async (upstream: MysqlConfig, identity: Identity, login: Login | null, config: Config) => {
   const as = (login && (await identity.upstream(login))) ?? upstream.upstream;
-  return { ...mysqlServer(upstream, config), user: as.user, password: as.password ?? '' };
+  const { host, port, tls, timeout_ms, keepalive_ms, allow_untested_version } = mysqlServer(upstream, config);
+  const { user } = as;
+  return { host, port, tls, timeout_ms, keepalive_ms, allow_untested_version, user, password: as.password ?? '' };
 };
 
 /** The role that its sessions begin with; no credential is needed for that. */

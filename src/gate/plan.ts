@@ -62,7 +62,7 @@ const NO_CHANGES: Plan['temporary'] = [];
 
 /** Of what is held. Kept while people think, with thousands of others: of its lists, most are empty, and the others have room for more. */
 export const heldPlan = (plan: Plan): Plan => {
-  const { analysis, limits, ...known } = remembered(plan);
+  const { analysis, text, rule, limits, again } = remembered(plan);
   const own = lean(plan.own);
   const position_shift = lean(plan.position_shift);
   return {
@@ -74,8 +74,6 @@ export const heldPlan = (plan: Plan): Plan => {
     own,
     position_shift,
     gate: {
-      ...known,
-      limits: lean(limits),
       analysis: {
         ...analysis,
         statements: lean(analysis.statements),
@@ -87,6 +85,10 @@ export const heldPlan = (plan: Plan): Plan => {
         own: analysis.own === plan.own ? own : lean(analysis.own),
         position_shift,
       },
+      text,
+      rule,
+      limits: lean(limits),
+      again,
     } satisfies Remembered,
   };
 };

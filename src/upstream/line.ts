@@ -47,6 +47,7 @@ export class Line<R extends LoginReader> {
   #error: Error | null = null;
   #wake: (() => void) | null = null;
   #events: UpstreamEvents | null = null;
+  #inClear: ((chunk: Buffer) => void) | null = null;
   /** Makes the error that a reason for the end becomes. */
   readonly #because: (why: string, cause?: unknown) => Error;
 
@@ -83,7 +84,7 @@ export class Line<R extends LoginReader> {
     const options = { ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: target.keepalive_ms };
     await this.#connect(target, options);
     if (target.tls.mode === 'disable') this.#watch();
-    else this.#socket?.on('data', this.#inClear);
+    else this.#socket?.on('data', this.#listener());
   }
 
   #connect(target: LineTarget, options: TcpNetConnectOpts | IpcNetConnectOpts): Promise<void> {
@@ -106,12 +107,16 @@ export class Line<R extends LoginReader> {
     socket.on('close', () => this.#closed());
   }
 
-  readonly #inClear = (chunk: Buffer): void => void this.#read(chunk);
+  /** Of what comes in clear, ahead of TLS: no line without TLS has one. */
+  #listener(): (chunk: Buffer) => void {
+    return (this.#inClear ??= (chunk) => void this.#read(chunk));
+  }
 
   /** TLS from here on. Whatever came before it and was not read would be an injection. */
   async encrypt(target: LineTarget): Promise<void> {
     const socket = this.#socket as Socket;
-    socket.off('data', this.#inClear);
+    socket.off('data', this.#listener());
+    this.#inClear = null;
     if (this.reader.unread > 0) throw this.#because('the database server sent bytes in clear ahead of TLS');
     const { mode, ca } = target.tls;
     const options: ConnectionOptions = {

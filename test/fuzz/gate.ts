@@ -2,7 +2,6 @@
 import type { WireText } from '../../src/errors/catalogue.ts';
 import type {
   GateSession,
-  HoldEnded,
   HoldStart,
   Judgement,
   Meter,

@@ -1,6 +1,6 @@
 // Order for desk and permits: one change at a time of each thing, and all of them true in the order of the log.
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { inOrder, turns } from '../../../src/approval/turns.ts';
 import type { ApprovalEvent } from '../../../src/approval/types.ts';
 
@@ -60,4 +60,17 @@ describe('in the order of the log', () => {
     await turn();
     expect(told).toEqual([1, 'disk full', 3]);
   });
+});
+
+it('what waits for its turn in the log is kept by no later one', async () => {
+  const settled = vi.spyOn(Promise, 'allSettled');
+  try {
+    const append = inOrder({ append: async () => 7 });
+    for (let n = 0; n < 3; n++) expect(await append({} as ApprovalEvent)).toBe(7);
+    const before = settled.mock.calls.map(([waited]) => [...(waited as Iterable<Promise<unknown>>)][0]);
+    expect(before).toHaveLength(3);
+    expect(await Promise.all(before)).toEqual([undefined, undefined, undefined]);
+  } finally {
+    settled.mockRestore();
+  }
 });
