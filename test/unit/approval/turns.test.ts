@@ -68,7 +68,7 @@ it('what waits for its turn in the log is kept by no later one', async () => {
     const append = inOrder({ append: async () => 7 });
     for (let n = 0; n < 3; n++) expect(await append({} as ApprovalEvent)).toBe(7);
     const kept: unknown[] = [];
-    for (const [waited] of settled.mock.calls) kept.push(await ([...waited][0] as Promise<unknown>));
+    for (const [waited] of settled.mock.calls) kept.push(await [...waited][0]);
     expect(kept).toEqual([undefined, undefined, undefined]);
   } finally {
     settled.mockRestore();
