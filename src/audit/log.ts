@@ -48,6 +48,8 @@ export interface AuditOptions {
   readonly durable?: (end: { readonly seq: number; readonly segment: number; readonly offset: number }) => void;
   /** Told when the clock was set: while it is open, or since its last record. It is on record already, or will be. */
   readonly jumped?: (jump: ClockJump) => void;
+  /** Told when a segment is full and another one began. */
+  readonly rolled?: () => void;
   /** Accept a log that does not verify, exactly as it stands; recorded in it. Does nothing to a log that verifies. */
   readonly override?: boolean;
 }
@@ -472,6 +474,7 @@ class Log implements AuditLog {
     }
     this.#tail = { ...this.#tail, segment, offset: 0, leaf_offset: 0, files: { log, leaf }, roll: false };
     await Promise.allSettled([old.log.close(), old.leaf.close()]);
+    this.#options.rolled?.();
   }
 
   #files(): { readonly log: AuditFile; readonly leaf: AuditFile } {

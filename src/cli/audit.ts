@@ -25,8 +25,13 @@ import {
   readText,
 } from './audit/given.ts';
 import { forgetCommand } from './audit/forget.ts';
+import { exportCommand } from './audit/export.ts';
+import { indexCommand } from './audit/indexes.ts';
 import { masterKeyOf } from './audit/master-key.ts';
 import { rotateMasterKeyCommand } from './audit/rotate-master-key.ts';
+import { searchCommand } from './audit/search.ts';
+import { tailCommand } from './audit/tail.ts';
+import { timelineCommand } from './audit/timeline.ts';
 import { EXIT, Failure } from './failure.ts';
 import type { Deps } from './ports.ts';
 import { drawn } from './review/cells.ts';
@@ -43,8 +48,10 @@ unless it contradicts itself.`;
 
 export function auditCommand(deps: Pick<Deps, 'neededTexts'>): Command {
   const command = new Command('audit').description(
-    'the audit log as evidence: verify it, its key, checkpoints, receipts',
+    'the audit log: read, search, export it; as evidence: verify it, its key, checkpoints, receipts',
   );
+  for (const one of [tailCommand(), searchCommand(), timelineCommand(), exportCommand(), indexCommand()])
+    command.addCommand(one);
   command.addCommand(verifyCommand());
   command.addCommand(evidenceCommand());
   command.addCommand(

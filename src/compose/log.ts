@@ -10,6 +10,7 @@ import { openAuditLog } from '../audit/log.ts';
 import { receiptOf } from '../audit/receipt.ts';
 import type { Ship, Behind } from '../audit/ship/ship.ts';
 import type { End } from '../audit/ship/types.ts';
+import { BackgroundIndexer } from '../audit/search/background.ts';
 import type { AuditLog } from '../audit/types.ts';
 import { masterKeyOf } from '../cli/audit/master-key.ts';
 import type { AnchorConfig, Config } from '../config/config.ts';
@@ -50,6 +51,7 @@ export async function openLog({ config, node, version, log }: Options): Promise<
   const { checkpoint: every_ms, checkpoint_records: every_records } = config.audit;
   const warn = (text: string): void => log.warn(text);
   let anchors: Anchors | null = null;
+  const indexer = new BackgroundIndexer(dir, warn);
   let checkpoints!: Checkpoints;
   let ship: Ship | null = null;
   let end: End = { seq: 0, segment: 1, offset: 0 };
@@ -103,7 +105,7 @@ export async function openLog({ config, node, version, log }: Options): Promise<
     },
     close: async () => {
       await opened.close();
-      await Promise.all([anchors?.close(), ship?.close()]);
+      await Promise.all([anchors?.close(), ship?.close(), indexer.close()]);
     },
   };
 }

@@ -31,7 +31,7 @@ const result = (value: unknown): string => {
     typeof sqlstate === 'string' ? `failed with ${sqlstate}` : text(tag),
     `${num(rows)} rows`,
     `${num(bytes)} bytes`,
-    `${num(duration_ms)} ms`,
+    `${Math.round(num(duration_ms))} ms`,
   );
 };
 const num = (value: unknown): number => (typeof value === 'number' ? value : 0);
