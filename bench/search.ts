@@ -173,7 +173,7 @@ async function makeLog(): Promise<Made> {
     made.bytes += await writer.add(type, time, clear, more);
     made.records++;
   };
-  const open: { id: string; who: object; name: string; where: { upstream: string; database: string } }[] = [];
+  const live: { id: string; who: object; name: string; where: { upstream: string; database: string } }[] = [];
   let count = 0;
   const openSession = async (name: string): Promise<void> => {
     const id = `sa2a-${(count++).toString(36).padStart(7, '0')}-1`;
@@ -186,7 +186,7 @@ async function makeLog(): Promise<Made> {
       address: `10.0.${count % 9}.7`,
     };
     const where = { upstream: `db-${count % 3}`, database: 'shop' };
-    open.push({ id, who, name, where });
+    live.push({ id, who, name, where });
     if (count === 1000) made.session = id;
     await add('session.opened', {
       session: id,
@@ -201,13 +201,13 @@ async function makeLog(): Promise<Made> {
   await openSession('once-bot');
   while (made.records < RECORDS) {
     const step = random(100);
-    if (open.length < 40 || step < STORIES.session) {
+    if (live.length < 40 || step < STORIES.session) {
       await openSession(`agent-${skewed(AGENTS)}`);
-      const gone = open.length > 60 ? open.splice(random(open.length), 1)[0] : undefined;
+      const gone = live.length > 60 ? live.splice(random(live.length), 1)[0] : undefined;
       if (gone) await add('session.closed', { session: gone.id, who: gone.name, why: 'client left' });
       continue;
     }
-    const session = open[random(open.length)] ?? open[0];
+    const session = live[random(live.length)] ?? live[0];
     if (session === undefined) continue;
     const { id, who, name, where } = session;
     const table = `table_${skewed(TABLES)}`;

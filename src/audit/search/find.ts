@@ -1,11 +1,10 @@
 // Records that are searched for, from a log's folder: of segments with an index by that, of others by reading them. Reads only, takes no lock; works
 // while a gateway writes, and on a copy. Must never be taken for verification: who changed a segment could keep a record from being found.
 
-import { AuditError } from '../error.ts';
 import { errorCode, readRange, realFs, type AuditFile } from '../files.ts';
-import type { Line } from '../record.ts';
+import { parseStart, type Line } from '../record.ts';
 import { nameOf, rawLines, segmentsOf } from '../scan.ts';
-import type { IndexReader } from './index-file.ts';
+import { BadIndex, type IndexReader } from './index-file.ts';
 import { lineOf, openIndex, stampOf } from './indexes.ts';
 import type { Match, Sought } from './query.ts';
 
@@ -84,27 +83,30 @@ async function* inSegment(
   try {
     if (file === null) return;
     const place = { segment, file };
+    let last = 0;
     if (index !== null) {
-      const wanted = await candidates(index, sought);
-      if (wanted !== 'unusable') return yield* byIndex(place, index, wanted, sought, options, way);
+      try {
+        for await (const found of byIndex(place, index, sought, options, way)) {
+          last = found.line.seq;
+          yield found;
+        }
+        return;
+      } catch (error) {
+        if (!(error instanceof BadIndex)) throw error;
+      }
     }
-    yield* byReading(place, stamp.bytes, sought, options, way);
+    for await (const found of byReading(place, stamp.bytes, sought, options, way))
+      if (found.line.seq > last) yield found;
   } finally {
     await index?.close();
     await file?.close();
   }
 }
 
-async function candidates(index: IndexReader, sought: Sought): Promise<readonly number[] | 'unusable'> {
+async function candidates(index: IndexReader, sought: Sought): Promise<readonly number[]> {
   const { records, from_ms, to_ms } = index.head;
   if (records === 0 || to_ms < sought.from_ms || from_ms >= sought.to_ms) return [];
-  try {
-    return await index.within(sought.from_ms, sought.to_ms, await index.find(sought.terms));
-  } catch (error) {
-    // Damaged: it is only an index.
-    if (error instanceof AuditError) return 'unusable';
-    throw error;
-  }
+  return index.within(sought.from_ms, sought.to_ms, await index.find(sought.terms));
 }
 
 interface Place {
@@ -119,11 +121,11 @@ const GAP_BYTES_MAX = 8 * 1024;
 async function* byIndex(
   place: Place,
   index: IndexReader,
-  wanted: readonly number[],
   sought: Sought,
   options: FindOptions,
   way: Way,
 ): AsyncGenerator<Found> {
+  const wanted = await candidates(index, sought);
   if (way === 'forward') {
     for (let at = 0; at < wanted.length; ) {
       const run = await runFrom(index, wanted, at);
@@ -142,7 +144,7 @@ async function* byIndex(
     const one = await taken(await readRange(place.file, from, to - from), place, sought, options);
     if (one !== null) kept.push(one);
   }
-  yield* kept.reverse();
+  yield* kept.toReversed();
 }
 
 async function runFrom(index: IndexReader, wanted: readonly number[], at: number) {
@@ -158,7 +160,8 @@ async function runFrom(index: IndexReader, wanted: readonly number[], at: number
 
 /** `bytes`: a line with its newline, and what follows that is no record. */
 async function taken(bytes: Buffer, place: Place, sought: Sought, options: FindOptions): Promise<Found | null> {
-  const end = bytes.indexOf(0x0a);
+  const end = bytes.indexOf(NEWLINE);
+  if (parseStart(bytes) === null) throw new BadIndex();
   return meant(end === -1 ? bytes : bytes.subarray(0, end), place, sought, options);
 }
 
@@ -197,7 +200,7 @@ async function* byReading(
     }
     if (kept.length >= way.keep) break;
   }
-  yield* kept.reverse();
+  yield* kept.toReversed();
 }
 
 const NOTHING = Buffer.alloc(0);

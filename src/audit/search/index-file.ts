@@ -9,9 +9,11 @@
 //
 // All numbers are little-endian.
 
-import { AuditError } from '../error.ts';
 import { readRange, type AuditFile } from '../files.ts';
 import type { Term } from './query.ts';
+
+/** It is not what it says that it is: to be done without. */
+export class BadIndex extends Error {}
 
 export const index_version = 1;
 const HEAD_BYTES = 1024;
@@ -227,29 +229,42 @@ export class IndexReader {
   }
 
   async #postings([high, low]: readonly [number, number]): Promise<readonly number[]> {
-    this.#fan ??= await this.#read(HEAD_BYTES, FAN_BYTES);
+    this.#fan ??= this.#sound(await this.#read(HEAD_BYTES, FAN_BYTES));
     const bucket = high >>> 24;
     const first = this.#fan.readUInt32LE(bucket * 4);
     const count = this.#fan.readUInt32LE((bucket + 1) * 4) - first;
-    if (count <= 0) return [];
+    if (count === 0) return [];
     const at = placesOf(this.head);
     // One more, whose start is the end of the last one's postings.
     const last = first + count === this.head.terms;
     const terms = await this.#read(at.terms + first * TERM_BYTES, (count + (last ? 0 : 1)) * TERM_BYTES);
     for (let index = 0; index < count; index++) {
       const entry = index * TERM_BYTES;
+      if (terms.readUInt32LE(entry) >>> 24 !== bucket) throw new BadIndex();
       if (terms.readUInt32LE(entry) !== high || terms.readUInt32LE(entry + 4) !== low) continue;
       const begin = terms.readUInt32LE(entry + 8);
       const end = last && index + 1 === count ? this.head.postings_bytes : terms.readUInt32LE(entry + TERM_BYTES + 8);
-      return decode(await this.#read(at.postings + begin, end - begin), terms.readUInt32LE(entry + 12));
+      const bytes = await this.#read(at.postings + begin, end - begin);
+      return decode(bytes, terms.readUInt32LE(entry + 12), this.head.records);
     }
     return [];
   }
 
+  #sound(fan: Buffer): Buffer {
+    let before = 0;
+    for (let bucket = 0; bucket <= FAN_OUT; bucket++) {
+      const upTo = fan.readUInt32LE(bucket * 4);
+      if (upTo < before) throw new BadIndex();
+      before = upTo;
+    }
+    if (before !== this.head.terms) throw new BadIndex();
+    return fan;
+  }
+
   async #read(position: number, length: number): Promise<Buffer> {
-    const bytes = length < 0 ? null : await readRange(this.#file, position, length);
-    if (bytes?.length !== length)
-      throw new AuditError('damaged', `the index of segment ${this.head.segment} is damaged`);
+    const inside = length >= 0 && position + length <= placesOf(this.head).end;
+    const bytes = inside ? await readRange(this.#file, position, length) : null;
+    if (bytes?.length !== length) throw new BadIndex();
     return bytes;
   }
 
@@ -258,7 +273,7 @@ export class IndexReader {
   }
 }
 
-function decode(bytes: Buffer, count: number): number[] {
+function decode(bytes: Buffer, count: number, below: number): number[] {
   const records: number[] = [];
   let record = 0;
   let value = 0;
@@ -271,8 +286,8 @@ function decode(bytes: Buffer, count: number): number[] {
     records.push(record);
     value = 0;
     shift = 0;
-    if (records.length === count) break;
   }
+  if (records.length !== count || record >= below) throw new BadIndex();
   return records;
 }
 
@@ -288,5 +303,5 @@ function intersection(some: readonly number[], others: readonly number[]): numbe
 }
 
 function union(lists: readonly (readonly number[])[]): number[] {
-  return [...new Set(lists.flat())].sort((a, b) => a - b);
+  return [...new Set(lists.flat())].toSorted((a, b) => a - b);
 }

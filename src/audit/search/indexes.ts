@@ -138,11 +138,19 @@ export async function missingIndexes(folder: string): Promise<{ readonly segment
   return { segments: missing, bytes };
 }
 
-/** Removes indexes of segments that have gone. Resolves with how many. */
+/** Removes indexes of segments that have gone, and what a killed writer left. Resolves with how many of the first there were. */
 export async function dropOrphans(folder: string): Promise<number> {
   const there = new Set((await segmentsOf(realFs, folder)).map(nameOf));
   const names = await readdir(`${folder}/${index_folder}`).catch(() => []);
   const orphans = names.filter((name) => /^\d{8,}\.index$/.test(name) && !there.has(name.slice(0, -'.index'.length)));
+  for (const name of names.filter((one) => one.endsWith('.tmp'))) {
+    const found = await stat(`${folder}/${index_folder}/${name}`).catch(() => null);
+    if (found !== null && Date.now() - found.mtimeMs > LEFT_MS)
+      await rm(`${folder}/${index_folder}/${name}`, { force: true });
+  }
   for (const name of orphans) await rm(`${folder}/${index_folder}/${name}`, { force: true });
   return orphans.length;
 }
+
+/** Nobody writes an index for so long. */
+const LEFT_MS = 3600 * 1000;

@@ -2,7 +2,7 @@
 import { getPriority, setPriority } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isMainThread, workerData } from 'node:worker_threads';
-import { makeIndex, missingIndexes } from './indexes.ts';
+import { dropOrphans, makeIndex, missingIndexes } from './indexes.ts';
 
 if (isMainThread) throw new Error('worker.ts runs as a worker thread only');
 
@@ -19,5 +19,6 @@ const rest = async (): Promise<void> => {
   worked = performance.now();
 };
 
+await dropOrphans(folder);
 const { segments } = await missingIndexes(folder);
 for (const segment of segments) await makeIndex(folder, segment, rest);

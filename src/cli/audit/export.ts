@@ -51,7 +51,7 @@ async function run(options: Options): Promise<void> {
   const texts = options.withText === true;
   const open = openerOf(folder, texts ? await masterKeyAt(options.config) : null);
   const known = new Known();
-  const out = printer(options.out);
+  const out = await printer(options.out);
   let records = 0;
   const lines = async (found: Found): Promise<readonly string[]> => {
     if (options.format === 'jsonl' && !texts) return [found.bytes.toString()];

@@ -60,7 +60,7 @@ async function search(options: Options): Promise<void> {
   const open = openerOf(folder, texts ? await masterKeyAt(options.config) : null);
   const also = options.text === undefined ? undefined : hasWords(open, options.text);
   const find = { build: await indexing(folder), also };
-  const out = printer();
+  const out = await printer();
   const known = new Known();
   const columns = columnsOf();
   let count = 0;

@@ -49,7 +49,7 @@ async function tail(options: Options): Promise<void> {
   const sought = soughtOf(options);
   const folder = await logFolder(options.dir);
   const open = openerOf(folder, null);
-  const out = printer();
+  const out = await printer();
   const known = new Known();
   const columns = columnsOf();
   const print = async (found: Found): Promise<boolean> => {

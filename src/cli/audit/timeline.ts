@@ -1,7 +1,7 @@
 // `holdpoint audit timeline --who <principal>`: one principal's story in the order of the log: sessions, statements in numbers, what was held, who
 // decided, what became of it. Also of a reviewer: what they decided and read.
 import { Command } from 'commander';
-import { Known, type Clear } from '../../audit/export/known.ts';
+import { Known, text, type Clear } from '../../audit/export/known.ts';
 import { actorOf, wordsOf } from '../../audit/export/words.ts';
 import { findAll, type FindOptions } from '../../audit/search/find.ts';
 import { Sought, type Term } from '../../audit/search/query.ts';
@@ -44,7 +44,7 @@ async function timeline(options: Options): Promise<void> {
   const who: Term = { kind: 'who', name: options.who };
   const sought = new Sought({ ...times, any: [[who, ...ids]] });
   const open = openerOf(folder, null);
-  const out = printer();
+  const out = await printer();
   const story = new Story(options.who, known, columnsOf());
   for await (const found of findAll(folder, sought, { build })) {
     const record = await open(found, false);
@@ -80,7 +80,7 @@ async function requestsOf(
 function isOwn(clear: Clear, who: string): boolean {
   const part = (clear['request'] ?? clear['permit']) as Clear | undefined;
   const owner = part?.['who'] as Clear | undefined;
-  return fold(String(owner?.['id'] ?? '')) === fold(who);
+  return fold(text(owner?.['id'])) === fold(who);
 }
 
 /** Statements between two other records. */
@@ -128,7 +128,7 @@ class Story {
   tell(record: Shown): string[] {
     this.#known.see(record);
     const subject = this.#known.of(record);
-    const mine = fold(actorOf(record, subject)) === this.#who || fold(String(subject.who?.['id'] ?? '')) === this.#who;
+    const mine = fold(actorOf(record, subject)) === this.#who || fold(text(subject.who?.['id'])) === this.#who;
     if (record.type === 'statements') {
       if (mine) for (const entry of record.entries) this.#count(entry);
       return [];
@@ -173,7 +173,7 @@ class Story {
     const sum = this.#statements;
     if (sum === null) return [];
     this.#statements = null;
-    const verbs = [...sum.verbs].sort(([, a], [, b]) => b - a).map(([verb, count]) => `${count} ${verb}`);
+    const verbs = [...sum.verbs].toSorted(([, a], [, b]) => b - a).map(([verb, count]) => `${count} ${verb}`);
     const failed = sum.failed === 0 ? [] : [`${sum.failed} failed`];
     const words = [
       `${sum.count}: ${verbs.slice(0, 5).join(' ')}${verbs.length > 5 ? ' ...' : ''}`,
