@@ -95,34 +95,36 @@ async function run(): Promise<void> {
 
   const main = join(dirname(fileURLToPath(import.meta.url)), '../dist/main.js');
   if (!existsSync(main)) return;
-  console.log('\nthe whole command: `holdpoint audit search`');
+  console.log('\nthe whole command, `holdpoint audit search`; its first line is the start of any command');
+  const search = ['audit', 'search', '--dir', folder];
   const commands: readonly (readonly [string, readonly string[]])[] = [
-    ['--request, an old one', ['--request', made.old_request]],
-    ['--who once-bot', ['--who', 'once-bot']],
-    ['--table public.table_0', ['--table', 'public.table_0']],
-    ['--day', ['--day', new Date(day).toISOString().slice(0, 10)]],
+    ['--version', ['--version']],
+    ['--request, an old one', [...search, '--request', made.old_request]],
+    ['--who once-bot', [...search, '--who', 'once-bot']],
+    ['--table public.table_0', [...search, '--table', 'public.table_0']],
+    ['--day', [...search, '--day', new Date(day).toISOString().slice(0, 10)]],
   ];
   for (const [name, given] of commands) {
     const times: number[] = [];
     let found = 0;
     for (let round = 0; round < ROUNDS; round++) {
       const begun = performance.now();
-      const text = execFileSync(process.execPath, [main, 'audit', 'search', '--dir', folder, ...given], {
+      const text = execFileSync(process.execPath, [main, ...given], {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'ignore'],
       });
       found = text.split('\n').length - 1;
       times.push(performance.now() - begun);
     }
-    report(name, found, times);
+    report(name, found, times, null);
   }
 }
 
-function report(name: string, found: number, times: readonly number[]): void {
+function report(name: string, found: number, times: readonly number[], goal: number | null = GOAL_MS): void {
   const sorted = times.toSorted((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
   const slowest = sorted.at(-1) ?? 0;
-  const late = median > GOAL_MS ? '  MISSED' : '';
+  const late = goal !== null && median > goal ? '  MISSED' : '';
   if (late !== '') process.exitCode = 1;
   console.log(
     `${name.padEnd(46)} ${String(found).padStart(8)} ${median.toFixed(0).padStart(8)} ${slowest.toFixed(0).padStart(10)}${late}`,

@@ -294,8 +294,9 @@ describe('lines from the end', () => {
     for await (const lines of linesBackwards(file, content.length)) chunks.push(lines.map(String));
     await file.close();
     const whole = content.split('\n').slice(0, -1);
-    expect(chunks.reverse().flat().length).toBe(whole.length);
-    expect(chunks.flat().every((line, at) => line === whole[at])).toBe(true);
+    const read = chunks.toReversed().flat();
+    expect(read).toHaveLength(whole.length);
+    expect(read.every((line, at) => line === whole[at])).toBe(true);
   });
 });
 
