@@ -49,7 +49,7 @@ export type MysqlLook =
       readonly accounts: readonly MysqlAccount[] | null;
     };
 
-/** A row of mysql.user that is neither a role nor locked. */
+/** A row of mysql.user that is neither a role nor locked, as far as that may be read. */
 export interface MysqlAccount {
   readonly user: string;
   /** The pattern that the client's address or name has to fit. */

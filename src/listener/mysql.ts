@@ -382,7 +382,7 @@ class Listener extends Door<Line> implements MysqlListener {
     const { line, address } = seat;
     const { user } = claim;
     const peer = line.peer ?? NO_PEER;
-    const away = this.#proofs.turnedAway(user, address, peer);
+    const away = this.#proofs.turnedAway(peer);
     if (away !== null) throw new Refusal(refusals.accessDenied({ user, address }), user, away);
     const rule = this.#proofs.ruleOf(user);
     // Who has no rule goes the way of who has no verifier.

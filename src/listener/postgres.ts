@@ -198,7 +198,7 @@ class Listener extends Door<Line> implements PostgresListener {
     const version = Math.min((3 << 16) + packet.minor, PROTOCOL_3_2);
     if (packet.minor > (PROTOCOL_3_2 & 0xffff) || packet.unrecognised.length > 0)
       stream.write(negotiateProtocolVersion(version, packet.unrecognised));
-    const away = this.#proofs.turnedAway(user, address, line.peer ?? NO_PEER);
+    const away = this.#proofs.turnedAway(line.peer ?? NO_PEER);
     if (away !== null) throw new Refusal(texts.certificateRefused({ user }), user, away);
     const relay = this.#options.auth === 'relay';
     const login: Login = relay

@@ -44,33 +44,19 @@ export class Proofs {
     this.ruleOf = loginRules(logins);
   }
 
-  /** Why this name does not log in over a connection with this certificate, or with none; null: it may. For the record. */
-  turnedAway(user: string, address: string, peer: Peer): string | null {
-    const why = this.#peers.unfit(peer);
-    if (why === null) return null;
-    this.#judge(user, address, false);
-    return why;
+  /** Why nobody logs in over a connection with this certificate, or with none; null: that is no reason. For the record. */
+  turnedAway(peer: Peer): string | null {
+    return this.#peers.unfit(peer);
   }
 
-  /** Is the certificate this user's? Wrong ones of a name from an address count, as wrong passwords do: after some of them a right one waits, too. */
+  /** Is the certificate this user's? Nobody can guess one, so that wrong ones slow nobody down: a right one must not wait for a neighbour's. */
   byCertificate(user: string, address: string, peer: Peer): Proof {
-    const proof = this.#ofCertificate(user, address, peer);
-    if (this.#judge(user, address, proof.type === 'right') || proof.type !== 'right') return proof;
-    return { type: 'wrong', why: 'certificate: too many wrong ones' };
-  }
-
-  #ofCertificate(user: string, address: string, peer: Peer): Proof {
     const entry = this.#peers.of(peer);
     const wrong = (why: string): Proof => ({ type: 'wrong', why: `certificate: ${why}` });
     if ('why' in entry) return wrong(entry.why);
     if (entry.id !== user) return wrong(`it is ${entry.id}'s`);
     const login: Login = { user, authentication: 'certificate', address, entry };
     return this.#identity.principal(login) ? { type: 'right', login } : wrong('nobody that this gateway knows');
-  }
-
-  /** By themselves: they say nothing about a password of that name. */
-  #judge(user: string, address: string, right: boolean): boolean {
-    return this.#identity.judgeLogin(JSON.stringify(['certificate', user]), address, right);
   }
 
   /** Does the password fit? `gone`: has the client left? */

@@ -29,7 +29,7 @@ export interface SameUserOptions {
   readonly tables?: string;
 }
 
-/** Takes who has logged in over what; resolves when it has looked, if it does. Rejects never. */
+/** Takes who has logged in over what (the same object for the same connection); resolves when it has looked, if it does. Rejects never. */
 export function watchSameUser({
   uid,
   found,
@@ -38,12 +38,18 @@ export function watchSameUser({
 }: SameUserOptions): (user: string, ends: Ends) => Promise<void> {
   const told = new Set<string>();
   let looked = -Infinity;
+  // Whose a connection is stays so: another login over it needs no other look.
+  const known = new WeakMap<Ends, Promise<number | null>>();
   return async (user, ends) => {
-    if (!isLoopback(ends.remoteAddress) || told.has(user) || told.size >= TOLD_MAX || now() - looked < LOOK_EVERY_MS)
-      return;
-    looked = now();
-    const of = await uidOfPeer(ends, tables).catch(() => null);
-    if (of !== uid || told.has(user)) return;
+    if (!isLoopback(ends.remoteAddress) || told.has(user) || told.size >= TOLD_MAX) return;
+    let of = known.get(ends);
+    if (of === undefined) {
+      if (now() - looked < LOOK_EVERY_MS) return;
+      looked = now();
+      of = uidOfPeer(ends, tables).catch(() => null);
+      known.set(ends, of);
+    }
+    if ((await of) !== uid || told.has(user)) return;
     told.add(user);
     found(user);
   };

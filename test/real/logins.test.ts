@@ -364,7 +364,7 @@ describe('client certificates', () => {
     },
   );
 
-  test('after five wrong ones of a name from an address the right one waits, and no other name does', async () => {
+  test('wrong ones of a name from an address keep the right one waiting no more than any other', async () => {
     const lena = await agents.issue('lena', ['DNS:batch.example.org']);
     const files = async ({ cert, key }: Certificate) => ({ cert: await readFile(cert), key: await readFile(key) });
     const [right, wrong] = [await files(lena), await files(bot)];
@@ -375,15 +375,11 @@ describe('client certificates', () => {
       return last === 'Z';
     };
     expect(await isIn(right)).toBe(true);
-    const waits = async (): Promise<boolean> => {
-      for (let n = 0; n < 5; n++) expect(await isIn(wrong)).toBe(false);
-      return !(await isIn(right));
-    };
-    // On a machine that stands still for the second that it waits first, it is let in, and all begins anew.
-    await expect.poll(waits, { timeout: 20_000 }).toBe(true);
-    expect((await refusedOf(gateway)).map(({ why: each }) => each)).toContain('certificate: too many wrong ones');
+    // Nobody can guess one: a neighbour behind the same address must not shut her out.
+    for (let n = 0; n < 12; n++) expect(await isIn(wrong)).toBe(false);
+    expect(await isIn(right)).toBe(true);
+    expect(await isIn(wrong)).toBe(false);
     expect(await isIn(wrong, 'bot')).toBe(true);
-    await expect.poll(() => isIn(right), { timeout: 20_000 }).toBe(true);
   });
 
   test('nothing is negotiated anew inside of TLS 1.2: another certificate could be shown then', async () => {

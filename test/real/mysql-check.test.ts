@@ -92,6 +92,21 @@ describe.each(ENGINES.filter(available))('%s', (engine) => {
           /^warn billing@(10\.%, billing@localhost|localhost, billing@10\.%) can log in to the server itself, past the gateway: lock or drop such accounts/,
         ),
       ]);
+      // A locked account lets nobody in; MariaDB keeps that where it has to be let read.
+      await server.sql("ALTER USER billing@'10.%' ACCOUNT LOCK");
+      if (engine === 'mariadb') {
+        expect(past(await findings(as('reader:p')))).toEqual([expect.stringContaining('billing@10.%')]);
+        await server.sql('GRANT SELECT ON mysql.global_priv TO reader');
+      }
+      expect(past(await findings(as('reader:p')))).toEqual([
+        expect.stringMatching(/^warn billing@localhost can log in to the server itself, past the gateway: /),
+      ]);
+      await server.sql('ALTER USER billing@localhost ACCOUNT LOCK');
+      expect(past(await findings(as('reader:p')))).toEqual([]);
+      await server.sql('ALTER USER billing@localhost ACCOUNT UNLOCK');
+      expect(past(await findings(as('reader:p')))).toEqual([
+        expect.stringMatching(/^warn billing@localhost can log in/),
+      ]);
       expect(past(await findings(as('plain:p')))).toEqual([]);
       expect((await check(path, deps)).map(({ level, text }) => `${level} ${text}`)).toContainEqual(
         'ok who else may log in is not seen: account plain may not read mysql.user; look there for names of agents, and for hosts that their machines fit',

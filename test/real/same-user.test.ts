@@ -124,11 +124,22 @@ describe('who is told of', () => {
 
   test('the tables are not read for each of many logins at once', async () => {
     const saw = watch();
-    await Promise.all(['a', 'b', 'c'].map((user) => saw(user, ENDS)));
+    await Promise.all(['a', 'b', 'c'].map((user) => saw(user, { ...ENDS })));
     expect(found).toEqual(['a']);
     now += LOOK_EVERY_MS;
-    await saw('b', ENDS);
+    await saw('b', { ...ENDS });
     expect(found).toEqual(['a', 'b']);
+  });
+
+  test('whoever logs in anew over a connection that was looked at, at once and without another look', async () => {
+    const saw = watch();
+    const one = { ...ENDS };
+    await Promise.all(['a', 'b'].map((user) => saw(user, one)));
+    await rm(tables, { recursive: true });
+    await saw('c', one);
+    expect(found).toEqual(['a', 'b', 'c']);
+    await saw('d', { ...ENDS });
+    expect(found).toEqual(['a', 'b', 'c']);
   });
 });
 

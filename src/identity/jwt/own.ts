@@ -21,8 +21,10 @@ export const REVOKED_MAX = 10_000;
 const ALGORITHM = 'EdDSA';
 
 const at = z.number();
+/** Of the file: what it means, and which names are in it. */
+const VERSION = 1;
 const stateSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(VERSION),
   /** The last one signs; those before it are good for what they signed. */
   keys: z
     .array(
@@ -107,7 +109,7 @@ export async function readOwnTokens(
 /** Reads the file, or makes it. Rejects where it is there and is not what this wrote. */
 export async function openOwnTokens(path: string, { mayIssue, now = Date.now }: OwnTokensOptions): Promise<OwnTokens> {
   const state = (await read(path)) ?? {
-    version: 1,
+    version: VERSION,
     keys: [await makeKey(now())],
     issued: [],
     cutoffs: [],
@@ -266,6 +268,16 @@ async function publicPart({ id, jwk: { kty, crv, x } }: State['keys'][number]): 
   return { kid: id, alg: ALGORITHM, key, thumbprint: id };
 }
 
+const newerThan = z.object({ version: z.int().gt(VERSION) });
+
+class NewerFormat extends Error {
+  constructor(path: string, version: number) {
+    super(
+      `${path} was written by a newer Holdpoint (format ${version}; this one reads format ${VERSION}). Run that Holdpoint again, or put back the whole data folder as it was before the upgrade. Do not delete the file: without it every token that Holdpoint gave out is void, and revocations of others' are forgotten`,
+    );
+  }
+}
+
 async function read(path: string): Promise<State | null> {
   let text: string;
   try {
@@ -275,8 +287,12 @@ async function read(path: string): Promise<State | null> {
     throw error;
   }
   try {
-    return stateSchema.parse(JSON.parse(text));
-  } catch {
+    const value: unknown = JSON.parse(text);
+    const newer = newerThan.safeParse(value);
+    if (newer.success) throw new NewerFormat(path, newer.data.version);
+    return stateSchema.parse(value);
+  } catch (error) {
+    if (error instanceof NewerFormat) throw error;
     // Not the cause: it would quote a key.
     throw new Error(
       `${path} is not what Holdpoint keeps there. Restore it; without it every token that Holdpoint gave out is void, and revocations of others' are forgotten`,

@@ -26,7 +26,7 @@ export type MysqlLook =
       readonly accounts: readonly MysqlAccount[] | null;
     };
 
-/** A row of mysql.user that is neither a role nor locked. */
+/** A row of mysql.user that is neither a role nor locked, as far as that may be read. */
 export interface MysqlAccount {
   readonly user: string;
   /** The pattern that the client's address or name has to fit. */
@@ -43,10 +43,17 @@ const POWERS = `SELECT PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER
 const SYSTEM_TABLES = `SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = ${ACCOUNT} AND 'mysql' LIKE TABLE_SCHEMA LIMIT 1`;
 const LISTENS = `SHOW GLOBAL VARIABLES WHERE Variable_name IN ('bind_address', 'skip_networking', 'require_secure_transport')`;
 const ACCOUNTS_MAX = 10_000;
-/** A role of MySQL is a locked account; MariaDB says of its own what they are, and keeps in another table who is locked. */
-const ACCOUNTS = {
-  mysql: `SELECT User, Host, ssl_type FROM mysql.user WHERE account_locked = 'N' LIMIT ${ACCOUNTS_MAX}`,
-  mariadb: `SELECT User, Host, ssl_type FROM mysql.user WHERE is_role = 'N' LIMIT ${ACCOUNTS_MAX}`,
+/**
+ * The first that it may ask. A role of MySQL is a locked account; MariaDB says of its own what they are, and keeps in another table, as JSON, who is
+ * locked: who may not read that sees locked ones as open.
+ */
+const ACCOUNTS: Readonly<Record<Side['server']['engine'], readonly string[]>> = {
+  mysql: [`SELECT User, Host, ssl_type FROM mysql.user WHERE account_locked = 'N' LIMIT ${ACCOUNTS_MAX}`],
+  mariadb: [
+    `SELECT u.User, u.Host, u.ssl_type FROM mysql.user AS u JOIN mysql.global_priv AS g ON g.User = u.User AND g.Host = u.Host
+      WHERE u.is_role = 'N' AND COALESCE(JSON_VALUE(g.Priv, '$.account_locked'), '0') NOT IN ('1', 'true') LIMIT ${ACCOUNTS_MAX}`,
+    `SELECT User, Host, ssl_type FROM mysql.user WHERE is_role = 'N' LIMIT ${ACCOUNTS_MAX}`,
+  ],
 };
 const CLOCK = 'SELECT UNIX_TIMESTAMP(SYSDATE(3)) * 1000';
 
@@ -82,13 +89,15 @@ export const lookAtMysql = async (target: MysqlTarget, database: string): Promis
 
 /** Null: it may not ask. */
 const accountsOf = async (side: Side): Promise<readonly MysqlAccount[] | null> => {
-  try {
-    const rows = await side.ask(ACCOUNTS[side.server.engine]);
-    return rows.map(([user, host, ssl]) => ({ user: user ?? '', host: host ?? '', tls: (ssl ?? '') !== '' }));
-  } catch (error) {
-    if (error instanceof Refused) return null;
-    throw error;
+  for (const question of ACCOUNTS[side.server.engine]) {
+    try {
+      const rows = await side.ask(question);
+      return rows.map(([user, host, ssl]) => ({ user: user ?? '', host: host ?? '', tls: (ssl ?? '') !== '' }));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
   }
+  return null;
 };
 
 const powersIn = (rows: readonly Row[]): string[] => {

@@ -567,12 +567,28 @@ describe("Holdpoint's own tokens", () => {
     expect(await said(makeToken(rsa, claim, { typ: 'holdpoint-db+jwt' }), 'bot')).toBe('alg');
   });
 
+  it('of a newer Holdpoint are left as they are, and an operator is told what to do', async () => {
+    await fresh();
+    const file = join(dir, 'tokens.json');
+    const newer = `${JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), version: 7, more: ['new'] })}\n`;
+    await writeFile(file, newer);
+    const error = await open().catch((thrown: Error) => thrown);
+    if (!(error instanceof Error)) throw new Error('it was read');
+    expect(error.message).toContain(
+      `${file} was written by a newer Holdpoint (format 7; this one reads format 1). Run that Holdpoint again, or put back the whole data folder as it was before the upgrade. Do not delete the file`,
+    );
+    const secret = /"d":"([^"]+)"/.exec(newer)?.[1] ?? '';
+    expect(secret).not.toBe('');
+    expect(`${error.stack} ${String(error.cause)}`).not.toContain(secret);
+    expect(await readFile(file, 'utf8')).toBe(newer);
+  });
+
   it('are kept where only the owner reads, without the token', async () => {
     const { bytes } = await fresh();
     expect((await stat(join(dir, 'tokens.json'))).mode & 0o777).toBe(0o600);
     const text = await readFile(join(dir, 'tokens.json'), 'utf8');
     expect(text).not.toContain(bytes.toString().split('.')[2]);
-    await writeFile(join(dir, 'tokens.json'), text.replace('"version":1', '"version":2'));
+    await writeFile(join(dir, 'tokens.json'), text.replace('"version":1', '"version":"1"'));
     await expect(open()).rejects.toThrow('is not what Holdpoint keeps there');
     const secret = /"d":"([^"]+)"/.exec(text)?.[1];
     const message = await open().catch((error: Error) => `${error.stack} ${String(error.cause)}`);
