@@ -5,13 +5,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import mysql2 from 'mysql2/promise';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { check } from '../../src/cli/check.ts';
 import { keepSameUser, readSameUser, SAME_USER_FILE, SEEN_MS } from '../../src/identity/same-user.ts';
 import { type Ends, LOOK_EVERY_MS, uidOfPeer, watchSameUser } from '../../src/listener/same-user.ts';
 import { deps } from '../../src/main.ts';
-import { startGateway } from './gateway.ts';
+import { AGENT_PASSWORD, startGateway } from './gateway.ts';
+import { available, startMysql } from './mysql-servers.ts';
 import { NEWEST, startServer } from './servers.ts';
 
 const UID = process.getuid?.() ?? -1;
@@ -197,6 +199,27 @@ describe.skipIf(process.platform !== 'linux')('a gateway', () => {
         await gateway.stop();
       }
     } finally {
+      await server.stop();
+    }
+  });
+
+  test.skipIf(!available('mysql'))('warns of whoever comes by COM_CHANGE_USER right after another', async () => {
+    const server = await startMysql('mysql');
+    await server.sql('CREATE DATABASE app');
+    const gateway = await startGateway({
+      upstream: `mysql://${server.user}:${server.password}@127.0.0.1:${server.port}/app`,
+      neighbours: true,
+    });
+    try {
+      const { port } = gateway;
+      const client = await mysql2.createConnection({ host: '127.0.0.1', port, user: 'bot', password: AGENT_PASSWORD });
+      await client.changeUser({ user: 'petra', password: AGENT_PASSWORD });
+      await client.end();
+      const warned = (user: string): boolean =>
+        gateway.lines.some((one) => one.includes(`${user} runs under the gateway's own OS user`));
+      await vi.waitFor(() => expect([warned('bot'), warned('petra')]).toEqual([true, true]), 20_000);
+    } finally {
+      await gateway.stop();
       await server.stop();
     }
   });

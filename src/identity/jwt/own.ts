@@ -270,14 +270,6 @@ async function publicPart({ id, jwk: { kty, crv, x } }: State['keys'][number]): 
 
 const newerThan = z.object({ version: z.int().gt(VERSION) });
 
-class NewerFormat extends Error {
-  constructor(path: string, version: number) {
-    super(
-      `${path} was written by a newer Holdpoint (format ${version}; this one reads format ${VERSION}). Run that Holdpoint again, or put back the whole data folder as it was before the upgrade. Do not delete the file: without it every token that Holdpoint gave out is void, and revocations of others' are forgotten`,
-    );
-  }
-}
-
 async function read(path: string): Promise<State | null> {
   let text: string;
   try {
@@ -286,17 +278,26 @@ async function read(path: string): Promise<State | null> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
-  try {
-    const value: unknown = JSON.parse(text);
-    const newer = newerThan.safeParse(value);
-    if (newer.success) throw new NewerFormat(path, newer.data.version);
-    return stateSchema.parse(value);
-  } catch (error) {
-    if (error instanceof NewerFormat) throw error;
-    // Not the cause: it would quote a key.
+  const value = valueOf(text);
+  const newer = newerThan.safeParse(value);
+  if (newer.success)
     throw new Error(
-      `${path} is not what Holdpoint keeps there. Restore it; without it every token that Holdpoint gave out is void, and revocations of others' are forgotten`,
+      `${path} was written by a newer Holdpoint (format ${newer.data.version}; this one reads format ${VERSION}). Run that Holdpoint again, or put back the whole data folder as it was before the upgrade. Do not delete the file: without it every token that Holdpoint gave out is void, and revocations of others' are forgotten`,
     );
+  const state = stateSchema.safeParse(value);
+  if (state.success) return state.data;
+  // Without what was wrong: it would quote a key.
+  throw new Error(
+    `${path} is not what Holdpoint keeps there. Restore it; without it every token that Holdpoint gave out is void, and revocations of others' are forgotten`,
+  );
+}
+
+/** Undefined: no JSON. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
