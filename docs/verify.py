@@ -142,11 +142,28 @@ def root_from_proof(leaf, index, size, proof):
 
 
 # --- what is asked
+def segments(folder):
+    """(path, gone): the segments in their order. Of those that retention removed, at the front, the leaf hashes are left."""
+    present = sorted(glob.glob(glob.escape(folder) + "/*.jsonl"))
+    first = int(present[0][-14:-6]) if present else 1
+    gone = [f"{folder}/{number:08}.leaf" for number in range(1, first)]
+    return ([(path, True) for path in gone] if all(map(os.path.exists, gone)) else []) + [(path, False) for path in present]
+
+
+def removal(line):
+    """What a record says of a removal by retention: the last segment and record, and the root over all up to there; None: it is another one."""
+    if b'"type":"log.segments_removed"' not in line:
+        return None
+    record = json.loads(line)
+    said = record["clear"]
+    return record["type"] == "log.segments_removed" and (int(said["segments"]["to"]), said["records"]["to"], said["root"]) or None
+
+
 def verify_log(folder, key, files):
     given = sorted({one for name in files for one in checkpoints(open(name, encoding="utf-8").read(), key)})
     if not given:
         raise Bad("no checkpoint was given")
-    tree, good, wrong = Tree(), 0, []
+    tree, good, wrong, removed, said = Tree(), 0, [], 0, []
 
     def look():
         nonlocal good
@@ -156,19 +173,41 @@ def verify_log(folder, key, files):
             elif root != tree.root():
                 wrong.append(size)
 
+    def push(leaf):
+        tree.push(leaf)
+        if tree.size in sizes:
+            look()
+
     sizes = {size for size, _ in given}
-    paths = sorted(glob.glob(glob.escape(folder) + "/*.jsonl"))
-    for path in paths:
+    paths = segments(folder)
+    root_removed = tree.root()
+    for path, gone in paths:
+        if gone:
+            hashes = open(path, "rb").read()
+            for at in range(0, len(hashes), 32):
+                push(hashes[at : at + 32])
+            removed, root_removed = tree.size, tree.root()
+            continue
         with open(path, "rb") as lines:
             for line in lines:
-                if not line.endswith(b"\n") and path == paths[-1]:
+                if not line.endswith(b"\n") and path == paths[-1][0]:
                     print(f"{path} ends in the middle of a record, which is not counted")
                     break
-                tree.push(leaf_hash(line[:-1] if line.endswith(b"\n") else line))
-                if tree.size in sizes:
-                    look()
+                push(leaf_hash(line[:-1] if line.endswith(b"\n") else line))
+                what = removal(line)
+                if what:
+                    said.append((tree.size, what))
     wrong += [size for size in sizes if size > tree.size]
-    print(f"{tree.size} records; records 1 to {good} are as they were signed")
+    if removed:
+        last = sum(gone for _, gone in paths)
+        by = [at for at, what in said if at <= max(sizes)
+              and (what == (last, removed, root_removed.hex()) or wrong and what[:2] == (last, removed) or (what[0] > last and what[1] > removed))]
+        if not by:
+            print(f"NOT VERIFIED: records 1 to {removed} are gone, and no record that a given checkpoint covers says that retention removed them")
+            return 1
+        print(f"records 1 to {removed} were removed by retention, as record {by[-1]} says; their hashes are left, and nobody can see what they said")
+    if good > removed or not removed:
+        print(f"{tree.size - removed} records; records {removed + 1} to {good} are as they were signed")
     if wrong:
         print(f"NOT VERIFIED: the first difference lies in records {good + 1} to {min(wrong)}")
     elif tree.size > good:

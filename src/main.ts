@@ -29,6 +29,7 @@ import { Tail } from './compose/tail.ts';
 import { followTrust } from './compose/trust.ts';
 import { openJwt } from './compose/jwt.ts';
 import { openDirectory } from './compose/ldap.ts';
+import { needs } from './compose/retention.ts';
 import { openWebhooks } from './compose/webhooks.ts';
 import type { Config, MysqlConfig, PostgresConfig } from './config/config.ts';
 import { RuleCounts } from './gate/counts.ts';
@@ -39,6 +40,7 @@ import type { Trust } from './identity/peer.ts';
 import { openSecret } from './identity/secret.ts';
 import { openUsers } from './identity/users.ts';
 import type { Guard } from './review/ports.ts';
+import type { Webhooks } from './review/webhooks/webhooks.ts';
 import { createReviewServer } from './review/server.ts';
 import type { Gate } from './session/gate.ts';
 import { MysqlAnalyser } from './sql/mysql/analyser.ts';
@@ -230,10 +232,15 @@ const build = async (
   const url =
     config.review.url ?? `${config.review.tls ? 'https' : 'http'}://${review.address.host}:${review.address.port}`;
   reviewUrl = url;
+  let hooks: Webhooks | null = null;
   if (tail) {
-    const webhooks = await openWebhooks({ config, tail, from, log, version: VERSION, console: () => url });
+    const webhooks = (hooks = await openWebhooks({ config, tail, from, log, version: VERSION, console: () => url }));
     closers.push(() => webhooks.close());
   }
+  kept.retain({
+    needed: needs(desk, permits, () => hooks?.health() ?? []),
+    facts: () => ({ policy: policy.current().hash }),
+  });
 
   const follow = ({ name, tls }: PostgresConfig | MysqlConfig, listener: { trust(trust: Trust): void }): void => {
     if (tls?.clients) closers.push(followTrust(tls.clients, (trust) => listener.trust(trust), { name, log }));

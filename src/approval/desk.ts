@@ -652,7 +652,19 @@ export function createDesk(options: DeskOptions): Desk {
     return found;
   }
 
-  async function restore(events: Iterable<{ readonly seq: number; readonly event: ApprovalEvent }>): Promise<void> {
+  function needs(id: string): string | null {
+    const request = entries.get(id)?.request;
+    if (request === undefined) return null;
+    if (!isTerminal(request.state)) return `request ${id} is ${request.state}`;
+    if (request.broken_glass?.reviewed === null) return `${id} was run by break-glass and is not reviewed yet`;
+    return denialStands(request) ? `the denial of ${id} still stands` : null;
+  }
+
+  async function restore(
+    events: Iterable<{ readonly seq: number; readonly event: ApprovalEvent }>,
+    forgotten = -Infinity,
+  ): Promise<void> {
+    decided.missed(forgotten);
     for (const { event } of events) {
       const entry = event.type === 'opened' ? undefined : entries.get(event.id);
       // Its opening lies in a part of the log that is gone, so it ended long ago.
@@ -919,6 +931,7 @@ export function createDesk(options: DeskOptions): Desk {
       return () => listeners.delete(listener);
     },
     restore,
+    needs,
     close,
   };
 }

@@ -471,7 +471,13 @@ export interface Desk {
   /** Called after each durable event, in log order, with the audit sequence number. */
   subscribe(listener: (seq: number, event: ApprovalEvent, request: Request) => void): () => void;
   /** Rebuilds from the log at start: no hold survives, `released` without an end becomes outcome_unknown. */
-  restore(events: Iterable<{ readonly seq: number; readonly event: ApprovalEvent }>): Promise<void>;
+  restore(
+    events: Iterable<{ readonly seq: number; readonly event: ApprovalEvent }>,
+    /** Of what was decided up to then the log does not know everything any more; milliseconds since the epoch. */
+    forgotten?: number,
+  ): Promise<void>;
+  /** Why a later start needs the records of this request, in words; null: it does not, and nobody waits for it. */
+  needs(id: string): string | null;
   close(): Promise<void>;
 }
 

@@ -55,8 +55,11 @@ export interface LeafSink {
   found(leaf: Buffer): void;
   /** Resolves when a start may go on reading. */
   ready(): Promise<void>;
-  /** What the last signed checkpoint says that the lines found do not bear out, in words; null: nothing. */
-  contradiction(): string | null;
+  /**
+   * What the last signed checkpoint says that the lines found do not bear out, in words; null: nothing. `removed_by`: the record that says
+   * that retention removed what is gone; null: nothing is.
+   */
+  contradiction(removed_by: number | null): string | null;
   /** The log is open: from here on leaves come by `durable`. */
   started(): Promise<void>;
   /** Leaves whose records are durable. Takes them and returns. */
@@ -144,9 +147,13 @@ export class Checkpoints implements LeafSink {
     if (this.#tiles.waiting * 256 > start_leaves) await this.#writeTiles();
   }
 
-  contradiction(): string | null {
-    if (this.#held === null || this.#held.root === this.#held_root) return null;
+  contradiction(removed_by: number | null): string | null {
+    if (this.#held === null) return null;
     const { size } = this.#held;
+    // No file is removed before a checkpoint covers the record of it.
+    if (removed_by !== null && removed_by > size)
+      return `record ${removed_by} says that retention removed the first segments, and the checkpoint in it covers ${size} records only: they were gone before it said so`;
+    if (this.#held.root === this.#held_root) return null;
     return this.#held_root === undefined
       ? `the checkpoint in it covers ${size} records, and there are ${this.#tree.size}: the log lost its end`
       : `records 1 to ${size} are not those that the checkpoint in it covers`;

@@ -4,7 +4,7 @@
 
 import { createCipheriv, createDecipheriv, createHmac, hash, randomBytes } from 'node:crypto';
 import { AuditError } from './error.ts';
-import type { AuditFs } from './files.ts';
+import { errorCode, type AuditFs } from './files.ts';
 import { key_bytes, keyId, loadKey, type MasterKey, writeKey } from './wrap.ts';
 
 /** Long enough that the commitment of a one-bit text tells nothing. */
@@ -49,6 +49,20 @@ export class Keys {
   async ensure(period: string): Promise<void> {
     if (this.#periods.get(period)) return;
     this.#periods.set(period, await this.#loadOrMake(period));
+  }
+
+  /** Is there a key of this period? */
+  async has(period: string): Promise<boolean> {
+    return (await this.#load(period)) !== null;
+  }
+
+  /** Whatever was sealed in that month is unreadable from here on. */
+  async remove(period: string): Promise<void> {
+    this.#periods.delete(period);
+    await this.#fs.remove(`${this.#folder}/${period}.key`).catch((error: unknown) => {
+      if (errorCode(error) !== 'ENOENT') throw error;
+    });
+    await this.#fs.syncFolder(this.#folder);
   }
 
   /** The key of `tag`: one per log, in no record. */

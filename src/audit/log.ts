@@ -12,10 +12,22 @@ import { forgotten } from './forget.ts';
 import { Keys, tagOf } from './keys.ts';
 import { lockFolder, type Lock } from './lock.ts';
 import { readLog } from './read.ts';
-import { draft, format_version, leaf_bytes, leafOf, lineOf, objectJson, periodOf, type Draft } from './record.ts';
+import {
+  draft,
+  format_version,
+  leaf_bytes,
+  leafOf,
+  lineOf,
+  objectJson,
+  periodOf,
+  type Draft,
+  type Line,
+  unsealed,
+} from './record.ts';
 import { copyTorn, openFiles, type Tail } from './recover.ts';
-import { nameOf, survey, type Survey } from './scan.ts';
+import { nameOf, type Opens, survey, type Survey } from './scan.ts';
 import type { Signer } from './signer.ts';
+import type { Gone, Removal } from './removal.ts';
 import type { AuditLog, ReadRecord, RecordInput, SessionLog } from './types.ts';
 import { type MasterKey, openKeys } from './wrap.ts';
 
@@ -54,6 +66,18 @@ export interface AuditOptions {
   readonly override?: boolean;
 }
 
+/** With what retention asks of it. */
+export interface KeptAuditLog extends AuditLog {
+  /** Number of the segment that is written. */
+  readonly segment: number;
+  /** As the start found it. */
+  readonly found: { readonly removal: Removal | null; readonly gone: Gone };
+  /** The next record begins a new segment. */
+  seal(): void;
+  /** What is sealed in that month from now on gets another key. */
+  removeKey(month: string): Promise<void>;
+}
+
 export type CheckpointSink = LeafSink & { readonly signer: Pick<Signer, 'verifier_key'> };
 
 export interface AuditClock {
@@ -67,7 +91,7 @@ export interface AuditClock {
  * Locks, surveys and, where a crash tore the tail, repairs the log; resolves when its first records are durable.
  * Rejects AuditError: 'locked' (another writer), 'damaged' (it does not verify and `override` is not set), 'key', 'unwritable'.
  */
-export async function openAuditLog(options: AuditOptions): Promise<AuditLog> {
+export async function openAuditLog(options: AuditOptions): Promise<KeptAuditLog> {
   const fs = options.fs ?? realFs;
   let lock: Lock | null = null;
   try {
@@ -84,16 +108,16 @@ export async function openAuditLog(options: AuditOptions): Promise<AuditLog> {
   }
 }
 
-async function openLocked(options: AuditOptions, fs: AuditFs, lock: Lock): Promise<AuditLog> {
+async function openLocked(options: AuditOptions, fs: AuditFs, lock: Lock): Promise<KeptAuditLog> {
   const master_key = options.master_key ?? null;
   const ring = await openKeys(fs, `${options.dir}/keys`, master_key);
   const keys = new Keys(fs, options.dir, master_key);
   const tag_key = await keys.tagKey();
   const checkpoints = await options.checkpoints?.();
-  const { tail, first } = await prepare(fs, options.dir, options, checkpoints);
+  const { tail, first, found } = await prepare(fs, options.dir, options, keys, checkpoints);
   await ring.rewrap();
   const gone = await forgotten(fs, options.dir);
-  const log = new Log(options, fs, keys, tag_key.bytes, lock, tail, checkpoints);
+  const log = new Log(options, fs, keys, tag_key.bytes, lock, tail, checkpoints, found);
   const clear = {
     format: format_version,
     pid: process.pid,
@@ -115,30 +139,45 @@ async function prepare(
   fs: AuditFs,
   folder: string,
   options: AuditOptions,
+  keys: Keys,
   checkpoints: CheckpointSink | undefined,
-): Promise<{ tail: Tail; first: RecordInput[] }> {
+): Promise<{ tail: Tail; first: RecordInput[]; found: Survey }> {
   const first: RecordInput[] = [];
-  const found = withCheckpoint(await survey(fs, folder, checkpoints), checkpoints);
+  const opens = opensWith(keys);
+  const found = withCheckpoint(await survey(fs, folder, checkpoints, opens), checkpoints);
   if (found.problem !== null && options.override !== true)
     throw new AuditError('damaged', refusal(folder, found.problem));
 
   const repair = await copyTorn(fs, folder, found, options.clock?.now() ?? Date.now());
   if (repair !== null) first.push({ type: 'log.recovered', clear: repair });
   const tail = await openFiles(fs, folder, found);
-  if (found.problem === null) return { tail, first };
+  if (found.problem === null) return { tail, first, found };
 
   // The damaged segments stay as they are; the log goes on in a new one, whose first record fixes how they stood.
-  const accepted = await survey(fs, folder, checkpoints);
+  const accepted = await survey(fs, folder, checkpoints, opens);
   first.unshift({
     type: 'log.overridden',
     clear: { problem: found.problem.text, problems: found.problem.count, accepted: accepted.digest },
   });
-  return { tail: { ...tail, seq: accepted.seq, leaf: accepted.leaf, roll: true }, first };
+  return { tail: { ...tail, seq: accepted.seq, leaf: accepted.leaf, roll: true }, first, found: accepted };
 }
+
+/** A text whose key is gone is none that could be opened; one of another key than the month's is. */
+const opensWith =
+  (keys: Keys): Opens =>
+  async (bytes) => {
+    try {
+      const line = JSON.parse(bytes.toString()) as Line;
+      const { sealed } = await unsealed(line, keys);
+      return sealed !== null || !(await keys.has(line.sealed?.key ?? ''));
+    } catch (error) {
+      return error instanceof AuditError && error.kind !== 'damaged';
+    }
+  };
 
 /** Lines that are whole in themselves, and not those that the last checkpoint covers, do not verify either. */
 function withCheckpoint(found: Survey, checkpoints: LeafSink | undefined): Survey {
-  const text = checkpoints?.contradiction() ?? null;
+  const text = checkpoints?.contradiction(found.gone_by) ?? null;
   if (text === null) return found;
   return { ...found, problem: found.problem ?? { text, count: 1 } };
 }
@@ -167,7 +206,8 @@ const WRITTEN: Draft = { time: '', type: '', middle: '', sealed: null };
 
 const systemClock: AuditClock = { now: () => Date.now(), mono: () => performance.now() * 1000 };
 
-class Log implements AuditLog {
+class Log implements KeptAuditLog {
+  readonly found: KeptAuditLog['found'];
   readonly #options: AuditOptions;
   readonly #fs: AuditFs;
   readonly #clock: AuditClock;
@@ -212,7 +252,9 @@ class Log implements AuditLog {
     lock: Lock,
     tail: Tail,
     checkpoints: LeafSink | undefined,
+    found: KeptAuditLog['found'],
   ) {
+    this.found = found;
     this.#options = options;
     this.#checkpoints = checkpoints;
     this.#fs = fs;
@@ -233,6 +275,18 @@ class Log implements AuditLog {
 
   get seq(): number {
     return this.#tail.seq;
+  }
+
+  get segment(): number {
+    return this.#tail.segment;
+  }
+
+  seal(): void {
+    if (this.#tail.offset > 0) this.#tail = { ...this.#tail, roll: true };
+  }
+
+  removeKey(month: string): Promise<void> {
+    return this.#keys.remove(month);
   }
 
   append(record: RecordInput): Promise<number> {

@@ -3,7 +3,7 @@
 
 import { errorCode, readRange, type AuditFile, type AuditFs } from './files.ts';
 import { leaf_bytes } from './record.ts';
-import { nameOf, segmentsOf } from './scan.ts';
+import { nameOf, numbersBefore, segmentsOf } from './scan.ts';
 import { readTile, tile_hashes } from './tiles.ts';
 import { nodeOf } from './tree.ts';
 
@@ -106,7 +106,9 @@ export class Hashes {
   async #segments(): Promise<Part[]> {
     const parts: Part[] = [];
     let first = 0;
-    for (const segment of await segmentsOf(this.#fs, this.#folder)) {
+    const segments = await segmentsOf(this.#fs, this.#folder);
+    // Of those that retention removed the leaf hashes are left.
+    for (const segment of [...numbersBefore(segments), ...segments]) {
       const path = `${this.#folder}/${nameOf(segment)}.leaf`;
       const count = Math.floor((await this.#sizeOf(path)) / leaf_bytes);
       parts.push({ path, first, count });

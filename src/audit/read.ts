@@ -2,8 +2,7 @@
 // a log that is being written: the last lines may then not be durable yet, and a torn line ends the reading.
 // Must never be taken for verification: that is scan.ts at start, and `audit verify`.
 
-import type { AuditFs } from './files.ts';
-import { realFs } from './files.ts';
+import { type AuditFile, type AuditFs, errorCode, realFs } from './files.ts';
 import { Keys } from './keys.ts';
 import { format_version, parseStart, unsealed, type Line } from './record.ts';
 import { nameOf, rawLines, segmentsOf } from './scan.ts';
@@ -31,7 +30,8 @@ export async function* readLog(folder: string, options: ReadOptions = {}): Async
   const keys = new Keys(fs, folder, options.master_key ?? null);
   const all = (await segmentsOf(fs, folder)).filter((segment) => segment <= (options.until?.segment ?? segment));
   for (const segment of await segmentsFrom(fs, folder, all, from_seq)) {
-    const file = await fs.open(`${folder}/${nameOf(segment)}.jsonl`, 'read');
+    const file = await openedUnlessGone(fs, folder, segment);
+    if (file === null) continue;
     try {
       const end = options.until?.segment === segment ? options.until.offset : await file.size();
       for await (const lines of rawLines(file, 0, end)) {
@@ -53,7 +53,8 @@ async function segmentsFrom(fs: AuditFs, folder: string, all: number[], from_seq
   if (from_seq <= 1) return all;
   let first = 0;
   for (let index = 1; index < all.length; index++) {
-    const file = await fs.open(`${folder}/${nameOf(all[index] ?? 0)}.jsonl`, 'read');
+    const file = await openedUnlessGone(fs, folder, all[index] ?? 0);
+    if (file === null) continue;
     try {
       const head = Buffer.alloc(256);
       const start = parseStart(head.subarray(0, await file.read(head, 0)));
@@ -64,6 +65,14 @@ async function segmentsFrom(fs: AuditFs, folder: string, all: number[], from_seq
     }
   }
   return all.slice(first);
+}
+
+/** Null: retention has removed it since the folder was listed. */
+async function openedUnlessGone(fs: AuditFs, folder: string, segment: number): Promise<AuditFile | null> {
+  return fs.open(`${folder}/${nameOf(segment)}.jsonl`, 'read').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return null;
+    throw error;
+  });
 }
 
 function parse(bytes: Buffer): Line | null {

@@ -2,10 +2,10 @@
 // Whatever was sealed stays sealed in it. Must never hand out a proof that does not lead to the checkpoint's root.
 
 import { AuditError } from './error.ts';
-import { realFs, type AuditFs } from './files.ts';
+import { errorCode, realFs, type AuditFs } from './files.ts';
 import { Hashes } from './proof.ts';
 import { leafOfBytes, type Line } from './record.ts';
-import { nameOf, rawLines, segmentsOf } from './scan.ts';
+import { nameOf, rawLines, recordsBefore, segmentsOf } from './scan.ts';
 import { rootFromProof } from './verify/tree.ts';
 
 /** One request has a few dozen; a question asked without end must not make a receipt without end. */
@@ -43,7 +43,11 @@ export interface ReceiptSource {
 /** 'unknown': no record names it. 'uncovered': no checkpoint covers all of its records yet. Rejects AuditError 'damaged'. */
 export async function receiptOf(request: string, source: ReceiptSource): Promise<Receipt | 'unknown' | 'uncovered'> {
   const { fs = realFs, dir } = source;
-  const found = await recordsOf(fs, dir, request);
+  const found = await recordsOf(fs, dir, request).catch((error: unknown) => {
+    // Retention has removed a segment in the same moment.
+    if (errorCode(error) === 'ENOENT') return recordsOf(fs, dir, request);
+    throw error;
+  });
   const last = found.records.at(-1);
   if (last === undefined) return 'unknown';
   const checkpoint = await source.cover(last.index + 1);
@@ -79,12 +83,12 @@ interface Found {
 async function recordsOf(fs: AuditFs, dir: string, request: string): Promise<Found> {
   const needle = Buffer.from(JSON.stringify(request));
   const records: { index: number; line: string; leaf: Buffer }[] = [];
-  let index = 0;
   let bytes_kept = 0;
   let policy = '';
   /** The last record that put a policy in force; it belongs to the receipt if it is the one that held the request. */
   let loaded: (typeof records)[number] | null = null;
   const segments = await segmentsOf(fs, dir);
+  let index = await recordsBefore(fs, dir, segments);
   for (const segment of segments) {
     const file = await fs.open(`${dir}/${nameOf(segment)}.jsonl`, 'read');
     try {

@@ -11,6 +11,8 @@ export const RECORD_TYPES = {
     'The clock was set, by how many milliseconds, and what it showed before and after: records from here on have the new time. at_start: it is earlier than the last record.',
   'log.key_rotated': 'Another key signs checkpoints from here on: which did, and which does.',
   'log.key_deleted': 'The key of a period was deleted: what was sealed in it can be read by nobody any more.',
+  'log.segments_removed':
+    'Segments, with all their records, were removed by retention, and the keys of months that nothing is sealed in any more.',
   'config.loaded': 'The configuration in force.',
   'policy.loaded': 'The policy in force from here on, by its hash, and whether it is enforced or observed.',
   'policy.refused': 'A policy was offered and is not in force, and why.',

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { errorCode, readRange, type AuditFile, type AuditFs } from './files.ts';
 import { AuditError } from './error.ts';
 import { isJson, leaf_bytes, leafOfBytes, no_leaf, parseStart, record_bytes_max, type Line } from './record.ts';
+import { type Gone, leavesOf, nothingGone, type Removal, removalIn, says } from './removal.ts';
 
 const chunk_bytes = 1024 * 1024;
 const NEWLINE = 0x0a;
@@ -29,6 +30,11 @@ export interface Survey extends SegmentSurvey {
   readonly problem: { readonly text: string; readonly count: number } | null;
   /** Hex SHA-256 over all leaves and leaf files as they stand: what an override accepts. */
   readonly digest: string;
+  /** What retention removed, as the newest record of that says; null: nothing. Segments of it may still be there. */
+  readonly removal: Removal | null;
+  /** What is gone, and the record that first said so; null: nothing is. */
+  readonly gone: Gone;
+  readonly gone_by: number | null;
 }
 
 /** Of the last segment. */
@@ -51,11 +57,51 @@ export interface Leaves {
   ready(): Promise<void>;
 }
 
-/** Reads every record once. Never throws for damage: that is `problem`. */
-export async function survey(fs: AuditFs, folder: string, leaves?: Leaves): Promise<Survey> {
-  leaves?.begin();
+interface State {
+  seq: number;
+  leaf: string;
+  problems: number;
+  first: string;
+  readonly digest: ReturnType<typeof createHash>;
+  /** In their order. */
+  readonly removals: Removal[];
+}
+
+/** Does a line that is JSON say what was sealed in it? Asked of those that have no leaf hash: a crash may have put two halves together. */
+export type Opens = (line: Buffer) => Promise<boolean>;
+
+/** Reads every record once; twice where segments are gone that no record speaks of. Never throws for damage: that is `problem`. */
+export async function survey(
+  fs: AuditFs,
+  folder: string,
+  leaves?: Leaves,
+  opens: Opens = async () => true,
+): Promise<Survey> {
   const segments = await segmentsOf(fs, folder);
-  const state = { seq: 0, leaf: no_leaf, problems: 0, first: '', digest: createHash('sha256') };
+  const before = (segments[0] ?? 1) - 1;
+  const found = await surveyAll(fs, folder, segments, before, opens, leaves);
+  if (before === 0 || found.gone_by !== null) return found;
+  return surveyAll(fs, folder, segments, 0, opens, leaves);
+}
+
+/** So many segments at the front are gone, and their leaf hashes stand for them. */
+async function surveyAll(
+  fs: AuditFs,
+  folder: string,
+  segments: readonly number[],
+  before: number,
+  opens: Opens,
+  leaves?: Leaves,
+): Promise<Survey> {
+  leaves?.begin();
+  const state: State = {
+    seq: 0,
+    leaf: no_leaf,
+    problems: 0,
+    first: '',
+    digest: createHash('sha256'),
+    removals: [],
+  };
   let tail: SegmentSurvey = {
     offset: 0,
     size: 0,
@@ -68,11 +114,13 @@ export async function survey(fs: AuditFs, folder: string, leaves?: Leaves): Prom
     if (state.problems++ === 0) state.first = text;
   };
 
-  let previous = 0;
+  const gone = await surveyGone(fs, folder, before, state, leaves);
+  let previous = gone.segment;
   for (const segment of segments) {
-    if (segment !== previous + 1) problem(`segment ${nameOf(previous + 1)}.jsonl is missing`);
+    if (segment !== previous + 1)
+      problem(`segment ${nameOf(previous + 1)}.jsonl is missing, and no record says that retention removed it`);
     previous = segment;
-    tail = await surveySegment(fs, folder, segment, segment === segments.at(-1), state, problem, leaves);
+    tail = await surveySegment(fs, folder, segment, segment === segments.at(-1), state, problem, opens, leaves);
   }
   return {
     seq: state.seq,
@@ -81,7 +129,56 @@ export async function survey(fs: AuditFs, folder: string, leaves?: Leaves): Prom
     ...tail,
     problem: state.problems === 0 ? null : { text: state.first, count: state.problems },
     digest: state.digest.digest('hex'),
+    removal: state.removals.at(-1) ?? null,
+    gone,
+    gone_by: gone.segment < before ? null : (state.removals.find((one) => says(one, gone))?.seq ?? null),
   };
+}
+
+/** Where the hashes of one of them are missing, none is taken for removed. */
+async function surveyGone(
+  fs: AuditFs,
+  folder: string,
+  count: number,
+  state: State,
+  told: Leaves | undefined,
+): Promise<Gone> {
+  let gone = nothingGone();
+  for (let segment = 1; segment <= count; segment++) {
+    const path = `${folder}/${nameOf(segment)}.leaf`;
+    const next = await goneSegment(fs, path, gone, (leaf) => told?.found(leaf));
+    if (next === null) break;
+    gone = next;
+    for (let twice = 0; twice < 2; twice++)
+      for await (const part of (await leavesOf(fs, path)) ?? []) state.digest.update(part);
+    await told?.ready();
+  }
+  state.seq = gone.records;
+  state.leaf = gone.leaf;
+  return gone;
+}
+
+/** With one segment more, by its leaf hashes; null: they are not there. Its `tree` goes on as the other's. */
+export async function goneSegment(
+  fs: AuditFs,
+  path: string,
+  { segment, records, leaf, tree }: Gone,
+  told: (leaf: Buffer) => void = () => undefined,
+): Promise<Gone | null> {
+  const parts = await leavesOf(fs, path);
+  if (parts === null) return null;
+  let count = records;
+  let last = leaf;
+  for await (const part of parts) {
+    for (let at = 0; at + leaf_bytes <= part.length; at += leaf_bytes) {
+      const one = part.subarray(at, at + leaf_bytes);
+      tree.push(one);
+      told(one);
+    }
+    count += part.length / leaf_bytes;
+    last = part.toString('hex', part.length - leaf_bytes);
+  }
+  return { segment: segment + 1, records: count, leaf: last, tree };
 }
 
 async function surveySegment(
@@ -89,8 +186,9 @@ async function surveySegment(
   folder: string,
   segment: number,
   last: boolean,
-  state: { seq: number; leaf: string; problems: number; digest: ReturnType<typeof createHash> },
+  state: State,
   problem: (text: string) => void,
+  opens: Opens,
   told?: Leaves,
 ): Promise<SegmentSurvey> {
   const name = `${nameOf(segment)}.jsonl`;
@@ -132,7 +230,7 @@ async function surveySegment(
           leaf_count = records;
           has_leaf = false;
         }
-        const sound = start !== null && (has_leaf || !last || isJson(line.bytes));
+        const sound = start !== null && (has_leaf || !last || (isJson(line.bytes) && (await opens(line.bytes))));
         if (!sound && last && !has_leaf && !damaged) {
           suspect ??= {
             at: line.at,
@@ -160,6 +258,10 @@ async function surveySegment(
         state.leaf = leaf;
         state.digest.update(leaf, 'hex');
         if (told) held.push(Buffer.from(leaf, 'hex'));
+        if (sound) {
+          const removal = removalIn(line.bytes);
+          if (removal !== null && removal.segment < segment) state.removals.push(removal);
+        }
         if (suspect === null) tell();
         if (!has_leaf) missing.push(Buffer.from(leaf, 'hex'));
         records++;
@@ -266,6 +368,22 @@ export async function segmentsOf(fs: AuditFs, folder: string): Promise<number[]>
   const numbers = names.filter((name) => /^\d{8,}\.jsonl$/.test(name)).map((name) => Number(name.slice(0, -6)));
   if (numbers.includes(0)) throw new AuditError('damaged', 'there is no segment 0');
   return numbers.toSorted((a, b) => a - b);
+}
+
+/** Those that would stand before the first. */
+export function numbersBefore(segments: readonly number[]): number[] {
+  return Array.from({ length: (segments[0] ?? 1) - 1 }, (_, index) => index + 1);
+}
+
+/** How many records stood before these segments, by the leaf hashes that are left of them. */
+export async function recordsBefore(fs: AuditFs, folder: string, segments: readonly number[]): Promise<number> {
+  let records = 0;
+  for (const segment of numbersBefore(segments)) {
+    const file = await openOrNull(fs, `${folder}/${nameOf(segment)}.leaf`);
+    records += Math.floor(((await file?.size()) ?? 0) / leaf_bytes);
+    await file?.close();
+  }
+  return records;
 }
 
 async function openOrNull(fs: AuditFs, path: string): Promise<AuditFile | null> {

@@ -45,6 +45,14 @@ export class Tree {
     this.#size++;
   }
 
+  /** Goes on alone from here; nobody is told of its hashes. */
+  copy(): Tree {
+    const other = new Tree();
+    other.#size = this.#size;
+    other.#whole.push(...this.#whole);
+    return other;
+  }
+
   root(): Buffer {
     let root: Buffer | null = null;
     let height = 0;

@@ -16,6 +16,7 @@ import { loadAuditPaths } from '../config/config.ts';
 import { evidenceCommand } from './audit/evidence.ts';
 import {
   checkpointsFor,
+  ownCheckpoint,
   DEFAULT_FOLDER,
   keysOf,
   logFolder,
@@ -221,7 +222,9 @@ function evidenceText({
 
 async function verifyFolder(folder: string, keys: readonly VerifierKey[], options: VerifyArguments): Promise<void> {
   const checkpoints = await checkpointsFor(folder, options.checkpoint ?? [], keys);
-  const report = await verifyLog({ folder, checkpoints, ...(process.stderr.isTTY && { progress: progressLine() }) });
+  const own = await ownCheckpoint(folder, keys);
+  const progress = process.stderr.isTTY && { progress: progressLine() };
+  const report = await verifyLog({ folder, checkpoints, own, ...progress });
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
   process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   process.exitCode = report.verified ? EXIT.ok : EXIT.failed;
@@ -231,8 +234,10 @@ async function verifyFolder(folder: string, keys: readonly VerifierKey[], option
 export function reportText(report: LogReport): string {
   const { records, segments, bytes, checkpoints, newest, covered, covered_time, uncovered, findings, interval } =
     report;
+  const { removed } = report;
+  const kept = removed?.to ?? 0;
   const lines = [
-    `${records} records in ${segments} file${segments === 1 ? '' : 's'}, ${megabytes(bytes)}`,
+    `${records - kept} records in ${segments} file${segments === 1 ? '' : 's'}, ${megabytes(bytes)}`,
     `checkpoints   ${checkpoints.good} good, ${checkpoints.wrong} wrong; the newest covers ${newest.size} records, from ${newest.from}, signed by ${newest.signed_by.join(', ')}`,
   ];
   if (newest.from === OWN)
@@ -247,15 +252,27 @@ export function reportText(report: LogReport): string {
     lines.push(
       `              the first difference lies in records ${interval.from} to ${interval.to}: the good checkpoint before it covers ${interval.from - 1}, the first wrong one ${interval.to}`,
     );
-  if (covered > 0)
+  if (removed) lines.push(removedText(removed, covered));
+  if (covered > kept)
     lines.push(
-      `verified      records 1 to ${covered} are as they were signed${covered_time === '' ? '' : `, the last of ${covered_time}`}`,
+      `verified      records ${kept + 1} to ${covered} are as they were signed${covered_time === '' ? '' : `, the last of ${covered_time}`}`,
     );
-  else if (findings.length > 0) lines.push('verified      nothing');
+  else if (findings.length > 0 || removed) lines.push('verified      nothing');
   if (uncovered)
     lines.push(
       `not covered   record${uncovered.from === uncovered.to ? ` ${uncovered.from}` : `s ${uncovered.from} to ${uncovered.to}`}: after the newest checkpoint, not yet covered, so nobody can say that they are whole`,
     );
   lines.push(report.verified ? 'The log verifies.' : 'THE LOG DOES NOT VERIFY.');
   return `${lines.join('\n')}\n`;
+}
+
+/** Never that they are good: nobody can read them. */
+function removedText({ to, by, why }: NonNullable<LogReport['removed']>, covered: number): string {
+  const hashes =
+    covered >= to
+      ? 'Their hashes lead to what was signed'
+      : covered === 0
+        ? 'Their hashes do not lead to what was signed'
+        : `The hashes of records 1 to ${covered} lead to what was signed, those of the others nobody can say of`;
+  return `removed       records 1 to ${to}: by retention (${why}), as record ${by} says. ${hashes}; what they said nobody can see`;
 }

@@ -64,6 +64,7 @@ export class Events implements EventsPort {
     const requests: { seq: number; event: ApprovalEvent }[] = [];
     const permits: { seq: number; event: PermitEvent }[] = [];
     const opened = new Map<unknown, SessionLike>();
+    let forgotten = -Infinity;
     for await (const record of this.#audit.read()) {
       const { seq } = record;
       const event = fromRecord(record);
@@ -76,10 +77,11 @@ export class Events implements EventsPort {
           ? { seq, type: permitType(permit), permit: permit.type === 'permit_granted' ? permit.permit.id : permit.id }
           : otherOf(record, opened);
       if (kept) this.#keep(kept);
+      if (record.type === 'log.segments_removed') forgotten = Date.parse(String(record.clear.until));
     }
     this.#cursor = this.#audit.seq;
     await this.#permits.restore(permits);
-    await this.#desk.restore(requests);
+    await this.#desk.restore(requests, forgotten);
   }
 
   after(cursor: number, sessions: boolean): readonly StreamEvent[] | null {

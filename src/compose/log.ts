@@ -2,7 +2,7 @@
 // ask for. Nothing here is waited for by a statement.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type Anchor, AnchorRefused, Anchors, folderAnchor } from '../audit/anchor.ts';
+import { type Anchor, type AnchorHealth, AnchorRefused, Anchors, folderAnchor } from '../audit/anchor.ts';
 import { type Checkpoints, openCheckpoints } from '../audit/checkpoint.ts';
 import type { ClockJump } from '../audit/clock.ts';
 import { realFs } from '../audit/files.ts';
@@ -11,6 +11,7 @@ import { receiptOf } from '../audit/receipt.ts';
 import type { Ship, Behind } from '../audit/ship/ship.ts';
 import type { End } from '../audit/ship/types.ts';
 import { BackgroundIndexer } from '../audit/search/background.ts';
+import { Retention, type RetentionOptions } from '../audit/retention.ts';
 import type { AuditLog } from '../audit/types.ts';
 import { masterKeyOf } from '../cli/audit/master-key.ts';
 import type { AnchorConfig, Config } from '../config/config.ts';
@@ -34,6 +35,8 @@ interface KeptLog {
     /** Because of whom nothing may be forwarded; null: of nobody. */
     readonly behind: Behind | null;
   };
+  /** From here on what `audit.keep` says is removed, and what an earlier run had begun to remove. */
+  retain(parts: Pick<RetentionOptions, 'needed' | 'facts'>): void;
   /** The log first, then what is brought elsewhere. */
   close(): Promise<void>;
 }
@@ -52,6 +55,7 @@ export async function openLog({ config, node, version, log }: Options): Promise<
   const warn = (text: string): void => log.warn(text);
   let anchors: Anchors | null = null;
   const indexer = new BackgroundIndexer(dir, warn);
+  let retention: Retention | null = null;
   let checkpoints!: Checkpoints;
   let ship: Ship | null = null;
   let end: End = { seq: 0, segment: 1, offset: 0 };
@@ -71,7 +75,10 @@ export async function openLog({ config, node, version, log }: Options): Promise<
         every_ms,
         every_records,
         warn,
-        made: (one) => anchors?.offer(one),
+        made: (one) => {
+          anchors?.offer(one);
+          retention?.rolled();
+        },
       });
       anchors = new Anchors(
         config.audit.anchors.map((anchor) => anchorOf(anchor, version)),
@@ -103,7 +110,25 @@ export async function openLog({ config, node, version, log }: Options): Promise<
         return ship?.blocking ?? null;
       },
     },
+    retain: (parts) => {
+      const { age: age_ms, size: bytes_max } = config.audit.keep;
+      if (age_ms === null && bytes_max === null && opened.found.removal === null) return;
+      retention = new Retention({
+        ...parts,
+        dir,
+        log: opened,
+        age_ms,
+        bytes_max,
+        cover: (size, within_ms) => checkpoints.cover(size, within_ms),
+        followers: () => [{ what: 'shipping', record: ship?.shippedUpTo() ?? Infinity }],
+        anchored: (record) => isAnchored(anchors?.health() ?? [], record),
+        info: (text) => log.info(text),
+        warn,
+      });
+      void retention.look();
+    },
     close: async () => {
+      await retention?.close();
       await opened.close();
       await Promise.all([anchors?.close(), ship?.close(), indexer.close()]);
     },
@@ -116,6 +141,11 @@ function jumpText({ by_ms, before, after, at_start }: ClockJump): string {
   if (at_start)
     return `the clock shows ${is}, ${by} before the log's last record (${was}): it was set back, or is wrong. Look at it before anything else`;
   return `the clock was set ${by_ms < 0 ? 'back' : 'forward'} by ${by}, from ${was} to ${is}, or the machine slept`;
+}
+
+/** One of them has it: the others may be down for as long as they like. */
+function isAnchored(anchors: readonly AnchorHealth[], record: number): boolean {
+  return anchors.length === 0 || anchors.some((one) => one.record !== null && one.record >= record);
 }
 
 function anchorOf(config: AnchorConfig, version: string): Anchor {

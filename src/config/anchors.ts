@@ -26,6 +26,36 @@ interface Parts {
 
 const name = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'needs a short lower-case name such as vault');
 
+const DAY_MS = 24 * 3_600_000;
+const UNIT_BYTES = { MB: 1e6, GB: 1e9, TB: 1e12 } as const;
+/** Two segments: the one that is written stays in any case. */
+const KEEP_BYTES_MIN = 128e6;
+
+/** Without it everything is kept. */
+const keep = z
+  .strictObject({
+    age: z
+      .string()
+      .regex(/^[1-9]\d{0,4}d$/, 'an age is a whole number of days: 400d')
+      .transform((value) => Number.parseInt(value, 10) * DAY_MS)
+      .nullable()
+      .default(null)
+      .describe('records older than this are removed, with the segment that they stand in: 400d'),
+    size: z
+      .string()
+      .regex(/^[1-9]\d{0,5}(MB|GB|TB)$/, 'a size is a whole number and a unit: 500MB, 50GB, 2TB')
+      .transform(
+        (value) => Number.parseInt(value, 10) * UNIT_BYTES[/[A-Z]+$/.exec(value)?.[0] as keyof typeof UNIT_BYTES],
+      )
+      .refine((bytes) => bytes >= KEEP_BYTES_MIN, 'is less than 128MB')
+      .nullable()
+      .default(null)
+      .describe(
+        'the oldest segments are removed when all take more than this: 50GB. Their hashes stay and come on top, 64 bytes a record',
+      ),
+  })
+  .prefault({});
+
 /** Keys of `audit`. */
 export function checkpointShape({ path, posted }: Parts) {
   const every = duration(100, '1m').describe('at most one checkpoint in so much time: the newest');
@@ -49,6 +79,7 @@ export function checkpointShape({ path, posted }: Parts) {
       .max(1_000_000)
       .default(10_000)
       .describe('one is also made when so many records wait for it'),
+    keep,
     anchors: z
       .array(z.union([folder, url]))
       .max(ANCHORS_MAX)

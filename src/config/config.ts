@@ -149,6 +149,8 @@ export interface Config {
     readonly checkpoint_records: number;
     readonly anchors: readonly AnchorConfig[];
     readonly ship: readonly ShipConfig[];
+    /** Milliseconds and bytes; null: everything is kept. */
+    readonly keep: { readonly age: number | null; readonly size: number | null };
   };
   readonly chat: { readonly webhooks: readonly WebhookConfig[] };
   readonly store: 'memory';

@@ -111,6 +111,7 @@ export const MAPPINGS: Readonly<Record<RecordType, Datastore | Api | Authenticat
   'log.clock_jumped': other(3),
   'log.key_rotated': other(3),
   'log.key_deleted': other(3),
+  'log.segments_removed': other(),
   'config.loaded': other(),
   'policy.loaded': other(),
   'policy.refused': other(3),

@@ -52,6 +52,10 @@ const WORDS: Readonly<Record<RecordType, Say>> = {
     `by ${num(clear['by_ms'])} ms, from ${text(clear['before'])} to ${text(clear['after'])}`,
   'log.key_rotated': (clear) => join(of(clear, 'to', 'now')),
   'log.key_deleted': (clear) => text(clear['period']),
+  'log.segments_removed': (clear) => {
+    const records = isObject(clear['records']) ? clear['records'] : {};
+    return join(`records ${num(records['from'])} to ${num(records['to'])}`, of(clear, 'why', 'by'));
+  },
   'config.loaded': () => '',
   'policy.loaded': (clear) =>
     join(

@@ -23,6 +23,8 @@ export interface Line {
   readonly prev: string;
   readonly segment: number;
   readonly at: number;
+  /** Only its hash is left, in the segment's leaf file. */
+  readonly gone: boolean;
 }
 
 /** A queue over what comes, so that some of it can be looked at before it is taken. */

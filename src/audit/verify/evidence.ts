@@ -180,7 +180,8 @@ function takeTree(entry: unknown, roots: Roots): 0 | null {
 async function* leavesOf(folder: string): AsyncGenerator<Buffer, void, undefined> {
   const path = join(folder, RECORDS);
   const { size } = await lstat(path);
-  for await (const lines of logLines([{ number: 1, path, bytes: size }])) for (const { leaf } of lines) yield leaf;
+  for await (const lines of logLines([{ number: 1, path, bytes: size, gone: false }]))
+    for (const { leaf } of lines) yield leaf;
 }
 
 async function* linesOf(path: string): AsyncGenerator<unknown, void, undefined> {

@@ -3,7 +3,7 @@
 
 import { open } from 'node:fs/promises';
 import { differences, type Difference, type Kind, type Line } from './differences.ts';
-import { logLines, segmentsIn, type LogLine, type Segment } from './lines.ts';
+import { goneFrom, logLines, type Said, segmentsIn, type LogLine, type Segment } from './lines.ts';
 import type { SignedCheckpoint } from './note.ts';
 import { HASH_BYTES, Roots } from './tree.ts';
 
@@ -43,6 +43,8 @@ export interface LogReport {
   /** Not yet covered by a checkpoint; null: all is. */
   readonly uncovered: { readonly from: number; readonly to: number } | null;
   readonly notes: readonly string[];
+  /** By retention, as this record says that a checkpoint covers: their hashes are as they were signed, they are gone. Null: none is. */
+  readonly removed: { readonly from: number; readonly to: number; readonly by: number; readonly why: string } | null;
 }
 
 export interface Given extends SignedCheckpoint {
@@ -54,17 +56,38 @@ export interface VerifyOptions {
   readonly folder: string;
   /** At least one, their signatures checked. */
   readonly checkpoints: readonly Given[];
+  /** The log's own newest, its signature checked: it may cover the record of a removal that no given one does. Nothing else is taken from it. */
+  readonly own?: Given | null;
   /** Bytes read so far, and of how many. */
   readonly progress?: (read: number, of: number) => void;
 }
 
-export async function verifyLog({ folder, checkpoints, progress }: VerifyOptions): Promise<LogReport> {
-  const segments = await segmentsIn(folder);
-  const bytes = segments.reduce((sum, one) => sum + one.bytes, 0);
+export async function verifyLog({ folder, checkpoints, own, progress }: VerifyOptions): Promise<LogReport> {
+  const present = await segmentsIn(folder);
   const given = checkpoints.toSorted((a, b) => a.size - b.size);
   const newest = given.at(-1) as Given;
-  const read = await readAll(segments, given, newest.size, (done) => progress?.(done, bytes));
-  const notes = [...read.notes];
+  const before = await goneFrom(folder, present);
+  let segments = [...before, ...present];
+  const of = { given, own: own ?? null, covered: newest.size };
+  const bytes = segments.reduce((sum, one) => sum + one.bytes, 0);
+  const tell = (done: number): void => progress?.(done, bytes);
+  let read = await readAll(segments, of, tell);
+  const notes: string[] = [];
+  let removed: LogReport['removed'] = null;
+  let removed_root: string | null = null;
+  if (before.length > 0) {
+    const by = removalOf(read, before.length);
+    if (typeof by === 'string') {
+      // Then what is gone is a loss like any other.
+      notes.push(by);
+      segments = present;
+      read = await readAll(segments, of, tell);
+    } else {
+      removed = { from: 1, to: read.boundary, by: by.at, why: by.said.why };
+      if (by.said.segment === before.length) removed_root = by.said.root;
+    }
+  }
+  notes.push(...read.notes);
   const findings: Finding[] = [];
   const missing = segments.findIndex(({ number }, index) => number !== index + 1);
   if (missing !== -1) notes.push(`${fileName(missing + 1)} is missing`);
@@ -79,18 +102,21 @@ export async function verifyLog({ folder, checkpoints, progress }: VerifyOptions
     if (twice) findings.push(twice);
     const told = await explain(folder, segments, read.roots, [newest, first]);
     if (told) {
-      findings.push(...told.found.map((one) => findingOf(one, told.to)));
+      findings.push(...told.found.map((one) => findingOf(one, told.to, removed?.to ?? 0)));
       ({ more } = told);
     } else if (!twice || first.size > 0) findings.push(unexplained(interval, read.records));
   }
+  if (wrong.length === 0 && removed !== null && removed_root !== null && removed_root !== read.boundary_root)
+    findings.push(anotherRoot(removed));
   if (wrong.length === 0 && read.breaks > 0) notes.push(`the chain breaks ${read.breaks} time(s) in what was signed`);
   for (const gap of read.gaps) findings.push(gap);
   const covered = wrong.length > 0 ? read.roots.size : newest.size;
+  const last = Math.max(newest.size, removed?.to ?? 0);
   return {
     verified: findings.length === 0 && wrong.length === 0,
     records: read.records,
-    segments: segments.length,
-    bytes,
+    segments: present.length,
+    bytes: present.reduce((sum, one) => sum + one.bytes, 0),
     covered,
     covered_time: wrong.length > 0 ? '' : read.covered_time,
     newest: { size: newest.size, from: newest.from, signed_by: newest.signed_by },
@@ -98,9 +124,30 @@ export async function verifyLog({ folder, checkpoints, progress }: VerifyOptions
     interval,
     findings,
     more,
-    uncovered: read.records > newest.size ? { from: newest.size + 1, to: read.records } : null,
+    uncovered: read.records > last ? { from: last + 1, to: read.records } : null,
     notes,
+    removed,
   };
+}
+
+/** The newest record that says that retention removed these segments, where a checkpoint covers it; else why there is none. */
+function removalOf({ removals, vouched, boundary }: Read, segments: number): Removal | string {
+  const gone = `segments 1 to ${segments} are gone`;
+  const all = removals.filter(({ said }) => said.segment >= segments);
+  const one = all.findLast(({ at }) => at <= vouched) ?? all.at(-1);
+  if (one === undefined) return `${gone}, and no record says that retention removed them`;
+  const by = `record ${one.at} says that retention removed them`;
+  if (one.at > vouched)
+    return `${gone}, and ${by}; but no checkpoint that was given covers that record: give a newer one`;
+  const { segment, record } = one.said;
+  const fits = segment === segments ? record === boundary : record > boundary;
+  return fits ? one : `${gone}, and ${by}; but it says so of other records than the leaf hashes that are left`;
+}
+
+interface Removal {
+  readonly said: Said;
+  /** Which record says so, counted. */
+  readonly at: number;
 }
 
 interface Read {
@@ -113,14 +160,24 @@ interface Read {
   readonly notes: readonly string[];
   /** Where the chain breaks in what the newest checkpoint covers. */
   readonly breaks: number;
+  readonly removals: readonly Removal[];
+  /** A checkpoint covers records 1 to this: one that was given, or the log's own where that holds. */
+  readonly vouched: number;
+  /** How many records only their hashes are left of, and the root over these, hex. */
+  readonly boundary: number;
+  readonly boundary_root: string;
 }
 
 async function readAll(
   segments: readonly Segment[],
-  given: readonly Given[],
-  covered: number,
+  { given, own, covered }: { readonly given: readonly Given[]; readonly own: Given | null; readonly covered: number },
   progress: (bytes: number) => void,
 ): Promise<Read> {
+  // Where a given one does not hold, the log does not verify in any case.
+  let vouched = covered;
+  let boundary = 0;
+  let boundary_root = '';
+  const removals: Removal[] = [];
   const roots = new Roots();
   const good = new Set<Given>();
   let sound = roots.copy();
@@ -133,6 +190,7 @@ async function readAll(
         if (clean) sound = roots.copy();
       } else clean = false;
     }
+    if (own?.size === roots.size && own.root.equals(roots.root())) vouched = Math.max(vouched, own.size);
   };
   look();
   const gaps: Finding[] = [];
@@ -147,8 +205,14 @@ async function readAll(
       );
       return;
     }
+    if (before?.gone === true && !line.gone) {
+      boundary = roots.size;
+      boundary_root = roots.root().toString('hex');
+    }
     roots.add(line.leaf);
-    const continues = line.seq === (before?.seq ?? 0) + 1 && line.prev === (before?.leaf.toString('hex') ?? ZEROS);
+    const number = before?.gone === true ? line.seq : (before?.seq ?? 0) + 1;
+    const continues = line.gone || (line.seq === number && line.prev === (before?.leaf.toString('hex') ?? ZEROS));
+    if (line.removed !== null) removals.push({ said: line.removed, at: roots.size });
     if (!continues) {
       // An operator may have accepted a log that did not verify; then what stands is what was signed from there on.
       if (line.type === 'log.overridden') notes.push(overridden(line));
@@ -160,7 +224,19 @@ async function readAll(
     before = line;
   };
   for await (const lines of logLines(segments, progress)) for (const line of lines) take(line);
-  return { records: roots.size, good, roots: sound, covered_time, gaps, notes, breaks };
+  return {
+    records: roots.size,
+    good,
+    roots: sound,
+    covered_time,
+    gaps,
+    notes,
+    breaks,
+    removals,
+    vouched,
+    boundary,
+    boundary_root,
+  };
 }
 
 const ZEROS = '0'.repeat(64);
@@ -188,6 +264,11 @@ function contradictory(given: readonly Given[]): Finding | null {
     return { kind: 'contradiction', record: 1, to: one.size, where: null, text };
   }
   return null;
+}
+
+function anotherRoot({ to, by }: NonNullable<LogReport['removed']>): Finding {
+  const text = `record ${by} says that retention removed records 1 to ${to}, and names another root than their hashes have`;
+  return { kind: 'contradiction', record: 1, to, where: null, text };
 }
 
 function unexplained({ from, to }: { readonly from: number; readonly to: number }, records: number): Finding {
@@ -242,7 +323,7 @@ type Source = (folder: string, segments: readonly Segment[], from: number, to: n
 const sideFiles: Source = async function* (folder, _segments, from, to) {
   let index = 0;
   for (let number = 1; index < to; number++) {
-    const file = await openOrNull(`${folder}/${fileName(number).replace(/jsonl$/, 'leaf')}`);
+    const file = await openOrNull(`${folder}/${leafName(fileName(number))}`);
     if (file === null) return;
     try {
       const count = Math.floor((await file.stat()).size / HASH_BYTES);
@@ -324,14 +405,21 @@ const WORDS: Readonly<Record<Kind, (difference: Difference, to: number) => strin
     `${range(record, to)}: not what was signed. Hashes were made anew from here on, so nobody can say which of them was edited, removed or inserted first`,
 };
 
-function findingOf(difference: Difference, end: number): Finding {
+function findingOf(difference: Difference, end: number, removed: number): Finding {
   const to = Math.min(difference.to, end);
   const where = difference.line && whereOf(difference.line);
-  return { kind: difference.kind, record: difference.record, to, where, text: WORDS[difference.kind](difference, to) };
+  const hash = difference.record <= removed ? ' (its hash: retention removed the record)' : '';
+  const text = `${WORDS[difference.kind](difference, to)}${hash}`;
+  return { kind: difference.kind, record: difference.record, to, where, text };
 }
 
-function whereOf({ segment, at }: { readonly segment: number; readonly at: number }): NonNullable<Finding['where']> {
-  return { file: fileName(segment), byte: at };
+function whereOf({ segment, at, gone }: Pick<Line, 'segment' | 'at' | 'gone'>): NonNullable<Finding['where']> {
+  const file = fileName(segment);
+  return { file: gone ? leafName(file) : file, byte: at };
+}
+
+function leafName(file: string): string {
+  return file.replace(/jsonl$/, 'leaf');
 }
 
 function fileName(segment: number): string {

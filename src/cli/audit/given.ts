@@ -40,6 +40,18 @@ export async function checkpointsFor(
   return checkpoints;
 }
 
+/** The log's own newest, for what it covers beside those that were given; null: there is none, or no given key signed it. */
+export async function ownCheckpoint(folder: string, keys: readonly VerifierKey[]): Promise<Given | null> {
+  const note = await newestNote(realFs, folder);
+  try {
+    const [one] = note === null ? [] : parseCheckpoints(note, keys, OWN);
+    return one ? { ...one, from: OWN } : null;
+  } catch (error) {
+    if (error instanceof BadInput) return null;
+    throw error;
+  }
+}
+
 export function megabytes(bytes: number): string {
   return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -41,7 +41,7 @@ describe('the page’s script', () => {
 
   beforeAll(async () => {
     const source = /```python\n([^`]*)```/.exec(page)?.[1] ?? '';
-    expect(source.trimEnd().split('\n').length).toBeLessThanOrEqual(15);
+    expect(source.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
     writeFileSync(script, source);
     const log = await openAuditLog({ dir, node: 'n1', segment_bytes_max: 3000 });
     const session = log.session({ session: 'ä' });

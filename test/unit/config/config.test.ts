@@ -71,6 +71,7 @@ describe('what is read', () => {
         checkpoint_records: 10_000,
         anchors: [],
         ship: [],
+        keep: { age: null, size: null },
       },
       chat: { webhooks: [] },
       store: 'memory',
@@ -218,6 +219,20 @@ describe('what is refused, and where', () => {
     expect(problems(`${MINIMAL}${line}\n`)).toEqual([`holdpoint.yaml:7: ${what} is not in this release`]);
   });
 
+  it('how much of the log is kept', () => {
+    const keep = (text: string) => `${MINIMAL}audit: {keep: ${text}}\n`;
+    expect(parse(keep('{}')).audit.keep).toEqual({ age: null, size: null });
+    expect(parse(keep('{age: 400d, size: 50GB}')).audit.keep).toEqual({ age: 400 * 24 * 3_600_000, size: 50e9 });
+    expect(parse(keep('{size: 128MB}')).audit.keep).toEqual({ age: null, size: 128e6 });
+    const wrong: readonly (readonly [string, string])[] = [
+      ['{age: 13 months}', 'audit.keep.age: an age is a whole number of days: 400d'],
+      ['{age: 0d}', 'audit.keep.age: an age is a whole number of days: 400d'],
+      ['{size: 50GiB}', 'audit.keep.size: a size is a whole number and a unit: 500MB, 50GB, 2TB'],
+      ['{size: 127MB}', 'audit.keep.size: is less than 128MB'],
+    ];
+    for (const [text, what] of wrong) expect(problems(keep(text))).toEqual([`holdpoint.yaml:7: ${what}`]);
+  });
+
   it('checkpoints and anchors', () => {
     const audit = (text: string) => `${MINIMAL}audit: {${text}}\n`;
     const secret = 'x'.repeat(32);
@@ -244,6 +259,7 @@ describe('what is refused, and where', () => {
         },
       ],
       ship: [],
+      keep: { age: null, size: null },
     });
     const wrong: readonly (readonly [string, string])[] = [
       ['checkpoint: 10ms', 'audit.checkpoint: is not between 100 ms and 24 h'],

@@ -53,6 +53,12 @@ const SAMPLES: Readonly<Record<RecordType, Clear>> = {
   },
   'log.key_rotated': { from: 'a', to: 'b' },
   'log.key_deleted': { period: '2025-10' },
+  'log.segments_removed': {
+    segments: { from: '00000001', to: '00000002' },
+    records: { from: 1, to: 90 },
+    why: 'age',
+    keys: [],
+  },
   'config.loaded': {},
   'policy.loaded': { path: 'policy.yaml', hash: 'bf58718e6a80', rules: 3, mode: 'enforce' },
   'policy.refused': { path: 'policy.yaml', problems: [{ line: 1, message: 'no' }] },
