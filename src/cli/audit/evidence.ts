@@ -2,6 +2,7 @@
 // somebody read full texts with --text is on record nowhere. Must never exit with 0 for a log that does not verify.
 import { Command } from 'commander';
 import { errorCode, realFs } from '../../audit/files.ts';
+import { segmentsOf } from '../../audit/scan.ts';
 import { verifierKeys } from '../../audit/signer.ts';
 import { verifyLog } from '../../audit/verify/log.ts';
 import { BadInput, parseKeys } from '../../audit/verify/note.ts';
@@ -52,6 +53,8 @@ export function evidenceCommand(): Command {
     .action(async (options: Arguments) => {
       const period = periodOf(options);
       const dir = await logFolder(options.dir);
+      if ((await segmentsOf(realFs, dir)).length === 0)
+        throw new Failure(`there is no audit log in ${dir}`, EXIT.usage);
       const tty = process.stderr.isTTY;
       const progress = tty ? progressLine() : () => undefined;
       try {
