@@ -149,7 +149,9 @@ export class Collector implements Hearer {
     if (before === null || head.time >= before.time || !(isIn(head, period) || isIn(before, period)))
       return Promise.resolve();
     const back_ms = Date.parse(before.time) - Date.parse(head.time);
-    if (back_ms <= clock_back_ms || this.#jumps++ >= jumps_max) return Promise.resolve();
+    // The log tells a larger jump itself.
+    if (back_ms <= clock_back_ms || head.type === 'log.clock_jumped' || this.#jumps++ >= jumps_max)
+      return Promise.resolve();
     const says = `The clock of the machine went back by ${back_ms} ms between record ${before.seq} and record ${head.seq}; their order is certain, their times are not.`;
     this.gaps.push({ kind: 'clock-back', time: before.time, to: head.time, record: head.seq, says, facts: null });
     return Promise.resolve();
@@ -544,13 +546,17 @@ const GAPS: Readonly<Record<string, (clear: Fields) => Gap>> = {
     kind: 'overridden',
     says: `An operator accepted a log that did not verify, as it stood: ${text(clear['problem']) ?? 'the record does not say what was wrong'}.`,
   }),
-  'log.segments_removed': () => ({
+  'log.segments_removed': ({ records }) => ({
     kind: 'removed',
-    says: 'Retention removed the oldest files of the log; what was in them is not in this folder.',
+    says: `Retention removed the oldest files of the log, with all records up to ${count(fields(records)['to']) ?? 'one that is not told'}; what was in them is not in this folder. Their hashes, and so all proofs, stand.`,
   }),
-  'log.clock_jumped': () => ({
+  'log.clock_jumped': ({ by_ms, before, after }) => ({
     kind: 'clock-jumped',
-    says: 'The clock of the machine was set; times on both sides of this are not of one clock.',
+    says: `The clock of the machine was set by ${count(by_ms) ?? 'an unknown number of'} ms, from ${text(before) ?? 'unknown'} to ${text(after) ?? 'unknown'}; times on both sides of this are not of one clock.`,
+  }),
+  'ship.blocked': () => ({
+    kind: 'forwarding-stopped',
+    says: 'The log could not be shipped for longer than the configuration allows, so nothing was forwarded until it could be again (ship.resumed).',
   }),
   'log.key_deleted': (clear) => ({
     kind: 'text-deleted',

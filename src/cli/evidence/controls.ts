@@ -29,8 +29,8 @@ export interface Control {
   readonly records: readonly (RecordType | LaterType | Measure)[];
 }
 
-/** Types that other parts of the product write. */
-type LaterType = 'log.segments_removed' | 'log.clock_jumped';
+/** Of retention. */
+type LaterType = 'log.segments_removed';
 
 const BOTH = ['moderate', 'high'] as const;
 const DECIDED = ['request.opened', 'request.decided', 'request.released'] as const;
@@ -301,7 +301,7 @@ export const CONTROLS: readonly Control[] = [
       'When the log could not be written, from when to when, what was refused meanwhile: forwarding stops by itself until the disk takes records again.',
     not_shown: 'Who was alerted, and how soon.',
     tables: ['gaps'],
-    records: ['forwarding-stopped', 'log.recovered', 'log.overridden'],
+    records: ['forwarding-stopped', 'ship.blocked', 'log.recovered', 'log.overridden'],
   },
   {
     framework: 'NIST SP 800-53 Rev. 5',

@@ -127,7 +127,8 @@ export async function writeLog(
 ): Promise<Sample> {
   let now = Date.parse(start);
   const begun = now;
-  const clock = { now: () => now, mono: () => Math.max(0, now - begun) };
+  let mono = 0;
+  const clock = { now: () => now, mono: () => (mono = Math.max(mono, (now - begun) * 1000)) };
   let checkpoints: Checkpoints | null = null;
   const log = await openAuditLog({
     dir,
@@ -314,8 +315,11 @@ export async function everything(to: Writer): Promise<void> {
     entries_lost: 0,
   });
   await to.open('HP-LATE1111');
-  // The clock goes back, and then the quarter ends.
-  to.at('2026-02-01T00:00:00.000Z');
+  // The clock goes back, by less and by more than the log tells itself, and then the quarter ends.
+  to.at('2026-02-01T00:00:10.000Z');
+  await to.put('config.loaded', {});
+  to.later(-1500);
+  await to.put('config.loaded', {});
   to.later(-60_000);
   await to.put('reviewer.signed_out', { user: 'grace', everywhere: false, sessions: 1, address: '10.0.0.9' });
   to.at('2026-04-01T00:00:00.000Z');
