@@ -11,7 +11,18 @@ import { query } from '../src/wire/postgres/messages.ts';
 import { writeGateway } from '../test/real/gateway.ts';
 import type { Raw } from '../test/real/raw.ts';
 import { each, logIn } from './agents.ts';
-import { cpuOf, median, PASSWORD, type Peer, standIn, stop, type Weighed, weighed, withDescriptors } from './peers.ts';
+import {
+  cpuOf,
+  median,
+  type Memory,
+  PASSWORD,
+  type Peer,
+  standIn,
+  stop,
+  type Weighed,
+  weighed,
+  withDescriptors,
+} from './peers.ts';
 import type { Arrival } from './stand-in.ts';
 
 const SESSIONS = Number(process.env['HOLDPOINT_BENCH_SESSIONS'] ?? 9000);
@@ -45,6 +56,12 @@ interface Figures {
   readonly held_kb: number;
   /** The moment the last was held, what V8 keeps as room after the burst included. */
   readonly held_at_once_kb: number;
+  /** What `held_kb` is made of: objects, V8's room for more, buffers, the C library's heap (in use or not), and all else. */
+  readonly live_kb: number;
+  readonly room_kb: number;
+  readonly buffers_kb: number;
+  readonly malloc_kb: number;
+  readonly else_kb: number;
   readonly hold_s: number;
   readonly p50_ms: number;
   readonly p99_ms: number;
@@ -86,6 +103,26 @@ const main = async (): Promise<void> => {
     'memory of each held session, KB',
     of(({ held_kb }) => held_kb),
     HELD_KB_MAX,
+  );
+  row(
+    '  objects of the heap',
+    of(({ live_kb }) => live_kb),
+  );
+  row(
+    '  room in the heap, between them and for more',
+    of(({ room_kb }) => room_kb),
+  );
+  row(
+    '  buffers outside of it',
+    of(({ buffers_kb }) => buffers_kb),
+  );
+  row(
+    "  the C library's heap, what it keeps for more included",
+    of(({ malloc_kb }) => malloc_kb),
+  );
+  row(
+    '  all else that is resident',
+    of(({ else_kb }) => else_kb),
   );
   row(
     `the same ${SETTLE_S} s before, when the last was held, KB`,
@@ -167,6 +204,7 @@ const measureOn = async (gateway: Weighed, upstream: Peer, round: number): Promi
   const hold_s = (now_ms() - began) / 1000;
   const heldAtOnce = await gateway.weigh();
   const holding = await gateway.weigh(SETTLE_S);
+  const made = partsOf(before, holding);
   if ((await arrived(upstream)).length > 0) throw new Error('a held statement reached the server');
 
   // So many a second, in turn over all reviewers, every second one over HTTP: whatever the answers take.
@@ -214,6 +252,7 @@ const measureOn = async (gateway: Weighed, upstream: Peer, round: number): Promi
     idle_kb: kb(idle),
     held_kb: kb(holding),
     held_at_once_kb: kb(heldAtOnce),
+    ...made,
     hold_s,
     p50_ms: quantile(delays, 0.5),
     p99_ms: quantile(delays, 0.99),
@@ -221,6 +260,19 @@ const measureOn = async (gateway: Weighed, upstream: Peer, round: number): Promi
     all_s,
     all_p99_ms: quantile(all_delays, 0.99),
   };
+};
+
+/** Buffers lie in the C library's heap where they are small, so `else` can be less than nothing. */
+const partsOf = (
+  before: Memory,
+  now: Memory,
+): Pick<Figures, 'live_kb' | 'room_kb' | 'buffers_kb' | 'malloc_kb' | 'else_kb'> => {
+  const grew = (of: (memory: Memory) => number): number => (of(now) - of(before)) / 1000 / SESSIONS;
+  const live_kb = grew(({ heapUsed }) => heapUsed);
+  const heap_kb = grew(({ heapPhysical }) => heapPhysical);
+  const malloc_kb = grew(({ malloc }) => malloc);
+  const else_kb = grew(({ rss }) => rss) - heap_kb - malloc_kb;
+  return { live_kb, room_kb: heap_kb - live_kb, buffers_kb: grew(({ external }) => external), malloc_kb, else_kb };
 };
 
 /** In ms, from the send of the decision to the arrival of its statement. Throws when one is missing or came twice. */

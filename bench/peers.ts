@@ -160,6 +160,10 @@ export interface Memory {
   /** Resident, of the whole process. */
   readonly rss: number;
   readonly heapUsed: number;
+  /** V8's heap as it lies in memory, the room between and behind objects included. */
+  readonly heapPhysical: number;
+  /** The C library's own heap: what is in use outside of V8, and what was and is kept for more. */
+  readonly malloc: number;
   /** Buffers outside of the heap. */
   readonly external: number;
 }
@@ -174,8 +178,15 @@ export interface Weighed extends Peer {
 }
 
 /** Answers a number of seconds with the memory in use so long after two collections: the second takes what the first one's finalizers let go. */
-const SCALES = `process.on('message', (settle_s) => {
-  gc(); setImmediate(() => { gc(); setTimeout(() => process.send(process.memoryUsage()), settle_s * 1000); }); });
+const SCALES = `import { readFileSync } from 'node:fs';
+  import { getHeapSpaceStatistics } from 'node:v8';
+  const weigh = () => {
+    const memory = process.memoryUsage();
+    const heapPhysical = getHeapSpaceStatistics().reduce((sum, space) => sum + space.physical_space_size, 0);
+    const malloc = 1024 * Number(/\\[heap\\]\\n[^]*?^Rss: +(\\d+)/m.exec(readFileSync('/proc/self/smaps', 'latin1'))?.[1] ?? 0);
+    process.send({ ...memory, heapPhysical, malloc });
+  };
+  process.on('message', (settle_s) => { gc(); setImmediate(() => { gc(); setTimeout(weigh, settle_s * 1000); }); });
   process.channel.unref();`;
 
 /** A gateway with this configuration file, whose memory can be asked for. Resolves when it serves. */

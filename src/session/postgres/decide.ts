@@ -167,6 +167,7 @@ class Held implements HoldEvents {
     this.#s.pace.readClient();
     watchHeld(this.#s);
     this.#s.in.pack();
+    this.#s.replies.rest();
   }
   look(hold: Hold): void {
     rereadHeld(this.#s, hold);

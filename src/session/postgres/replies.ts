@@ -60,6 +60,8 @@ const spare: Entry[] = [];
 const SPARE_MAX = 4096;
 /** Slots of a ring; one that grew beyond it shrinks when it is empty. */
 const SLOTS = 32;
+/** Of a session that has not asked anything yet, or waits for a person. */
+const SLOTS_RESTING = 4;
 const slotsOf = (slots: number): Entry[] => Array.from({ length: slots }, () => NONE);
 /** Longer rings that nobody uses, by their slots: a client that sends long pipelines needs one each time. */
 const spareRings = new Map<number, Entry[][]>();
@@ -136,6 +138,11 @@ export class Replies {
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
     this.length--;
     if (this.length === 0 && this.#ring.length > SLOTS) this.#resize(SLOTS);
+  }
+
+  /** Nothing is sent for a while: thousands of sessions may idle or wait at once. */
+  rest(): void {
+    if (this.length === 0 && this.#ring.length > SLOTS_RESTING) this.#resize(SLOTS_RESTING);
   }
 
   /** May what was sent in that pipeline be relied on by what is sent now? Either both happen or it has happened. */

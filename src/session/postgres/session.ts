@@ -76,6 +76,7 @@ export class PostgresSession {
       return;
     }
     s.phase = OPEN;
+    s.replies.rest();
     const { client } = s;
     client.on('data', (chunk: Buffer) => arrived(this.#client, chunk));
     client.on('drain', () => {
