@@ -76,6 +76,7 @@ async function* inSegment(
   if (stamp === null) return;
   let index = newest ? null : await openIndex(folder, stamp);
   if (index === null && !newest && (await options.build?.(segment)) === true) index = await openIndex(folder, stamp);
+  if (index === 'unfit') index = null;
   const file = await realFs.open(`${folder}/${nameOf(segment)}.jsonl`, 'read').catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return null;
     throw error;

@@ -24,6 +24,9 @@ const RECORD_BYTES = 8;
 /** Of a segment that is indexed: offsets are 32 bits. */
 export const segment_bytes_max = 0xffff_ffff;
 
+/** Of one segment; with more, which takes a text that is all names, the segment has an index that says only that: it is read instead. */
+export const terms_max = 300_000;
+
 /** What the segment was when it was indexed; another size, time or count of leaves is another segment. */
 export interface Stamp {
   readonly segment: number;
@@ -42,6 +45,8 @@ export interface Head extends Stamp {
   readonly from_ms: number;
   readonly to_ms: number;
   readonly terms: number;
+  /** It had more terms than `terms_max`, so none are here. */
+  readonly unfit: boolean;
   readonly postings_bytes: number;
 }
 
@@ -53,8 +58,15 @@ export class IndexBuilder {
   #last_seq = 0;
   #from_ms = Infinity;
   #to_ms = -Infinity;
+  #unfit = false;
+  readonly #terms_max: number;
+
+  constructor(most = terms_max) {
+    this.#terms_max = most;
+  }
 
   add(seq: number, offset: number, time_ms: number, terms: Iterable<string>): void {
+    if (this.#unfit) return;
     const record = this.#offsets.length;
     if (record === 0) this.#first_seq = seq;
     this.#last_seq = seq;
@@ -67,6 +79,11 @@ export class IndexBuilder {
       if (postings === undefined) this.#terms.set(term, (postings = new Postings()));
       postings.add(record);
     }
+    if (this.#terms.size <= this.#terms_max) return;
+    this.#unfit = true;
+    this.#terms.clear();
+    this.#offsets = [];
+    this.#seconds = [];
   }
 
   finish(stamp: Stamp): Buffer {
@@ -83,6 +100,7 @@ export class IndexBuilder {
       from_ms: records === 0 ? 0 : this.#from_ms,
       to_ms: records === 0 ? 0 : this.#to_ms,
       terms: sorted.length,
+      unfit: this.#unfit,
       postings_bytes,
     };
     const at = placesOf(head);

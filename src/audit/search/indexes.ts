@@ -32,15 +32,15 @@ export async function stampOf(folder: string, segment: number): Promise<Stamp | 
   }
 }
 
-/** Null: it has none, or one of what the segment was before. To be closed. */
-export async function openIndex(folder: string, stamp: Stamp): Promise<IndexReader | null> {
+/** Null: it has none, or one of what the segment was before. 'unfit': it can have none. Else to be closed. */
+export async function openIndex(folder: string, stamp: Stamp): Promise<IndexReader | 'unfit' | null> {
   const path = `${folder}/${index_folder}/${nameOf(stamp.segment)}.index`;
   const file = await realFs.open(path, 'read').catch(() => null);
   if (file === null) return null;
   const head = await readHead(file).catch(() => null);
-  if (head !== null && isOf(head, stamp)) return new IndexReader(file, head);
+  if (head !== null && isOf(head, stamp) && !head.unfit) return new IndexReader(file, head);
   await file.close();
-  return null;
+  return head !== null && isOf(head, stamp) ? 'unfit' : null;
 }
 
 function isOf(head: Head, { segment, bytes, mtime_s, leaves }: Stamp): boolean {
@@ -54,10 +54,10 @@ export type Step = (bytes: number) => Promise<void> | void;
  * Makes a segment's index and writes it, whole or not at all. False: it is no segment that can have one (gone, or too large), or its folder cannot
  * be written; a reader then does without. Rejects what reading the segment says.
  */
-export async function makeIndex(folder: string, segment: number, step?: Step): Promise<boolean> {
+export async function makeIndex(folder: string, segment: number, step?: Step, most?: number): Promise<boolean> {
   const stamp = await stampOf(folder, segment);
   if (stamp === null || stamp.bytes > segment_bytes_max) return false;
-  const builder = new IndexBuilder();
+  const builder = new IndexBuilder(most);
   const file = await realFs.open(`${folder}/${nameOf(segment)}.jsonl`, 'read');
   try {
     for await (const lines of rawLines(file, 0, stamp.bytes)) {
@@ -130,7 +130,7 @@ export async function missingIndexes(folder: string): Promise<{ readonly segment
     const stamp = await stampOf(folder, segment);
     if (stamp === null || stamp.bytes > segment_bytes_max) continue;
     const index = await openIndex(folder, stamp);
-    await index?.close();
+    if (index !== null && index !== 'unfit') await index.close();
     if (index !== null) continue;
     missing.push(segment);
     bytes += stamp.bytes;

@@ -20,7 +20,8 @@ import { printer } from './print.ts';
 import { columnsOf, jsonOf, openerOf, type Opener, rowsOf, textRows, textsIn } from './rows.ts';
 
 const LIMIT = 100;
-const LIMIT_MAX = 100_000;
+/** They are kept until all are found. */
+const LIMIT_MAX = 10_000;
 
 const HELP = `${TIMES_HELP}
 
