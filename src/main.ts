@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createDesk } from './approval/desk.ts';
 import { createPermits } from './approval/permits.ts';
-import type { Clock } from './approval/types.ts';
 import type { Deps, Running, ServeOptions } from './cli/ports.ts';
 import { runProgram } from './cli/program.ts';
 import { VERSION } from './cli/version.ts';
 import { Catalogs, readMysqlCatalog } from './compose/catalogs.ts';
+import { HouseClock } from './compose/clock.ts';
 import { Events } from './compose/events.ts';
 import type { House } from './compose/house.ts';
 import { openLog } from './compose/log.ts';
@@ -126,10 +126,11 @@ const build = async (
   let present: readonly string[] = [];
   const journal = auditJournal(audit);
   const { directory } = identity;
-  const permits = createPermits({ journal, clock: CLOCK, directory });
+  const clock = new HouseClock();
+  const permits = createPermits({ journal, clock, directory });
   const desk = createDesk({
     journal,
-    clock: CLOCK,
+    clock,
     directory,
     permits,
     tag: (digest) => audit.tag(digest),
@@ -167,6 +168,7 @@ const build = async (
       permits,
       audit,
       notShipped: () => kept.shipping.behind,
+      now: () => clock.now(),
       allowed: config.audit.allowed,
       who: (login) => identity.principal(loginOf(login)),
       token: (login) => loginOf(login).entry?.token?.id ?? null,
@@ -210,6 +212,7 @@ const build = async (
       policy: policyPort(() => policy.current(), counts),
       guards: guardsOf(config, hints),
       mode: config.mode,
+      now: () => clock.now(),
       environment: (config.postgres[0] ?? config.mysql[0])?.tags['env'] ?? 'production',
       present: (reviewers) => {
         present = reviewers;
@@ -267,14 +270,6 @@ const build = async (
     log: logFolder,
     oneTime: (user) => identity.issueOneTime(user),
   };
-};
-
-const CLOCK: Clock = {
-  now: () => Date.now(),
-  after: (ms, callback) => {
-    const timer = setTimeout(callback, ms);
-    return () => clearTimeout(timer);
-  },
 };
 
 /** One of each engine that is guarded. */

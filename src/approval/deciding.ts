@@ -40,6 +40,8 @@ export function vote(
   directory: Directory,
   present: readonly string[],
   at: number,
+  /** By the clock that sign-ins are dated by. */
+  wall: number,
 ): Refused | Vote {
   const may = mayNow(request, input.by, directory, present);
   if (!may.may) return { why: may.why, text: may.text };
@@ -61,7 +63,7 @@ export function vote(
   const terms = input.permit === undefined ? null : permitRefused(request, input, input.permit);
   if (terms !== null) return { why: 'permit-refused', text: terms };
   // The last, so that whoever signs in again for it has nothing else to mend.
-  const weak = input.decision === 'approve' ? signInRefused(request, input, directory, at) : null;
+  const weak = input.decision === 'approve' ? signInRefused(request, input, directory, wall) : null;
   if (weak !== null) return weak;
 
   const { accounts, groups, instead_of } = may;

@@ -22,6 +22,7 @@ import { newId } from './digest.ts';
 import { ableTo, isLinked } from './duty.ts';
 import { fold } from './fold.ts';
 import { apply, isTerminal, isUndecided } from './lifecycle.ts';
+import { AHEAD_MS_MAX } from './permits.ts';
 import { inOrder, turns } from './turns.ts';
 import type {
   AheadResult,
@@ -74,6 +75,7 @@ const MEANS_OTHERWISE = 'what its names stand for is something else now';
 const OTHER_ROLE = 'the role that it runs as is another now';
 const OTHER_PATH = 'the search_path is another now';
 const NOT_USED = 'it was not used in time';
+const CLOCK_BACK = 'the clock was set back to before its approval';
 const NO_PERMIT = 'Approved once. The audit log cannot be written, so there is no permit.';
 const DOWN = {
   type: 'refused',
@@ -485,7 +487,7 @@ export function createDesk(options: DeskOptions): Desk {
   async function decide(input: DecideInput): Promise<DecideResult> {
     return onFresh(input, async (entry) => {
       const at = clock.now();
-      const voted = vote(entry.request, input, directory, present(), at);
+      const voted = vote(entry.request, input, directory, present(), at, wall());
       if ('why' in voted) return { type: 'refused', ...voted, request: entry.request };
       await commit(entry, { type: 'decided', at, id: input.id, ...voted });
       const { request } = entry;
@@ -558,7 +560,7 @@ export function createDesk(options: DeskOptions): Desk {
     }
     if (isBlank(rationale)) return { why: 'rationale-missing', text: 'Write what you found.' };
     return rationale.length <= RATIONALE_CHARS_MAX
-      ? signInRefused(request, input, directory, at)
+      ? signInRefused(request, input, directory, wall())
       : { why: 'rationale-too-long', text: `Write at most ${RATIONALE_CHARS_MAX} characters.` };
   }
 
@@ -595,6 +597,10 @@ export function createDesk(options: DeskOptions): Desk {
       const request = get(id);
       return { type: 'refused', why: 'not-recorded', text, ...(request !== undefined && { request }) };
     }
+  }
+
+  function wall(): number {
+    return clock.wall?.() ?? clock.now();
   }
 
   function present(): readonly string[] {
@@ -715,6 +721,7 @@ export function createDesk(options: DeskOptions): Desk {
     if (request.state === 'approved') {
       if (request.text_gone) return { type: 'lapsed', at, id, why: TEXT_GONE };
       if (at >= (request.use_until ?? 0)) return { type: 'lapsed', at, id, why: NOT_USED };
+      if (isAhead(request, at)) return { type: 'lapsed', at, id, why: CLOCK_BACK };
       if (gone && request.ask.ticket) return { type: 'ticket', at, id, ...left };
       if (gone) return { type: 'lapsed', at, id, why: GONE };
     }
@@ -1076,6 +1083,11 @@ function byClock({ ask }: Request, at: number): Decision {
     at,
     permit: null,
   };
+}
+
+/** Approved at a time that has not come yet: before a start the clock was set back, and how long ago it was nobody can tell. */
+function isAhead({ use_until, ask }: Request, at: number): boolean {
+  return use_until !== null && use_until - ask.use_within_ms > at + AHEAD_MS_MAX;
 }
 
 function isLive(request: Request): boolean {

@@ -20,6 +20,8 @@ import type {
   Request,
 } from './types.ts';
 
+/** What is dated later than now by more is dated by another clock. */
+export const AHEAD_MS_MAX = 2000;
 /** Permits that are over and are remembered for lists; the log has them all. */
 export const PERMITS_OVER_KEPT_MAX = 1000;
 
@@ -60,7 +62,9 @@ export function createPermits(options: PermitsOptions): Permits {
   }
 
   function mayCover(permit: Permit, held: Held): boolean {
-    return state(permit) === 'in-force' && isFor(permit, held);
+    // Of a time that has not come yet: before a start the clock was set back, and how much of it is used nobody can tell.
+    const ahead = permit.granted > clock.now() + AHEAD_MS_MAX;
+    return !ahead && state(permit) === 'in-force' && isFor(permit, held);
   }
 
   function covers(permit: Permit, held: Held): boolean {

@@ -225,6 +225,8 @@ export interface Requester {
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+  /** The machine's own, by which sign-ins are dated. Default: `now`. */
+  wall?(): number;
   /** Calls back once after ms; the returned function cancels. */
   after(ms: number, callback: () => void): () => void;
 }

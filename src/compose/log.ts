@@ -140,7 +140,7 @@ function jumpText({ by_ms, before, after, at_start }: ClockJump): string {
   const by = `${(Math.abs(by_ms) / 1000).toFixed(1)} s`;
   if (at_start)
     return `the clock shows ${is}, ${by} before the log's last record (${was}): it was set back, or is wrong. Look at it before anything else`;
-  return `the clock was set ${by_ms < 0 ? 'back' : 'forward'} by ${by}, from ${was} to ${is}, or the machine slept`;
+  return `the clock was set ${by_ms < 0 ? 'back' : 'forward'} by ${by}, from ${was} to ${is}, or the machine slept. Requests and permits go on by the time that has passed`;
 }
 
 /** One of them has it: the others may be down for as long as they like. */

@@ -35,6 +35,8 @@ export interface GateOptions {
   readonly console: () => string | null;
   /** The destination that the log has not been shipped to for too long, so that nothing may run; null: there is none. Asked for every statement. */
   readonly notShipped?: () => NotShipped | null;
+  /** Of requests: milliseconds since the epoch. Default: the machine's clock. */
+  readonly now?: () => number;
   readonly held_bytes_max: number;
   /** What each rule stopped: of all gates. */
   readonly counts: RuleCounts;

@@ -132,7 +132,7 @@ export class Waiting implements WaitStart, HoldListener {
       id: request.id,
       approvals: approvals(request),
       needed: needed(request),
-      waitsMore: Math.max(0, Math.round((this.#hold.until() - Date.now()) / 1000)),
+      waitsMore: Math.max(0, Math.round((this.#hold.until() - (this.#s.options.now ?? Date.now)()) / 1000)),
     });
   }
 

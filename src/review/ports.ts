@@ -549,6 +549,8 @@ export interface ReviewPorts {
   readonly environment: string;
   /** observe: nothing is held or denied by policy, which everybody must see. */
   readonly mode: 'enforce' | 'observe';
+  /** Of requests and permits: milliseconds since the epoch. Default: the machine's clock. */
+  readonly now?: () => number;
   /** Tells presence: how many eligible reviewers are connected is shown to agents. */
   present(reviewers: readonly string[]): void;
 }

@@ -71,7 +71,7 @@ export interface Stream {
 /** Takes over the server's upgrades. */
 export function stream(server: Server, desk: Desk): Stream {
   const { ports } = desk;
-  const { events } = ports;
+  const { events, now = Date.now } = ports;
   const peers = new Set<Peer>();
   const sockets = new WebSocketServer({
     noServer: true,
@@ -127,7 +127,7 @@ export function stream(server: Server, desk: Desk): Stream {
         const newest = shown.slice(0, LIST_MAX);
         await recordReading(peer.caller, ports, newest);
         const requests = newest.map((request) => viewOf(request, viewer, ports));
-        void send(peer, { type: 'snapshot', cursor: peer.cursor, time: Date.now(), requests, open: shown.length });
+        void send(peer, { type: 'snapshot', cursor: peer.cursor, time: now(), requests, open: shown.length });
       }
       beat(peer);
     } catch {
@@ -187,7 +187,7 @@ export function stream(server: Server, desk: Desk): Stream {
     const { caller } = peer;
     const { seq: cursor } = event;
     if (!('request' in event)) {
-      const time = Date.now();
+      const time = now();
       if (!mayRead(caller.viewer)) return null;
       const message: unknown =
         'permit' in event
@@ -219,7 +219,7 @@ export function stream(server: Server, desk: Desk): Stream {
     }
     const made = known.messages.get(own);
     if (made !== undefined) return made;
-    const head = JSON.stringify({ type, cursor, time: Date.now() });
+    const head = JSON.stringify({ type, cursor, time: now() });
     // {type, cursor, time, request: {what all see, and what is this viewer's}}
     const text = `${head.slice(0, -1)},"request":${known.common.slice(0, -1)},${own.slice(1)}}`;
     known.messages.set(own, text);
@@ -284,7 +284,7 @@ export function stream(server: Server, desk: Desk): Stream {
   const beat = (peer: Peer) => {
     if (peer.socket.bufferedAmount >= BUFFERED_BYTES_MAX) return;
     const recording = ports.audit.failure === null;
-    void send(peer, { type: 'health', cursor: peer.cursor, time: Date.now(), recording });
+    void send(peer, { type: 'health', cursor: peer.cursor, time: now(), recording });
   };
 
   let presence = '';

@@ -10,6 +10,9 @@ import { HASH_BYTES, Roots } from './tree.ts';
 /** Records whose truth is put together from their neighbours in memory, 64 bytes each. */
 const CHAIN_MAX = 1_000_000;
 const READ_BYTES = 1024 * 1024;
+/** Told of clocks that were set, at most; and records that are earlier by less are nothing odd. */
+const CLOCK_NOTES_MAX = 5;
+const CLOCK_BACK_MS = 2000;
 const TILE_BYTES = 256 * HASH_BYTES;
 
 export interface Finding {
@@ -198,6 +201,7 @@ async function readAll(
   let before: LogLine | undefined;
   let breaks = 0;
   let covered_time = '';
+  let clocks = 0;
   const take = (line: LogLine): void => {
     if (!line.whole && line.segment === segments.at(-1)?.number) {
       notes.push(
@@ -219,11 +223,14 @@ async function readAll(
       else if (roots.size > covered && gaps.length === 0) gaps.push(gapAt(line, roots.size));
       else if (roots.size <= covered) breaks++;
     }
+    const odd = clockNote(line, before);
+    if (odd !== null && ++clocks <= CLOCK_NOTES_MAX) notes.push(odd);
     look();
     if (roots.size === covered) covered_time = line.time;
     before = line;
   };
   for await (const lines of logLines(segments, progress)) for (const line of lines) take(line);
+  if (clocks > CLOCK_NOTES_MAX) notes.push(`the clock was set ${clocks} times in all`);
   return {
     records: roots.size,
     good,
@@ -253,6 +260,15 @@ function gapAt(line: LogLine, record: number): Finding {
 
 function overridden(line: LogLine): string {
   return `record ${line.seq ?? '?'} says that an operator accepted a log that did not verify, as it stood there; what was signed before it shows what it was`;
+}
+
+/** What a reader of times must know; null: nothing. */
+function clockNote({ seq, type, time }: LogLine, before: LogLine | undefined): string | null {
+  const back_ms = Date.parse(before?.time ?? '') - Date.parse(time);
+  if (type === 'log.clock_jumped')
+    return `record ${seq} says that the clock was set there: compare times before and after it with care`;
+  if (!(back_ms > CLOCK_BACK_MS)) return null;
+  return `record ${seq} is of ${time}, ${Math.round(back_ms / 1000)} s before the record before it, and nothing says why`;
 }
 
 /** Two signed checkpoints of one size and two roots: whoever holds the key signed two histories. */
