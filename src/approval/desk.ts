@@ -538,7 +538,7 @@ export function createDesk(options: DeskOptions): Desk {
     return onFresh(input, async (entry) => {
       const { request } = entry;
       const at = clock.now();
-      const refused = mayReview(request, input, at);
+      const refused = mayReview(request, input);
       if (refused !== null) return { type: 'refused', ...refused, request };
       const { id, by, signed_in } = input;
       const rationale = input.rationale.trim();
@@ -547,7 +547,7 @@ export function createDesk(options: DeskOptions): Desk {
     });
   }
 
-  function mayReview(request: Request, input: ReviewInput, at: number): Refused | null {
+  function mayReview(request: Request, input: ReviewInput): Refused | null {
     const { by, rationale } = input;
     const may = mayNow(request, by, directory, present());
     if (!may.may) return { why: may.why, text: may.text };

@@ -25,7 +25,7 @@ it.each([-3, -24 * 365])(
 
     const after = world({ journal });
     after.clock.time = clock.now() + hours * HOUR;
-    after.permits.restore(journal.permitEvents.slice());
+    await after.permits.restore(journal.permitEvents.slice());
     await after.desk.restore(journal.events.slice());
     expect(after.desk.get(id)?.state).toBe('lapsed');
     expect(journal.events.at(-1)?.event).toMatchObject({
@@ -47,7 +47,7 @@ it('set back by what clocks differ by anyway, an approval and a permit stay', as
   await desk.decide(decision(id, { permit: { for_ms: HOUR, uses: 10, rows: 100 } }));
   const after = world({ journal });
   after.clock.time = clock.now() - 1500;
-  after.permits.restore(journal.permitEvents.slice());
+  await after.permits.restore(journal.permitEvents.slice());
   await after.desk.restore(journal.events.slice());
   expect(after.desk.get(id)?.state).toBe('approved');
   expect((await after.desk.hold(like('d2'), 0)).type).toBe('permitted');
