@@ -5,8 +5,11 @@ import { isIPv4 } from 'node:net';
 
 /** Between two looks, in ms: whoever logs in meanwhile is seen another time. */
 export const LOOK_EVERY_MS = 250;
-/** Some 7,000 sockets; those behind are not seen. */
-const TABLE_BYTES_MAX = 1024 * 1024;
+/** Some 110,000 sockets; those behind are not seen. */
+const TABLE_BYTES_MAX = 16 * 1024 * 1024;
+const CHUNK_BYTES = 64 * 1024;
+/** Of a line there: 150, with IPv6 some 180. */
+const LINE_BYTES_MAX = 512;
 /** Principals that are told of once. */
 const TOLD_MAX = 1_000;
 const TABLES = '/proc/self/net';
@@ -72,10 +75,8 @@ export async function uidOfPeer(ends: Ends, tables: string = TABLES): Promise<nu
     : ([['tcp6', '']] as const);
   for (const [table, before] of places) {
     const row = ` ${before}${hexOf(from)}:${port(remotePort)} ${before}${hexOf(to)}:${port(localPort)} `;
-    const text = await head(`${tables}/${table}`);
-    const at = text.indexOf(row);
     // Behind both ends: state, queues, timer, retransmits, uid.
-    const uid = at === -1 ? undefined : /^\S+ \S+ \S+ +\S+ +(\d+) /.exec(text.slice(at + row.length))?.[1];
+    const uid = /^\S+ \S+ \S+ +\S+ +(\d+) /.exec((await behind(row, `${tables}/${table}`)) ?? '')?.[1];
     if (uid !== undefined) return Number(uid);
   }
   return null;
@@ -88,18 +89,25 @@ const hexOf = (address: string): string =>
   isIPv4(address) ? Buffer.from(address.split('.').toReversed().map(Number)).toString('hex').toUpperCase() : LOOPBACK_6;
 const port = (number: number): string => number.toString(16).toUpperCase().padStart(4, '0');
 
-/** Its beginning; such a file has no size to go by. */
-async function head(path: string): Promise<string> {
+/** What stands behind a text on its line; null: it is nowhere. Read no further than needed: such a file has no size to go by. */
+async function behind(text: string, path: string): Promise<string | null> {
   const file = await open(path);
+  const buffer = Buffer.alloc(CHUNK_BYTES);
+  let kept = '';
   try {
-    const chunks: Buffer[] = [];
     for (let bytes = 0; bytes < TABLE_BYTES_MAX; ) {
-      const { bytesRead, buffer } = await file.read({ buffer: Buffer.alloc(64 * 1024) });
-      if (bytesRead === 0) break;
+      const { bytesRead } = await file.read({ buffer });
       bytes += bytesRead;
-      chunks.push(buffer.subarray(0, bytesRead));
+      kept += buffer.toString('latin1', 0, bytesRead);
+      const at = kept.indexOf(text);
+      const end = at === -1 ? -1 : kept.indexOf('\n', at);
+      if (at !== -1 && (end !== -1 || bytesRead === 0))
+        return kept.slice(at + text.length, end === -1 ? kept.length : end);
+      if (bytesRead === 0) return null;
+      // It may go on in what is read next.
+      if (at === -1) kept = kept.slice(-LINE_BYTES_MAX);
     }
-    return Buffer.concat(chunks).toString('latin1');
+    return null;
   } finally {
     await file.close();
   }
