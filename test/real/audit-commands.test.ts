@@ -263,6 +263,7 @@ test('evidence: of a log that does not verify it is made, says so first, and end
       'must be before',
     ],
     ['no folder', [...period, '--out', path('none'), '--dir', path('not-there')], 'cannot be read (ENOENT)'],
+    ['in the log', [...period, '--out', join(log, 'evidence'), '--dir', log], "is in the log's own folder"],
     ['no log', [...period, '--out', path('none'), '--dir', path('no-log')], 'there is no audit log in'],
     [
       'a forged checkpoint',

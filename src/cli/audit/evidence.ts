@@ -1,5 +1,6 @@
 // `holdpoint audit evidence`: a folder that an auditor takes away. Needs no gateway and no network, and writes nothing into the log: so that
 // somebody read full texts with --text is on record nowhere. Must never exit with 0 for a log that does not verify.
+import { resolve, sep } from 'node:path';
 import { Command } from 'commander';
 import { errorCode, realFs } from '../../audit/files.ts';
 import { segmentsOf } from '../../audit/scan.ts';
@@ -55,6 +56,8 @@ export function evidenceCommand(): Command {
       const dir = await logFolder(options.dir);
       if ((await segmentsOf(realFs, dir)).length === 0)
         throw new Failure(`there is no audit log in ${dir}`, EXIT.usage);
+      if (`${resolve(options.out)}${sep}`.startsWith(`${resolve(dir)}${sep}`))
+        throw new Failure(`${options.out} is in the log's own folder: take another one`, EXIT.usage);
       const tty = process.stderr.isTTY;
       const progress = tty ? progressLine() : () => undefined;
       try {

@@ -15,6 +15,8 @@ const names_max = 50_000;
 const listed_max = 100;
 /** Rows of gaps that are worked out from the records. */
 const jumps_max = 1000;
+/** Rows of gaps that records tell; beyond them the tables of their own files, and the log, have them. */
+export const gaps_max = 10_000;
 /** The clock may be set by so much before it is told. */
 const clock_back_ms = 1000;
 
@@ -117,6 +119,7 @@ export class Collector implements Hearer {
   readonly permits = new Map<string, PermitRow>();
   readonly policies: PolicyRow[] = [];
   readonly gaps: GapRow[] = [];
+  gaps_untold = 0;
   /** Months whose sealed texts have no key here, and how many there are. */
   readonly deleted = new Map<string, number>();
   /** Of the whole log. */
@@ -169,7 +172,8 @@ export class Collector implements Hearer {
     if (row) await row(this, line);
     else if (type.startsWith('reviewer.')) await this.administration(line);
     const gap = GAPS[type];
-    if (gap) {
+    if (gap && this.gaps.length >= gaps_max) this.gaps_untold++;
+    else if (gap) {
       const { kind = type, says, from } = gap(line.clear);
       this.gaps.push({
         kind,

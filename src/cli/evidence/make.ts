@@ -395,6 +395,8 @@ function gapsOf(
       'text-deleted',
       `The key of ${month} is not in the folder: the sealed texts of ${times} records cannot be read any more, or the key was not copied. Their records and proofs stand.`,
     );
+  if (collector.gaps_untold > 0)
+    tell('more', `${collector.gaps_untold} more records of such kinds are in records.jsonl, and have no row here.`);
   return [...gaps, ...collector.gaps];
 }
 

@@ -12,6 +12,7 @@ import { BadInput, parseCheckpoints, parseKey } from '../../../../src/audit/veri
 import { verifyReceipt } from '../../../../src/audit/verify/receipt.ts';
 import { controlsPage, PAGE } from '../../../../tools/print-evidence.ts';
 import { CONTROLS } from '../../../../src/cli/evidence/controls.ts';
+import { gaps_max } from '../../../../src/cli/evidence/collect.ts';
 import { makeEvidence, type Verified } from '../../../../src/cli/evidence/make.ts';
 import { TABLE_NAMES, TABLES } from '../../../../src/cli/evidence/tables.ts';
 import { everything, HOSTILE, HOSTILE_NAME, POLICY, type Sample, writeLog, type Writer } from './sample.ts';
@@ -385,6 +386,15 @@ describe('a log that does not verify', () => {
     expect(done).toMatchObject({ sound: false, requests: 0, records: 0 });
     expect(table(folder, 'gaps').map(({ kind }) => kind)).toContain('unreadable');
   });
+});
+
+it('of very many gaps some are told, and how many are not', async () => {
+  const many = await writeLog(join(root, 'gaps'), async (to: Writer) => {
+    await Promise.all(Array.from({ length: gaps_max + 25 }, () => to.put('webhook.gone', { webhook: 'one' })));
+  });
+  const { out: folder } = await make(many);
+  expect(table(folder, 'gaps').find(({ kind }) => kind === 'more')?.['says']).toMatch(/^2[56] more records/);
+  expect(table(folder, 'gaps').length).toBeLessThan(gaps_max + 10);
 });
 
 it('a folder that holds something is left as it is', async () => {
