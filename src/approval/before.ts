@@ -1,5 +1,6 @@
 // How statements of one shape were decided before, for whoever decides the next: counts of days, in memory, rebuilt with the requests from the
 // log. Must never keep a text, nor count what a requester can bring about alone; and what it has dropped it must not call none.
+import { SHAPE_HIDDEN } from '../sql/findings.ts';
 import { termsOf } from './deciding.ts';
 import type { Before, Held, Request } from './types.ts';
 
@@ -147,7 +148,7 @@ function kindOf(request: Request): Kind | null {
 }
 
 function isWhole({ shape }: Held): boolean {
-  return Buffer.byteLength(shape) < SHAPE_WHOLE_BYTES_MAX;
+  return Buffer.byteLength(shape) < SHAPE_WHOLE_BYTES_MAX && !shape.includes(SHAPE_HIDDEN);
 }
 
 function dayOf(at: number): number {

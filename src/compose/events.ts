@@ -195,7 +195,11 @@ const otherOf = ({ seq, type, time, clear, sealed }: ReadRecord, opened: Map<unk
     return { seq, type, policy: { path, hash, rules } };
   }
   if (type === 'session.opened') {
-    const { who, where, application_name, upstream_user } = clear as unknown as SessionLike;
+    const { who, where, application_name, upstream_user } = {
+      application_name: '',
+      ...clear,
+      ...sealed,
+    } as unknown as SessionLike;
     const id = String(clear.session);
     const since = Date.parse(time);
     const session = { id, who: together(who, sealed), where, application_name, upstream_user, since, held: null };

@@ -59,13 +59,13 @@ export const createGate = (options: GateOptions): Gate => {
           session: id,
           who: clear,
           where,
-          application_name,
           upstream_user,
           server_version,
           server_pid,
           ...(token !== null && { token }),
         },
-        ...('task' in words && { sealed: words }),
+        // The agent's to choose.
+        sealed: { ...words, application_name },
       });
       const state = new State(shared, opening, facts, who, where, id);
       options.sessions.opened(seq, state);

@@ -13,6 +13,8 @@ const SEALED: readonly (keyof Request)[] = [
   'bodies',
   'pattern',
   'break_glass',
+  // The agent's to choose.
+  'application_name',
 ];
 const SEALED_OF_PERMIT: readonly (keyof Permit)[] = ['sql', 'pattern', 'rationale'];
 
@@ -117,6 +119,7 @@ const UNREADABLE = {
   bodies: [],
   pattern: null,
   break_glass: null,
+  application_name: '',
 };
 /** A permit's: no statement has this hash. How many gave it, and which uses, stands in clear. */
 const UNREADABLE_PERMIT = {

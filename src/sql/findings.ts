@@ -145,6 +145,9 @@ export interface Cursor {
   readonly holds: boolean;
 }
 
+/** Stands in a shape for what may be a literal or not. Many such texts have one shape. */
+export const SHAPE_HIDDEN = '[hidden]';
+
 export interface Analysis {
   readonly statements: readonly StatementFacts[];
   readonly findings: readonly Finding[];

@@ -44,6 +44,9 @@ export interface Message {
 }
 
 /** Own statements that the server never sees; SET of a variable it does. */
+/** What sql_mode and character sets have to do with where a literal ends: backslashes, double quotes, bytes of longer characters. */
+const MODAL = /["\\]/;
+const WIDE = /[\x80-\xff]/;
 const ANSWERED = /^(show-|call$)/;
 
 /** Readings of one message: each has its place and mode, and none is made twice. */
@@ -129,6 +132,8 @@ class Reader {
     const to = statementEnd(lexer);
     if (!state.other) {
       for (const comment of lexer.comments) this.#comments.push(comment);
+      // Of a quote too many, or too few, everything may be the other side: the server refuses it, and nobody can tell what was meant.
+      if (lexer.broken || this.#splitsOtherwise(state, lexer.starts[0] ?? state.at)) this.#shape.hide();
       this.#shape.add(lexer, to);
     }
     if (lexer.broken) {
@@ -141,6 +146,12 @@ class Reader {
     if (to === 0) return ended ? { ...state, at } : null;
     const behind = this.#judge(state, lexer, to, at);
     return ended || behind.at < this.#text.length ? behind : null;
+  }
+
+  /** May the server end literals elsewhere than this reading does? Then what stands outside of them here may stand in one there. */
+  #splitsOtherwise({ charset }: State, from: number): boolean {
+    const rest = this.#text.slice(from);
+    return (this.#ambiguous && MODAL.test(rest)) || (readingOf(charset) === null && WIDE.test(rest));
   }
 
   #judge(state: State, lexer: Lexer, to: number, at: number): State {

@@ -125,6 +125,18 @@ function isKept(a: Analyst, text: string): boolean {
 const NOT_ASCII = /[^\x00-\x7f]/;
 const FOUR_BYTES = /[\xf0-\xff]/;
 
+/** Without the words of what is no statement that is known: a literal may hold anything. */
+function untold(analysis: Analysis | null): Analysis | null {
+  return (
+    analysis && {
+      ...analysis,
+      findings: analysis.findings.map((finding) =>
+        finding.action === 'unknown' ? { ...finding, object: '' } : finding,
+      ),
+    }
+  );
+}
+
 /** The analysis of a literal's text, whose findings count here; null: it is no literal, or can't be read. */
 function literal(a: Analyst, from: number, to: number): Analysis | null {
   let end = from;
@@ -137,7 +149,7 @@ function literal(a: Analyst, from: number, to: number): Analysis | null {
   const using = a.is(end, 'USING');
   if (end > from && (end === to || using)) {
     walk(a, end, to, { start: 'expression' });
-    const inner = isKept(a, text) ? analyseInner(a, text) : null;
+    const inner = untold(isKept(a, text) ? analyseInner(a, text) : null);
     if (inner && inner.error === null) {
       a.found.merge(inner, a.place(from, end));
       return { ...inner, prepared_by: text };

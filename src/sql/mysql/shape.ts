@@ -1,4 +1,5 @@
 // What is left of a text for logs and lists: the redacted normal form, and the agent's reason.
+import { SHAPE_HIDDEN } from '../findings.ts';
 import { Kind, type Lexer } from './lexer.ts';
 
 /** Longest shape, in bytes of the text. */
@@ -11,9 +12,17 @@ export class Shape {
   #behind = 0;
   #literal = false;
   #utf8 = false;
+  #hidden = false;
+
+  /** Nothing of what comes is shown. */
+  hide(): void {
+    if (!this.#hidden) this.#out += this.#out === '' ? SHAPE_HIDDEN : ` ${SHAPE_HIDDEN}`;
+    this.#hidden = true;
+  }
 
   /** Adds the tokens of a statement and the one that ends it. to: index of that. */
   add(lexer: Lexer, to: number): void {
+    if (this.#hidden) return;
     const { kinds, starts, ends, text } = lexer;
     this.#utf8 = lexer.rules.reading === 'utf8';
     let out = this.#out;
@@ -21,6 +30,11 @@ export class Shape {
       const kind = kinds[at]!;
       const start = starts[at]!;
       const redacted = LITERALS[kind]! > 0 || (kind === Kind.variable && isQuoted(text, start));
+      // 'it's: what follows was meant to be in quotes. 'a'AS b is right, and rare.
+      if (kind === Kind.word && this.#literal && start === this.#behind) {
+        this.#out = out;
+        return this.hide();
+      }
       const joined = redacted && this.#literal && kind === Kind.string;
       if (!joined) {
         if (start > this.#behind && out !== '') out += ' ';
