@@ -120,6 +120,33 @@ export async function recordReading(by: Caller, ports: ReviewPorts, shown: reado
   for (const id of ids) by.session.read.add(id);
 }
 
+/** Before anything is done to a request: what comes of it, a refusal too, shows the request. */
+export async function recordSeen(by: Caller, ports: ReviewPorts, id: string): Promise<void> {
+  const request = ports.requests.get(id);
+  if (request && mayRead(by.viewer)) await recordReading(by, ports, [request]);
+}
+
+/** Of a permit, which shows the statement that it was given for; also one's own. */
+export function unreadPermits(
+  { session, viewer }: Caller,
+  shown: readonly { readonly id: string }[],
+): readonly string[] {
+  if (viewer.roles.includes('reviewer')) return [];
+  return shown.map(({ id }) => id).filter((id) => !session.read.has(id));
+}
+
+/** As `recordReading`. */
+export async function recordPermits(
+  by: Caller,
+  ports: ReviewPorts,
+  shown: readonly { readonly id: string }[],
+): Promise<void> {
+  const ids = unreadPermits(by, shown);
+  if (ids.length === 0) return;
+  await record(ports, { type: 'reviewer.read_text', clear: { by: by.viewer.id, permits: ids } });
+  for (const id of ids) by.session.read.add(id);
+}
+
 export async function record(ports: ReviewPorts, entry: Parameters<ReviewPorts['audit']['append']>[0]): Promise<void> {
   await ports.audit.append(entry).catch(() => {
     throw new Refusal('not-recorded');

@@ -5,7 +5,18 @@ import type { z } from 'zod';
 import { TOKEN_TTL_MS } from './access.ts';
 import { type Act, act, mayRead, recordRefusal } from './act.ts';
 import { requestId } from './bodies.ts';
-import { type Caller, type Desk, record, recordReading, Refusal, visible, within, writer } from './callers.ts';
+import {
+  type Caller,
+  type Desk,
+  record,
+  recordPermits,
+  recordReading,
+  recordSeen,
+  Refusal,
+  visible,
+  within,
+  writer,
+} from './callers.ts';
 import { openapi, type OperationName, type OPERATIONS } from './operations.ts';
 import { matches, page, recordMatches } from './pages.ts';
 import type { Door } from './door.ts';
@@ -161,18 +172,24 @@ export const calls = (door: Door): Calls => ({
   withdraw: (call) => acted('withdraw', call),
   review: (call) => acted('review', call),
 
-  permits: ({ desk: { ports } }) => {
+  permits: async ({ desk: { ports }, caller }) => {
     const { cursor } = ports.events;
-    return { cursor, permits: ports.permits.list().map((permit) => permitViewOf(permit, ports.permits)) };
+    const shown = ports.permits.list();
+    await recordPermits(caller, ports, shown);
+    return { cursor, permits: shown.map((permit) => permitViewOf(permit, ports.permits)) };
   },
-  revoke: async ({ desk, caller: { viewer }, id, body: { reason } }) => {
+  revoke: async ({ desk, caller, id, body: { reason } }) => {
+    const { viewer } = caller;
     within(desk, viewer);
     const { ports } = desk;
     const done = await ports.permits.revoke(id, viewer.id, reason).catch(() => {
       throw new Refusal('not-recorded');
     });
     const permit = ports.permits.get(id);
-    if (done === 'ok' && permit) return permitViewOf(permit, ports.permits);
+    if (done === 'ok' && permit) {
+      await recordPermits(caller, ports, [permit]);
+      return permitViewOf(permit, ports.permits);
+    }
     const why = typeof done === 'object' ? 'ended' : done === 'not-yours' ? 'not-yours' : 'not-found';
     await recordRefusal(ports, viewer, { what: 'revoke', permit: id }, why, { reason });
     throw new Refusal(why, typeof done === 'object' ? `It is ${done.already}.` : undefined);
@@ -207,7 +224,7 @@ async function acted<A extends Act>(
   what: A,
   {
     desk,
-    caller: { viewer, session },
+    caller,
     id,
     body,
   }: Pick<Call<OperationName>, 'desk' | 'id'> & {
@@ -215,8 +232,10 @@ async function acted<A extends Act>(
     readonly body: Parameters<typeof act<A>>[4];
   },
 ): Promise<RequestView> {
+  const { viewer, session } = caller;
   if (!requestId.safeParse(id).success) throw new Refusal('not-found');
   within(desk, viewer);
+  await recordSeen(caller, desk.ports, id);
   const channel = session.type === 'cookie' ? 'console' : 'api';
   const result = await act(desk.ports, viewer, what, id, body, { channel, proof: proofOf(session) });
   if (result.ok) return result.request;

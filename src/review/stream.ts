@@ -12,9 +12,12 @@ import {
   cookieName,
   type Desk,
   identify,
+  recordPermits,
   recordReading,
+  recordSeen,
   Refusal,
   unread,
+  unreadPermits,
   viewerOf,
   visible,
 } from './callers.ts';
@@ -189,12 +192,16 @@ export function stream(server: Server, desk: Desk): Stream {
     if (!('request' in event)) {
       const time = now();
       if (!mayRead(caller.viewer)) return null;
+      if ('permit' in event) {
+        const { permit, type } = event;
+        const shown = () => JSON.stringify({ type, cursor, time, permit: permitViewOf(permit, ports.permits) });
+        if (unreadPermits(caller, [permit]).length === 0) return shown();
+        return recordPermits(caller, ports, [permit]).then(shown);
+      }
       const message: unknown =
-        'permit' in event
-          ? { type: event.type, cursor, time, permit: permitViewOf(event.permit, ports.permits) }
-          : 'session' in event
-            ? { type: event.type, cursor, time, session: sessionViewOf(event.session) }
-            : { type: event.type, cursor, time, policy: event.policy };
+        'session' in event
+          ? { type: event.type, cursor, time, session: sessionViewOf(event.session) }
+          : { type: event.type, cursor, time, policy: event.policy };
       return JSON.stringify(message);
     }
     const { request, type } = event;
@@ -257,12 +264,13 @@ export function stream(server: Server, desk: Desk): Stream {
     peer.acting += 1;
     try {
       const { session, viewer } = peer.caller;
+      await recordSeen(peer.caller, ports, request);
       const channel = session.type === 'cookie' ? 'console' : 'api';
       const result = await act(ports, viewer, what, request, body as never, { channel, proof: proofOf(session) });
       if (result.ok) answer(peer, { type: 'result', id, ok: true, request: result.request });
       else refused(result.problem);
-    } catch {
-      refused(problem('internal'));
+    } catch (error) {
+      refused(error instanceof Refusal ? error.problem : problem('internal'));
     } finally {
       peer.acting -= 1;
     }
