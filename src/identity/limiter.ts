@@ -1,5 +1,6 @@
 // Slows down guessing: after a few wrong passwords a user name from an address has to wait, longer each time.
 // Must never lock a user out from everywhere: a stranger could do that to anyone.
+import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { networkOf } from '../config/addresses.ts';
 
@@ -10,6 +11,8 @@ export const BACK_OFF_MAX_MS = 5 * 60_000;
 export const FORGET_MS = 3_600_000;
 /** Pairs of user and address remembered. */
 export const PAIRS_MAX = 10_000;
+/** Of a pair; a longer one is kept as its hash. */
+const KEY_CHARS_MAX = 256;
 
 export interface FailureLimiter {
   /** Milliseconds until a try counts again; 0: now. To refuse early, before a password is worked on. */
@@ -48,6 +51,8 @@ export function createFailureLimiter(now: () => number = Date.now): FailureLimit
   };
 }
 
+/** A name is a stranger's: thousands of the longest, which grow when they are folded, must not fill the memory. */
 function keyOf(user: string, address: string): string {
-  return JSON.stringify([user, networkOf(address)]);
+  const key = JSON.stringify([user, networkOf(address)]);
+  return key.length <= KEY_CHARS_MAX ? key : createHash('sha256').update(key).digest('hex');
 }

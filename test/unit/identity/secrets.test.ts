@@ -148,6 +148,16 @@ describe('guessing', () => {
     expect(limiter.wait('ada', '10.0.0.1')).toBe(0);
   });
 
+  test('counts names that are as long as a stranger likes, each by itself', () => {
+    const limiter = createFailureLimiter(clock);
+    const long = 'x'.repeat(100_000);
+    for (let i = 0; i < FREE_TRIES; i += 1) limiter.judge(`${long}a`, '10.0.0.1', false);
+    expect(limiter.wait(`${long}a`, '10.0.0.1')).toBe(1000);
+    expect(limiter.wait(`${long}b`, '10.0.0.1')).toBe(0);
+    expect(limiter.wait(`${long}a`, '10.0.0.2')).toBe(0);
+    expect(limiter.judge(`${long}a`, '10.0.0.1', true)).toBe(false);
+  });
+
   test('a right one clears the count, and a pool’s many right ones at once are no guessing', () => {
     const limiter = createFailureLimiter(clock);
     for (let i = 0; i < 50; i += 1) expect(limiter.judge('bot', 'a', true)).toBe(true);
