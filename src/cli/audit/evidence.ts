@@ -12,7 +12,7 @@ import { loadAuditPaths } from '../../config/config.ts';
 import { type Made, makeEvidence, type Verified } from '../evidence/make.ts';
 import type { Period } from '../evidence/gather.ts';
 import { EXIT, Failure } from '../failure.ts';
-import { checkpointsFor, DEFAULT_FOLDER, keysOf, logFolder, OWN } from './given.ts';
+import { checkpointsFor, DEFAULT_FOLDER, keysOf, logFolder, OWN, ownCheckpoint } from './given.ts';
 import { masterKeyOf } from './master-key.ts';
 
 const PROGRESS_MS = 200;
@@ -120,6 +120,7 @@ async function verify(dir: string, options: Arguments, progress: Progress): Prom
     const report = await verifyLog({
       folder: dir,
       checkpoints,
+      own: await ownCheckpoint(dir, keys),
       progress: (done, of) => progress('verifying', done, of),
     });
     const names = keys.map(({ name, id }) => `${name}+${id}`);

@@ -26,11 +26,8 @@ export interface Control {
   readonly shows: string;
   readonly not_shown: string;
   readonly tables: readonly TableName[];
-  readonly records: readonly (RecordType | LaterType | Measure)[];
+  readonly records: readonly (RecordType | Measure)[];
 }
-
-/** Of retention. */
-type LaterType = 'log.segments_removed';
 
 const BOTH = ['moderate', 'high'] as const;
 const DECIDED = ['request.opened', 'request.decided', 'request.released'] as const;

@@ -551,6 +551,12 @@ function alertsOf(
   return alerts;
 }
 
+function removedText({ removed }: LogReport): string {
+  return removed === null
+    ? 'none'
+    : `records ${removed.from} to ${removed.to}, as record ${removed.by} says; their hashes are left`;
+}
+
 function verificationOf(
   verified: Verified,
   { copied }: Gathered,
@@ -571,6 +577,7 @@ function verificationOf(
         ? `records 1 to ${report.covered}${report.covered_time === '' ? '' : `, the last of ${report.covered_time}`}`
         : 'none',
     ],
+    ['Removed by retention', removedText(report)],
     ['Not yet covered', report.uncovered ? `records ${report.uncovered.from} to ${report.uncovered.to}` : 'none'],
     ['Proved in this folder', `${proved ?? 0} of ${copied} records`],
     ['Checkpoint', used?.note ?? 'none'],

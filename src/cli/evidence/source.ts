@@ -3,7 +3,7 @@
 
 import { type AuditFs, realFs } from '../../audit/files.ts';
 import type { Line } from '../../audit/record.ts';
-import { nameOf, rawLines, segmentsOf } from '../../audit/scan.ts';
+import { nameOf, rawLines, recordsBefore, segmentsOf } from '../../audit/scan.ts';
 
 /** Enough for everything up to `type`. */
 const head_bytes = 512;
@@ -61,7 +61,9 @@ export class Source {
   /** `read` is told how many bytes were read so far. */
   async *lines(read: (bytes: number) => void): AsyncGenerator<LogLine, void, undefined> {
     let before = 0;
-    let index: number | null = null;
+    // Of segments that retention removed the leaf hashes are left.
+    const numbers = this.#segments.map((one) => one.number);
+    let index = await recordsBefore(this.fs, this.dir, numbers);
     for (const { number, bytes: size } of this.#segments) {
       const file = await this.fs.open(`${this.dir}/${nameOf(number)}.jsonl`, 'read');
       try {
@@ -70,8 +72,6 @@ export class Source {
             // Being written, or torn: no part of the log yet.
             if (!whole && number === this.#segments.at(-1)?.number) break;
             const head = whole ? headOf(bytes) : null;
-            // Where retention took the first segments away, the first number that is left says how many leaves were before it.
-            index ??= number === 1 ? 0 : (head?.seq ?? 1) - 1;
             yield { bytes, index: index++, head };
             read(before + at);
           }
