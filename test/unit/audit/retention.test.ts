@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openAuditLog } from '../../../src/audit/log.ts';
+import type { Checkpoint } from '../../../src/audit/checkpoint.ts';
+import { realFs } from '../../../src/audit/files.ts';
+import { Hashes } from '../../../src/audit/proof.ts';
 import { readLog } from '../../../src/audit/read.ts';
 import { type Receipt, receiptOf } from '../../../src/audit/receipt.ts';
 import { survey } from '../../../src/audit/scan.ts';
@@ -14,6 +17,7 @@ import { type LogReport, verifyLog } from '../../../src/audit/verify/log.ts';
 import { parseCheckpoints, parseKey } from '../../../src/audit/verify/note.ts';
 import { verifyReceipt } from '../../../src/audit/verify/receipt.ts';
 import { reportText } from '../../../src/cli/audit.ts';
+import { consistencyProof, rootsFromConsistency } from './consistency.ts';
 import { MemoryDisk, seeded } from './disk.ts';
 import { type Kept, keptLog, type KeptOptions } from './removing.ts';
 
@@ -314,6 +318,59 @@ describe('after a removal', () => {
     await kept.close();
   });
 
+  it(`every proof of a random log leads to its root, for both programs, and each checkpoint continues all earlier ones (HOLDPOINT_SEED=${seed})`, {
+    timeout: 120_000,
+  }, async () => {
+    const random = seeded(seed + 3);
+    const tries = prove ? 20 : 2;
+    for (let n = 0; n < tries; n++) {
+      rmSync(dir, { recursive: true, force: true });
+      const signed: { readonly size: number; readonly root: string }[] = [];
+      const kept = await opened({ bytes_max: 20_000, segment_bytes_max: 5000, made: (one) => signed.push(one) });
+      const id = 'HP-44444444';
+      const records = 100 + random(700);
+      let ours = 0;
+      for (let i = 0; i < records; i += 8) {
+        const some = Array.from({ length: 8 }, () => random(12) === 0 && i > records / 2);
+        ours += some.filter(Boolean).length;
+        await Promise.all(
+          some.map((own) =>
+            kept.log.append({
+              type: own ? 'request.opened' : 'x.y',
+              clear: own ? { request: { id, policy: '' } } : {},
+            }),
+          ),
+        );
+        if (random(6) === 0) await kept.checkpoints.cover(kept.log.seq, 10_000);
+        if (i > (records * 2) / 3 && random(8) === 0) await kept.retention.look();
+      }
+      await kept.retention.look();
+      await kept.close();
+      expect((await removals()).length).toBeGreaterThan(0);
+      const key = keyOf(kept);
+      const last = signed.at(-1) as (typeof signed)[number];
+      for (const use_tiles of [true, false]) {
+        const hashes = new Hashes(realFs, dir, use_tiles);
+        for (const { size, root: before } of signed) {
+          const proof = await consistencyProof(hashes, size, last.size);
+          const led = rootsFromConsistency(size, last.size, proof, Buffer.from(before, 'hex'));
+          expect([size, led?.toString('hex')]).toEqual([size, last.root]);
+        }
+      }
+      const { note } = kept.checkpoints.last as Checkpoint;
+      const receipt = (await receiptOf(id, { dir, cover: async () => ({ ...last, note }) })) as Receipt;
+      expect(receipt.records.length).toBeGreaterThan(0);
+      expect(receipt.records.length).toBeLessThanOrEqual(ours);
+      writeFileSync(join(root, 'receipt.json'), JSON.stringify(receipt));
+      const report = verifyReceipt(JSON.stringify(receipt), [parseKey(key)], 'receipt');
+      expect(report.records.filter(({ proved }) => !proved)).toEqual([]);
+      const theirs = await python('receipt', join(root, 'receipt.json'), key);
+      expect(theirs.out.split('\n').filter((line) => line.startsWith('proved'))).toHaveLength(receipt.records.length);
+      expect((await verified(key)).verified).toBe(true);
+      expect((await python('log', dir, key, join(dir, 'checkpoint'))).status).toBe(0);
+    }
+  });
+
   it('an override of later damage is taken as before', async () => {
     const { key } = await trimmed();
     const last = segmentsLeft().at(-1) ?? '';
@@ -374,7 +431,7 @@ describe('a segment that is gone otherwise', () => {
     const log = await openAuditLog({ dir, node: 'n1' });
     // Whoever can write to the folder can write this, and not sign it.
     const leaf = readFileSync(join(dir, `${first().slice(0, 8)}.leaf`));
-    const { gone } = await survey((await import('../../../src/audit/files.ts')).realFs, dir);
+    const { gone } = await survey(realFs, dir);
     for (let at = 0; at < leaf.length; at += 32) gone.tree.push(leaf.subarray(at, at + 32));
     await log.append({
       type: 'log.segments_removed',

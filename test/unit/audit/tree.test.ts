@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { Tree } from '../../../src/audit/tree.ts';
 import { Roots, rootFromProof } from '../../../src/audit/verify/tree.ts';
+import { rootsFromConsistency } from './consistency.ts';
 
 const sha256 = (...parts: Uint8Array[]) => createHash('sha256').update(Buffer.concat(parts)).digest();
 const leafOf = (data: string) => sha256(Buffer.from([0]), Buffer.from(data, 'hex'));
@@ -68,6 +69,52 @@ it('is the definition at every size, and each proof leads to its root and to no 
       expect(rootFromProof(leaf, index, size, [...proof, root])?.equals(root) ?? false).toBe(false);
       if (size > 1) expect(rootFromProof(leaf, (index + 1) % size, size, proof)?.equals(root) ?? false).toBe(false);
     }
+  }
+});
+
+/** RFC 6962, 2.1.2. */
+function subproof(m: number, leaves: readonly Buffer[], whole: boolean): Buffer[] {
+  if (m === leaves.length) return whole ? [] : [mth(leaves)];
+  const k = split(leaves.length);
+  if (m <= k) return [...subproof(m, leaves.slice(0, k), whole), mth(leaves.slice(k))];
+  return [...subproof(m - k, leaves.slice(k), false), mth(leaves.slice(0, k))];
+}
+
+// Those of the reference implementation's own tests, of the tree over DATA: a leaf's number from 0, or an earlier size; a size; the proof.
+const A = '96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7';
+const B = '5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e';
+const C = '6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4';
+const D = 'bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b';
+const E = 'ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0';
+const F = '0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a';
+const INCLUSION: readonly (readonly [number, number, readonly string[]])[] = [
+  [0, 1, []],
+  [0, 8, [A, B, C]],
+  [5, 8, [D, E, ROOTS[4] as string]],
+  [2, 3, [ROOTS[2] as string]],
+  [1, 5, [ROOTS[1] as string, B, D]],
+];
+const CONSISTENCY: readonly (readonly [number, number, readonly string[]])[] = [
+  [1, 1, []],
+  [1, 8, [A, B, C]],
+  [6, 8, [F, E, ROOTS[4] as string]],
+  [2, 5, [B, D]],
+];
+
+it('has the proofs of the vectors', () => {
+  const leaves = DATA.map(leafOf);
+  const hex = (hashes: readonly Buffer[]) => hashes.map((one) => one.toString('hex'));
+  for (const [index, size, proof] of INCLUSION) {
+    expect(hex(path(index, leaves.slice(0, size)))).toEqual(proof);
+    const hashes = proof.map((one) => Buffer.from(one, 'hex'));
+    expect(rootFromProof(leaves[index] as Buffer, index, size, hashes)?.toString('hex')).toBe(ROOTS[size]);
+  }
+  for (const [from, to, proof] of CONSISTENCY) {
+    expect(hex(subproof(from, leaves.slice(0, to), true))).toEqual(proof);
+    const hashes = proof.map((one) => Buffer.from(one, 'hex'));
+    expect(rootsFromConsistency(from, to, hashes, Buffer.from(ROOTS[from] as string, 'hex'))?.toString('hex')).toBe(
+      ROOTS[to],
+    );
   }
 });
 

@@ -9,6 +9,7 @@ import { openAuditLog } from '../../../src/audit/log.ts';
 import { type Given, type LogReport, verifyLog } from '../../../src/audit/verify/log.ts';
 import { parseCheckpoints, parseKey } from '../../../src/audit/verify/note.ts';
 import { seeded } from './disk.ts';
+import { keptLog } from './removing.ts';
 import { type Change, type Tampered, writeTampered } from './tampering.ts';
 
 const prove = process.env['HOLDPOINT_PROVE'] === '1';
@@ -23,6 +24,9 @@ interface Made {
   readonly records: number;
   /** As an anchor has them, the last one before the end. */
   readonly held: readonly Given[];
+  /** The last record that retention removed, and the one that says so; 0: none. */
+  readonly removed: number;
+  readonly removed_by: number;
 }
 
 /** Of so many records; checkpoints at these sizes, and no others, are held. */
@@ -50,13 +54,45 @@ async function made(name: string, records: number, sizes: readonly number[]): Pr
     folder,
     records,
     held: parseCheckpoints(notes.join('\n'), keys, 'held').map((one) => ({ ...one, from: 'held' })),
+    removed: 0,
+    removed_by: 0,
   };
+}
+
+/** The same of a log whose first segments retention removed. */
+async function trimmed(name: string): Promise<Made> {
+  const folder = join(root, name);
+  const kept = await keptLog({ dir: folder, bytes_max: 60_000, segment_bytes_max: 8000 });
+  const notes: string[] = [];
+  const to = async (size: number): Promise<void> => {
+    while (kept.log.seq < size)
+      await Promise.all(
+        Array.from({ length: Math.min(4, size - kept.log.seq) }, (_, i) =>
+          kept.log.append({ type: 'request.opened', clear: { i }, sealed: { i } }),
+        ),
+      );
+    notes.push((await kept.checkpoints.cover(size, 10_000))?.note ?? '');
+  };
+  await to(60);
+  await to(250);
+  await kept.retention.look();
+  const removed_by = kept.log.seq;
+  for (const size of [300, 301, 390]) await to(size);
+  for (let i = 0; i < 10; i++) await kept.log.append({ type: 'x.y', clear: { i } });
+  await kept.close();
+  const keys = [parseKey(kept.checkpoints.signer.verifier_key)];
+  const held = parseCheckpoints(notes.join('\n'), keys, 'held').map((one) => ({ ...one, from: 'held' }));
+  const report = await verifyLog({ folder, checkpoints: held });
+  expect(report).toMatchObject({ verified: true, findings: [], removed: { by: removed_by } });
+  const removed = report.removed?.to ?? 0;
+  expect(removed).toBeGreaterThan(60);
+  return { folder, records: report.records, held, removed, removed_by };
 }
 
 const KIND = { edit: 'edited', delete: 'removed', insert: 'inserted', swap: 'reordered', cut: 'removed' } as const;
 
 /** Null: as it must be. Else what is wrong with the report. */
-function fault({ held }: Made, how: Tampered, from: number, report: LogReport): string | null {
+function fault({ held, removed_by }: Made, how: Tampered, from: number, report: LogReport): string | null {
   const newest = held.at(-1)?.size ?? 0;
   const { change } = how;
   const before = held.findLast(({ size }) => size < from)?.size ?? 0;
@@ -69,6 +105,13 @@ function fault({ held }: Made, how: Tampered, from: number, report: LogReport): 
     return null;
   }
   if (report.verified) return 'it was not found';
+  // Without the record of a removal what is gone is a loss like any other, and nothing is good.
+  const touched =
+    change.kind === 'cut'
+      ? change.at <= removed_by
+      : [change.at, 'with' in change ? change.with : 0].includes(removed_by);
+  if (removed_by > 0 && report.removed === null)
+    return touched && report.covered === 0 ? null : 'the removal was not found';
   if (report.covered !== before) return `${before} records were good, and ${report.covered} were told`;
   if (report.interval?.from !== before + 1 || report.interval.to !== first) return 'the interval is another';
   const told = report.findings.filter(({ kind }) => kind !== 'gap');
@@ -131,8 +174,10 @@ async function tried(log: Made, how: Tampered): Promise<string | null> {
 
 let small: Made;
 let large: Made;
+let after: Made;
 beforeAll(async () => {
   small = await made('small', 400, [1, 57, 58, 120, 256, 300, 390]);
+  after = await trimmed('after');
   large = await made('large', 10_000, [2500, 5000, 9000, 9990]);
 }, 120_000);
 
@@ -185,3 +230,39 @@ it(`random changes to a 10,000-record log are found and not misnamed (HOLDPOINT_
   console.log(`audit verify: ${count} random changes to 10,000 records, HOLDPOINT_SEED=${seed}`);
   expect(wrong).toEqual([]);
 });
+
+it(
+  `changes to a log whose first segments retention removed are found and not misnamed (HOLDPOINT_SEED=${seed})`,
+  limit,
+  async () => {
+    const random = seeded(seed + 2);
+    const wrong: string[] = [];
+    let count = 0;
+    const { removed, removed_by, records } = after;
+    const behind = records - removed;
+    const places = prove
+      ? Array.from({ length: behind }, (_, i) => removed + 1 + i)
+      : [removed + 1, removed_by, removed_by + 1, 390, removed + 1 + random(behind)];
+    for (const at of places) {
+      for (const change of changesAt(at - removed, random, behind)) {
+        for (const way of WAYS) {
+          count++;
+          const told = await tried(after, { change: moved(change, removed), ...way });
+          if (told !== null) wrong.push(told);
+        }
+      }
+    }
+    console.log(`audit verify: ${count} changes to a log after retention, HOLDPOINT_SEED=${seed}`);
+    expect(count).toBeGreaterThan(places.length * 20);
+    expect(wrong).toEqual([]);
+  },
+);
+
+/** To other numbers. */
+function moved(change: Change, by: number): Change {
+  const at = change.at + by;
+  if (change.kind === 'swap') return { ...change, at, with: change.with + by };
+  return change.kind === 'insert'
+    ? { ...change, at, copy: change.copy === null ? null : change.copy + by }
+    : { ...change, at };
+}
