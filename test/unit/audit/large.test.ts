@@ -13,7 +13,7 @@ const MB = 1e6;
 const BYTES = (prove ? 1000 : 48) * MB;
 const SEGMENT_BYTES = prove ? 64 * 1024 * 1024 : 8 * 1024 * 1024;
 /** Far above what it takes, far below the log at full size. */
-const RESIDENT_BYTES_MAX = 400 * MB;
+const RESIDENT_BYTES_MAX = 700 * MB;
 const AT_ONCE = 2000;
 const FILLER = 'f'.repeat(500);
 const repo = join(import.meta.dirname, '../../..');
