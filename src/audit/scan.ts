@@ -32,6 +32,8 @@ export interface Survey extends SegmentSurvey {
   readonly digest: string;
   /** What retention removed, as the newest record of that says; null: nothing. Segments of it may still be there. */
   readonly removal: Removal | null;
+  /** All that say so, in their order. */
+  readonly removals: readonly Removal[];
   /** What is gone, and the record that first said so; null: nothing is. */
   readonly gone: Gone;
   readonly gone_by: number | null;
@@ -81,6 +83,10 @@ export async function survey(
   const before = (segments[0] ?? 1) - 1;
   const found = await surveyAll(fs, folder, segments, before, opens, leaves);
   if (before === 0 || found.gone_by !== null) return found;
+  // More is gone than a record says: that much was removed, and the rest is missing.
+  const said = Math.max(0, ...found.removals.map(({ segment }) => segment).filter((segment) => segment < before));
+  const part = said === 0 ? null : await surveyAll(fs, folder, segments, said, opens, leaves);
+  if (part !== null && part.gone_by !== null) return part;
   return surveyAll(fs, folder, segments, 0, opens, leaves);
 }
 
@@ -130,6 +136,7 @@ async function surveyAll(
     problem: state.problems === 0 ? null : { text: state.first, count: state.problems },
     digest: state.digest.digest('hex'),
     removal: state.removals.at(-1) ?? null,
+    removals: state.removals,
     gone,
     gone_by: gone.segment < before ? null : (state.removals.find((one) => says(one, gone))?.seq ?? null),
   };

@@ -81,10 +81,13 @@ export async function verifyLog({ folder, checkpoints, own, progress }: VerifyOp
   if (before.length > 0) {
     const by = removalOf(read, before.length);
     if (typeof by === 'string') {
-      // Then what is gone is a loss like any other.
+      // Then what is gone is a loss like any other, but for what a record says.
       notes.push(by);
-      segments = present;
+      const { removals, vouched } = read;
+      const part = removals.findLast(({ said, at }) => said.segment < before.length && at <= vouched);
+      segments = [...before.slice(0, part?.said.segment ?? 0), ...present];
       read = await readAll(segments, of, tell);
+      if (part) removed = { from: 1, to: read.boundary, by: part.at, why: part.said.why };
     } else {
       removed = { from: 1, to: read.boundary, by: by.at, why: by.said.why };
       if (by.said.segment === before.length) removed_root = by.said.root;
