@@ -14,7 +14,7 @@ import { parseCheckpoints, parseKeys } from '../../src/audit/verify/note.ts';
 import { verifyReceipt } from '../../src/audit/verify/receipt.ts';
 import { forget } from '../../src/cli/audit/forget.ts';
 import { deps } from '../../src/main.ts';
-import { open, outcome } from './clients.ts';
+import { open, outcome, until } from './clients.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import { NEWEST, startServer, type TestServer } from './servers.ts';
 
@@ -85,7 +85,7 @@ test('a month is forgotten', async () => {
   await gateway.reaches(waits.request.id, 'open');
   const approved = await held('approved');
   approved.client.connection.stream.destroy();
-  await expect.poll(async () => (await gateway?.grace.get(approved.request.id))?.holds).toBe('ticket');
+  await until(async () => (await gateway?.grace.get(approved.request.id))?.holds === 'ticket');
   await gateway.approve(approved.request);
   const standing = await held('standing');
   await gateway.grace.decide(standing.request.id, {
