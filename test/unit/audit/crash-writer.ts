@@ -7,7 +7,20 @@ import { openAuditLog } from '../../../src/audit/log.ts';
 
 const [dir = '', run = ''] = process.argv.slice(2);
 
-writeSync(1, 'opening\n');
+/** All of it, however slowly the parent reads: its end of the pipe may be full. */
+function tell(line: string): void {
+  for (let rest = Buffer.from(line); rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if (!(error instanceof Error) || !('code' in error) || error.code !== 'EAGAIN') throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
+}
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+tell('opening\n');
 const log = await openAuditLog({
   dir,
   node: 'n1',
@@ -21,7 +34,7 @@ async function records(lane: number): Promise<never> {
     const name = `${run}.${lane}.${i}`;
     const sealed = lane === 0 ? { sealed: { name, filler: 's'.repeat(i % 900) } } : {};
     const seq = await log.append({ type: 'x.y', clear: { name }, ...sealed });
-    writeSync(1, `record ${name} ${seq}\n`);
+    tell(`record ${name} ${seq}\n`);
   }
 }
 
@@ -31,6 +44,6 @@ async function blocks(): Promise<never> {
     const name = `${run}.entry.${i}`;
     session.allowed(1, name, 'r', 'SELECT 1', 1, 1, 1);
     await session.flush();
-    writeSync(1, `entry ${name} 0\n`);
+    tell(`entry ${name} 0\n`);
   }
 }

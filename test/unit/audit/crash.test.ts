@@ -38,7 +38,7 @@ async function killedWriter(dir: string, run: number, delay_ms: number, from: 'o
   });
   await begun;
   await setTimeout(delay_ms);
-  expect(child.exitCode).toBeNull();
+  expect(child.exitCode, errors).toBeNull();
   child.kill('SIGKILL');
   await closed;
   // The last line may be cut short by the kill: it was not acknowledged in full.
