@@ -3,13 +3,18 @@
 
 import type { Checkpoint } from './checkpoint.ts';
 import { reason } from './error.ts';
-import { writeAll, writeNewFile, type AuditFs } from './files.ts';
+import { readRange, writeAll, writeNewFile, type AuditFile, type AuditFs } from './files.ts';
 
 /** Full jitter: any time up to this, which doubles with each failure. */
 const backoff_ms_first = 1000;
 const backoff_ms_max = 300_000;
 /** How long the end of the process waits for a last checkpoint to be kept. */
 const last_ms = 5000;
+
+/** A checkpoint with all its signatures is shorter. */
+const note_bytes_max = 16 * 1024;
+/** How a signature's line begins, UTF-8 read as latin1. */
+const SIGNATURE = Buffer.from('\u2014 ').toString('latin1');
 
 export interface Anchor {
   readonly name: string;
@@ -199,9 +204,28 @@ export function folderAnchor(
 async function append(fs: AuditFs, path: string, note: string): Promise<void> {
   const file = await fs.open(path, 'make');
   try {
-    await writeAll(file, Buffer.from(note), await file.size());
+    const size = await file.size();
+    const whole = await endOfWhole(file, size);
+    if (whole < size) await file.truncate(whole);
+    try {
+      await writeAll(file, Buffer.from(note), whole);
+    } catch (error) {
+      // A disk that is full may have taken a part of it.
+      await file.truncate(whole).catch(() => undefined);
+      throw error;
+    }
     await file.datasync();
   } finally {
     await file.close();
   }
+}
+
+/** Of checkpoints one behind the other: where the last whole one ends. Behind it stands what a crash tore, which no reader would take. */
+async function endOfWhole(file: AuditFile, size: number): Promise<number> {
+  const from = Math.max(0, size - note_bytes_max);
+  const lines = (await readRange(file, from, size - from)).toString('latin1').split('\n');
+  const torn = lines.findLastIndex((line, index) => index < lines.length - 1 && line.startsWith(SIGNATURE)) + 1;
+  // Nothing that we wrote: it is not ours to cut.
+  if (torn === 0 && from > 0) return size;
+  return from + lines.slice(0, torn).reduce((bytes, line) => bytes + line.length + 1, 0);
 }

@@ -19,6 +19,7 @@ import type { EvidencePort } from '../review/ports.ts';
 import { resolveBySystem } from '../review/webhooks/guard.ts';
 import { Sender } from '../review/webhooks/send.ts';
 import type { Log } from '../telemetry/log.ts';
+import { inTurn } from './in-turn.ts';
 import { openShip } from './ship.ts';
 
 /** How long a receipt waits for a checkpoint that covers its records. */
@@ -30,8 +31,6 @@ interface KeptLog {
   readonly log: AuditLog;
   readonly evidence: EvidencePort;
   readonly shipping: {
-    /** Records up to this one are at every destination, and a restart knows it. Infinity: there is no destination. */
-    shippedUpTo(): number;
     /** Because of whom nothing may be forwarded; null: of nobody. */
     readonly behind: Behind | null;
   };
@@ -105,7 +104,6 @@ export async function openLog({ config, node, version, log }: Options): Promise<
       shipping: () => ship?.health() ?? [],
     },
     shipping: {
-      shippedUpTo: () => ship?.shippedUpTo() ?? Infinity,
       get behind() {
         return ship?.blocking ?? null;
       },
@@ -167,21 +165,5 @@ function anchorOf(config: AnchorConfig, version: string): Anchor {
       if (sent.type === 'gone') throw new AnchorRefused('it answers 410');
     },
     close: () => sender.close(),
-  };
-}
-
-/** At most so many at once, the others in their order. */
-function inTurn(max: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let busy = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (busy >= max) await new Promise<void>((resolve) => waiting.push(resolve));
-    busy++;
-    try {
-      return await work();
-    } finally {
-      busy--;
-      waiting.shift()?.();
-    }
   };
 }

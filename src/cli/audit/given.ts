@@ -67,6 +67,10 @@ export async function logFolder(dir: string): Promise<string> {
 export async function keysOf(given: readonly string[]): Promise<VerifierKey[]> {
   if (given.length === 0)
     throw new BadInput("--key is missing: the log's verifier key, or a file with it; 'holdpoint audit key' prints it");
+  if (given.some((one) => one.trim() === ''))
+    throw new BadInput(
+      "--key is empty: it wants the log's verifier key, or a file with it; 'holdpoint audit key' prints it",
+    );
   const texts = given.map(async (one) => (/^[^\s+]+\+[0-9a-f]{8}\+/.test(one) ? one : readText(one)));
   return (await Promise.all(texts)).flatMap(parseKeys);
 }

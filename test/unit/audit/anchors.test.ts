@@ -20,7 +20,12 @@ beforeEach(() => (root = mkdtempSync(join(tmpdir(), 'audit-anchors-'))));
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const at = Date.parse('2025-11-22T16:36:38Z');
-const checkpoint = (size: number): Checkpoint => ({ size, root: '00'.repeat(32), note: `log/a\n${size}\n`, at });
+const checkpoint = (size: number): Checkpoint => ({
+  size,
+  root: '00'.repeat(32),
+  note: `log/a\n${size}\n\n\u2014 log/a x\n`,
+  at,
+});
 const quiet = { origin: 'log/a', warn: () => undefined, info: () => undefined };
 
 it('a folder gets one file for each checkpoint, whole or not at all, or one for each day', async () => {
@@ -35,9 +40,32 @@ it('a folder gets one file for each checkpoint, whole or not at all, or one for 
     '0000000000000007.checkpoint',
     '0000000000001234.checkpoint',
   ]);
-  expect(readFileSync(join(root, 'log_a/2025-11-22/0000000000001234.checkpoint'), 'utf8')).toBe('log/a\n1234\n');
-  expect(readFileSync(join(root, 'log_a/2025-11-22.checkpoints'), 'utf8')).toBe('log/a\n7\nlog/a\n1234\n');
+  expect(readFileSync(join(root, 'log_a/2025-11-22/0000000000001234.checkpoint'), 'utf8')).toBe(
+    'log/a\n1234\n\n\u2014 log/a x\n',
+  );
+  expect(readFileSync(join(root, 'log_a/2025-11-22.checkpoints'), 'utf8')).toBe(
+    'log/a\n7\n\n\u2014 log/a x\nlog/a\n1234\n\n\u2014 log/a x\n',
+  );
   expect(statSync(join(root, 'log_a/2025-11-22/0000000000000007.checkpoint')).mode & 0o777).toBe(0o600);
+});
+
+it('what a crash tore in a file of checkpoints is cut before the next one is added, so that every reader takes the file', async () => {
+  const append = folderAnchor(realFs, { name: 'a', every_ms: 0, folder: root, layout: 'append' });
+  const path = join(root, 'log_a/2025-11-22.checkpoints');
+  const whole = (size: number): string => `log/a\n${size}\n${'A'.repeat(43)}=\n\n\u2014 log/a ${'B'.repeat(91)}=\n`;
+  const put = (size: number) => append.put({ ...checkpoint(size), note: whole(size) }, 'log/a');
+  await put(1);
+  await put(2);
+  const good = readFileSync(path);
+  const next = Buffer.from(whole(3));
+  for (let cut = 0; cut < next.length; cut++) {
+    writeFileSync(path, Buffer.concat([good, next.subarray(0, cut)]));
+    await put(4);
+    expect(readFileSync(path, 'utf8')).toBe(whole(1) + whole(2) + whole(4));
+  }
+  writeFileSync(path, next.subarray(0, 20));
+  await put(5);
+  expect(readFileSync(path, 'utf8')).toBe(whole(5));
 });
 
 /** An anchor whose answers the test gives. */
