@@ -9,10 +9,15 @@ export const BACK_OFF_FIRST_MS = 1000;
 export const BACK_OFF_MAX_MS = 5 * 60_000;
 /** Failures are forgotten after so long without a try. */
 export const FORGET_MS = 3_600_000;
-/** Pairs of user and address remembered. */
+/** Pairs of user and address remembered: so many that have to wait, and so many that do not yet. */
 export const PAIRS_MAX = 10_000;
 /** Of a pair; a longer one is kept as its hash. */
 const KEY_CHARS_MAX = 256;
+
+interface Failures {
+  readonly failures: number;
+  readonly last: number;
+}
 
 export interface FailureLimiter {
   /** Milliseconds until a try counts again; 0: now. To refuse early, before a password is worked on. */
@@ -25,10 +30,12 @@ export interface FailureLimiter {
 }
 
 export function createFailureLimiter(now: () => number = Date.now): FailureLimiter {
-  const pairs = new LRUCache<string, { readonly failures: number; readonly last: number }>({ max: PAIRS_MAX });
+  // Apart, or one try each at many other names would make it forget the one that has to wait.
+  const free = new LRUCache<string, Failures>({ max: PAIRS_MAX });
+  const slowed = new LRUCache<string, Failures>({ max: PAIRS_MAX });
 
-  function failuresOf(key: string): { readonly failures: number; readonly last: number } {
-    const known = pairs.get(key);
+  function failuresOf(key: string): Failures {
+    const known = slowed.get(key) ?? free.get(key);
     return known !== undefined && now() - known.last < FORGET_MS ? known : { failures: 0, last: 0 };
   }
 
@@ -44,8 +51,10 @@ export function createFailureLimiter(now: () => number = Date.now): FailureLimit
     judge(user, address, right) {
       if (wait(user, address) > 0) return false;
       const key = keyOf(user, address);
-      if (right) pairs.delete(key);
-      else pairs.set(key, { failures: failuresOf(key).failures + 1, last: now() });
+      const failures = failuresOf(key).failures + 1;
+      free.delete(key);
+      slowed.delete(key);
+      if (!right) (failures < FREE_TRIES ? free : slowed).set(key, { failures, last: now() });
       return right;
     },
   };

@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createIdentity } from '../../../src/identity/identity.ts';
-import { BACK_OFF_MAX_MS, createFailureLimiter, FORGET_MS, FREE_TRIES } from '../../../src/identity/limiter.ts';
+import {
+  BACK_OFF_MAX_MS,
+  createFailureLimiter,
+  FORGET_MS,
+  FREE_TRIES,
+  PAIRS_MAX,
+} from '../../../src/identity/limiter.ts';
 import { CHECKS_WAITING_MAX, makeScrypt, parseScrypt, verifyScrypt } from '../../../src/identity/password.ts';
 import { makeScramVerifier, mockScramVerifier, parseScramVerifier } from '../../../src/identity/scram.ts';
 import { openSecret } from '../../../src/identity/secret.ts';
@@ -156,6 +162,13 @@ describe('guessing', () => {
     expect(limiter.wait(`${long}b`, '10.0.0.1')).toBe(0);
     expect(limiter.wait(`${long}a`, '10.0.0.2')).toBe(0);
     expect(limiter.judge(`${long}a`, '10.0.0.1', true)).toBe(false);
+  });
+
+  test('one try each at many other names does not make it forget who has to wait', () => {
+    const limiter = createFailureLimiter(clock);
+    for (let i = 0; i < FREE_TRIES; i += 1) limiter.judge('ada', '10.0.0.1', false);
+    for (let i = 0; i < 2 * PAIRS_MAX; i += 1) limiter.judge(`name${i}`, '10.0.0.1', false);
+    expect(limiter.wait('ada', '10.0.0.1')).toBe(1000);
   });
 
   test('a right one clears the count, and a pool’s many right ones at once are no guessing', () => {
